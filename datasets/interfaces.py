@@ -1,0 +1,62 @@
+"""What a data set is to a runner: something that samples pairs, or a finite table of them."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from datasets.transforms import Transform
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """A distribution of pairs that can be sampled without end."""
+
+    @property
+    def dim_x(self) -> int: ...
+
+    @property
+    def dim_y(self) -> int: ...
+
+    @property
+    def mutual_information(self) -> float | None:
+        """The exact mutual information in nats, None where it is unknown."""
+        ...
+
+    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Independent pairs x (size, dim_x) and y (size, dim_y), float32, on the generator's device."""
+        ...
+
+
+class Rows(Protocol):
+    """A finite table of pairs, split into training, validation and test rows by whoever reads it."""
+
+    @property
+    def mutual_information(self) -> float | None:
+        """The exact mutual information in nats, None where it is unknown."""
+        ...
+
+    @property
+    def x(self) -> Tensor:
+        """(N, dim_x) float32."""
+        ...
+
+    @property
+    def y(self) -> Tensor:
+        """(N, dim_y) float32, paired with x by row."""
+        ...
+
+    @property
+    def validation(self) -> float:
+        """Share of the rows that decide when to stop."""
+        ...
+
+    @property
+    def test(self) -> float:
+        """Share of the rows that the estimate is read from, once."""
+        ...
+
+    @property
+    def transform(self) -> Transform:
+        """What is done to each dimension, fitted on the training rows."""
+        ...

@@ -1,0 +1,62 @@
+"""What an estimator is: it turns scores into nats."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+from models.scores import Scores
+
+Kind = Literal["lower bound", "upper bound", "neither"]
+
+
+class Bound(NamedTuple):
+    """One batch's reading, three scalars."""
+
+    fit: Tensor
+    """() the critic alone descends it."""
+    objective: Tensor
+    """() nats, differentiable: who maximises mutual information descends -objective, who minimises it descends +objective."""
+    value: Tensor
+    """() nats, detached: what is reported."""
+
+
+def maximised(objective: Tensor) -> Bound:
+    """The reading of an estimator whose critic climbs the very bound that is reported."""
+    return Bound(-objective, objective, objective.detach())
+
+
+class Estimator(nn.Module, ABC):
+    """Turns scores into nats. Subclasses are final and are stateless or keep their state in buffers."""
+
+    kind: ClassVar[Kind]
+    """Whether the value bounds the mutual information from below, from above, or not at all."""
+    log_of_mean: ClassVar[bool] = False
+    """Whether the value takes the logarithm of a sample mean of exp T, which is not to be believed above the logarithm of the
+    number of product pairs behind it (McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251)."""
+
+    @abstractmethod
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        """Read the scores of x (B, dim_x) and y (B, dim_y), without a side effect."""
+
+    def update(self, scores: Scores) -> None:
+        """Commit moving averages; called on the critic's own training steps alone."""
+
+    def cap(self, negatives: int) -> float | None:
+        """The most nats that the value can reach with this many product samples a row, or None where there is no limit."""
+        return None
+
+
+class Estimate(NamedTuple):
+    """A value in nats with its standard error."""
+
+    value: float
+    stderr: float
+
+
+class SampleEstimator(Protocol):
+    """Estimates from the rows themselves, x (N, dim_x) and y (N, dim_y): nothing to train."""
+
+    kind: ClassVar[Kind]
+
+    def __call__(self, x: Tensor, y: Tensor, /) -> Estimate: ...

@@ -1,0 +1,23 @@
+"""Donsker-Varadhan."""
+
+from typing import final
+
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator, maximised
+from models.scores import Scores
+
+
+@final
+class DV(Estimator):
+    """E_J[T] - log E_M[exp T], a lower bound whose gradient is biased in small batches.
+
+    Donsker and Varadhan 1983; Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
+    """
+
+    kind = "lower bound"
+    log_of_mean = True
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        return maximised(bounds.dv(scores))

@@ -1,0 +1,26 @@
+"""InfoNCE, contrastive estimation against the other rows of the batch."""
+
+import math
+from typing import final
+
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator, maximised
+from models.scores import Scores
+
+
+@final
+class InfoNCE(Estimator):
+    """E_J[T_i0 - log mean_k exp T_ik], a lower bound of low variance that cannot exceed log(K + 1).
+
+    van den Oord et al. 2018, https://arxiv.org/abs/1807.03748; Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+
+    kind = "lower bound"
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        return maximised(bounds.infonce(scores))
+
+    def cap(self, negatives: int) -> float:
+        return math.log(negatives + 1)

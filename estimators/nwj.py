@@ -1,0 +1,22 @@
+"""Nguyen-Wainwright-Jordan, also known as the f-divergence bound."""
+
+from typing import final
+
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator, maximised
+from models.scores import Scores
+
+
+@final
+class NWJ(Estimator):
+    """E_J[T] - E_M[exp(T - 1)], an unbiased lower bound whose variance grows like exp(MI).
+
+    Nguyen et al. 2010, https://arxiv.org/abs/0809.0853
+    """
+
+    kind = "lower bound"
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        return maximised(bounds.nwj(scores))

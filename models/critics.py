@@ -1,0 +1,101 @@
+"""Critics: networks that turn a batch of pairs into scores.
+
+B batch, H width of the first layer, E embedding.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.mlp import activation_layer, mlp
+from models.scores import Scores, from_matrix
+
+CHUNK = 2**18
+"""Numbers that one hidden layer holds at a time while all pairs are scored (1 MiB: it stays in the processor's cache)."""
+
+
+class Separable(nn.Module):
+    """f(x, y) = g(x) . h(y), two networks and one matrix product: all pairs at a cost linear in B.
+
+    van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int], embed: int, activation: str) -> None:
+        super().__init__()
+        if embed < 1:
+            raise ValueError(f"embed must be a positive integer, got {embed}")
+        self.g = mlp(dim_x, hidden, embed, activation)
+        self.h = mlp(dim_y, hidden, embed, activation)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(self.g(x) @ self.h(y).mT)
+
+
+class Bilinear(nn.Module):
+    """f(x, y) = x' W y.
+
+    Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(self, dim_x: int, dim_y: int) -> None:
+        super().__init__()
+        self.weight = nn.Linear(dim_y, dim_x, bias=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(x @ self.weight(y).mT)
+
+
+class InnerProduct(nn.Module):
+    """f(x, y) = x . y, which has nothing to learn; x and y must be of one dimension.
+
+    Raises ValueError where they are not.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int) -> None:
+        super().__init__()
+        if dim_x != dim_y:
+            raise ValueError(f"an inner product needs x and y of one dimension, got {dim_x} and {dim_y}; use critic=bilinear")
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(x @ y.mT)
+
+
+class Concat(nn.Module):
+    """f(x, y) = network([x, y]), the most general critic.
+
+    `negatives` shuffled partners a row, or all pairs where it is None. The first layer is split, W_x x + W_y y, so its cost is
+    linear in B; the other layers run on every pair, all pairs in chunks of at most `CHUNK` numbers a layer.
+
+    Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int], activation: str, negatives: int | None) -> None:
+        super().__init__()
+        if not hidden or hidden[0] < 1:
+            raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+        if negatives is not None and negatives < 1:
+            raise ValueError(f"negatives must be a positive integer, or null for all pairs, got {negatives}")
+        self.negatives = negatives
+        self.first = nn.Linear(dim_x + dim_y, hidden[0])
+        self.split = [dim_x, dim_y]
+        self.rest = nn.Sequential(activation_layer(activation), *mlp(hidden[0], hidden[1:], 1, activation))
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        weight_x, weight_y = self.first.weight.split(self.split, dim=1)
+        first_x = nn.functional.linear(x, weight_x, self.first.bias)
+        first_y = nn.functional.linear(y, weight_y)
+        return self._all_pairs(first_x, first_y) if self.negatives is None else self._partners(first_x, first_y, self.negatives)
+
+    def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:
+        rows = max(1, CHUNK // first_y.numel())
+        return from_matrix(torch.cat([self.rest(chunk[:, None] + first_y).squeeze(-1) for chunk in first_x.split(rows)]))
+
+    def _partners(self, first_x: Tensor, first_y: Tensor, negatives: int) -> Scores:
+        if negatives >= len(first_x):
+            raise ValueError(
+                f"negatives must be below the batch of {len(first_x)} rows, got {negatives}; null scores all pairs"
+            )
+        partners = torch.stack([first_y.roll(-shift, 0) for shift in range(negatives + 1)])
+        scores = self.rest(first_x + partners).squeeze(-1)
+        return Scores(scores[0], scores[1:].mT)

@@ -1,0 +1,107 @@
+"""Infobound's launcher: compose a configuration, run it, leave a directory that explains itself."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from conf import schema
+from runners.errors import ConfigError, Interrupted, RunFailed
+from runners.naming import job_name, run_name
+from runners.signals import interruptible
+
+OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
+OmegaConf.register_new_resolver("job_name", job_name)
+
+
+class JobFailed(Exception):
+    """A job of a sweep came to nothing; the others go on."""
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> float:
+    """Run one job and return the number that a sweep may optimise."""
+    settings = HydraConfig.get()
+    directory = Path(settings.runtime.output_dir)
+    with ending(directory, sweep=settings.mode == RunMode.MULTIRUN):
+        with schema.refusing(cfg):
+            schema.validate(cfg)
+            import torch
+
+            from runners.records import RunDirectory
+
+            run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
+            if not cfg.force and (result := run.completed()):
+                print(f"{directory} is completed: {result['summary']}; force=true starts afresh")
+                return result["score"]
+            torch.set_num_threads(cfg.threads)
+            work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
+        with interruptible(), run.recording(force=cfg.force) as recording:
+            outcome = work(recording)
+            recording.complete(outcome)
+        print(outcome.summary)
+        print(f"{directory}\ntensorboard --logdir {directory}")
+        return outcome.score
+
+
+def texts(cfg: DictConfig) -> dict[str, str]:
+    """The files of .hydra: the configuration as composed, Hydra's own, and the overrides."""
+    settings = HydraConfig.get()
+    nodes = {"config": cfg, "hydra": settings, "overrides": settings.overrides.task}
+    return {f"{name}.yaml": OmegaConf.to_yaml(node) for name, node in nodes.items()}
+
+
+@contextmanager
+def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
+    """Say in one line why a job ends early and exit with its code: 2 refused, 1 failed, 128 + signal interrupted.
+
+    In a sweep a job that is refused or fails raises JobFailed instead, so that the others go on.
+    """
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
+        print(f"interrupted; the same command with name={directory.name} goes on from the checkpoint", file=sys.stderr)
+        sys.exit(128 + number)
+    except Exception as error:
+        refused = isinstance(error, ConfigError)
+        if refused or isinstance(error, RunFailed | OSError | MemoryError):
+            print(f"{'refused' if refused else 'failed'}: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        with suppress(OSError):
+            directory.rmdir()  # the folder that Hydra made for a run that never began; one with files in it stays
+        if sweep:
+            raise JobFailed(str(error)) from error
+        sys.exit(2 if refused else 1)
+
+
+def launch(arguments: list[str]) -> int:
+    """Run the command line and return its exit code: 0, or what `ending` says, or 3 for a sweep with failed jobs."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it could not compose instead of exiting with 1
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except JobFailed as error:
+        print(f"the sweep ended with failed jobs, the first: {error}", file=sys.stderr)
+        return 3
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))

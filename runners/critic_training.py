@@ -1,0 +1,127 @@
+"""The task of training critics, R at once, and reading each on pairs that it never saw."""
+
+import copy
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from estimators.base import Bound, Estimator
+from estimators.measurement import Measurement
+from runners import evaluation
+from runners.early_stopping import EarlyStopping
+from runners.ensemble import Ensemble, Weights
+from runners.errors import RunFailed
+from runners.feeds import Feed, Split
+
+Critics = Callable[[int, int], nn.Module]
+"""Makes a critic for the dimensions of x and y."""
+
+
+class Reading(NamedTuple):
+    """What the test pairs say, in nats."""
+
+    values: list[float]
+    """One a copy."""
+    stderr: float
+    negatives: int
+    """K, the product samples behind a row."""
+    pairs: int
+    """All product samples behind a value."""
+
+
+class CriticTraining:
+    """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is read at its best."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        critic: Critics,
+        estimator: Estimator,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        stop_early: bool,
+        patience: int | None,
+        ensemble: Callable[[Callable[[], nn.Module]], Ensemble],
+    ) -> None:
+        self._feed = feed
+        self._ensemble = ensemble(lambda: Measurement(critic(*feed.dims), copy.deepcopy(estimator)))
+        self._ensemble.check(*feed.zeros)
+        parameters = self._ensemble.parameters()
+        self._optimizer = optimizer(parameters) if parameters else None
+        self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
+
+    def step(self) -> dict[str, Tensor]:
+        assert self._optimizer is not None
+        bound: Bound = self._ensemble(*self._feed.batches.draw())
+        self._optimizer.zero_grad()
+        bound.fit.sum().backward()
+        self._optimizer.step()
+        self._ensemble.track()
+        return {"loss": bound.fit.detach(), "mi": bound.value}
+
+    def evaluate(self, step: int) -> dict[str, Any]:
+        values = [evaluation.value(*self._pool(index, "validation", step)) for index in range(self._ensemble.replicates)]
+        if self._stopping is not None:
+            self._stopping.see(values, self._ensemble.weights())
+        return {"mi": statistics.fmean(values)} | ({"mi_replicates": values} if len(values) > 1 else {})
+
+    def finished(self) -> bool:
+        """Every copy has stopped early, or the critic has no parameters to train."""
+        return self._optimizer is None or (self._stopping is not None and self._stopping.done)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "ensemble": self._ensemble.state(),
+            "optimizer": self._optimizer.state_dict() if self._optimizer else {},
+            "batches": self._feed.batches.state(),
+            "stopping": self._stopping.state() if self._stopping else {},
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._ensemble.load(state["ensemble"])
+        self._feed.batches.load(state["batches"])
+        if self._optimizer:
+            self._optimizer.load_state_dict(state["optimizer"])
+        if self._stopping:
+            self._stopping.load(state["stopping"])
+
+    @property
+    def training_negatives(self) -> int:
+        """Product samples a row in a training batch, K."""
+        x, y = self._feed.zeros
+        with torch.no_grad():
+            return self._measurement(0).scores(x[0], y[0]).product.shape[-1]
+
+    def read(self, step: int) -> Reading:
+        """Read every copy once on the test pairs.
+
+        Raises RunFailed if a reading is not finite.
+        """
+        best = None if self._stopping is None else self._stopping.best
+        values, stderr, negatives, pairs = [], 0.0, 0, 0
+        for index in range(self._ensemble.replicates):
+            estimator, pooled = self._pool(index, "test", step, best)
+            values.append(evaluation.value(estimator, pooled))
+            negatives, pairs = pooled.scores.product.shape[-1], pooled.scores.product.numel()
+            if self._ensemble.replicates == 1:
+                stderr = evaluation.jackknife(estimator, pooled)
+        if not all(map(math.isfinite, [*values, stderr])):
+            raise RunFailed(
+                f"the estimate on held-out pairs is not finite ({values}); try a lower optimizer.lr or estimator=infonce"
+            )
+        if len(values) > 1:
+            stderr = statistics.stdev(values) / math.sqrt(len(values))
+        return Reading(values, stderr, negatives, pairs)
+
+    def _measurement(self, index: int, weights: Weights | None = None) -> Measurement:
+        module = self._ensemble.copy(index, weights)
+        assert isinstance(module, Measurement)
+        return module
+
+    def _pool(self, index: int, split: Split, step: int, weights: Weights | None = None) -> tuple[Estimator, evaluation.Pool]:
+        measurement = self._measurement(index, weights)
+        return measurement.estimator, evaluation.pool(measurement, self._feed.held_out.blocks(index, split, step))

@@ -1,0 +1,17 @@
+"""How a run can end early, each with an exit code of its own in run.py."""
+
+
+class ConfigError(ValueError):
+    """The configuration or a data file is wrong; nothing was sampled or written over."""
+
+
+class RunFailed(RuntimeError):
+    """The run cannot go on: a value is not finite, the disk is full, a checkpoint is torn."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; its checkpoint was written."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}")
+        self.signal_number = signal_number

@@ -1,0 +1,197 @@
+"""Estimate mutual information: train a critic on pairs, read it on pairs that it never saw."""
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from datasets.arrays import Arrays, table
+from datasets.interfaces import Joint, Rows
+from datasets.transforms import Transform
+from estimators.base import Estimate, Estimator
+from estimators.infonce import InfoNCE
+from models.critics import Separable
+from runners import feeds, plots
+from runners.critic_training import Critics, CriticTraining, Reading
+from runners.devices import device_named
+from runners.ensemble import Ensemble
+from runners.loop import Cadence, Loop
+from runners.records import InMemory, Outcome, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimation:
+    """Trains `replicates` critics on pairs of `dataset` and reads each once on held-out pairs.
+
+    A data set that can be sampled is read on `eval_batches` fresh batches of `eval_batch_size` pairs, and `train_rows` makes
+    it train on that many fixed pairs. One of finite rows is read on its test rows, by the critic that read its validation rows
+    best: training stops `patience` evaluations after that one. Critics are read with the moving average of their weights of
+    decay `average`, 0 being none.
+    """
+
+    dataset: Joint | Rows
+    critic: Critics | None
+    estimator: Estimator
+    optimizer: Callable[[list[Tensor]], Optimizer]
+    steps: int
+    batch_size: int
+    train_rows: int | None
+    average: float
+    log_every: int
+    eval_every: int
+    eval_batches: int
+    eval_batch_size: int
+    patience: int | None
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+    seed: int
+    replicates: int
+    device: str
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+
+    def __post_init__(self) -> None:
+        for name, least in {"batch_size": 2, "eval_batches": 1, "eval_batch_size": 4, "replicates": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("train_rows", "patience"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be a positive integer or null, got {value}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        if self.critic is None:
+            raise ValueError("critic must be one that gives scores, got none; use critic=separable")
+
+        self._cadence()
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Read the data, build the networks and try them on a batch of zeros.
+
+        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        """
+        assert self.critic is not None
+        device = device_named(self.device)
+        ensemble = partial(
+            Ensemble,
+            replicates=self.replicates,
+            seed=self.seed,
+            device=device,
+            precision=self.precision,
+            compiled=self.compile,
+            average=self.average,
+        )
+        stop_early = not isinstance(self.dataset, Joint)
+        task = CriticTraining(
+            self._feed(device), self.critic, self.estimator, self.optimizer, stop_early, self.patience, ensemble
+        )
+
+        def run(record: Record) -> Outcome:
+            truth = self.dataset.mutual_information
+            cap = self.estimator.cap(task.training_negatives)
+            record.constants({"mi/true": truth, "mi/cap": cap})
+            trained = Loop(task, self._cadence(), record).run()
+            reading = task.read(trained.steps)
+            metrics = report(reading, self.estimator, truth)
+            record.write(trained.steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
+            record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
+            return Outcome(metrics, metrics["mi"], sentence(metrics), trained.steps, trained.seconds)
+
+        return run
+
+    def _cadence(self) -> Cadence:
+        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+
+    def _feed(self, device: torch.device) -> feeds.Feed:
+        shared: Any = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size, "seed": self.seed}
+        shared |= {"replicates": self.replicates, "device": device}
+        if isinstance(self.dataset, Joint):
+            return feeds.sampled(self.dataset, train_rows=self.train_rows, eval_batches=self.eval_batches, **shared)
+        return feeds.tabled(self.dataset, **shared)
+
+
+def report(reading: Reading, estimator: Estimator, truth: float | None) -> dict[str, Any]:
+    """The metrics of result.json, nats."""
+    mi = statistics.fmean(reading.values)
+    warnings = []
+    believable = math.log(reading.pairs)
+    if estimator.log_of_mean and mi > believable:
+        warnings.append(
+            f"the value is above {believable:.2f}, the log of its {reading.pairs} product pairs, and not to be believed"
+        )
+    return {
+        "mi": mi,
+        "mi_stderr": reading.stderr,
+        "mi_true": truth,
+        "mi_cap": estimator.cap(reading.negatives),
+        "mi_replicates": reading.values,
+        "stderr_of": "replicates" if len(reading.values) > 1 else "test rows by influence values",
+        "kind": estimator.kind,
+        "warnings": warnings,
+    }
+
+
+def sentence(metrics: dict[str, Any]) -> str:
+    """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true 2.00`."""
+    mi, truth = metrics["mi"], metrics["mi_true"]
+    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits)"
+    line += "" if truth is None else f"; true {truth:.2f}"
+    return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])
+
+
+def estimate_mutual_information(
+    x: np.ndarray | Tensor,
+    y: np.ndarray | Tensor,
+    *,
+    estimator: Estimator | None = None,
+    critic: Critics = partial(Separable, hidden=(256, 256), embed=32, activation="ReLU"),
+    optimizer: Callable[[list[Tensor]], Optimizer] = partial(Adam, lr=5e-4, fused=True),
+    validation: float = 0.2,
+    test: float = 0.2,
+    transform: Transform = "standardise",
+    steps: int = 5000,
+    batch_size: int = 128,
+    average: float = 0.999,
+    eval_every: int = 100,
+    eval_batch_size: int = 1024,
+    patience: int | None = 10,
+    replicates: int = 1,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Estimate:
+    """I(X; Y) of paired rows x (N, ...) and y (N, ...), in nats with its standard error.
+
+    It is what `python run.py experiment=my_arrays` computes, InfoNCE where no estimator is given.
+
+    Raises ValueError for rows or settings that cannot be used, and RunFailed if a value stops being finite.
+    """
+    estimation = Estimation(
+        dataset=Arrays(table("x", x), table("y", y), validation, test, transform),
+        critic=critic,
+        estimator=estimator or InfoNCE(),
+        optimizer=optimizer,
+        steps=steps,
+        batch_size=batch_size,
+        train_rows=None,
+        average=average,
+        log_every=eval_every,
+        eval_every=eval_every,
+        eval_batches=1,
+        eval_batch_size=eval_batch_size,
+        patience=patience,
+        checkpoint_every=steps,
+        checkpoint_seconds=None,
+        seed=seed,
+        replicates=replicates,
+        device=device,
+        precision="fp32",
+        compile=False,
+    )
+    metrics = estimation.prepare()(InMemory()).metrics
+    return Estimate(metrics["mi"], metrics["mi_stderr"])

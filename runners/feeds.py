@@ -1,0 +1,213 @@
+"""Feeds: training batches and held-out blocks of pairs, for every copy of a run.
+
+R copies, B batch, N rows. Copy r draws from generators of its own, so that it does not depend on the others.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from datasets import transforms
+from datasets.interfaces import Joint, Rows
+from runners.randomness import generator
+
+Split = Literal["train", "validation", "test"]
+MONITORED = 4
+"""Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
+
+
+class Block(NamedTuple):
+    """Pairs that are scored together; the rows before `first` were read in another block and only serve as partners."""
+
+    x: Tensor
+    y: Tensor
+    first: int
+
+
+class Batches(Protocol):
+    """Training batches without end."""
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """The next batch of every copy, x (R, B, dim_x) and y (R, B, dim_y)."""
+        ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+class HeldOut(Protocol):
+    """Pairs that no critic was trained on."""
+
+    def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
+        """What copy `copy` is read on after `step` steps."""
+        ...
+
+
+class FreshBatches:
+    """Every batch is sampled anew."""
+
+    def __init__(self, joint: Joint, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
+        self._joint, self._size = joint, batch_size
+        self._generators = [generator(device, seed, copy, "train") for copy in range(replicates)]
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        pairs = [self._joint.sample(self._size, each) for each in self._generators]
+        return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
+
+    def state(self) -> dict[str, Any]:
+        return {"generators": [each.get_state() for each in self._generators]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for each, saved in zip(self._generators, state["generators"], strict=True):
+            each.set_state(saved)
+
+
+class RowBatches:
+    """Minibatches without replacement from x (R, N, dim_x), y (R, N, dim_y), every epoch in a new order less a ragged tail."""
+
+    def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
+        if batch_size > x.shape[1]:
+            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}")
+        self._x, self._y, self._size = x, y, batch_size
+        self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
+        self._copies = torch.arange(len(x), device=x.device)[:, None]
+        self._order = self._shuffled()
+        self._position = 0
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        if self._position + self._size > self._order.shape[1]:
+            self._order, self._position = self._shuffled(), 0
+        rows = self._order[:, self._position : self._position + self._size]
+        self._position += self._size
+        return self._x[self._copies, rows], self._y[self._copies, rows]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "generators": [each.get_state() for each in self._generators],
+            "order": self._order,
+            "position": self._position,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for each, saved in zip(self._generators, state["generators"], strict=True):
+            each.set_state(saved)
+        self._order, self._position = state["order"], state["position"]
+
+    def _shuffled(self) -> Tensor:
+        rows = self._x.shape[1]
+        return torch.stack([torch.randperm(rows, generator=each, device=each.device) for each in self._generators])
+
+
+@dataclass(frozen=True)
+class FreshHeldOut:
+    """Pairs sampled for the occasion: `validation_size` rows in training, `test_blocks` blocks of `test_size` at the end."""
+
+    joint: Joint
+    validation_size: int
+    test_blocks: int
+    test_size: int
+    seed: int
+    device: torch.device
+
+    def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
+        source = generator(self.device, self.seed, copy, split, step)
+        count, size = (1, self.validation_size) if split == "validation" else (self.test_blocks, self.test_size)
+        for _ in range(count):
+            yield Block(*self.joint.sample(size, source), first=0)
+
+
+@dataclass(frozen=True)
+class RowHeldOut:
+    """Finite splits, each x (R, N, dim_x) and y (R, N, dim_y), read whole in blocks of one size up to `block_size`."""
+
+    splits: Mapping[Split, tuple[Tensor, Tensor]]
+    block_size: int
+
+    def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
+        x, y = (values[copy] for values in self.splits[split])
+        count = -(-len(x) // self.block_size)
+        size = -(-len(x) // count)
+        for begin in range(0, len(x), size):
+            start = min(begin, len(x) - size)
+            yield Block(x[start : start + size], y[start : start + size], first=begin - start)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a run of R copies reads: batches to train on, blocks to be judged by."""
+
+    batches: Batches
+    held_out: HeldOut
+    zeros: tuple[Tensor, Tensor]
+    """A batch of the shapes to come, x (R, B, dim_x) and y (R, B, dim_y)."""
+
+    @property
+    def dims(self) -> tuple[int, int]:
+        """Dimensions of x and y."""
+        x, y = self.zeros
+        return x.shape[-1], y.shape[-1]
+
+
+def sampled(
+    joint: Joint,
+    *,
+    train_rows: int | None,
+    batch_size: int,
+    eval_batches: int,
+    eval_batch_size: int,
+    seed: int,
+    replicates: int,
+    device: torch.device,
+) -> Feed:
+    """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy; held-out ones always fresh."""
+    if train_rows is None:
+        batches = FreshBatches(joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
+    else:
+        pairs = [joint.sample(train_rows, generator(device, seed, copy, "rows")) for copy in range(replicates)]
+        x, y = (torch.stack(values) for values in zip(*pairs, strict=True))
+        batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
+    held_out = FreshHeldOut(joint, min(eval_batch_size, MONITORED * batch_size), eval_batches, eval_batch_size, seed, device)
+    return Feed(batches, held_out, _zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device))
+
+
+def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
+    """Minibatches of a finite table's training rows; its validation and test rows are read whole."""
+    splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
+    x, y = splits.pop("train")
+    batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
+    return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(replicates, batch_size, x.shape[-1], y.shape[-1], device))
+
+
+def _zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    return torch.zeros(replicates, batch_size, dim_x, device=device), torch.zeros(replicates, batch_size, dim_y, device=device)
+
+
+def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> dict[Split, tuple[Tensor, Tensor]]:
+    """The training, validation and test rows of every copy, x (R, N, dim_x) and y (R, N, dim_y), transformed.
+
+    Each copy has a split of its own, and its transform is fitted on its own training rows.
+
+    Raises ValueError if a split would hold fewer than four rows.
+    """
+    total = len(rows.x)
+    validation, test = round(total * rows.validation), round(total * rows.test)
+    sizes = [total - validation - test, validation, test]
+    if min(sizes) < 4:
+        raise ValueError(
+            f"each split needs at least 4 rows, got {sizes[0]} for training, {validation} for validation and {test} for test"
+        )
+    fit = getattr(transforms, rows.transform)
+    copies = []
+    for copy in range(replicates):
+        order = torch.randperm(total, generator=generator(torch.device("cpu"), seed, copy, "split"))
+        parts = [(rows.x[chosen], rows.y[chosen]) for chosen in order.split(sizes)]
+        change_x, change_y = (fit(values) for values in parts[0])
+        copies.append([(change_x(x), change_y(y)) for x, y in parts])
+    stacked = [
+        tuple(torch.stack(values).to(device) for values in zip(*part, strict=True)) for part in zip(*copies, strict=True)
+    ]
+    return dict(zip(("train", "validation", "test"), stacked, strict=True))  # type: ignore[return-value]

@@ -1,0 +1,40 @@
+"""Which run a configuration is: its hash, and the keys in which two configurations differ."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+NOT_HASHED = ("name", "force", "device", "threads")
+CADENCES = ("steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds")
+"""Keys of the runner that say when it writes or ends, not what it computes."""
+
+
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted keys of a nested configuration with their values; a list is one value."""
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def essence(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves that decide what a run computes."""
+    left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
+    return {key: value for key, value in leaves(config) if key not in left_out}
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits, equal for configurations that compute the same."""
+    return hashlib.sha256(json.dumps(essence(config), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """The keys that differ in essence, as `key: before -> after`."""
+    old, new = essence(before), essence(after)
+    return ", ".join(
+        f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
+        for key in sorted({*old, *new})
+        if old.get(key, ...) != new.get(key, ...)
+    )

@@ -1,0 +1,156 @@
+"""The one training loop: cadence, progress, records, held-out evaluation, checkpoints, resume, signals and the finite check.
+
+R copies; a step's quantities are tensors (R,).
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from runners.errors import Interrupted, RunFailed
+from runners.progress import Progress
+from runners.records import Record
+from runners.signals import Deferred
+
+Window = list[Mapping[str, Tensor]]
+
+
+class Task(Protocol):
+    """What a runner gives the loop."""
+
+    def step(self) -> Mapping[str, Tensor]:
+        """Do one step and return its detached quantities, each (R,), without waiting for the device."""
+        ...
+
+    def evaluate(self, step: int) -> Mapping[str, Any]:
+        """Held-out quantities after `step` steps, to be recorded as the validation split."""
+        ...
+
+    def finished(self) -> bool:
+        """Whether every copy has stopped early."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs: weights, optimiser, generators."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When the loop does what besides a step; steps, but for `checkpoint_seconds` (None: by steps alone)."""
+
+    steps: int
+    log_every: int
+    eval_every: int
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "eval_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
+        if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
+            raise ValueError(f"checkpoint_seconds must be positive or null, got {self.checkpoint_seconds}")
+
+
+class Loop:
+    """Trains a task from the checkpoint of `record`, if it has one, for cadence.steps steps."""
+
+    def __init__(self, task: Task, cadence: Cadence, record: Record) -> None:
+        self._task, self._cadence, self._record = task, cadence, record
+        self._step, self._seconds = 0, 0.0
+        self._window: Window = []
+
+    def run(self) -> "Trained":
+        """Train to the end and leave a checkpoint of it.
+
+        Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
+        """
+        self._restore()
+        before, begun = self._seconds, time.monotonic()
+        saved_step, saved_at = self._step, begun
+        cadence, task = self._cadence, self._task
+        progress = Progress(self._step, cadence.steps)
+        signals = Deferred()
+        with signals.noting():
+            while self._step < cadence.steps and not task.finished():
+                self._window.append(task.step())
+                self._step += 1
+                progress.advance()
+                if self._step % cadence.log_every == 0:
+                    self._log()
+                if self._step % cadence.eval_every == 0:
+                    progress.show(self._step, self._evaluate())
+                now = time.monotonic()
+                overdue = cadence.checkpoint_seconds is not None and now - saved_at >= cadence.checkpoint_seconds
+                if self._step % cadence.checkpoint_every == 0 or overdue or signals.received:
+                    self._seconds = before + now - begun
+                    self._save()
+                    saved_step, saved_at = self._step, now
+                if signals.received:
+                    progress.close()
+                    raise Interrupted(signals.received)
+        progress.close()
+        if saved_step < self._step:
+            self._seconds = before + time.monotonic() - begun
+            self._save()
+        self._log()
+        if self._step % cadence.eval_every:
+            self._evaluate()
+        return Trained(self._step, self._seconds)
+
+    def _log(self) -> None:
+        """Record the mean of each quantity over the steps since the last time."""
+        if self._window:
+            self._record.write(self._step, "train", {name: values.mean().item() for name, values in self._finite().items()})
+            self._window.clear()
+
+    def _evaluate(self) -> str:
+        values = self._task.evaluate(self._step)
+        self._record.write(self._step, "validation", values)
+        return "  ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float))
+
+    def _finite(self) -> dict[str, Tensor]:
+        """The window's quantities, each (steps, R)."""
+        if not self._window:
+            return {}
+        devices = {name: values.device for name, values in self._window[-1].items()}
+        stacked = {name: torch.stack([each[name].to(device) for each in self._window]) for name, device in devices.items()}
+        for name, values in stacked.items():
+            bad = ~values.isfinite().all(dim=1)
+            if bad.any():
+                index = int(bad.nonzero()[0])
+                step = self._step - len(self._window) + index + 1
+                raise RunFailed(
+                    f"{name} stopped being finite at step {step} ({values[index].tolist()}); try a lower optimizer.lr, "
+                    "a larger runner.batch_size, or estimator=infonce, whose gradient is bounded"
+                )
+        return stacked
+
+    def _save(self) -> None:
+        window = self._finite()
+        self._record.save({"step": self._step, "seconds": self._seconds, "window": window, "task": self._task.state()})
+
+    def _restore(self) -> None:
+        state = self._record.restore()
+        if state is None:
+            return
+        self._step, self._seconds = state["step"], state["seconds"]
+        window = state["window"]
+        length = len(next(iter(window.values()))) if window else 0
+        self._window = [{name: values[index] for name, values in window.items()} for index in range(length)]
+        self._task.load(state["task"])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training took."""
+
+    steps: int
+    seconds: float

@@ -1,0 +1,291 @@
+"""What a run leaves behind: one directory, written as the run goes and read by nobody but the report."""
+
+import fcntl
+import io
+import json
+import logging
+import os
+import platform
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import yaml
+
+from runners import checkpoint
+from runners.errors import ConfigError, Interrupted
+from runners.identity import config_hash, differences, leaves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
+
+OWN = ("metrics.jsonl", "result.json", "checkpoint.pt", "run.log", ".hydra/*.yaml", "figures/*.png", "events.out.tfevents.*")
+"""Everything that a run writes; `force` removes this and nothing else."""
+PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
+
+
+class Outcome(NamedTuple):
+    """What a runner hands back."""
+
+    metrics: dict[str, Any]
+    """Numbers, lists of numbers and short texts for result.json."""
+    score: float
+    """The one number that a sweeper may optimise."""
+    summary: str
+    """What a person reads first, one line or a few."""
+    steps: int = 0
+    seconds: float = 0.0
+
+
+class Record(Protocol):
+    """Where a runner writes what it finds."""
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        """Append one line: numbers, and lists of one number a copy."""
+        ...
+
+    def constants(self, values: Mapping[str, float | None]) -> None:
+        """Numbers that stay, such as {"mi/true": 2.0}, drawn beside what is written; None is left out."""
+        ...
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None: ...
+
+    def history(self) -> list[dict[str, Any]]:
+        """Every line written so far, by this process or by those before it."""
+        ...
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        ...
+
+    def restore(self) -> dict[str, Any] | None:
+        """The checkpoint that this run begins from, or None."""
+        ...
+
+
+class InMemory:
+    """The record of a run that was started from Python: its lines are kept, the rest is not."""
+
+    def __init__(self) -> None:
+        self._history: list[dict[str, Any]] = []
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        self._history.append({"step": step, "split": split, **values})
+
+    def constants(self, values: Mapping[str, float | None]) -> None: ...
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None: ...
+
+    def history(self) -> list[dict[str, Any]]:
+        return self._history
+
+    def save(self, state: dict[str, Any]) -> None: ...
+
+    def restore(self) -> None: ...
+
+
+class RunDirectory:
+    """A run's directory before it is touched: what is there, and whether this configuration may go on from it."""
+
+    def __init__(self, path: Path, texts: Mapping[str, str], overrides: list[str]) -> None:
+        self.path = path
+        self._texts, self._overrides = texts, overrides
+        self._config: dict[str, Any] = yaml.safe_load(texts["config.yaml"])
+
+    def completed(self) -> dict[str, Any] | None:
+        """The result of this very run, if it has been completed before; None if it is still to do.
+
+        Raises ConfigError if another configuration, or more steps, stand under this name.
+        """
+        saved = self.path / ".hydra" / "config.yaml"
+        result = read_result(self.path)
+        if result is None or not saved.is_file():
+            return None
+        before: dict[str, Any] = yaml.safe_load(saved.read_text())
+        if changed := differences(before, self._config):
+            raise ConfigError(f"{self.path} holds a run of another configuration ({changed}); use another name, or force=true")
+        asked, had = (config["runner"].get("steps", 0) for config in (self._config, before))
+        if asked < had:
+            raise ConfigError(
+                f"runner.steps can only grow under one name, got {asked} after {had}; use another name, or force=true"
+            )
+        return result if result["status"] == "completed" and asked == had else None
+
+    @contextmanager
+    def recording(self, *, force: bool) -> Iterator["Recording"]:
+        """Claim the directory, write the configuration, and record until the block ends, however it ends.
+
+        Raises ConfigError if another process is at it, RunFailed if the checkpoint in it is torn.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path, os.W_OK):
+            raise ConfigError(f"the run's folder {self.path} cannot be written; give another name or hydra.run.dir")
+        with _claimed(self.path):
+            if force:
+                for pattern in OWN:
+                    for file in self.path.glob(pattern):
+                        file.unlink()
+            (self.path / ".hydra").mkdir(exist_ok=True)
+            for name, text in self._texts.items():
+                checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
+            recording = Recording(self.path, self._config, self._overrides)
+            with _logged_to(self.path / "run.log"):
+                try:
+                    recording.open()
+                    yield recording
+                except Interrupted:
+                    recording.close("interrupted")
+                    raise
+                except BaseException as error:
+                    recording.close("failed", error=error)
+                    raise
+
+
+class Recording:
+    """A run's directory while it runs, a Record."""
+
+    def __init__(self, path: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
+        self.path = path
+        self._config = config
+        self._result: dict[str, Any] = {
+            "status": "running",
+            "metrics": {},
+            "score": None,
+            "summary": "",
+            "seed": config["seed"],
+            "steps": 0,
+            "seconds": 0.0,
+            "steps_per_second": 0.0,
+            "config_hash": config_hash(config),
+            "overrides": overrides,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            "error": None,
+        }
+        self._constants: dict[str, float] = {}
+        self._state: dict[str, Any] | None = None
+        self._board: SummaryWriter | None = None
+
+    def open(self) -> None:
+        """Say that the run is running, and put everything back to the last checkpoint."""
+        self._write_result()
+        self._state = checkpoint.load(self.path / "checkpoint.pt")
+        metrics = self.path / "metrics.jsonl"
+        metrics.touch()
+        os.truncate(metrics, self._state["metrics_bytes"] if self._state else 0)
+        self._metrics = metrics.open("a", encoding="utf-8")
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._board = SummaryWriter(str(self.path), purge_step=self._state["step"] + 1 if self._state else None)
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        self._metrics.write(json.dumps({"step": step, "split": split, **values}, allow_nan=False) + "\n")
+        self._metrics.flush()
+        scalars = {f"{name}/{split}": value for name, value in values.items() if isinstance(value, int | float)}
+        for tag, value in {**scalars, **self._constants}.items():
+            self.board.add_scalar(tag, value, step)
+
+    def constants(self, values: Mapping[str, float | None]) -> None:
+        self._constants = {tag: value for tag, value in values.items() if value is not None}
+        tags = ["mi/train", "mi/validation", "mi/test", *self._constants]
+        self.board.add_custom_scalars({"mutual information": {"I(X;Y) in nats": ["Multiline", tags]}})
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        (self.path / "figures").mkdir(exist_ok=True)
+        checkpoint.write_atomically(self.path / "figures" / f"{name}.png", buffer.getvalue())
+        image = Summary.Image(encoded_image_string=buffer.getvalue())
+        assert self.board.file_writer is not None
+        self.board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+
+    def history(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+
+    def save(self, state: dict[str, Any]) -> None:
+        os.fsync(self._metrics.fileno())
+        checkpoint.save(self.path / "checkpoint.pt", {**state, "metrics_bytes": self._metrics.tell()})
+
+    def restore(self) -> dict[str, Any] | None:
+        return self._state
+
+    @property
+    def board(self) -> "SummaryWriter":
+        """The writer of this run's TensorBoard events."""
+        assert self._board is not None, "open() comes first"
+        return self._board
+
+    def complete(self, outcome: Outcome) -> None:
+        """The run has come to its end: write its result, and its row in TensorBoard's table of hyperparameters."""
+        from torch.utils.tensorboard.summary import hparams
+
+        numbers = {f"result/{name}": value for name, value in outcome.metrics.items() if isinstance(value, int | float)}
+        for tag, value in numbers.items():
+            self.board.add_scalar(tag, value, outcome.steps)
+        settings = {key: value for key, value in leaves(self._config) if isinstance(value, bool | int | float | str)}
+        assert self.board.file_writer is not None
+        for summary in hparams({key: value for key, value in settings.items() if not key.endswith("_")}, numbers):
+            self.board.file_writer.add_summary(summary)
+        self._result |= outcome._asdict()
+        self._result["steps_per_second"] = outcome.steps / outcome.seconds if outcome.seconds else 0.0
+        self.close("completed")
+
+    def close(self, status: str, error: BaseException | None = None) -> None:
+        """Write the last word on this run."""
+        if error is not None:
+            trace = "".join(traceback.format_exception(error))
+            self._result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": trace}
+        self._result["status"] = status
+        if self._board is not None:
+            self._metrics.close()
+            self._board.close()
+        self._write_result()
+
+    def _write_result(self) -> None:
+        text = json.dumps(self._result, indent=2, allow_nan=False) + "\n"
+        checkpoint.write_atomically(self.path / "result.json", text.encode())
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """The result.json of a run directory, or None if there is none.
+
+    Raises ConfigError if it cannot be read.
+    """
+    file = path / "result.json"
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}; use another name, or force=true") from error
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Hold the directory's lock, which the system lets go when its owner dies."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another process is running in {path}; wait for it, or use another name") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,53 @@
+"""SIGINT and SIGTERM: an exception between steps, a note to be read later within one."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from runners.errors import Interrupted
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted at once when a signal comes."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with _handled(stop):
+        yield
+
+
+class Deferred:
+    """Notes the first signal in `received`, to be asked for between two steps; a second one ends the process at once."""
+
+    received: int = 0
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        with _handled(self._note):
+            yield
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        for each in CAUGHT:
+            signal.signal(each, signal.SIG_DFL)
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Python lets the main thread alone handle signals; elsewhere this does nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in CAUGHT}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
