@@ -28,7 +28,7 @@ class JobFailed(Exception):
     """A job of a sweep came to nothing; the others go on."""
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")
 def main(cfg: DictConfig) -> float:
     """Run one job and return the number that a sweep may optimise."""
     settings = HydraConfig.get()
@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> float:
 
             run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
             if not cfg.force and (result := run.completed()):
-                print(f"{directory} is completed: {result['summary']}; force=true starts afresh")
+                print(f"{shortest(directory)} is completed: {result['summary']}; force=true starts afresh")
                 return result["score"]
             torch.set_num_threads(cfg.threads)
             work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
@@ -50,8 +50,13 @@ def main(cfg: DictConfig) -> float:
             outcome = work(recording)
             recording.complete(outcome)
         print(outcome.summary)
-        print(f"{directory}\ntensorboard --logdir {directory}")
+        print(f"{shortest(directory)}\ntensorboard --logdir {shortest(directory)}")
         return outcome.score
+
+
+def shortest(path: Path) -> Path:
+    """The path as it is typed from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def texts(cfg: DictConfig) -> dict[str, str]:
@@ -80,7 +85,8 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         else:
             traceback.print_exc()
         with suppress(OSError):
-            directory.rmdir()  # the folder that Hydra made for a run that never began; one with files in it stays
+            for folder in (directory, *(each for each in directory.parents if each.name and not each.is_absolute())):
+                folder.rmdir()  # what Hydra made for a run that never began; a folder with files in it stays
         if sweep:
             raise JobFailed(str(error)) from error
         sys.exit(2 if refused else 1)

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import pkgutil
 import re
 import traceback
 import typing
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -51,9 +52,10 @@ def validate(cfg: DictConfig) -> None:
     Raises ConfigError naming the first dotted key that is wrong.
     """
     root = typing.get_type_hints(Root)
-    for key in cfg:
-        if key in root:
-            _check_type(str(key), _value(cfg, str(key)), root[str(key)])
+    for key, annotation in root.items():
+        if key not in cfg:
+            raise ConfigError(f"{key} is missing; give {key}=...")
+        _check_type(key, _value(cfg, key), annotation)
     run_name(cfg.name, "")
     for key, least in {"seed": 0, "threads": 1, "replicates": 1}.items():
         if cfg[key] < least:
@@ -63,16 +65,22 @@ def validate(cfg: DictConfig) -> None:
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
     if unknown := [str(key) for key in cfg if key not in root and key not in groups]:
         raise ConfigError(f"unknown key {unknown[0]}{nearest(unknown[0], [*root, *groups])}")
+    try:
+        for key, target, _ in targets(cfg, resolve=True):
+            _allowed(key, target, cfg.allow_targets)  # a resolver such as oc.create can write a target of its own
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
 
 
 def nearest(word: str, words: Sequence[str]) -> str:
     """`; nearest: ...` with the words most like this one, empty if there are none."""
     close = difflib.get_close_matches(word, words, n=3, cutoff=0.5)
-    return f"; nearest: {', '.join(close)}" if close else f"; there are {', '.join(sorted(words)[:20])}"
+    others = f"; there are {', '.join(sorted(words)[:20])}" if words else ""
+    return f"; nearest: {', '.join(close)}" if close else others
 
 
-def targets(cfg: DictConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every node with a `_target_`: its dotted key, the target, and its values with interpolations as they were written."""
+def targets(cfg: DictConfig, *, resolve: bool = False) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every node with a `_target_`: its dotted key, the target, and its values, interpolations as written or resolved."""
 
     def walk(node: Any, key: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         if isinstance(node, dict):
@@ -80,8 +88,11 @@ def targets(cfg: DictConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield key, str(node["_target_"]), node
             for name, child in node.items():
                 yield from walk(child, f"{key}.{name}" if key else str(name))
+        elif isinstance(node, list):
+            for index, child in enumerate(node):
+                yield from walk(child, f"{key}[{index}]")
 
-    yield from walk(OmegaConf.to_container(cfg, resolve=False), "")
+    yield from walk(OmegaConf.to_container(cfg, resolve=resolve), "")
 
 
 def _allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]:
@@ -92,8 +103,8 @@ def _allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]
     if not inside:
         raise ConfigError(refusal)
     try:
-        found = get_object(target)
-    except Exception as error:
+        found = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{key}._target_ {target} cannot be imported: {error}") from error
     home = f"{getattr(found, '__module__', '')}."
     if not callable(found) or not any(home.startswith(f"{place}.") for place in places):
@@ -113,12 +124,13 @@ def _check_node(cfg: DictConfig, key: str, target: Callable[..., Any], node: dic
         if name not in arguments:
             raise ConfigError(f"unknown key {key}.{name}{nearest(str(name), arguments)}")
         value = _value(cfg, f"{key}.{name}")
-        if not isinstance(value, DictConfig):
+        if not (isinstance(value, DictConfig) and "_target_" in value):
             _check_type(f"{key}.{name}", value, hints.get(name, Any))
-    if not node.get("_partial_"):
-        needed = [name for name in arguments if signature.parameters[name].default is inspect.Parameter.empty]
-        if missing := [name for name in needed if name not in node]:
-            raise ConfigError(f"{key}.{missing[0]} is missing; give {key}.{missing[0]}=...")
+    for name in arguments:
+        each = signature.parameters[name]
+        at_run_time = node.get("_partial_") and each.kind != each.KEYWORD_ONLY
+        if name not in node and each.default is each.empty and not at_run_time:
+            raise ConfigError(f"{key}.{name} is missing; give {key}.{name}=...")
 
 
 def _value(cfg: DictConfig, key: str) -> Any:
@@ -174,11 +186,13 @@ def _attributed(error: Exception, cfg: DictConfig) -> str:
 
 def explained(error: Exception, overrides: Sequence[str]) -> str:
     """What Hydra could not compose or begin, in one line with the nearest names that it could."""
-    if isinstance(error.__cause__, ConfigError):
-        return str(error.__cause__)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
         return f"the run's folder cannot be written: {error}; give another name or hydra.run.dir"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} is not of the form key=value; the shell needs quotes around some, as in 'seed=range(5)'"
     message = " ".join(f"{error} {error.__cause__ or ''}".split())
+    if found := re.search(r"raised while resolving interpolation: (.*?) full_key", message):
+        return found[1]
     if found := re.search(r"Could not find '([\w/.-]+)/([^'/]+)'", message):
         group, option = found.groups()
         return f"{group} has no option {option}{nearest(option, options(group))}"
@@ -197,13 +211,11 @@ def options(group: str) -> list[str]:
 def _known_keys(overrides: Sequence[str]) -> list[str]:
     """Every dotted key that these choices of groups offer, and the groups."""
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
-    chosen = [
-        each
-        for each in overrides
-        if each.partition("=")[0] in groups and each.partition("=")[2] in options(each.partition("=")[0])
-    ]
+    chosen = [f"{group}={option}" for group, _, option in (each.partition("=") for each in overrides) if group in groups]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):
-        cfg = OmegaConf.to_container(compose("config", chosen), resolve=False)
-    assert isinstance(cfg, dict)
-    return [*groups, *(key for key, _ in leaves(typing.cast(dict[str, Any], cfg)))]
+        try:
+            cfg = compose("config", chosen)
+        except HydraException:
+            cfg = compose("config")
+    return [*groups, *(key for key, _ in leaves(typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))))]

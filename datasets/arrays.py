@@ -1,6 +1,8 @@
 """Your own pairs: two arrays whose rows belong together."""
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +11,18 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from datasets.transforms import Transform
+
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and the standard library raise at a file that is damaged or something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +55,16 @@ class Arrays:
         Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a pickle is never opened.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                names = list(getattr(archive, "files", []))
-                if not {"x", "y"} <= set(names):
-                    raise ValueError(f"expected a .npz file with the arrays x and y, got {names or 'a single array'}")
+            archive = np.load(path, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("expected a .npz file with the arrays x and y, got a single array")
+            with archive:
+                if not {"x", "y"} <= set(archive.files):
+                    raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
                 x, y = archive["x"], archive["y"]
         except FileNotFoundError:
             raise FileNotFoundError(f"path must name a .npz file with the arrays x and y, but {path} is not there") from None
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise ValueError(
                 f"path {path} cannot be read: {error}; write it by numpy.savez(path, x=x, y=y) from arrays of numbers"
             ) from error
@@ -60,7 +76,11 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
 
     Raises ValueError if they are not real numbers, none at all, or not finite.
     """
-    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().to(torch.float32 if values.is_floating_point() else values.dtype)
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must have every value, got {np.ma.count_masked(values)} masked ones; drop or fill these rows")
+    array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if array.ndim == 0 or array.size == 0:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+LIMIT = 15.0
+"""Nats a dimension: the noise's deviation is then 3e-7, and float32 can hardly hold it beside x."""
+
 
 @dataclass(frozen=True)
 class CorrelatedGaussians:
@@ -29,7 +32,7 @@ class CorrelatedGaussians:
         if rho is not None and nats is None:
             if not abs(rho) < 1:
                 raise ValueError(f"rho must lie between -1 and 1, both excluded, got {rho}")
-            nats = -self.dim / 2 * math.log1p(-(rho**2))
+            nats = self.dim / 2 * math.log1p(rho**2 / (1 - rho**2))
         elif nats is not None and rho is None:
             if not 0 <= nats < math.inf:
                 raise ValueError(f"mutual_information must be a finite number of nats, 0 or more, got {nats}")
@@ -39,6 +42,9 @@ class CorrelatedGaussians:
                 f"rho and mutual_information say the same thing, so exactly one must be given, got {rho} and {nats}; "
                 "set the other to null, as in dataset.rho=0.5 dataset.mutual_information=null"
             )
+        if nats > LIMIT * self.dim:
+            most = f"{LIMIT * self.dim} nats in {self.dim} dimensions"
+            raise ValueError(f"mutual_information must be at most {most}, where float32 ends, got {nats}")
         object.__setattr__(self, "mutual_information", nats)
         object.__setattr__(self, "correlation", rho)
 

@@ -14,7 +14,7 @@ from models.scores import Scores
 
 def log_mean_exp(values: Tensor) -> Tensor:
     """log mean exp over all entries, without an exp of a raw value: any shape -> ()."""
-    return torch.logsumexp(values.flatten(), dim=0) - math.log(values.numel())
+    return torch.logsumexp(values, dim=tuple(range(values.dim()))) - math.log(values.numel())
 
 
 def dv(scores: Scores) -> Tensor:
@@ -38,9 +38,8 @@ def infonce(scores: Scores) -> Tensor:
 
     It cannot exceed log(K + 1). van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
-    joint, product = scores
-    row = torch.logaddexp(joint, torch.logsumexp(product, dim=-1))
-    return (joint - row).mean() + math.log(product.shape[-1] + 1)
+    rows = torch.cat([scores.joint.unsqueeze(-1), scores.product], dim=-1)
+    return rows.log_softmax(dim=-1)[:, 0].mean() + math.log(rows.shape[-1])
 
 
 def mine(scores: Scores, log_average: Tensor) -> Tensor:

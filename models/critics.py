@@ -77,6 +77,7 @@ class Concat(nn.Module):
         if negatives is not None and negatives < 1:
             raise ValueError(f"negatives must be a positive integer, or null for all pairs, got {negatives}")
         self.negatives = negatives
+        self.widest = max(hidden)
         self.first = nn.Linear(dim_x + dim_y, hidden[0])
         self.split = [dim_x, dim_y]
         self.rest = nn.Sequential(activation_layer(activation), *mlp(hidden[0], hidden[1:], 1, activation))
@@ -88,14 +89,15 @@ class Concat(nn.Module):
         return self._all_pairs(first_x, first_y) if self.negatives is None else self._partners(first_x, first_y, self.negatives)
 
     def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:
-        rows = max(1, CHUNK // first_y.numel())
-        return from_matrix(torch.cat([self.rest(chunk[:, None] + first_y).squeeze(-1) for chunk in first_x.split(rows)]))
+        rows = max(1, CHUNK // (len(first_y) * self.widest))
+        return from_matrix(torch.cat([self._finish(chunk[:, None] + first_y) for chunk in first_x.split(rows)]))
 
     def _partners(self, first_x: Tensor, first_y: Tensor, negatives: int) -> Scores:
         if negatives >= len(first_x):
-            raise ValueError(
-                f"negatives must be below the batch of {len(first_x)} rows, got {negatives}; null scores all pairs"
-            )
-        partners = torch.stack([first_y.roll(-shift, 0) for shift in range(negatives + 1)])
-        scores = self.rest(first_x + partners).squeeze(-1)
+            raise ValueError(f"negatives must be below the batch's {len(first_x)} rows, got {negatives}; null scores all pairs")
+        scores = self._finish(first_x + torch.stack([first_y.roll(-shift, 0) for shift in range(negatives + 1)]))
         return Scores(scores[0], scores[1:].mT)
+
+    def _finish(self, first: Tensor) -> Tensor:
+        """The layers behind the first, (M, N, H) -> (M, N), on one long table of pairs: lifted copies need it so to be fast."""
+        return self.rest(first.flatten(0, 1)).view(first.shape[:2])

@@ -10,10 +10,13 @@ def activation_layer(name: str) -> nn.Module:
 
     Raises ValueError if torch.nn has no such activation.
     """
-    layer = getattr(nn.modules.activation, name, None)
-    if layer is None:
-        raise ValueError(f"activation must be the name of a torch.nn activation such as ReLU, ELU or SiLU, got {name}")
-    return layer()
+    refusal = f"activation must be the name of a torch.nn activation such as ReLU, ELU or SiLU, got {name}"
+    if name not in nn.modules.activation.__all__:
+        raise ValueError(refusal)
+    try:
+        return getattr(nn.modules.activation, name)()
+    except TypeError as error:  # Threshold and attention cannot be made from a name alone
+        raise ValueError(refusal) from error
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str) -> nn.Sequential:

@@ -3,10 +3,10 @@
 B batch, K product samples a row; scores[i, j] = f(x_i, y_j): rows x, columns y, diagonal joint.
 """
 
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -28,16 +28,21 @@ class Critic(Protocol):
 def from_matrix(matrix: Tensor) -> Scores:
     """Scores of all pairs from the square matrix (B, B) of f(x_i, y_j).
 
-    Row i is rolled left by i, so that its joint score comes first. Appending each row to itself and reading the result with
-    rows one entry longer does this to every row at once, without an index.
-
-    Raises ValueError for a batch of one row, which has no product samples.
+    Raises ValueError where x and y differ in their rows, or for a batch of one row, which has no product samples.
     """
-    size = matrix.shape[-1]
+    size = len(matrix)
+    if matrix.shape[1] != size:
+        raise ValueError(f"x and y must have the same number of rows, got {size} and {matrix.shape[1]}")
     if size < 2:
         raise ValueError(
-            f"all-pairs scores need a batch of at least 2 rows, got {size}: the product samples are its other rows"
+            f"all-pairs scores need a batch of at least 2 rows, got {size}; the other rows are the product samples"
         )
-    twice = torch.cat([matrix, matrix[:, :-1]], dim=1).flatten()
-    rolled = F.pad(twice, (0, size)).view(size, 2 * size)
-    return Scores(rolled[:, 0], rolled[:, 1:size])
+    return Scores(matrix.diagonal(), matrix.gather(1, _partners(size, matrix.device)))
+
+
+@lru_cache(maxsize=4)
+def _partners(size: int, device: torch.device) -> Tensor:
+    """(B, B - 1) whose row i holds i + 1, i + 2, ... modulo B."""
+    with torch.inference_mode(False):  # what is kept has to serve training too, whoever asks first
+        rows = torch.arange(size, device=device)
+        return (rows[:, None] + rows[1:]) % size

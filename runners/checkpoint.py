@@ -1,8 +1,8 @@
 """The state of a run on disk: written whole or not at all, read without executing anything."""
 
+import hashlib
 import io
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ import torch
 
 from runners.errors import RunFailed
 
+CHECKSUM = 32
+"""Bytes of SHA-256 at the end of a checkpoint; torch.load() reads past them."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, so that a reader, or a kill at any moment, sees the old file or the new one.
 
     Raises RunFailed if the disk does not take it; the old file stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -36,25 +39,23 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomically(path, content + hashlib.sha256(content).digest())
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What save() wrote, on the CPU, or None if there is nothing.
+    """What save() wrote, on the CPU, or None if there is nothing; bytes whose checksum is wrong are not opened.
 
     Raises RunFailed if the file is torn or is no checkpoint.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        whole = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise RunFailed(
-            f"{path} is torn or is no checkpoint ({str(error).splitlines()[0]}); move it away, or start afresh with force=true"
-        ) from error
-    if not isinstance(state, dict) or "step" not in state:
-        raise RunFailed(f"{path} is not a checkpoint of this project; move it away, or start afresh with force=true")
-    return state
+    content, digest = whole[:-CHECKSUM], whole[-CHECKSUM:]
+    if hashlib.sha256(content).digest() != digest:
+        raise RunFailed(f"{path} is torn or is no checkpoint; move it away, or start afresh with force=true")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _sync_folder(folder: Path) -> None:

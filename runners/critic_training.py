@@ -50,17 +50,12 @@ class CriticTraining:
         self._feed = feed
         self._ensemble = ensemble(lambda: Measurement(critic(*feed.dims), copy.deepcopy(estimator)))
         self._ensemble.check(*feed.zeros)
-        parameters = self._ensemble.parameters()
-        self._optimizer = optimizer(parameters) if parameters else None
+        self._optimizer = optimizer([self._ensemble.parameters])
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
 
     def step(self) -> dict[str, Tensor]:
-        assert self._optimizer is not None
         bound: Bound = self._ensemble(*self._feed.batches.draw())
-        self._optimizer.zero_grad()
-        bound.fit.sum().backward()
-        self._optimizer.step()
-        self._ensemble.track()
+        self._ensemble.descend(bound.fit, self._optimizer)
         return {"loss": bound.fit.detach(), "mi": bound.value}
 
     def evaluate(self, step: int) -> dict[str, Any]:
@@ -71,12 +66,13 @@ class CriticTraining:
 
     def finished(self) -> bool:
         """Every copy has stopped early, or the critic has no parameters to train."""
-        return self._optimizer is None or (self._stopping is not None and self._stopping.done)
+        untrainable = self._ensemble.parameters.numel() == 0
+        return untrainable or (self._stopping is not None and self._stopping.done)
 
     def state(self) -> dict[str, Any]:
         return {
             "ensemble": self._ensemble.state(),
-            "optimizer": self._optimizer.state_dict() if self._optimizer else {},
+            "optimizer": self._optimizer.state_dict(),
             "batches": self._feed.batches.state(),
             "stopping": self._stopping.state() if self._stopping else {},
         }
@@ -84,8 +80,7 @@ class CriticTraining:
     def load(self, state: Mapping[str, Any]) -> None:
         self._ensemble.load(state["ensemble"])
         self._feed.batches.load(state["batches"])
-        if self._optimizer:
-            self._optimizer.load_state_dict(state["optimizer"])
+        self._optimizer.load_state_dict(state["optimizer"])
         if self._stopping:
             self._stopping.load(state["stopping"])
 
@@ -108,7 +103,7 @@ class CriticTraining:
             values.append(evaluation.value(estimator, pooled))
             negatives, pairs = pooled.scores.product.shape[-1], pooled.scores.product.numel()
             if self._ensemble.replicates == 1:
-                stderr = evaluation.jackknife(estimator, pooled)
+                stderr = evaluation.stderr(estimator, pooled)
         if not all(map(math.isfinite, [*values, stderr])):
             raise RunFailed(
                 f"the estimate on held-out pairs is not finite ({values}); try a lower optimizer.lr or estimator=infonce"

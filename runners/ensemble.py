@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.utils._pytree import tree_map_only
+from torch.optim import Optimizer
 
+from runners.flat_parameters import flattened, views
 from runners.randomness import stream
 
+STRIDE = 4
+"""Steps between two updates of the weight average, which reads all weights and would cost a fortieth of a step every time."""
 Weights = Mapping[str, Tensor]
 """Parameters and buffers by name, each (R, ...)."""
 
@@ -45,32 +48,36 @@ class Ensemble:
             self._parameters, self._buffers = dict(self._module.named_parameters()), dict(self._module.named_buffers())
             forward = self._run_one
         else:
-            self._parameters, self._buffers = stack_module_state(modules)
+            self._parameters, self._buffers = _stacked(modules)
             self._module = copy.deepcopy(modules[0]).to("meta")
             forward = torch.func.vmap(self._run_copy)
         self._eager, self._forward = forward, torch.compile(forward) if compiled else forward
         bf16 = precision == "bf16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-        self._decay, self._updates = average, 0
-        current = {name: tensor.detach() for name, tensor in self._parameters.items()}
-        self._averages = {name: tensor.clone() for name, tensor in current.items()} if average else current
+        self.parameters = flattened(self._parameters.values())
+        self._decay, self._steps = average, 0
+        self._average = self.parameters.detach().clone() if average else self.parameters.detach()
+        averages = views(self._average, self._parameters.values())
+        self._readable = dict(zip(self._parameters, averages, strict=True)) | self._buffers
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """The module's output on inputs (R, ...), every tensor in it (R, ...)."""
+        """The module's output on inputs (R, ...), every tensor in it (R, ...), or without the R where there is one copy."""
         with self._precision:
             return self._forward(self._parameters, self._buffers, inputs)
 
-    def parameters(self) -> list[Tensor]:
-        """The trainable tensors of all copies, for one optimiser."""
-        return list(self._parameters.values())
-
-    @torch.no_grad()
-    def track(self) -> None:
-        """Take the parameters into their averages, after a step; the average begins short and lengthens to its decay."""
-        if self._decay:
-            self._updates += 1
-            weight = 1 - min(self._decay, self._updates / (self._updates + 9))
-            torch._foreach_lerp_(list(self._averages.values()), list(self._parameters.values()), weight)  # pyright: ignore
+    def descend(self, losses: Tensor, optimizer: Optimizer) -> None:
+        """One step of the optimiser down the losses of all copies, (R,) or (), and of the averages behind it."""
+        assert self.parameters.grad is not None, "made with the parameters"
+        self.parameters.grad.zero_()
+        losses.sum().backward()
+        optimizer.step()
+        self._steps += 1
+        if self._decay and self._steps % STRIDE == 0:
+            updates = self._steps // STRIDE
+            weight = 1 - min(
+                self._decay**STRIDE, updates / (updates + 9)
+            )  # the average begins short and lengthens to its decay
+            self._average.lerp_(self.parameters.detach(), weight)
 
     @torch.no_grad()
     def check(self, *inputs: Tensor) -> None:
@@ -92,40 +99,45 @@ class Ensemble:
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of what is read from the replicates: averaged parameters, and buffers, (R, ...)."""
-        return {name: self._leading(tensor).detach().clone() for name, tensor in {**self._averages, **self._buffers}.items()}
+        return {name: self._leading(tensor).clone() for name, tensor in self._readable.items()}
 
     @torch.no_grad()
     def copy(self, index: int, weights: Weights | None = None) -> nn.Module:
         """Copy `index`, with its averaged weights or those given, as an ordinary module; the next call overwrites it."""
-        source = weights or {name: self._leading(tensor) for name, tensor in {**self._averages, **self._buffers}.items()}
+        source = weights or {name: self._leading(tensor) for name, tensor in self._readable.items()}
         for name, tensor in {**dict(self._reader.named_parameters()), **dict(self._reader.named_buffers())}.items():
             tensor.copy_(source[name][index])
         return self._reader
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
-        groups = {"parameters": self._parameters, "buffers": self._buffers, "averages": self._averages}
-        tensors = {name: {key: tensor.detach() for key, tensor in group.items()} for name, group in groups.items()}
-        return {**tensors, "updates": self._updates}
+        flat = {"parameters": self.parameters.detach(), "average": self._average}
+        return {**flat, "buffers": self._buffers, "steps": self._steps}
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over a state()."""
-        self._updates = state["updates"]
-        groups = {"parameters": self._parameters, "buffers": self._buffers, "averages": self._averages}
-        for name, group in groups.items():
-            for key, tensor in group.items():
-                tensor.copy_(state[name][key])
+        self._steps = state["steps"]
+        self.parameters.copy_(state["parameters"])
+        self._average.copy_(state["average"])
+        for name, tensor in self._buffers.items():
+            tensor.copy_(state["buffers"][name])
 
     def _run_one(self, parameters: Any, buffers: Any, inputs: tuple[Tensor, ...]) -> Any:
-        outputs = self._module(*(tensor[0] for tensor in inputs))
-        return tree_map_only(Tensor, lambda tensor: tensor.unsqueeze(0), outputs)
+        return self._module(*(tensor[0] for tensor in inputs))
 
     def _run_copy(self, parameters: Any, buffers: Any, inputs: tuple[Tensor, ...]) -> Any:
         return functional_call(self._module, (parameters, buffers), inputs)
 
     def _leading(self, tensor: Tensor) -> Tensor:
         return tensor.unsqueeze(0) if self.replicates == 1 else tensor
+
+
+def _stacked(modules: list[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    try:
+        return stack_module_state(modules)
+    except RuntimeError as error:
+        raise ValueError(f"this network cannot run as several copies at once ({error}); use replicates=1") from error
 
 
 def _initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -69,14 +69,39 @@ class Estimation:
         if self.critic is None:
             raise ValueError("critic must be one that gives scores, got none; use critic=separable")
 
-        self._cadence()
+        _ = self.cadence
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Read the data, build the networks and try them on a batch of zeros.
 
         Raises ValueError or OSError for whatever is wrong with the settings or the data.
         """
-        assert self.critic is not None
+        cadence, task = self.cadence, self.task()
+
+        def run(record: Record) -> Outcome:
+            truth = self.dataset.mutual_information
+            cap = self.estimator.cap(task.training_negatives)
+            record.constants({"mi/true": truth, "mi/cap": cap})
+            trained = Loop(task, cadence, record).run()
+            reading = task.read(trained.steps)
+            metrics = report(reading, self.estimator, truth)
+            record.write(trained.steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
+            record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
+            return Outcome(metrics, metrics["mi"], sentence(metrics), trained.steps, trained.seconds)
+
+        return run
+
+    @property
+    def cadence(self) -> Cadence:
+        """When what is due."""
+        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+
+    def task(self) -> CriticTraining:
+        """The critics with their data, before the first step.
+
+        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        """
+        assert self.critic is not None, "checked when this was built"
         device = device_named(self.device)
         ensemble = partial(
             Ensemble,
@@ -88,25 +113,9 @@ class Estimation:
             average=self.average,
         )
         stop_early = not isinstance(self.dataset, Joint)
-        task = CriticTraining(
+        return CriticTraining(
             self._feed(device), self.critic, self.estimator, self.optimizer, stop_early, self.patience, ensemble
         )
-
-        def run(record: Record) -> Outcome:
-            truth = self.dataset.mutual_information
-            cap = self.estimator.cap(task.training_negatives)
-            record.constants({"mi/true": truth, "mi/cap": cap})
-            trained = Loop(task, self._cadence(), record).run()
-            reading = task.read(trained.steps)
-            metrics = report(reading, self.estimator, truth)
-            record.write(trained.steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
-            record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
-            return Outcome(metrics, metrics["mi"], sentence(metrics), trained.steps, trained.seconds)
-
-        return run
-
-    def _cadence(self) -> Cadence:
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
 
     def _feed(self, device: torch.device) -> feeds.Feed:
         shared: Any = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size, "seed": self.seed}
@@ -154,7 +163,7 @@ def estimate_mutual_information(
     optimizer: Callable[[list[Tensor]], Optimizer] = partial(Adam, lr=5e-4, fused=True),
     validation: float = 0.2,
     test: float = 0.2,
-    transform: Transform = "standardise",
+    transform: Transform = "gaussian_ranks",
     steps: int = 5000,
     batch_size: int = 128,
     average: float = 0.999,

@@ -16,7 +16,7 @@ from models.scores import Scores
 from runners.feeds import Block
 
 GROUPS = 10
-"""Groups of rows that the standard error leaves out in turn."""
+"""Readings of parts of the held-out rows that a standard error is taken from."""
 
 
 class Pool(NamedTuple):
@@ -51,12 +51,23 @@ def value(estimator: Estimator, pooled: Pool) -> float:
 
 
 @torch.no_grad()
-def jackknife(estimator: Estimator, pooled: Pool) -> float:
+def stderr(estimator: Estimator, pooled: Pool) -> float:
     """Standard error of value() over the held-out rows for the critic as it is, in nats; training variance is left out.
 
-    Each group of rows is left out in turn, as rows and, where all pairs are scored, as partners of the others, which is the
-    influence of its rows on the estimate: se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2, d rows a group.
+    It is the spread of the blocks' own readings where there are enough blocks, else a jackknife over groups of rows.
+    """
+    blocks = [Scores(*part) for part in zip(*(each.split(pooled.block_size) for each in pooled.scores), strict=True)]
+    if len(blocks) < GROUPS:
+        return _jackknife(estimator, pooled)
+    rows = zip(blocks, pooled.x.split(pooled.block_size), pooled.y.split(pooled.block_size), strict=True)
+    values = torch.stack([estimator.bound(scores, x, y).value for scores, x, y in rows])
+    return float(values.std() / math.sqrt(len(blocks)))
 
+
+def _jackknife(estimator: Estimator, pooled: Pool) -> float:
+    """Each group of rows is left out in turn, as rows and, where all pairs are scored, as partners of the others.
+
+    se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, I_g - mean I being their influence.
     Shao and Wu 1989, https://doi.org/10.1214/aos/1176347263
     """
     groups = min(GROUPS, pooled.block_size // 2)

@@ -1,8 +1,9 @@
 """The one training loop: cadence, progress, records, held-out evaluation, checkpoints, resume, signals and the finite check.
 
-R copies; a step's quantities are tensors (R,).
+R copies.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from runners.records import Record
 from runners.signals import Deferred
 
 Window = list[Mapping[str, Tensor]]
+REMEDY = "try a lower optimizer.lr, a larger runner.batch_size, or estimator=infonce, whose gradient is bounded"
 
 
 class Task(Protocol):
     """What a runner gives the loop."""
 
     def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return its detached quantities, each (R,), without waiting for the device."""
+        """Do one step and return its detached quantities, each (R,) or (), without waiting for the device."""
         ...
 
     def evaluate(self, step: int) -> Mapping[str, Any]:
@@ -64,7 +66,7 @@ class Loop:
 
     def __init__(self, task: Task, cadence: Cadence, record: Record) -> None:
         self._task, self._cadence, self._record = task, cadence, record
-        self._step, self._seconds = 0, 0.0
+        self._step, self._saved_step, self._seconds = 0, 0, 0.0
         self._window: Window = []
 
     def run(self) -> "Trained":
@@ -73,13 +75,21 @@ class Loop:
         Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
         """
         self._restore()
-        before, begun = self._seconds, time.monotonic()
-        saved_step, saved_at = self._step, begun
-        cadence, task = self._cadence, self._task
-        progress = Progress(self._step, cadence.steps)
-        signals = Deferred()
-        with signals.noting():
-            while self._step < cadence.steps and not task.finished():
+        self.advance(self._cadence.steps - self._step)
+        if self._saved_step < self._step:
+            self._save()
+        self._log()
+        if self._step % self._cadence.eval_every:
+            self._evaluate()
+        return Trained(self._step, self._seconds)
+
+    def advance(self, steps: int) -> None:
+        """Do up to `steps` more steps, and whatever falls due with them; fewer where the task has finished."""
+        cadence, task, signals = self._cadence, self._task, Deferred()
+        end, begun, before = self._step + steps, time.monotonic(), self._seconds
+        saved_at = begun
+        with signals.noting(), Progress(self._step, end) as progress:
+            while self._step < end and not task.finished():
                 self._window.append(task.step())
                 self._step += 1
                 progress.advance()
@@ -88,22 +98,13 @@ class Loop:
                 if self._step % cadence.eval_every == 0:
                     progress.show(self._step, self._evaluate())
                 now = time.monotonic()
+                self._seconds = before + now - begun
                 overdue = cadence.checkpoint_seconds is not None and now - saved_at >= cadence.checkpoint_seconds
                 if self._step % cadence.checkpoint_every == 0 or overdue or signals.received:
-                    self._seconds = before + now - begun
                     self._save()
-                    saved_step, saved_at = self._step, now
+                    saved_at = now
                 if signals.received:
-                    progress.close()
                     raise Interrupted(signals.received)
-        progress.close()
-        if saved_step < self._step:
-            self._seconds = before + time.monotonic() - begun
-            self._save()
-        self._log()
-        if self._step % cadence.eval_every:
-            self._evaluate()
-        return Trained(self._step, self._seconds)
 
     def _log(self) -> None:
         """Record the mean of each quantity over the steps since the last time."""
@@ -113,6 +114,9 @@ class Loop:
 
     def _evaluate(self) -> str:
         values = self._task.evaluate(self._step)
+        for name, value in values.items():
+            if not all(map(math.isfinite, value if isinstance(value, list) else [value])):
+                raise RunFailed(f"{name} of the validation pairs is not finite at step {self._step} ({value}); {REMEDY}")
         self._record.write(self._step, "validation", values)
         return "  ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float))
 
@@ -121,27 +125,28 @@ class Loop:
         if not self._window:
             return {}
         devices = {name: values.device for name, values in self._window[-1].items()}
-        stacked = {name: torch.stack([each[name].to(device) for each in self._window]) for name, device in devices.items()}
+        stacked = {
+            name: torch.stack([each[name].to(device).view(-1) for each in self._window]) for name, device in devices.items()
+        }
         for name, values in stacked.items():
             bad = ~values.isfinite().all(dim=1)
             if bad.any():
                 index = int(bad.nonzero()[0])
                 step = self._step - len(self._window) + index + 1
-                raise RunFailed(
-                    f"{name} stopped being finite at step {step} ({values[index].tolist()}); try a lower optimizer.lr, "
-                    "a larger runner.batch_size, or estimator=infonce, whose gradient is bounded"
-                )
+                raise RunFailed(f"{name} stopped being finite at step {step} ({values[index].tolist()}); {REMEDY}")
         return stacked
 
     def _save(self) -> None:
         window = self._finite()
+        self._saved_step = self._step
         self._record.save({"step": self._step, "seconds": self._seconds, "window": window, "task": self._task.state()})
 
     def _restore(self) -> None:
         state = self._record.restore()
         if state is None:
             return
-        self._step, self._seconds = state["step"], state["seconds"]
+        self._step = self._saved_step = state["step"]
+        self._seconds = state["seconds"]
         window = state["window"]
         length = len(next(iter(window.values()))) if window else 0
         self._window = [{name: values[index] for name, values in window.items()} for index in range(length)]

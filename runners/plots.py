@@ -1,10 +1,14 @@
 """Every figure, drawn from records alone and in one style."""
 
+import io
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRUTH = {"color": "black", "linewidth": 1.2}
 CAP = {"color": "tab:red", "linestyle": "--", "linewidth": 1.0}
@@ -30,6 +34,24 @@ def estimate_by_step(history: Iterable[Mapping[str, Any]], truth: float | None, 
     _level(axes, cap, "cap of a training batch", CAP)
     axes.legend()
     return figure
+
+
+def against(key: str, lines: Mapping[str, "pd.DataFrame"], truth: "pd.DataFrame", metric: str) -> Figure:
+    """Mean and standard error of the metric against `key`, a line a label, and the truth (columns key, mean, stderr, truth)."""
+    figure, axes = _axes(key, f"{metric} in nats")
+    for label, points in lines.items():
+        axes.errorbar(points[key], points["mean"], points["stderr"], marker="o", markersize=3, capsize=2, label=label)
+    if len(truth):
+        axes.plot(truth[key], truth["truth"], label="truth", zorder=0, **TRUTH)
+    axes.legend()
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:

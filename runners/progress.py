@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from types import TracebackType
 
 from tqdm import tqdm
 
@@ -37,5 +38,8 @@ class Progress:
             (self._total - step) / max(speed, 1e-9),
         )
 
-    def close(self) -> None:
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()

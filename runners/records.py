@@ -1,7 +1,6 @@
 """What a run leaves behind: one directory, written as the run goes and read by nobody but the report."""
 
 import fcntl
-import io
 import json
 import logging
 import os
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import yaml
 
 from runners import checkpoint
-from runners.errors import ConfigError, Interrupted
-from runners.identity import config_hash, differences, leaves
+from runners.errors import ConfigError, Interrupted, RunFailed
+from runners.identity import config_hash, differences, essence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,7 +174,10 @@ class Recording:
         self._state = checkpoint.load(self.path / "checkpoint.pt")
         metrics = self.path / "metrics.jsonl"
         metrics.touch()
-        os.truncate(metrics, self._state["metrics_bytes"] if self._state else 0)
+        kept = self._state["metrics_bytes"] if self._state else 0
+        if metrics.stat().st_size < kept:
+            raise RunFailed(f"{metrics} has lost lines that its checkpoint counts; start afresh with force=true")
+        os.truncate(metrics, kept)
         self._metrics = metrics.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter
 
@@ -190,17 +192,18 @@ class Recording:
 
     def constants(self, values: Mapping[str, float | None]) -> None:
         self._constants = {tag: value for tag, value in values.items() if value is not None}
-        tags = ["mi/train", "mi/validation", "mi/test", *self._constants]
+        tags = ["mi/train", "mi/validation", "mi/test", *values]
         self.board.add_custom_scalars({"mutual information": {"I(X;Y) in nats": ["Multiline", tags]}})
 
     def figure(self, name: str, figure: "Figure", step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
+        from runners import plots
+
+        picture = plots.png(figure)
         (self.path / "figures").mkdir(exist_ok=True)
-        checkpoint.write_atomically(self.path / "figures" / f"{name}.png", buffer.getvalue())
-        image = Summary.Image(encoded_image_string=buffer.getvalue())
+        checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
+        image = Summary.Image(encoded_image_string=picture)
         assert self.board.file_writer is not None
         self.board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
 
@@ -227,13 +230,21 @@ class Recording:
         numbers = {f"result/{name}": value for name, value in outcome.metrics.items() if isinstance(value, int | float)}
         for tag, value in numbers.items():
             self.board.add_scalar(tag, value, outcome.steps)
-        settings = {key: value for key, value in leaves(self._config) if isinstance(value, bool | int | float | str)}
         assert self.board.file_writer is not None
-        for summary in hparams({key: value for key, value in settings.items() if not key.endswith("_")}, numbers):
+        for summary in hparams(self._settings(), numbers):
             self.board.file_writer.add_summary(summary)
         self._result |= outcome._asdict()
         self._result["steps_per_second"] = outcome.steps / outcome.seconds if outcome.seconds else 0.0
         self.close("completed")
+
+    def _settings(self) -> dict[str, bool | int | float | str]:
+        """What decides the run, by dotted key; a group goes by the class that was chosen in it."""
+        plain = {key: value for key, value in essence(self._config).items() if isinstance(value, bool | int | float | str)}
+        chosen = {
+            key.removesuffix("._target_"): str(value).rpartition(".")[2] for key, value in plain.items() if "_target_" in key
+        }
+        settings = {key: value for key, value in plain.items() if not key.endswith("_") and "${" not in str(value)}
+        return {**chosen, **settings}
 
     def close(self, status: str, error: BaseException | None = None) -> None:
         """Write the last word on this run."""

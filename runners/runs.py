@@ -1,0 +1,91 @@
+"""Run directories read back as tables."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from runners.errors import ConfigError
+
+REPEATS = ("seed", "name", "force")
+"""Overrides that tell runs of one setting apart."""
+
+
+def found(sources: Iterable[Path]) -> list[Path]:
+    """Every run directory at or below the sources, in order of name.
+
+    Raises ConfigError if a source holds none.
+    """
+    runs: set[Path] = set()
+    for source in sources:
+        here = {file.parent for file in source.rglob("result.json")}
+        if not here:
+            raise ConfigError(f"source must name folders of runs, but there is no result.json in {source} or below it")
+        runs |= here
+    return sorted(runs)
+
+
+def table(runs: Iterable[Path]) -> tuple[pd.DataFrame, list[str]]:
+    """One row a run (folder, status, overrides, metrics of one value, seed, steps, seconds, error), and the swept keys.
+
+    Raises ConfigError if a result cannot be read.
+    """
+    overrides, rows = [], []
+    for run in runs:
+        try:
+            result: dict[str, Any] = json.loads((run / "result.json").read_text())
+            overrides.append(_settings(result["overrides"]))
+            rows.append({"run": str(run), "status": result["status"], **overrides[-1], **_numbers(result)})
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
+    frame = pd.DataFrame(rows)
+    keys = dict.fromkeys(key for each in overrides for key in each)
+    return frame, [key for key in keys if len(frame[key].unique()) > 1]
+
+
+def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
+    """The completed runs of each setting of `keys` together: truth, mean, sd, standard error and number of runs.
+
+    A setting with a single run has no sd, and the standard error that the run itself states.
+    """
+    done = rows.query("status == 'completed'")
+    pooled = [(setting, _pooled(group, metric)) for setting, group in grouped(done, keys)]
+    return pd.DataFrame([{**dict(zip(keys, setting, strict=True)), **values} for setting, values in pooled])
+
+
+def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows of each setting of the keys, all of them where there are no keys."""
+    if not keys:
+        yield (), rows
+        return
+    for setting, group in rows.groupby(list(keys), dropna=False):
+        yield cast(tuple[Any, ...], setting), cast(pd.DataFrame, group)
+
+
+def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
+    values, count = group[metric], len(group)
+    sd = values.std(ddof=1)
+    own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
+    truth = group[f"{metric}_true"].iloc[0] if f"{metric}_true" in group else float("nan")
+    stderr = sd / count**0.5 if count > 1 else own
+    return {"truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
+
+
+def _settings(overrides: Iterable[str]) -> dict[str, float | str]:
+    parts = [each.lstrip("+").partition("=") for each in overrides]
+    return {key: _number(value) for key, _, value in parts if key not in REPEATS}
+
+
+def _numbers(result: dict[str, Any]) -> dict[str, Any]:
+    metrics = {key: value for key, value in result["metrics"].items() if not isinstance(value, list)}
+    facts = {key: result[key] for key in ("seed", "steps", "seconds", "steps_per_second")}
+    return {**metrics, **facts, "error": (result["error"] or {}).get("message", "")}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

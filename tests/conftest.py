@@ -1,0 +1,90 @@
+"""What every test runs under, and what tests of whole runs share: the launcher, in this process and in one of its own."""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+import run
+
+RUN = Path(run.__file__)
+SMALL = [
+    "runner.steps=4",
+    "runner.batch_size=8",
+    "runner.log_every=1",
+    "runner.eval_every=2",
+    "runner.eval_batches=2",
+    "runner.eval_batch_size=16",
+    "runner.checkpoint_every=2",
+    "critic.hidden=[8]",
+    "critic.embed=4",
+    "dataset.dim=2",
+]
+
+
+class Ended(NamedTuple):
+    """What a command left behind in the terminal."""
+
+    code: int
+    out: str
+    err: str
+
+
+def small(arguments: tuple[str, ...]) -> list[str]:
+    """Small settings for the groups whose option is not chosen in `arguments`, which come last and win; flags go first."""
+    chosen = {each.partition("=")[0].lstrip("~+") for each in arguments}
+    settings = [each for each in SMALL if each.partition(".")[0] not in chosen]
+    return sorted([*settings, *arguments], key=lambda each: not each.startswith("-"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """On a busy machine a small network is many times slower on two threads than on one."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """`command("seed=1", "name=a")` is `python run.py seed=1 name=a` on small networks, in an empty folder and this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(RUN)])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    handlers = logging.getLogger().handlers[:]
+
+    def call(*arguments: str) -> Ended:
+        capsys.readouterr()
+        code = run.launch(small(arguments))
+        told = capsys.readouterr()
+        return Ended(code, told.out, told.err)
+
+    yield call
+    logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`started("seed=1", name="a", lines=9)` runs that command in another process, and returns after 9 lines of metrics."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, name: str, lines: int) -> subprocess.Popen[str]:
+        line = [sys.executable, str(RUN), *small(arguments), f"name={name}"]
+        process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        metrics = tmp_path / "outputs" / "runs" / name / "metrics.jsonl"
+        while process.poll() is None and not (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines):
+            time.sleep(0.002)
+        assert process.poll() is None, f"it ended before {lines} lines: {process.communicate()}"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()

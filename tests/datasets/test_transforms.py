@@ -1,0 +1,88 @@
+"""Transforms: fitted on the training rows alone, safe where a dimension does not vary."""
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets import transforms
+from datasets.transforms import gaussian_ranks, standardise
+
+
+def rows(count: int = 200, seed: int = 0) -> Tensor:
+    values = torch.randn(count, 3, generator=torch.Generator().manual_seed(seed))
+    return values * torch.tensor([1.0, 50.0, 1e-3]) + torch.tensor([0.0, -300.0, 7.0])
+
+
+@pytest.mark.parametrize("name", get_args(transforms.Transform))
+def test_every_transform_that_a_configuration_may_name_works_by_row(name: str) -> None:
+    change = getattr(transforms, name)(rows())
+    changed = change(rows(seed=1))
+    assert changed.shape == (200, 3)
+    assert changed.dtype == torch.float32
+    torch.testing.assert_close(change(rows(seed=1)[5:9]), changed[5:9])
+
+
+def test_none_leaves_rows_alone() -> None:
+    assert torch.equal(transforms.none(rows())(rows(seed=1)), rows(seed=1))
+
+
+def test_standardised_training_rows_have_mean_0_and_deviation_1() -> None:
+    changed = standardise(rows())(rows()).double()
+    torch.testing.assert_close(changed.mean(0), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-3)
+    torch.testing.assert_close(changed.std(0, correction=0), torch.ones(3, dtype=torch.float64), rtol=1e-3, atol=0)
+
+
+def test_other_rows_are_changed_by_the_training_rows_numbers() -> None:
+    train, other = torch.tensor([[0.0], [4.0]]), torch.tensor([[2.0], [6.0], [100.0]])
+    assert standardise(train)(other).tolist() == [[0.0], [2.0], [49.0]]
+
+
+def test_neither_the_training_rows_nor_the_others_are_written_to() -> None:
+    train, other = rows(), rows(seed=1)
+    standardise(train)(other)
+    assert torch.equal(train, rows())
+    assert torch.equal(other, rows(seed=1))
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1 / 3, -1e6, 1e-20])
+def test_a_dimension_that_is_constant_in_training_is_only_shifted(constant: float) -> None:
+    """0.1 has a mean that float32 rounds, so that its deviation is not 0."""
+    train = torch.full((1000, 1), constant)
+    change = standardise(train)
+    torch.testing.assert_close(change(train), torch.zeros(1000, 1), rtol=0, atol=1e-6 * max(1, abs(constant)))
+    torch.testing.assert_close(change(train + 1) - change(train), (train + 1) - train, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e25])
+def test_scales_whose_square_float32_cannot_hold_are_standardised(scale: float) -> None:
+    train = scale * torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    assert standardise(train)(train).std().item() == pytest.approx(1, rel=0.01)
+
+
+def test_ranks_of_training_rows_are_normal_quantiles_whatever_their_margins_were() -> None:
+    train = rows()[:, :2]  # the third column is so narrow that float32 ties two of its values
+    changed = gaussian_ranks(train)(train)
+    expected = torch.special.ndtri(torch.arange(1, 201, dtype=torch.float64) / 201).float()
+    for column in changed.T:
+        torch.testing.assert_close(column.sort().values, expected)
+    curved = train.double().sinh()
+    torch.testing.assert_close(gaussian_ranks(curved)(curved).float(), changed, rtol=0, atol=1e-6)
+
+
+def test_equal_values_share_their_mean_rank_and_others_are_interpolated() -> None:
+    train = torch.tensor([[0.0], [1.0], [1.0], [3.0]])
+    changed = gaussian_ranks(train)(torch.tensor([[-9.0], [0.0], [0.5], [1.0], [2.0], [3.0], [9.0]]))
+    ranks = torch.special.ndtr(changed.double()).flatten() * 5
+    torch.testing.assert_close(ranks, torch.tensor([0.5, 1, 1.5, 2.5, 3.5, 4, 4.5], dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_ranks_keep_order_and_tame_outliers() -> None:
+    train, other = rows(), rows(seed=1)
+    other[0] = 1e30
+    changed = gaussian_ranks(train)(other)
+    assert changed.isfinite().all()
+    assert changed.abs().max() < 3
+    for before, after in zip(other.T, changed.T, strict=True):
+        assert (after[before.argsort()].diff() >= 0).all()

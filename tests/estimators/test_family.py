@@ -1,0 +1,239 @@
+"""What holds for every estimator with every critic, as conf/ lists them: one that is added there is tested here.
+
+B batch, K product samples a row.
+"""
+
+import copy
+import math
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from datasets.gaussians import CorrelatedGaussians
+from estimators.base import Bound, Estimator, Kind
+from estimators.measurement import Measurement
+from models.scores import Scores
+
+CONF = Path(__file__).parents[2] / "conf"
+BATCH, DIM = 12, 2
+TRUTH = 1.0
+TOLERANCE = 0.15
+"""Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024 pairs."""
+
+
+def nodes(group: str) -> dict[str, DictConfig]:
+    """The choices of a group that build something, by name."""
+    loaded = {path.stem: OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))}
+    return {name: node for name, node in loaded.items() if isinstance(node, DictConfig) and "_target_" in node}
+
+
+CRITICS, ESTIMATORS = nodes("critic"), nodes("estimator")
+
+
+def critics_of(estimator: DictConfig) -> list[str]:
+    """Every critic, or, where the estimator's group file brings a critic along, that one."""
+    lines = [line for line in estimator.get("defaults", []) if isinstance(line, DictConfig)]
+    brought = [critic for line in lines for key, critic in line.items() if "/critic" in str(key)]
+    return [name for name in brought or CRITICS if name in CRITICS]
+
+
+PAIRS = [(estimator, critic) for estimator, node in ESTIMATORS.items() for critic in critics_of(node)]
+
+
+def estimator_called(name: str) -> Estimator:
+    return instantiate({key: value for key, value in ESTIMATORS[name].items() if key != "defaults"})
+
+
+def measurement(estimator: str, critic: str, seed: int = 0, hidden: list[int] | None = None) -> Measurement:
+    node = copy.deepcopy(CRITICS[critic])
+    if hidden is not None and "hidden" in node:
+        node.hidden = hidden
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Measurement(instantiate(node)(DIM, DIM), estimator_called(estimator))
+
+
+LEARNERS = [pair for pair in PAIRS if any(True for _ in measurement(*pair).parameters())]
+"""All but a critic that has nothing to learn with an estimator that has not either."""
+CAPPED = [name for name in dict(PAIRS) if estimator_called(name).cap(1) is not None]
+every_pair = pytest.mark.parametrize(("estimator", "critic"), PAIRS, ids=map("-".join, PAIRS))
+every_learner = pytest.mark.parametrize(("estimator", "critic"), LEARNERS, ids=map("-".join, LEARNERS))
+
+
+def sampled(size: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor]:
+    joint = CorrelatedGaussians(DIM, rho=None, mutual_information=TRUTH)
+    return joint.sample(size, torch.Generator().manual_seed(seed))
+
+
+def state(module: Measurement) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def test_the_family_is_found() -> None:
+    assert {"dv", "nwj", "infonce", "mine"} <= {estimator for estimator, _ in PAIRS}
+    assert {"separable", "bilinear", "inner_product", "concat"} <= {critic for _, critic in PAIRS}
+
+
+@every_pair
+def test_scores_are_vectors_and_bounds_finite_scalars(estimator: str, critic: str) -> None:
+    module = measurement(estimator, critic)
+    joint, product = module.scores(*sampled())
+    assert joint.shape == (BATCH,)
+    assert product.ndim == 2
+    assert product.shape[0] == BATCH
+    assert 1 <= product.shape[1] < BATCH
+    for tensor in module(*sampled()):
+        assert tensor.shape == ()
+        assert tensor.dtype == torch.float32
+        assert tensor.isfinite()
+
+
+@every_learner
+def test_fit_reaches_every_parameter(estimator: str, critic: str) -> None:
+    """A bias may have gradient zero where a bound is normalised; a weight may not."""
+    module = measurement(estimator, critic)
+    module(*sampled()).fit.backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.ndim < 2 or parameter.grad.any(), name
+
+
+@every_pair
+def test_objective_reaches_both_inputs(estimator: str, critic: str) -> None:
+    x, y = (values.requires_grad_() for values in sampled())
+    for gradient in torch.autograd.grad(measurement(estimator, critic)(x, y).objective, [x, y]):
+        assert gradient.isfinite().all()
+        assert gradient.any(dim=1).all(), "a row was left out"
+
+
+@every_pair
+def test_value_is_detached_and_the_others_are_not(estimator: str, critic: str) -> None:
+    x, y = (values.requires_grad_() for values in sampled())
+    fit, objective, value = measurement(estimator, critic)(x, y)
+    assert fit.requires_grad
+    assert objective.requires_grad
+    assert not value.requires_grad
+
+
+@every_pair
+def test_bound_has_no_side_effect(estimator: str, critic: str) -> None:
+    module = measurement(estimator, critic)
+    module(*sampled(seed=1))
+    before, scores = state(module), module.scores(*sampled())
+    readings = [module.estimator.bound(scores, *sampled()) for _ in range(2)]
+    assert readings[0] == readings[1]
+    torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
+
+
+@every_pair
+def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> None:
+    module = measurement(estimator, critic)
+    before = state(module)
+    module.eval()(*sampled())
+    torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
+    module.train()(*sampled())
+    moved = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == {f"estimator.{name}" for name, _ in module.estimator.named_buffers()}
+
+
+@every_pair
+def test_a_state_read_back_gives_the_same_bound(estimator: str, critic: str) -> None:
+    module, other = measurement(estimator, critic), measurement(estimator, critic, seed=1)
+    for seed in range(3):
+        module(*sampled(seed=seed))
+    other.load_state_dict(module.state_dict())
+    torch.testing.assert_close(other.state_dict(), module.state_dict(), rtol=0, atol=0)
+    assert other.eval()(*sampled(seed=4)) == module.eval()(*sampled(seed=4))
+
+
+@every_pair
+def test_two_copies_lifted_read_as_each_alone(estimator: str, critic: str) -> None:
+    modules = [measurement(estimator, critic, seed) for seed in range(2)]
+    x, y = (torch.stack(values) for values in zip(sampled(seed=2), sampled(seed=3), strict=True))
+
+    def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *pairs: Tensor) -> Bound:
+        return functional_call(modules[0], (parameters, buffers), pairs)
+
+    lifted = vmap(run)(*stack_module_state(modules), x, y)
+    alone = [module(*pairs) for module, *pairs in zip(modules, x, y, strict=True)]
+    for name in Bound._fields:
+        torch.testing.assert_close(getattr(lifted, name), torch.stack([getattr(each, name) for each in alone]))
+
+
+@every_pair
+def test_a_critic_in_bfloat16_is_read_in_float32(estimator: str, critic: str) -> None:
+    module = measurement(estimator, critic).eval()
+    exact = module(*sampled())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = module(*sampled())
+    assert all(tensor.dtype == torch.float32 for tensor in rough)
+    torch.testing.assert_close(rough.value, exact.value, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("estimator", CAPPED)
+@pytest.mark.parametrize("negatives", [1, 7])
+def test_no_value_is_above_the_cap_that_an_estimator_states(estimator: str, negatives: int) -> None:
+    module = estimator_called(estimator)
+    cap = module.cap(negatives)
+    assert cap is not None
+    for lead in (0.0, 1.0, 10.0, 1e4):
+        scores = Scores(torch.full((BATCH,), lead), torch.zeros(BATCH, negatives))
+        value = module.bound(scores, *sampled()).value.item()
+        assert value <= cap + 1e-5
+    assert value == pytest.approx(cap, rel=1e-5)
+
+
+class Trained(NamedTuple):
+    """Values on 1024 held-out pairs, nats."""
+
+    before: float
+    after: float
+    kind: Kind
+
+
+@cache
+def trained(estimator: str, critic: str) -> Trained:
+    """300 steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden layers."""
+    module = measurement(estimator, critic, hidden=[32, 32])
+    parameters = list(module.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=5e-3) if parameters else None
+    before = held_out(module)
+    for step in range(300 if optimizer else 0):
+        assert optimizer is not None
+        optimizer.zero_grad()
+        module.train()(*sampled(64, seed=1 + step)).fit.backward()
+        optimizer.step()
+    return Trained(before, held_out(module), module.estimator.kind)
+
+
+@torch.no_grad()
+def held_out(module: Measurement) -> float:
+    return module.eval()(*sampled(1024, seed=1000)).value.item()
+
+
+@every_pair
+def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: str) -> None:
+    value, kind = trained(estimator, critic).after, trained(estimator, critic).kind
+    assert math.isfinite(value)
+    assert kind != "lower bound" or value <= TRUTH + TOLERANCE
+    assert kind != "upper bound" or value >= TRUTH - TOLERANCE
+
+
+@every_learner
+def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
+    result = trained(estimator, critic)
+    assert result.kind != "lower bound" or result.after > result.before + 0.25 * TRUTH
+
+
+@pytest.mark.parametrize("estimator", dict(PAIRS))
+def test_some_critic_brings_an_estimator_close_to_the_truth(estimator: str) -> None:
+    values = [trained(*pair).after for pair in PAIRS if pair[0] == estimator]
+    assert min(abs(value - TRUTH) for value in values) < 0.2 * TRUTH

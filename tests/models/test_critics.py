@@ -1,0 +1,186 @@
+"""Critics against their definitions, one pair at a time."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from models import critics
+from models.critics import Bilinear, Concat, InnerProduct, Separable
+from models.scores import Scores
+
+BATCH, DIM = 7, 3
+CONFIGURED = {
+    path.stem: instantiate(node)
+    for path in sorted((Path(__file__).parents[2] / "conf" / "critic").glob("*.yaml"))
+    if "_target_" in (node := OmegaConf.load(path))
+}
+concat = partial(Concat, hidden=[16, 8], activation="ELU")
+separable = partial(Separable, hidden=[16], embed=4, activation="ELU")
+EVERY: dict[str, Callable[[int, int], nn.Module]] = {
+    **CONFIGURED,
+    **{f"concat with {k} negatives": partial(concat, negatives=k) for k in (1, 4, BATCH - 1)},
+    "concat of one hidden layer": partial(concat, hidden=[16], negatives=None),
+    "separable without a hidden layer": partial(separable, hidden=[]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def pairs(size: int = BATCH, dim_x: int = DIM, dim_y: int = DIM) -> tuple[Tensor, Tensor]:
+    return torch.randn(size, dim_x), torch.randn(size, dim_y)
+
+
+def one_score(critic: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """f(x, y) of a single pair, read from as many copies of it as any critic here asks for."""
+    joint, product = critic(x.expand(BATCH, -1), y.expand(BATCH, -1))
+    torch.testing.assert_close(product, joint[:, None].expand_as(product))
+    return joint[0]
+
+
+def assert_scores_are(scores: Scores, f: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> None:
+    """joint[i] = f(x_i, y_i) and product[i, k] = f(x_i, y_((i + k + 1) mod B))."""
+    size, count = scores.product.shape
+    torch.testing.assert_close(scores.joint, torch.stack([f(x[i], y[i]) for i in range(size)]))
+    partners = [[f(x[i], y[(i + k + 1) % size]) for k in range(count)] for i in range(size)]
+    torch.testing.assert_close(scores.product, torch.stack([torch.stack(row) for row in partners]))
+
+
+@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
+def test_scores_lie_where_their_definition_says(build: Callable[[int, int], nn.Module]) -> None:
+    critic, (x, y) = build(DIM, DIM), pairs()
+    with torch.no_grad():
+        assert_scores_are(critic(x, y), partial(one_score, critic), x, y)
+
+
+def test_a_separable_critic_is_the_dot_product_of_two_embeddings() -> None:
+    critic, (x, y) = separable(DIM, 2), pairs(dim_y=2)
+    assert_scores_are(critic(x, y), lambda a, b: (critic.g(a) * critic.h(b)).sum(), x, y)
+
+
+def test_a_bilinear_critic_is_x_w_y() -> None:
+    critic, (x, y) = Bilinear(DIM, 2), pairs(dim_y=2)
+    weight = critic.weight.weight
+    assert weight.shape == (DIM, 2)
+    assert_scores_are(critic(x, y), lambda a, b: (a[:, None] * weight * b).sum(), x, y)
+
+
+def test_an_inner_product_has_nothing_to_learn() -> None:
+    critic, (x, y) = InnerProduct(DIM, DIM), pairs()
+    assert not list(critic.parameters())
+    assert_scores_are(critic(x, y), torch.dot, x, y)
+
+
+@pytest.mark.parametrize("negatives", [None, 1, 4])
+def test_a_concat_critic_is_one_network_on_the_concatenated_pair(negatives: int | None) -> None:
+    critic, (x, y) = concat(DIM, 2, negatives=negatives), pairs(dim_y=2)
+    assert_scores_are(critic(x, y), lambda a, b: critic.rest(critic.first(torch.cat([a, b])))[0], x, y)
+
+
+def test_the_split_first_layer_has_the_gradient_of_one_linear_layer() -> None:
+    critic, (x, y) = concat(DIM, 2, negatives=None), pairs(dim_y=2)
+    whole = torch.cat([x.repeat_interleave(BATCH, 0), y.repeat(BATCH, 1)], dim=1)
+    matrix = critic.rest(critic.first(whole)).view(BATCH, BATCH)
+    joint, product = critic(x, y)
+    parameters = list(critic.parameters())
+    expected = torch.autograd.grad(matrix.square().sum(), parameters)
+    found = torch.autograd.grad(joint.square().sum() + product.square().sum(), parameters)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("negatives", [1, 3, BATCH - 1])
+def test_some_negatives_are_the_first_columns_of_all_pairs(negatives: int) -> None:
+    every, some = concat(DIM, 2, negatives=None), concat(DIM, 2, negatives=negatives)
+    some.load_state_dict(every.state_dict())
+    x, y = pairs(dim_y=2)
+    torch.testing.assert_close(some(x, y).joint, every(x, y).joint)
+    torch.testing.assert_close(some(x, y).product, every(x, y).product[:, :negatives])
+
+
+@pytest.mark.parametrize("chunk", [1, 7 * 16 * 2, 7 * 16 * 3 + 5])
+def test_chunks_leave_scores_and_gradients_as_they_are(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    critic, (x, y) = concat(DIM, 2, negatives=None), pairs(dim_y=2)
+
+    def scores_and_gradients() -> tuple[Tensor, ...]:
+        joint, product = critic(x, y)
+        loss = joint.square().sum() + product.exp().sum()
+        return joint, product, *torch.autograd.grad(loss, list(critic.parameters()))
+
+    whole = scores_and_gradients()
+    monkeypatch.setattr(critics, "CHUNK", chunk)
+    torch.testing.assert_close(scores_and_gradients(), whole)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_no_chunk_is_larger_than_asked_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    critic, sizes = concat(DIM, DIM, negatives=None), list[int]()
+    critic.rest.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].numel()))
+    limit = rows * BATCH * 16 + 5
+    monkeypatch.setattr(critics, "CHUNK", limit)
+    critic(*pairs())
+    assert max(sizes) <= limit
+    assert len(sizes) == -(-BATCH // rows)
+    assert sum(sizes) == BATCH * BATCH * 16
+
+
+@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
+def test_a_batch_of_one_row_is_refused(build: Callable[[int, int], nn.Module]) -> None:
+    critic = build(DIM, DIM)
+    with pytest.raises(ValueError, match=r"batch.* (at least 2 rows, got 1|1 rows, got \d)"):
+        critic(*pairs(size=1))
+
+
+@pytest.mark.parametrize("negatives", [BATCH, BATCH + 1])
+def test_as_many_negatives_as_rows_are_refused_with_the_way_out(negatives: int) -> None:
+    critic = concat(DIM, DIM, negatives=negatives)
+    with pytest.raises(ValueError, match=rf"^negatives must be below .* 7 rows, got {negatives}; null scores all pairs"):
+        critic(*pairs())
+
+
+@pytest.mark.parametrize(
+    ("argument", "build"),
+    [
+        ("embed", partial(separable, embed=0)),
+        ("embed", partial(separable, embed=-3)),
+        ("hidden", partial(separable, hidden=[8, 0])),
+        ("hidden", partial(concat, hidden=[], negatives=None)),
+        ("hidden", partial(concat, hidden=[0, 8], negatives=None)),
+        ("hidden", partial(concat, hidden=[8, -1], negatives=None)),
+        ("negatives", partial(concat, negatives=0)),
+        ("negatives", partial(concat, negatives=-1)),
+        ("activation", partial(separable, activation="relu")),
+        ("activation", partial(concat, activation="Threshold", negatives=None)),
+    ],
+)
+def test_wrong_options_are_refused_by_name(argument: str, build: Callable[[int, int], nn.Module]) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument} must .*, got "):
+        build(DIM, DIM)
+
+
+def test_an_inner_product_of_different_dimensions_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match="one dimension, got 3 and 2; use critic=bilinear"):
+        InnerProduct(3, 2)
+
+
+@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
+def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module]) -> None:
+    modules = [build(DIM, DIM) for _ in range(2)]
+    x, y = torch.randn(2, BATCH, DIM), torch.randn(2, BATCH, DIM)
+
+    def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *batch: Tensor) -> Scores:
+        return torch.func.functional_call(modules[0], (parameters, buffers), batch)
+
+    joint, product = torch.func.vmap(run)(*torch.func.stack_module_state(modules), x, y)
+    alone = [module(*batch) for module, *batch in zip(modules, x, y, strict=True)]
+    torch.testing.assert_close(joint, torch.stack([scores.joint for scores in alone]))
+    torch.testing.assert_close(product, torch.stack([scores.product for scores in alone]))

@@ -1,0 +1,92 @@
+"""A reading pools the scores of all blocks, and its standard error is what repeated readings spread by."""
+
+import math
+from collections.abc import Iterable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from datasets.gaussians import CorrelatedGaussians
+from estimators.base import Estimator
+from estimators.dv import DV
+from estimators.infonce import InfoNCE
+from estimators.measurement import Measurement
+from estimators.mine import MINE
+from estimators.nwj import NWJ
+from models.scores import Scores, from_matrix
+from runners import evaluation
+from runners.feeds import Block, RowHeldOut
+
+PAIRS = CorrelatedGaussians(dim=2, rho=0.7, mutual_information=None)
+
+
+class Fixed(nn.Module):
+    """A critic that was not trained: a multiple of the log density ratio of PAIRS, on all pairs or on a few."""
+
+    def __init__(self, scale: float = 0.8, negatives: int | None = None) -> None:
+        super().__init__()
+        self._scale, self._negatives = scale, negatives
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        rho = PAIRS.correlation
+        square = x.square().sum(-1)[:, None] + y.square().sum(-1)
+        ratio = (2 * rho * x @ y.mT - rho**2 * square) / (2 * (1 - rho**2)) - math.log(1 - rho**2)
+        joint, product = from_matrix(self._scale * ratio)
+        return Scores(joint, product[:, : self._negatives])
+
+
+def blocks(count: int, size: int, seed: int) -> list[Block]:
+    source = torch.Generator().manual_seed(seed)
+    return [Block(*PAIRS.sample(size, source), first=0) for _ in range(count)]
+
+
+def read(estimator: Estimator, data: Iterable[Block], critic: nn.Module) -> evaluation.Pool:
+    return evaluation.pool(Measurement(critic, estimator), data)
+
+
+@pytest.mark.parametrize("negatives", [None, 3], ids=["all pairs", "three partners"])
+@pytest.mark.parametrize("estimator", [DV(), InfoNCE(), NWJ(), MINE(alpha=0.1)], ids=lambda each: type(each).__name__)
+def test_a_reading_is_the_bound_on_the_scores_of_all_blocks_together(estimator: Estimator, negatives: int | None) -> None:
+    critic, data = Fixed(negatives=negatives), blocks(3, 16, seed=0)
+    scores = [critic(block.x, block.y) for block in data]
+    together = Scores(torch.cat([each.joint for each in scores]), torch.cat([each.product for each in scores]))
+    x, y = torch.cat([block.x for block in data]), torch.cat([block.y for block in data])
+    expected = estimator.bound(together, x, y).value.item()
+    assert evaluation.value(estimator, read(estimator, data, critic)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_pooling_reads_each_row_once_where_the_last_block_overlaps() -> None:
+    x, y = PAIRS.sample(37, torch.Generator().manual_seed(0))
+    held_out = RowHeldOut({"test": (x[None], y[None])}, block_size=16)
+    pooled = read(DV(), held_out.blocks(0, "test", 0), Fixed())
+    assert torch.equal(pooled.x, x)
+    torch.testing.assert_close(pooled.scores.joint, Fixed()(x, y).joint)
+    assert pooled.scores.product.shape == (37, 12)
+
+
+def test_a_reading_commits_no_moving_average() -> None:
+    measurement = Measurement(Fixed(), MINE(alpha=0.1))
+    before = {name: tensor.clone() for name, tensor in measurement.state_dict().items()}
+    evaluation.value(measurement.estimator, evaluation.pool(measurement, blocks(2, 16, seed=0)))
+    assert before
+    assert all(torch.equal(tensor, before[name]) for name, tensor in measurement.state_dict().items())
+
+
+@pytest.mark.parametrize("negatives", [None, 3], ids=["all pairs", "three partners"])
+@pytest.mark.parametrize(("count", "size"), [(1, 128), (4, 64), (16, 32)])
+@pytest.mark.parametrize("estimator", [DV(), InfoNCE()], ids=lambda each: type(each).__name__)
+def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
+    estimator: Estimator, count: int, size: int, negatives: int | None
+) -> None:
+    pools = [read(estimator, blocks(count, size, seed), Fixed(negatives=negatives)) for seed in range(200)]
+    values = torch.tensor([evaluation.value(estimator, each) for each in pools])
+    errors = torch.tensor([evaluation.stderr(estimator, each) for each in pools])
+    spread = values.std().item()  # itself known to 5 %
+    assert errors.mean().item() == pytest.approx(spread, rel=0.35)
+
+
+@pytest.mark.parametrize("size", [4, 5, 9, 23])
+def test_the_standard_error_is_a_number_for_the_smallest_held_out_sets(size: int) -> None:
+    error = evaluation.stderr(InfoNCE(), read(InfoNCE(), blocks(1, size, seed=0), Fixed()))
+    assert 0 < error < 2

@@ -1,0 +1,123 @@
+"""Runs that cannot go on: exit code 1, one line that says why, a result with the traceback, and nothing lost that was good."""
+
+import errno
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+FOLDER = Path("outputs/runs/a")
+Command = Callable[..., Any]
+DIVERGING = ["name=a", "estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30"]
+
+
+def assert_failed(ended: Any, *words: str) -> None:
+    """Exit code 1, and one line with these words besides what the progress says."""
+    assert ended.code == 1
+    lines = [line for line in ended.err.splitlines() if not line.startswith("step ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("failed: ")
+    assert [word for word in words if word not in lines[0]] == []
+
+
+def result() -> dict[str, Any]:
+    return json.loads((FOLDER / "result.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("cadence", "words"),
+    [
+        ([], ["loss stopped being finite at step 2"]),
+        (["runner.log_every=50", "runner.eval_every=50", "runner.checkpoint_every=50"], ["loss", "step 2"]),
+        (
+            ["runner.log_every=50", "runner.eval_every=1", "runner.checkpoint_every=50", "runner.average=0"],
+            ["mi of the validation pairs is not finite at step "],
+        ),
+        (["runner.steps=1", "runner.average=0"], ["mi of the validation pairs is not finite at step 1"]),
+        (["runner.steps=1", "runner.average=0", "runner.eval_every=1"], ["mi of the validation pairs", "step 1"]),
+        (["replicates=3"], ["loss stopped being finite at step 2"]),
+    ],
+)
+def test_a_value_that_stops_being_finite_ends_the_run_and_is_never_written(
+    cadence: list[str], words: list[str], command: Command
+) -> None:
+    assert_failed(command(*DIVERGING, "runner.steps=100", *cadence), *words, "try a lower optimizer.lr")
+    found = result()
+    assert (found["status"], found["error"]["type"], found["metrics"]) == ("failed", "RunFailed", {})
+    assert "Traceback" in found["error"]["traceback"]
+    assert words[0] in found["error"]["message"]
+    for name in ("metrics.jsonl", "result.json"):
+        json.loads(f"[{','.join((FOLDER / name).read_text().splitlines())}]" if name == "metrics.jsonl" else "0")
+        assert not {"NaN", "Infinity"} & set((FOLDER / name).read_text().replace(":", " ").replace(",", " ").split())
+
+
+def test_a_failed_run_fails_again_and_force_begins_anew(command: Command) -> None:
+    first = command(*DIVERGING)
+    assert command(*DIVERGING).err == first.err
+    assert command(*DIVERGING, "force=true", "optimizer.lr=1e-3").code == 0
+    assert result()["status"] == "completed"
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_good_checkpoint(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("name=a", "runner.steps=2").code == 0
+    before, replace = (FOLDER / "checkpoint.pt").read_bytes(), os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if Path(target).name == "checkpoint.pt":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    assert_failed(command("name=a"), "checkpoint.pt could not be written: No space left on device")
+    assert (FOLDER / "checkpoint.pt").read_bytes() == before
+    assert result()["status"] == "failed"
+    monkeypatch.undo()
+    os.chdir(FOLDER.absolute().parents[2])
+
+
+def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert_failed(command("name=a"), "could not be written: No space left on device")
+
+
+class Shell:
+    """Writes a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, ("ran", "w")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-1000]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(os.urandom(3000)),
+        lambda path: path.write_bytes(path.read_bytes()[:900] + bytes(64) + path.read_bytes()[964:]),
+        lambda path: torch.save({"step": 2, "weight": torch.zeros(3)}, path),
+        lambda path: torch.save({"step": Shell()}, path),
+        lambda path: path.write_bytes(pickle.dumps(Shell())),
+    ],
+    ids=["truncated", "empty", "random bytes", "a hole", "weights from elsewhere", "torch pickle", "pickle"],
+)
+def test_a_torn_checkpoint_is_refused_and_never_run(spoil: Callable[[Path], None], command: Command) -> None:
+    assert command("name=a", "runner.steps=2").code == 0
+    metrics = (FOLDER / "metrics.jsonl").read_bytes()
+    spoil(FOLDER / "checkpoint.pt")
+    spoiled = (FOLDER / "checkpoint.pt").read_bytes()
+    assert_failed(command("name=a"), "checkpoint.pt is torn or is no checkpoint", "force=true")
+    assert not Path("ran").exists()
+    assert (FOLDER / "checkpoint.pt").read_bytes() == spoiled
+    assert (FOLDER / "metrics.jsonl").read_bytes() == metrics
+    assert result()["status"] == "failed"
+    assert command("name=a", "force=true").code == 0

@@ -1,0 +1,174 @@
+"""Feeds: minibatches that cover an epoch, splits that share no row, blocks that read each row once, each copy by itself."""
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets.arrays import Arrays
+from datasets.gaussians import CorrelatedGaussians
+from datasets.transforms import Transform
+from runners.feeds import Feed, FreshHeldOut, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
+
+CPU = torch.device("cpu")
+
+
+def numbered(rows: int, copies: int = 1) -> tuple[Tensor, Tensor]:
+    """Pairs (copies, rows, 1) of each row's number and its negative."""
+    x = torch.arange(float(rows)).expand(copies, rows)[..., None].contiguous()
+    return x, -x
+
+
+def table(rows: int, transform: Transform = "none") -> Arrays:
+    x, y = numbered(rows)
+    return Arrays(x[0], y[0], validation=0.2, test=0.3, transform=transform)
+
+
+def epoch(batches: RowBatches, count: int) -> Tensor:
+    """The rows of the next `count` batches, (copies, rows)."""
+    draws = [batches.draw() for _ in range(count)]
+    assert all(torch.equal(x, -y) for x, y in draws), "rows stay paired"
+    return torch.cat([x[..., 0] for x, _ in draws], dim=1)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(20, 5), (23, 5), (9, 5), (5, 5)])
+def test_minibatches_cover_every_epoch_without_replacement_less_the_ragged_tail(rows: int, size: int) -> None:
+    batches = RowBatches(*numbered(rows, copies=2), batch_size=size, seed=0)
+    whole = rows // size
+    first, second = epoch(batches, whole), epoch(batches, whole)
+    for seen in (*first, *second):
+        assert len(set(seen.tolist())) == whole * size
+    assert not torch.equal(first, second), "every epoch has an order of its own"
+    assert not torch.equal(first[0], first[1]), "and so has every copy"
+
+
+def test_a_ragged_tail_is_another_one_every_epoch() -> None:
+    batches = RowBatches(*numbered(7), batch_size=5, seed=0)
+    assert len(set(torch.cat([epoch(batches, 1)[0] for _ in range(20)]).tolist())) == 7
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 4, 7])
+def test_batches_go_on_from_their_state(done: int) -> None:
+    pairs = numbered(23, copies=2)
+    straight, broken, resumed = (RowBatches(*pairs, batch_size=5, seed=0) for _ in range(3))
+    epoch(straight, done + 1)
+    epoch(broken, done + 1)
+    resumed.load(broken.state())
+    assert torch.equal(epoch(resumed, 9), epoch(straight, 9))
+
+
+def test_a_batch_larger_than_the_training_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5$"):
+        RowBatches(*numbered(4), batch_size=5, seed=0)
+
+
+@pytest.mark.parametrize("rows", [20, 21, 99])
+def test_splits_are_disjoint_and_cover_all_rows(rows: int) -> None:
+    splits = split_rows(table(rows), seed=0, replicates=3, device=CPU)
+    assert tuple(splits) == get_args(Split)
+    for copy in range(3):
+        seen = torch.cat([splits[name][0][copy, :, 0] for name in get_args(Split)])
+        assert sorted(seen.tolist()) == list(range(rows))
+        assert all(torch.equal(x[copy], -y[copy]) for x, y in splits.values())
+    assert [x.shape[1] for x, _ in splits.values()] == [
+        rows - round(rows * 0.2) - round(rows * 0.3),
+        round(rows * 0.2),
+        round(rows * 0.3),
+    ]
+
+
+def test_each_copy_has_a_split_of_its_own_however_many_there_are() -> None:
+    few, many = (split_rows(table(40), seed=0, replicates=count, device=CPU)["test"][0] for count in (2, 5))
+    assert torch.equal(few, many[:2])
+    assert len({tuple(copy[:, 0].tolist()) for copy in many}) == 5
+
+
+def test_the_transform_is_fitted_on_the_training_rows_alone() -> None:
+    raw = split_rows(table(50), seed=0, replicates=2, device=CPU)
+    changed = split_rows(table(50, "standardise"), seed=0, replicates=2, device=CPU)
+    for copy in range(2):
+        train = raw["train"][0][copy]
+        torch.testing.assert_close(changed["train"][0][copy].mean(0), torch.zeros(1), atol=1e-6, rtol=0)
+        for name in get_args(Split):
+            expected = (raw[name][0][copy] - train.mean()) / train.std(correction=0)
+            torch.testing.assert_close(changed[name][0][copy], expected)
+
+
+def test_splits_of_fewer_than_four_rows_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match="each split needs at least 4 rows, got 5 for training, 2 for validation and 3 for test"
+    ):
+        split_rows(table(10), seed=0, replicates=1, device=CPU)
+
+
+@pytest.mark.parametrize("size", [4, 16])
+@pytest.mark.parametrize("rows", [4, 5, 15, 16, 17, 31, 32, 33, 100])
+def test_every_held_out_row_is_read_exactly_once_in_blocks_of_one_size(rows: int, size: int) -> None:
+    blocks = list(RowHeldOut({"test": numbered(rows, copies=2)}, size).blocks(1, "test", 0))
+    assert len({len(block.x) for block in blocks}) == 1
+    assert 2 <= len(blocks[0].x) <= size
+    assert torch.cat([block.x[block.first :, 0] for block in blocks]).tolist() == list(range(rows))
+    assert all(torch.equal(block.x, -block.y) for block in blocks)
+
+
+def feed(seed: int = 0, copies: int = 2, train_rows: int | None = None) -> Feed:
+    return sampled(
+        CorrelatedGaussians(2, 0.5, None),
+        train_rows=train_rows,
+        batch_size=8,
+        eval_batches=3,
+        eval_batch_size=16,
+        seed=seed,
+        replicates=copies,
+        device=CPU,
+    )
+
+
+def test_fresh_batches_are_never_the_same_and_copies_do_not_depend_on_each_other() -> None:
+    few, many = feed(copies=2).batches, feed(copies=4).batches
+    drawn = [[batches.draw()[0] for _ in range(3)] for batches in (few, many)]
+    assert all(torch.equal(two, four[:2]) for two, four in zip(*drawn, strict=True))
+    assert len({float(value) for x in drawn[1] for value in x[:, 0, 0]}) == 12
+
+
+def test_another_seed_draws_other_pairs() -> None:
+    assert not torch.equal(feed(seed=0).batches.draw()[0], feed(seed=1).batches.draw()[0])
+
+
+def test_fresh_batches_go_on_from_their_state() -> None:
+    straight, resumed = feed().batches, feed().batches
+    straight.draw()
+    resumed.load(straight.state())
+    assert torch.equal(resumed.draw()[0], straight.draw()[0])
+
+
+def test_a_fixed_training_set_has_that_many_rows() -> None:
+    batches = feed(copies=1, train_rows=24).batches
+    rows = torch.cat([batches.draw()[0][0] for _ in range(30)])
+    assert len(rows.unique(dim=0)) == 24
+
+
+def test_held_out_pairs_are_fresh_for_every_purpose_and_the_same_when_asked_again() -> None:
+    held_out = feed().held_out
+    assert isinstance(held_out, FreshHeldOut)
+    splits: tuple[Split, ...] = ("validation", "test")
+    asked = [(copy, split, step) for copy in (0, 1) for split in splits for step in (10, 20)]
+    first = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in asked}
+    again = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in reversed(asked)}
+    assert all(torch.equal(first[each], again[each]) for each in asked)
+    assert len({float(x[0, 0]) for x in first.values()}) == len(asked)
+    assert {len(x) for (_, split, _), x in first.items() if split == "test"} == {48}
+
+
+def test_a_table_is_trained_on_its_training_rows_and_read_on_the_others() -> None:
+    data = tabled(table(40), batch_size=4, eval_batch_size=8, seed=0, replicates=1, device=CPU)
+    trained = {float(value) for _ in range(20) for value in data.batches.draw()[0].flatten()}
+    read = {
+        split: {float(value) for block in data.held_out.blocks(0, split, 0) for value in block.x.flatten()}
+        for split in ("validation", "test")
+    }
+    assert (len(trained), len(read["validation"]), len(read["test"])) == (20, 8, 12)
+    assert not trained & read["validation"]
+    assert not (trained | read["validation"]) & read["test"]
+    assert data.dims == (1, 1)

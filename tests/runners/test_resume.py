@@ -1,0 +1,126 @@
+"""Real processes that are killed and interrupted: what goes on from them is what would have been."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from runners import plots
+
+RUNS = Path("outputs/runs")
+SAMPLED = ["runner.steps=600", "runner.log_every=7", "runner.eval_every=50", "runner.checkpoint_every=20", "replicates=2"]
+TABLE = [
+    "dataset=arrays",
+    "dataset.path=pairs.npz",
+    "runner.steps=100000",
+    "runner.patience=8",
+    "runner.log_every=7",
+    "runner.eval_every=20",
+    "runner.checkpoint_every=9",
+    "optimizer.lr=5e-3",
+]
+Command = Callable[..., Any]
+Started = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> None:
+    """A table so small that a critic learns it by heart, and stops early."""
+    x, noise = np.random.default_rng(0).normal(size=(2, 150, 2))
+    np.savez(tmp_path / "pairs.npz", x=x, y=x + noise)
+
+
+def outcome(name: str) -> dict[str, Any]:
+    """The result, but for the clock and the overrides, which hold the name."""
+    found = json.loads((RUNS / name / "result.json").read_text())
+    return {key: value for key, value in found.items() if key not in ("seconds", "steps_per_second", "overrides")}
+
+
+def assert_same(one: str, other: str) -> None:
+    """Two runs that cannot be told apart."""
+    assert (RUNS / one / "metrics.jsonl").read_bytes() == (RUNS / other / "metrics.jsonl").read_bytes()
+    assert outcome(one) == outcome(other)
+
+
+def drawn(name: str) -> list[int]:
+    """The steps of the training curve in TensorBoard."""
+    events = EventAccumulator(str(RUNS / name), size_guidance={"scalars": 0})
+    events.Reload()
+    return [event.step for event in events.Scalars("mi/train")]
+
+
+@pytest.mark.usefixtures("pairs")
+@pytest.mark.parametrize("arguments", [SAMPLED, TABLE], ids=["sampled", "table with early stopping"])
+def test_a_run_killed_four_times_ends_as_if_never_killed(arguments: list[str], command: Command, started: Started) -> None:
+    assert command(*arguments, "name=whole").code == 0
+    lines = (RUNS / "whole" / "metrics.jsonl").read_bytes().count(b"\n")
+    chance = random.Random(0)
+    for kill in range(4):
+        begin = lines * kill // 5
+        process = started(*arguments, name="killed", lines=begin + chance.randrange(1, max(2, lines // 8)))
+        time.sleep(chance.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it was killed before its end"
+    assert outcome("killed")["status"] == "running"
+    time.sleep(1)  # TensorBoard reads files of one second in the order of their process numbers
+    assert command(*arguments, "name=killed").code == 0
+    assert_same("whole", "killed")
+    assert drawn("killed") == drawn("whole")
+    assert not [path.name for path in (RUNS / "killed").iterdir() if path.name.endswith(".new")]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
+    number: signal.Signals, code: int, command: Command, started: Started
+) -> None:
+    arguments = ["runner.steps=600", "runner.log_every=9", "runner.eval_every=50", "runner.checkpoint_every=100000"]
+    process = started(*arguments, name="broken", lines=30)
+    process.send_signal(number)
+    _, told = process.communicate()
+    assert process.returncode == code
+    assert told.splitlines()[-1] == "interrupted; the same command with name=broken goes on from the checkpoint"
+    assert "Traceback" not in told
+    assert outcome("broken")["status"] == "interrupted"
+    assert (RUNS / "broken" / "checkpoint.pt").is_file()
+    written = (RUNS / "broken" / "metrics.jsonl").read_bytes()
+    assert command(*arguments, "name=broken").code == 0
+    assert (RUNS / "broken" / "metrics.jsonl").read_bytes().startswith(written), "nothing was done twice"
+    assert command(*arguments, "name=whole").code == 0
+    assert_same("whole", "broken")
+
+
+def test_a_signal_after_the_last_step_leaves_the_training_done(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(plots, "estimate_by_step", lambda *arguments: signal.raise_signal(signal.SIGTERM))
+        assert command("name=broken").code == 143
+    assert outcome("broken")["status"] == "interrupted"
+    assert command("name=broken").code == command("name=whole").code == 0
+    assert_same("whole", "broken")
+
+
+def test_a_second_process_in_a_directory_is_refused_while_the_first_runs(command: Command, started: Started) -> None:
+    process = started("runner.steps=1000000", name="a", lines=3)
+    for force in ("false", "true"):
+        ended = command("runner.steps=1000000", "name=a", f"force={force}")
+        assert ended.code == 2
+        assert ended.err.startswith("refused: another process is running in ")
+        assert ended.err.count("\n") == 1
+    assert process.poll() is None
+    assert outcome("a")["status"] == "running"
+
+
+@pytest.mark.usefixtures("pairs")
+@pytest.mark.parametrize("arguments", [["replicates=3"], ["estimator=mine", "critic=concat"], TABLE[:2]])
+def test_two_runs_of_one_seed_write_the_same_bytes_and_another_seed_does_not(arguments: list[str], command: Command) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert command(*arguments, "runner.steps=20", f"name={name}", f"seed={seed}").code == 0
+    assert_same("a", "b")
+    assert (RUNS / "a" / "metrics.jsonl").read_bytes() != (RUNS / "c" / "metrics.jsonl").read_bytes()

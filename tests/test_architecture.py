@@ -1,0 +1,122 @@
+"""The house: who may import whom, what must not exist, and one name for one thing everywhere."""
+
+import ast
+import functools
+import graphlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+BELOW = {
+    "models": set[str](),
+    "datasets": set[str](),
+    "estimators": {"models"},
+    "regularizers": {"estimators", "models"},
+    "runners": {"regularizers", "estimators", "models", "datasets"},
+    "conf": {"runners"},
+    "hydra_plugins": {"runners"},
+    "run": {"conf", "runners"},
+}
+"""Our folders, and for each those that it may import."""
+HOMES = {
+    "hydra": ["run.py", "conf/schema.py", "hydra_plugins/*"],
+    "omegaconf": ["run.py", "conf/schema.py", "hydra_plugins/*"],
+    "matplotlib": ["runners/*plot*.py"],
+    "tensorboard": ["runners/records.py"],
+    "torch.utils.tensorboard": ["runners/records.py"],
+    "pandas": ["datasets/*", "runners/*"],
+    "pyarrow": ["datasets/*"],
+    "pooch": ["datasets/*"],
+    "scipy": ["estimators/*", "runners/*"],
+    "sklearn": ["runners/*"],
+}
+"""Libraries that have a home, and the only files that may import them when they run."""
+PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [*PACKAGES, ROOT / "run.py"]
+OPTIONS = [path for group in ("estimator", "critic", "dataset") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def imports(node: ast.AST) -> Iterator[str]:
+    """The dotted names of whatever a file imports when it runs, inside functions too."""
+    if isinstance(node, ast.Import):
+        yield from (each.name for each in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "an import path is a file path here: no relative imports"
+        yield from (f"{node.module}.{each.name}" for each in node.names)
+    for child in ast.iter_child_nodes(node):
+        if not for_types_alone(child):
+            yield from imports(child)
+
+
+@functools.cache
+def imported_by(path: Path) -> frozenset[str]:
+    return frozenset(imports(ast.parse(path.read_text())))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_point_down(path: Path) -> None:
+    folder = module(path).partition(".")[0]
+    ours = {name.partition(".")[0] for name in imported_by(path)} & set(BELOW)
+    assert ours <= {folder, *BELOW[folder]}
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    names = {module(path) for path in SOURCES}
+    graph = {
+        module(path): {each for each in names if any(f"{name}.".startswith(f"{each}.") for name in imported_by(path))}
+        for path in SOURCES
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_libraries_stay_in_their_homes(path: Path) -> None:
+    strangers = {
+        library
+        for library, homes in HOMES.items()
+        if any(f"{name}.".startswith(f"{library}.") for name in imported_by(path)) and not any(map(path.match, homes))
+    }
+    assert not strangers
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=relative)
+def test_packages_do_not_print(path: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [func for func in calls if isinstance(func, ast.Name) and func.id == "print"]
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    files = [path for folder in (*BELOW, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    drawers = re.compile(r"_?(utils?|helpers?|common|misc)")
+    assert not [relative(path) for path in files if any(drawers.fullmatch(part) for part in path.with_suffix("").parts)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf" / "estimator").glob("*.yaml")), ids=relative)
+def test_an_estimator_has_one_name_everywhere(path: Path) -> None:
+    target = yaml.safe_load(path.read_text())["_target_"]
+    assert re.fullmatch(rf"estimators\.{path.stem}\.[A-Z]\w*", target)
+    assert (ROOT / "estimators" / f"{path.stem}.py").is_file()
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=relative)
+def test_an_option_has_a_row_in_the_readme(path: Path) -> None:
+    readme = ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("README.md is yet to be written")
+    assert path.stem == "none" or re.search(rf"(?m)^\|.*(?<!\w){path.stem}(?!\w)", readme.read_text())

@@ -1,0 +1,242 @@
+"""`python run.py ...`: what is refused, in which words and with which exit code, and what a second command does to a run."""
+
+import fcntl
+import os
+import pickle
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import run
+
+Command = Callable[..., Any]
+RUN = str(run.__file__)
+ROWS = np.random.default_rng(0).normal(size=(60, 2))
+
+
+def assert_refused(ended: Any, *words: str) -> None:
+    """Exit code 2 and one line that says these words, with nothing left behind."""
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("refused: ")
+    assert ended.err.count("\n") == 1
+    assert [word for word in words if word not in ended.err] == []
+
+
+def content(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file below, its bytes and when it was written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["estimator=nwjj"], ["estimator has no option nwjj; nearest: nwj"]),
+        (["critic=none"], ["critic must be one that gives scores", "use critic=separable"]),
+        (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
+        (["sed=1"], ["unknown key sed", "seed"]),
+        (["+critic.embd=8"], ["unknown key critic.embd; nearest: embed"]),
+        (["critic.embed=wide"], ["critic.embed must be an integer, got 'wide'"]),
+        (["critic.embed=0"], ["critic.embed must be a positive integer, got 0"]),
+        (["critic.hidden=[0]"], ["critic.hidden must list positive widths, got [0]"]),
+        (["critic.hidden=[8"], ["critic.hidden=[8 is not of the form key=value"]),
+        (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
+        (["critic._target_=models.nowhere.At"], ["critic._target_ models.nowhere.At cannot be imported"]),
+        (["critic.activation=Relu"], ["critic.activation must be the name of a torch.nn activation such as ReLU"]),
+        (["critic=concat", "critic.negatives=8"], ["critic.negatives must be below the batch", "8 rows, got 8", "null"]),
+        (["estimator=mine", "estimator.alpha=2"], ["estimator.alpha must be above 0 and at most 1, got 2"]),
+        (["dataset.rho=0.5"], ["dataset.rho and mutual_information", "exactly one must be given", "dataset.rho=0.5"]),
+        (["dataset.rho=1", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got 1"]),
+        (["dataset.rho=-1.5", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got -1.5"]),
+        (["dataset.mutual_information=null"], ["dataset.rho and mutual_information", "exactly one must be given"]),
+        (["dataset.mutual_information=-1"], ["dataset.mutual_information must be a finite number of nats, 0 or more"]),
+        (["optimizer.lr=-1"], ["optimizer", "learning rate", "-1"]),
+        (["runner.batch_size=1"], ["runner.batch_size must be at least 2, got 1"]),
+        (["runner.steps=0"], ["runner.steps must be a positive integer, got 0"]),
+        (["runner.average=1"], ["runner.average must be the decay of a moving average", "got 1"]),
+        (["runner.train_rows=4"], ["runner.batch_size must not exceed the 4 training rows, got 8"]),
+        (["device=cuda:99"], ["device must be one that this machine has, got cuda:99", "use device=cpu or auto"]),
+        (["device=tpu"], ["device must be cpu, cuda, cuda:N or auto, got tpu"]),
+        (["critic._target_=os.system"], ["critic._target_ must lie in ", "got os.system", "allow_targets=[...]"]),
+        (["critic._target_=datasets.arrays.np.zeros"], ["critic._target_ must lie in ", "got datasets.arrays.np.zeros"]),
+        (["name=../elsewhere"], ["name must be a folder below outputs", "got ../elsewhere"]),
+        (["name=a/deep/folder", "seed=-1"], ["seed must be at least 0, got -1"]),
+        (["dataset=arrays"], ["dataset.path is missing; give dataset.path=..."]),
+    ],
+)
+def test_a_wrong_command_is_refused_in_one_line_and_leaves_nothing(
+    arguments: list[str], words: list[str], command: Command, tmp_path: Path
+) -> None:
+    assert_refused(command(*arguments), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused(command: Command) -> None:
+    Path("file").write_text("a file")
+    assert_refused(command("hydra.run.dir=file/run"), "folder cannot be written", "file/run", "give another name")
+    assert content(Path()).keys() == {"file"}
+
+
+def saved(path: Path, **arrays: np.ndarray) -> None:
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"x": ROWS, "y": ROWS}))
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda path: None, ["dataset.path must name a .npz file", "is not there"]),
+        (lambda path: path.mkdir(), ["dataset.path", "cannot be read"]),
+        (lambda path: path.write_bytes(b""), ["dataset.path", "cannot be read", "numpy.savez"]),
+        (lambda path: path.write_text("x,y\n1,2\n"), ["dataset.path", "cannot be read", "numpy.savez"]),
+        (lambda path: path.write_bytes(b"PK\3\4" + bytes(99)), ["dataset.path", "cannot be read", "numpy.savez"]),
+        (pickled, ["dataset.path", "cannot be read", "numpy.savez"]),
+        (lambda path: saved(path, x=ROWS.astype(object), y=ROWS), ["dataset.path", "cannot be read"]),
+        (lambda path: saved(path, a=ROWS, b=ROWS), ["dataset.path", "arrays x and y", "['a', 'b']"]),
+        (lambda path: saved(path, x=ROWS, y=ROWS[:50]), ["dataset", "the same number of rows, got 60 and 50"]),
+        (lambda path: saved(path, x=ROWS, y=ROWS * np.inf), ["dataset", "y must be finite"]),
+        (lambda path: saved(path, x=np.where(ROWS > 2, np.nan, ROWS), y=ROWS), ["dataset", "x must be finite"]),
+        (lambda path: saved(path, x=ROWS.astype(str), y=ROWS), ["dataset", "x must hold real numbers"]),
+        (lambda path: saved(path, x=ROWS[:8], y=ROWS[:8]), ["at least 4 rows"]),
+        (lambda path: saved(path, x=ROWS[:20], y=ROWS[:20]), []),
+    ],
+)
+def test_arrays_that_cannot_be_used_are_refused(write: Callable[[Path], None], words: list[str], command: Command) -> None:
+    write(Path("pairs.npz"))
+    ended = command("dataset=arrays", "dataset.path=pairs.npz", "name=a")
+    if words:
+        assert_refused(ended, *words)
+        assert not Path("outputs").exists()
+    else:
+        assert ended.code == 0, "twelve training rows are enough for batches of eight"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["critic.embed=wide"], ["critic.embed"]),
+        (["critic.embed=0"], ["critic.embed: 4 -> 0", "use another name, or force=true"]),
+        (["critic.embed=0", "force=true"], ["critic.embed must be a positive integer"]),
+        (["device=cuda:99", "runner.steps=8"], ["device must be one that this machine has"]),
+        (["seed=1", "estimator=nwj"], ["seed: 0 -> 1", "estimator._target_: estimators.infonce.InfoNCE -> estimators.nwj.NWJ"]),
+        (["runner.steps=2"], ["runner.steps can only grow under one name, got 2 after 4", "force=true"]),
+    ],
+)
+def test_a_refused_command_changes_no_byte_of_the_run_that_stands_there(
+    arguments: list[str], words: list[str], command: Command
+) -> None:
+    assert command("name=a").code == 0
+    before = content(Path())
+    assert_refused(command("name=a", *arguments), *words)
+    assert content(Path()) == before
+
+
+def test_a_completed_run_says_so_and_does_nothing(command: Command) -> None:
+    first = command("name=a")
+    before = content(Path())
+    second = command("name=a", "device=auto", "threads=2", "runner.log_every=3")
+    assert (first.code, second.code) == (0, 0)
+    assert "is completed" in second.out
+    assert "force=true starts afresh" in second.out
+    assert first.out.splitlines()[0] in second.out
+    assert content(Path()) == before
+
+
+def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Command) -> None:
+    folder = Path("outputs/runs/a")
+    assert command("name=a").code == 0
+    metrics = (folder / "metrics.jsonl").read_bytes()
+    (folder / "notes.txt").write_text("mine")
+    (folder / "figures" / "mine.pdf").write_text("mine")
+    (folder / "checkpoint.pt").write_bytes(b"torn")
+    assert command("name=a", "force=true").code == 0
+    assert (folder / "metrics.jsonl").read_bytes() == metrics
+    assert (folder / "notes.txt").read_text() == (folder / "figures" / "mine.pdf").read_text() == "mine"
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+    assert command("name=a", "force=true", "seed=1").code == 0
+    assert (folder / "metrics.jsonl").read_bytes() != metrics
+
+
+@pytest.mark.parametrize("data", [[], ["dataset=arrays", "dataset.path=pairs.npz"]], ids=["sampled", "table"])
+def test_more_steps_extend_a_run_to_what_it_would_have_been(data: list[str], command: Command) -> None:
+    saved(Path("pairs.npz"), x=ROWS, y=ROWS)
+    arguments = [*data, "runner.log_every=4", "runner.eval_every=3", "runner.checkpoint_every=100"]
+    assert command("name=short", "runner.steps=7", *arguments).code == 0
+    assert command("name=short", "runner.steps=10", *arguments).code == 0
+    assert command("name=long", "runner.steps=10", *arguments).code == 0
+    short, long = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in ("short", "long"))
+    assert short == long
+
+
+def test_a_sweep_goes_on_after_a_bad_job_and_exits_with_3(command: Command) -> None:
+    ended = command("-m", "name=s", "critic.embed=0,4", "estimator=infonce,nwj")
+    assert ended.code == 3
+    assert ended.err.splitlines()[-1].startswith("the sweep ended with failed jobs, the first: critic.embed must be")
+    results = list(Path("outputs/sweeps/s").glob("*/result.json"))
+    assert [yaml.safe_load(path.read_text())["status"] for path in results] == ["completed", "completed"]
+    assert command("-m", "name=s", "critic.embed=4", "estimator=infonce,nwj").code == 0
+
+
+def called(*line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *line], capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["--cfg", "job"], ["--hydra-help"]])
+def test_what_runs_nothing_imports_no_torch(flags: Sequence[str], tmp_path: Path) -> None:
+    trace = called("-X", "importtime", RUN, *flags).stderr
+    imported = {line.rpartition("|")[2].strip() for line in trace.splitlines()}
+    assert "hydra" in imported
+    assert not {"torch", "tensorboard", "matplotlib", "pandas"} & imported
+
+
+def test_help_lists_the_groups_and_five_commands() -> None:
+    lines = called(RUN, "--help").stdout.splitlines()
+    for group in ("critic", "dataset", "estimator", "optimizer", "runner"):
+        options = sorted(path.stem for path in (Path(RUN).parent / "conf" / group).glob("*.yaml"))
+        assert f"{group}: {', '.join(options)}" in lines
+    commands = [line for line in lines if line.split()[:1] in (["python"], ["tensorboard"])]
+    assert len(commands) == 5
+
+
+def test_cfg_job_shows_what_would_run() -> None:
+    shown = yaml.safe_load(called(RUN, "--cfg", "job", "critic=concat", "seed=3").stdout)
+    assert (shown["critic"]["_target_"], shown["seed"]) == ("models.critics.Concat", 3)
+
+
+def test_a_pipe_gets_plain_lines_and_a_terminal_gets_a_bar(tmp_path: Path) -> None:
+    line = [sys.executable, RUN, "runner.steps=20", "runner.eval_every=10", "critic.hidden=[8]", "name=a"]
+    piped = subprocess.run(line, cwd=tmp_path, capture_output=True, check=True)
+    assert b"step 10/20" in piped.stderr
+    assert not {b"\x1b", b"\r"} & {bytes([each]) for each in piped.stdout + piped.stderr}
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen([*line, "force=true"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := read(ours):
+            shown += chunk
+        os.close(ours)
+    assert process.returncode == 0
+    assert b"\r" in shown
+    assert b"/20 [" in shown
+
+
+def read(descriptor: int) -> bytes:
+    """What a terminal shows next; nothing after its other end is closed, which Linux reports as an error."""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""

@@ -1,0 +1,206 @@
+"""The YAML tree: all of it composes and fits the signatures that it names; what is wrong is refused by its dotted key."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from conf import schema
+from runners.errors import ConfigError
+from runners.identity import config_hash, differences
+
+CONF = schema.CONFIGURATIONS
+OVERLAYS = [path for folder in ("experiment", "sweep") for path in sorted((CONF / folder).glob("*.yaml"))]
+OPTIONS = [path for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name not in ("hydra", "experiment", "sweep")]
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+Compose = Callable[..., DictConfig]
+
+
+def choice(path: Path) -> str:
+    """The override that picks this file, such as critic=concat."""
+    return f"{path.parent.name}={path.stem}"
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda *overrides: compose("config", list(overrides))
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping with a `_target_`."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield value
+        for child in value.values():
+            yield from nodes(child)
+
+
+def completed(cfg: DictConfig) -> DictConfig:
+    """The same with whatever the user has to give."""
+    for key in OmegaConf.missing_keys(cfg):
+        OmegaConf.update(cfg, key, "given")
+    return cfg
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=choice)
+def test_every_option_composes_and_is_valid(path: Path, composed: Compose) -> None:
+    schema.validate(completed(composed(choice(path))))
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=choice)
+def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path) -> None:
+    for node in nodes(yaml.safe_load(path.read_text())):
+        target = get_object(node["_target_"])
+        given = {key for key in node if key not in schema.MARKS}
+        parameters = [each for each in inspect.signature(target).parameters.values() if each.kind not in VARIADIC]
+        if node["_target_"].startswith("torch.optim."):
+            assert given <= {each.name for each in parameters}
+        elif node.get("_partial_"):
+            assert given == {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+        else:
+            assert given == {each.name for each in parameters}
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=choice)
+def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: Compose) -> None:
+    schema.validate(completed(composed(choice(path))))
+    first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+    assert re.fullmatch(rf"# python run\.py( .*)? {re.escape(choice(path))}( .*)?", first)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["critic.embed=wide"], "critic.embed must be an integer, got 'wide'"),
+        (["critic.embed=2.5"], "critic.embed must be an integer, got 2.5"),
+        (["critic.embed=true"], "critic.embed must be an integer, got True"),
+        (["critic.embed=null"], "critic.embed must be an integer, got null"),
+        (["critic.hidden=8"], "critic.hidden must be a list, each an integer, got 8"),
+        (["critic.hidden=[8,wide]"], "critic.hidden must be a list, each an integer"),
+        (["optimizer.betas=[0.9]"], "optimizer.betas must be a list of 2 values"),
+        (["runner.steps={a:1}"], "runner.steps must be an integer, got {'a': 1}"),
+        (["runner.checkpoint_seconds=soon"], "runner.checkpoint_seconds must be a number or null, got 'soon'"),
+        (["seed=null"], "seed must be an integer, got null"),
+        (["seed=-1"], "seed must be at least 0, got -1"),
+        (["threads=0"], "threads must be at least 1, got 0"),
+        (["replicates=0"], "replicates must be at least 1, got 0"),
+        (["precision=fp64"], "precision must be fp32 or bf16, got 'fp64'"),
+        (["force=perhaps"], "force must be true or false, got 'perhaps'"),
+        (["allow_targets=mine"], "allow_targets must be a list, each a string, got 'mine'"),
+        (["+critic.widen=2"], "unknown key critic.widen; "),
+        (["+critic.embd=2"], "unknown key critic.embd; nearest: embed"),
+        (["+sed=2"], "unknown key sed; nearest: seed"),
+        (["+critic._args_=[8]"], "unknown key critic._args_; "),
+        (["dataset=arrays"], "dataset.path is missing; give dataset.path=..."),
+        (["~critic.embed"], "critic.embed is missing; give critic.embed=..."),
+        (["~runner.steps"], "runner.steps is missing; give runner.steps=..."),
+        (["~seed"], "seed is missing; give seed=..."),
+        (["critic.embed=${nowhere}"], "critic.embed cannot be resolved: "),
+        (["name=../elsewhere"], "name must be a folder below outputs"),
+        (["name=a/../../b"], "name must be a folder below outputs"),
+        (["name=/tmp/a"], "name must be a folder below outputs"),
+        (["name=''"], "name must be a folder below outputs"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_dotted_key(overrides: list[str], message: str, composed: Compose) -> None:
+    with pytest.raises(ConfigError) as refused:
+        schema.validate(composed(*overrides))
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.exec",
+        "torch.load",
+        "torch.optimised",
+        "datasets.arrays.np.zeros",
+        "models.mlp.nn.Linear",
+        "runners.checkpoint.os.remove",
+        "runners.records.checkpoint.torch.load",
+        "conf.schema.get_object",
+        "datasets",
+        "datasets.arrays",
+        "datasets.nowhere.At",
+        "${name}",
+        "",
+    ],
+)
+def test_a_target_outside_the_project_is_refused(target: str, composed: Compose) -> None:
+    cfg = composed()
+    cfg.critic._target_ = target
+    with pytest.raises(ConfigError, match=r"^critic\._target_ "):
+        schema.validate(cfg)
+
+
+SHELL = "{_target_: os.system, command: 'true'}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("critic.embed", {"_target_": "os.system", "command": "true"}),
+        ("critic.hidden", [{"_target_": "os.system", "command": "true"}]),
+        ("critic", f"${{oc.create:{SHELL}}}"),
+        ("runner.critic", f"${{oc.create:{SHELL}}}"),
+        ("runner.steps", f"${{oc.create:{SHELL}}}"),
+        ("critic.hidden", f"${{oc.create:[{SHELL}]}}"),
+        ("critic.hidden", [f"${{oc.create:{SHELL}}}"]),
+        ("allow_targets", [f"${{oc.create:{SHELL}}}"]),
+    ],
+)
+def test_a_target_cannot_hide_in_a_list_or_a_resolver(key: str, value: Any, composed: Compose) -> None:
+    cfg = composed()
+    OmegaConf.update(cfg, key, value)
+    with pytest.raises(ConfigError, match=key.partition(".")[0]):
+        schema.validate(cfg)
+
+
+def test_a_target_cannot_hide_where_a_signature_has_no_types(composed: Compose) -> None:
+    cfg = composed("critic=bilinear", "critic._target_=torch.optim.swa_utils.get_ema_avg_fn")
+    OmegaConf.update(cfg, "critic.decay", [{"_target_": "shutil.copy", "src": "a", "dst": "b"}], force_add=True)
+    with pytest.raises(ConfigError, match=r"^critic\.decay\[0\]\._target_ must lie in "):
+        schema.validate(cfg)
+
+
+def test_allow_targets_lets_a_module_of_the_user_in(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_critics.py").write_text("def mine(dim_x: int, dim_y: int, *, width: int) -> None: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = ["critic=bilinear", "critic._target_=my_critics.mine", "+critic.width=3"]
+    with pytest.raises(ConfigError, match=r"^critic\._target_ must lie in .*allow_targets="):
+        schema.validate(composed(*mine))
+    schema.validate(composed(*mine, "allow_targets=[my_critics]"))
+    with pytest.raises(ConfigError, match=r"^critic\.width must be an integer"):
+        schema.validate(composed(*mine, "critic.width=wide", "allow_targets=[my_critics]"))
+
+
+def essence(cfg: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+SAME = ["name=a", "force=true", "device=auto", "threads=2", "runner.steps=9", "runner.log_every=9", "runner.eval_every=9"]
+
+
+@pytest.mark.parametrize("override", [*SAME, "runner.checkpoint_every=9", "runner.checkpoint_seconds=9"])
+def test_the_hash_ignores_what_does_not_change_the_estimate(override: str, composed: Compose) -> None:
+    before, after = essence(composed()), essence(composed(override))
+    assert config_hash(before) == config_hash(after)
+    assert differences(before, after) == ""
+
+
+@pytest.mark.parametrize("override", ["seed=9", "optimizer.lr=9", "critic=concat", "replicates=9", "runner.batch_size=9"])
+def test_the_hash_changes_with_what_changes_the_estimate(override: str, composed: Compose) -> None:
+    before, after = essence(composed()), essence(composed(override))
+    assert config_hash(before) != config_hash(after)
+    assert override.partition("=")[0] in differences(before, after)

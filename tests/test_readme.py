@@ -1,0 +1,75 @@
+"""The README's examples run as they stand, with few steps; what it says about defaults is so."""
+
+import re
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+import run
+from runners import estimate
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("python run.py")]
+FEW = ["runner.steps=20", "runner.eval_every=10", "runner.eval_batches=1", "runner.eval_batch_size=64", "critic.hidden=[8]"]
+
+
+def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="the README's example data come with scikit-learn")
+    monkeypatch.chdir(tmp_path)
+    exec(PYTHON[0], {})
+    for command in COMMANDS:
+        arguments = shlex.split(command)[2:]
+        few = [] if "runner=report" in arguments else FEW
+        assert run.launch([*arguments, *few]) == 0, command
+    assert (tmp_path / "outputs/sweeps/grid/summary.csv").read_text().count("completed") == 12
+
+
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 2))
+    np.savez(tmp_path / "pairs.npz", x=x, y=x + generator.normal(size=x.shape))
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    exec(PYTHON[1].replace('pairs["y"])', 'pairs["y"], steps=100, replicates=2)'), scope)
+    assert 0 < scope["value"] < 1.2
+    assert 0 < scope["stderr"] < 0.5
+
+
+def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("config", ["experiment=my_arrays", "dataset.path=unused"])
+    settings: dict[str, Any] = instantiate({**cfg.runner, "_target_": "builtins.dict", "dataset": None}, _convert_="all")
+    seen: dict[str, Any] = {}
+
+    class Stop(Exception):
+        pass
+
+    def note(**arguments: Any) -> None:
+        seen.update(arguments)
+        raise Stop
+
+    monkeypatch.setattr(estimate, "Estimation", note)
+    with pytest.raises(Stop):
+        estimate.estimate_mutual_information(np.zeros((9, 1)), np.zeros((9, 1)))
+    pairs = seen.pop("dataset")
+    assert (pairs.validation, pairs.test, pairs.transform) == (cfg.dataset.validation, cfg.dataset.test, cfg.dataset.transform)
+    for name, value in seen.items():
+        given = settings[name]
+        if isinstance(value, partial):
+            assert given.func is value.func, name
+            assert {key: str(given.keywords[key]).strip("[]()") for key in value.keywords} == {
+                key: str(each).strip("[]()") for key, each in value.keywords.items()
+            }
+        elif name == "estimator":
+            assert type(given) is type(value)
+        elif name not in ("log_every", "eval_batches", "checkpoint_every", "checkpoint_seconds"):
+            assert given == value, name
