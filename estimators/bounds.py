@@ -92,12 +92,14 @@ def _log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 def _log_mean_exp_but_one(product: Tensor) -> Tensor:
     """(B, K): log mean exp over a joint score of 0 and all product scores of the row but the k-th.
 
-    Sums from both ends leave the k-th out without subtracting it, which would cancel where it is the largest.
+    Each is subtracted from the sum, apart from the largest, which alone can be more than half of it: the sum without that one
+    is taken anew.
     """
-    before = torch.logcumsumexp(F.pad(product[..., :-1], (1, 0)), dim=-1)
-    after = torch.logcumsumexp(product[..., 1:].flip(-1), dim=-1).flip(-1)
-    both = torch.cat([torch.logaddexp(before[..., :-1], after), before[..., -1:]], dim=-1)
-    return both - math.log(product.shape[-1])
+    total = torch.logsumexp(F.pad(product, (1, 0)), dim=-1, keepdim=True)
+    largest = torch.arange(product.shape[-1], device=product.device) == product.argmax(dim=-1, keepdim=True)
+    others = torch.logsumexp(F.pad(product.masked_fill(largest, -math.inf), (1, 0)), dim=-1, keepdim=True)
+    share = torch.exp(product - total).masked_fill(largest, 0)
+    return torch.where(largest, others, total + torch.log1p(-share)) - math.log(product.shape[-1])
 
 
 def jsd(scores: Scores) -> Tensor:
