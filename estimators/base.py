@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from models.scores import Scores
 
 Kind = Literal["lower bound", "upper bound", "neither"]
+ScoreKind = Literal["any", "log density"]
+"""What scores are: numbers of any scale, or log q(y_j | x_i) in nats."""
 
 
 class Bound(NamedTuple):
@@ -26,11 +28,21 @@ def maximised(objective: Tensor) -> Bound:
     return Bound(-objective, objective, objective.detach())
 
 
+def surrogate(objective: Tensor, value: Tensor) -> Bound:
+    """The reading of an estimator whose critic climbs something else than what is reported."""
+    return Bound(-objective, objective + (value - objective).detach(), value.detach())
+
+
 class Estimator(nn.Module, ABC):
-    """Turns scores into nats. Subclasses are final and are stateless or keep their state in buffers."""
+    """Turns scores into nats. Subclasses are final and are stateless or keep their state in buffers.
+
+    One that has parameters of its own, or statistics of the data, makes them in `prepare`: see estimators.measurement.
+    """
 
     kind: ClassVar[Kind]
     """Whether the value bounds the mutual information from below, from above, or not at all."""
+    scores: ClassVar[ScoreKind] = "any"
+    """What the critic's scores must be; a critic that gives log densities says so in an attribute of this name."""
     log_of_mean: ClassVar[bool] = False
     """Whether the value takes the logarithm of a sample mean of exp T, which is not to be believed above the logarithm of the
     number of product pairs behind it (McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251)."""
@@ -38,6 +50,10 @@ class Estimator(nn.Module, ABC):
     @abstractmethod
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         """Read the scores of x (B, dim_x) and y (B, dim_y), without a side effect."""
+
+    def arranged(self, scores: Scores) -> Scores:
+        """The scores of one batch with what `bound` reads together in one row, for estimators that read columns."""
+        return scores
 
     def update(self, scores: Scores) -> None:
         """Commit moving averages; called on the critic's own training steps alone."""

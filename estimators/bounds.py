@@ -1,12 +1,13 @@
 """Bounds on mutual information, pure functions from scores to nats, in log space throughout.
 
 B batch, K product samples a row; scores are joint (B,) and product (B, K), a bound is a differentiable scalar ().
-T is the critic, E_J and E_M are means over joint and product samples.
+T is the critic, E_J and E_M are means over joint and product samples, a(x) and q(x) baselines given as logarithms (B,).
 """
 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.scores import Scores
@@ -15,6 +16,11 @@ from models.scores import Scores
 def log_mean_exp(values: Tensor) -> Tensor:
     """log mean exp over all entries, without an exp of a raw value: any shape -> ()."""
     return torch.logsumexp(values, dim=tuple(range(values.dim()))) - math.log(values.numel())
+
+
+def row_log_mean_exp(values: Tensor) -> Tensor:
+    """log mean exp along each row: (B, K) -> (B,)."""
+    return torch.logsumexp(values, dim=-1) - math.log(values.shape[-1])
 
 
 def dv(scores: Scores) -> Tensor:
@@ -49,3 +55,97 @@ def mine(scores: Scores, log_average: Tensor) -> Tensor:
     https://arxiv.org/abs/1801.04062
     """
     return scores.joint.mean() - torch.exp(log_mean_exp(scores.product) - log_average.detach())
+
+
+def tuba(scores: Scores, log_baseline: Tensor) -> Tensor:
+    """Tractable unnormalised Barber-Agakov lower bound, 1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)], nats.
+
+    a = e gives NWJ; a = 1 is unbiased where T is the log ratio itself. Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+    joint, product = scores
+    return 1 + (joint - log_baseline).mean() - torch.exp(log_mean_exp(product - log_baseline.unsqueeze(-1)))
+
+
+def interpolated(scores: Scores, log_baseline: Tensor, alpha: float) -> Tensor:
+    """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), m the mean of exp T over K samples, nats.
+
+    Beside a joint sample, m takes it and all product samples of its row but one, averaged over the one left out; beside product
+    samples it takes these K. alpha = 1 has InfoNCE's baseline, alpha = 0 is TUBA. Poole et al. 2019, equation 10,
+    https://arxiv.org/abs/1905.06922
+    """
+    joint = scores.joint.unsqueeze(-1)
+    product, log_q = scores.product - joint, log_baseline.unsqueeze(-1) - joint  # exact where the joint score is large
+    beside_joint = _log_mixture(_log_mean_exp_but_one(product), log_q, alpha)
+    log_mean = row_log_mean_exp(product).unsqueeze(-1)
+    beside_product = log_mean - _log_mixture(log_mean, log_q, alpha)
+    return 1 - beside_joint.mean() - torch.exp(log_mean_exp(beside_product))
+
+
+def _log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
+    """log(alpha m + (1 - alpha) q)."""
+    if alpha in (0, 1):
+        return log_m if alpha else log_q.expand_as(log_m)
+    return torch.logaddexp(log_m + math.log(alpha), log_q + math.log1p(-alpha))
+
+
+def _log_mean_exp_but_one(product: Tensor) -> Tensor:
+    """(B, K): log mean exp over a joint score of 0 and all product scores of the row but the k-th.
+
+    Each is subtracted from the sum, apart from the largest, which alone can be more than half of it: the sum without that one
+    is taken anew.
+    """
+    total = torch.logsumexp(F.pad(product, (1, 0)), dim=-1, keepdim=True)
+    largest = torch.arange(product.shape[-1], device=product.device) == product.argmax(dim=-1, keepdim=True)
+    others = torch.logsumexp(F.pad(product.masked_fill(largest, -math.inf), (1, 0)), dim=-1, keepdim=True)
+    share = torch.exp(product - total).masked_fill(largest, 0)
+    return torch.where(largest, others, total + torch.log1p(-share)) - math.log(product.shape[-1])
+
+
+def jsd(scores: Scores) -> Tensor:
+    """Lower bound on twice the Jensen-Shannon divergence, log 4 - E_J[softplus(-T)] - E_M[softplus(T)], nats, at most log 4.
+
+    It is greatest at T = log ratio. Nowozin et al. 2016, https://arxiv.org/abs/1606.00709
+    """
+    return math.log(4) - F.softplus(-scores.joint).mean() - F.softplus(scores.product).mean()
+
+
+def smile(scores: Scores, tau: float) -> Tensor:
+    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; no bound unless tau is infinite, which is Donsker-Varadhan.
+
+    Song and Ermon 2020, https://arxiv.org/abs/1910.06222
+    """
+    return scores.joint.mean() - log_mean_exp(scores.product.clamp(-tau, tau))
+
+
+def flo(scores: Scores, dual: Tensor) -> Tensor:
+    """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, u the `dual` (B,) of each joint pair.
+
+    It is tight at T = log ratio + c(x), u = log E_M[exp T] - T. Guo et al. 2022, https://arxiv.org/abs/2107.01131
+    """
+    excess = row_log_mean_exp(scores.product) - scores.joint - dual
+    return 1 - dual.mean() - torch.exp(log_mean_exp(excess))
+
+
+def club(scores: Scores) -> Tensor:
+    """Contrastive log-ratio upper bound, E_J[log q(y | x)] - E_M[log q(y | x)], nats.
+
+    Cheng et al. 2020, https://arxiv.org/abs/2006.12013
+    """
+    return scores.joint.mean() - scores.product.mean()
+
+
+def leave_one_out(scores: Scores) -> Tensor:
+    """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], rows y, over the K other x of a row, nats.
+
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+    return (scores.joint - row_log_mean_exp(scores.product)).mean()
+
+
+def log_density_ratio(scores: Scores, log_marginal: Tensor) -> Tensor:
+    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal` (B,), the marginal's density at each y.
+
+    With the true conditional it is an upper bound for every r, with r = p(y) a lower bound for every q.
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+    return (scores.joint - log_marginal).mean()

@@ -4,11 +4,12 @@ B batch, H width of the first layer, E embedding.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from models.mlp import activation_layer, mlp
+from models.mlp import hidden_block, linear, mlp
 from models.scores import Scores, from_matrix
 
 CHUNK = 2**18
@@ -21,12 +22,23 @@ class Separable(nn.Module):
     van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
 
-    def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int], embed: int, activation: str) -> None:
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        embed: int,
+        activation: str,
+        layer_norm: bool = False,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
         if embed < 1:
             raise ValueError(f"embed must be a positive integer, got {embed}")
-        self.g = mlp(dim_x, hidden, embed, activation)
-        self.h = mlp(dim_y, hidden, embed, activation)
+        network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm)
+        self.g = network(dim_x, hidden, embed, activation)
+        self.h = network(dim_y, hidden, embed, activation)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return from_matrix(self.g(x) @ self.h(y).mT)
@@ -70,7 +82,17 @@ class Concat(nn.Module):
     Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
     """
 
-    def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int], activation: str, negatives: int | None) -> None:
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        activation: str,
+        negatives: int | None,
+        layer_norm: bool = False,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
         if not hidden or hidden[0] < 1:
             raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
@@ -78,9 +100,10 @@ class Concat(nn.Module):
             raise ValueError(f"negatives must be a positive integer, or null for all pairs, got {negatives}")
         self.negatives = negatives
         self.widest = max(hidden)
-        self.first = nn.Linear(dim_x + dim_y, hidden[0])
+        self.first = linear(dim_x + dim_y, hidden[0], spectral_norm)
         self.split = [dim_x, dim_y]
-        self.rest = nn.Sequential(activation_layer(activation), *mlp(hidden[0], hidden[1:], 1, activation))
+        rest = mlp(hidden[0], hidden[1:], 1, activation, layer_norm=layer_norm, spectral_norm=spectral_norm)
+        self.rest = nn.Sequential(*hidden_block(hidden[0], activation, layer_norm), *rest)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         weight_x, weight_y = self.first.weight.split(self.split, dim=1)

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
+
+from models.spectral_norm import SpectralNorm
 
 
 def activation_layer(name: str) -> nn.Module:
@@ -19,8 +22,31 @@ def activation_layer(name: str) -> nn.Module:
         raise ValueError(refusal) from error
 
 
-def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str) -> nn.Sequential:
+def linear(inputs: int, outputs: int, spectral_norm: bool) -> nn.Linear:
+    """A linear layer, its weight divided by its largest singular value where `spectral_norm`."""
+    layer = nn.Linear(inputs, outputs)
+    if spectral_norm:
+        register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return layer
+
+
+def hidden_block(width: int, activation: str, layer_norm: bool) -> list[nn.Module]:
+    """What follows the linear part of a hidden layer."""
+    return [*([nn.LayerNorm(width)] if layer_norm else []), activation_layer(activation)]
+
+
+def mlp(
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int,
+    activation: str,
+    *,
+    layer_norm: bool = False,
+    spectral_norm: bool = False,
+) -> nn.Sequential:
     """Linear layers of widths inputs, *hidden, outputs with the activation between them: (..., inputs) -> (..., outputs).
+
+    Hidden layers are normalised before their activation where `layer_norm`, all weights where `spectral_norm`.
 
     Raises ValueError if a hidden width is not positive.
     """
@@ -29,5 +55,5 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str) -> nn
     widths = [inputs, *hidden]
     layers: list[nn.Module] = []
     for before, after in zip(widths, hidden, strict=False):
-        layers += [nn.Linear(before, after), activation_layer(activation)]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+        layers += [linear(before, after, spectral_norm), *hidden_block(after, activation, layer_norm)]
+    return nn.Sequential(*layers, linear(widths[-1], outputs, spectral_norm))

@@ -1,0 +1,72 @@
+"""Mutual information of a table of counts.
+
+N points, D features.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from estimators.base import Estimate, Kind
+from estimators.rows import Table, paired
+
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binned:
+    """sum_ab p_ab log(p_ab / p_a p_b) over the cells of x and y, each column cut into `bins` of equal population or width.
+
+    A column with at most `bins` distinct values is taken as it is, so a discrete table is read exactly. Neither bound: cutting
+    loses information, and counting biases upwards by about (cells_xy - cells_x - cells_y + 1) / 2N, which `miller_madow` takes
+    off; the variance falls as 1 / N. Cells multiply with the columns, so it is for low dimension; it costs a sort.
+
+    Miller 1955, Note on the bias of information estimates; Paninski 2003, https://doi.org/10.1162/089976603321780272
+
+    The standard error is by influence values, log(p_ab / p_a p_b) at each row.
+
+    Raises ValueError for fewer than two bins and rows that it cannot use.
+    """
+
+    bins: int
+    edges: Literal["population", "width"]
+    miller_madow: bool
+    kind: ClassVar[Kind] = "neither"
+
+    def __post_init__(self) -> None:
+        if self.bins < 2:
+            raise ValueError(f"bins must be at least 2, got {self.bins}")
+
+    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+        code_x, code_y = (self._cells(table) for table in paired(x, y, 2))
+        rows = len(code_x)
+        log_x, cells_x = _log_share(code_x)
+        log_y, cells_y = _log_share(code_y)
+        log_xy, cells_xy = _log_share(code_x * (code_y.max() + 1) + code_y)
+        influence = log_xy - log_x - log_y
+        bias = (cells_xy - cells_x - cells_y + 1) / (2 * rows) if self.miller_madow else 0.0
+        return Estimate(float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows)))
+
+    def _cells(self, table: Table) -> Codes:
+        """(N,): the number of the cell of each row."""
+        codes = np.stack([self._column(column) for column in table.T], axis=1)
+        return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
+
+    def _column(self, column: Table) -> Codes:
+        values, codes = np.unique(column, return_inverse=True)
+        if len(values) <= self.bins:
+            return codes
+        shares = np.arange(1, self.bins) / self.bins
+        equal_width = values[0] + (values[-1] - values[0]) * shares
+        edges = np.quantile(column, shares) if self.edges == "population" else equal_width
+        return np.searchsorted(edges, column, side="right")
+
+
+def _log_share(codes: Codes) -> tuple[Table, int]:
+    """(N,): the logarithm of the share of rows in each row's cell; and the number of cells."""
+    _, cells, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    return np.log(counts[cells] / len(codes)), len(counts)

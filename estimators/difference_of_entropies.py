@@ -1,0 +1,41 @@
+"""A difference of two entropies, each by a learned density."""
+
+from typing import final
+
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator
+from models.gaussian import GaussianMixture
+from models.scores import Scores
+
+
+@final
+class DifferenceOfEntropies(Estimator):
+    """E_J[-log r(y)] - E_J[-log q(y | x)], q and r trained by their likelihoods, r a mixture of normals.
+
+    Neither bound: both cross-entropies are above their entropies, and the bias is the difference of the two excesses. Unlike a
+    lower bound it is not limited by the logarithm of the number of samples; its variance is that of a log-likelihood, and it
+    needs joint samples alone.
+
+    McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251
+    """
+
+    kind = "neither"
+    scores = "log density"
+    marginal: GaussianMixture
+
+    def __init__(self, *, components: int) -> None:
+        super().__init__()
+        if components < 1:
+            raise ValueError(f"components must be a positive integer, got {components}")
+        self.components = components
+
+    def prepare(self, x: Tensor, y: Tensor) -> None:
+        """Make the marginal at y (N, dim_y)."""
+        self.marginal = GaussianMixture(y, self.components)
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        log_marginal = self.marginal(y)
+        objective = bounds.log_density_ratio(scores, log_marginal)
+        return Bound(-scores.joint.mean() - log_marginal.mean(), objective, objective.detach())

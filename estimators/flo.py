@@ -1,0 +1,39 @@
+"""FLO, Fenchel-Legendre optimisation."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from estimators import bounds
+from estimators.base import Bound, Estimator, maximised
+from models.mlp import mlp
+from models.scores import Scores
+
+
+@final
+class FLO(Estimator):
+    """1 - E_J[u(x, y) + exp(-u(x, y)) mean_k exp(T_ik - T_i0)], u a network of the estimator's own on [x, y].
+
+    A lower bound, unbiased, of lower variance than NWJ because T_ik - T_i0 needs no normalisation; u learns minus the pointwise
+    mutual information. It costs one more network on B rows. Guo et al. 2022, https://arxiv.org/abs/2107.01131
+
+    Raises ValueError for widths that are not positive.
+    """
+
+    kind = "lower bound"
+    dual: nn.Module
+
+    def __init__(self, *, hidden: Sequence[int], activation: str) -> None:
+        super().__init__()
+        mlp(1, hidden, 1, activation)  # refuses wrong settings now, before the dimensions are known
+        self._hidden, self._activation = hidden, activation
+
+    def prepare(self, x: Tensor, y: Tensor) -> None:
+        """Make u for x (N, dim_x) and y (N, dim_y)."""
+        self.dual = mlp(x.shape[-1] + y.shape[-1], self._hidden, 1, self._activation).to(x.device)
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        dual = self.dual(torch.cat([x, y], dim=-1)).squeeze(-1).to(x.dtype)
+        return maximised(bounds.flo(scores, dual))

@@ -1,0 +1,35 @@
+"""ReMINE, Donsker-Varadhan with its free constant held in place."""
+
+from typing import final
+
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator
+from models.scores import Scores
+
+
+@final
+class ReMINE(Estimator):
+    """E_J[T] - log E_M[exp T], whose critic also descends lam (log E_M[exp T] - target)^2.
+
+    A lower bound: adding a constant to T changes nothing, so the penalty stops its drift without moving the optimum, and it is
+    no part of the value or of what an encoder follows. Bias and cost are Donsker-Varadhan's; training varies less.
+
+    Choi and Lee 2020, https://arxiv.org/abs/2011.07932
+    """
+
+    kind = "lower bound"
+    log_of_mean = True
+
+    def __init__(self, *, lam: float, target: float) -> None:
+        super().__init__()
+        if lam < 0:
+            raise ValueError(f"lam must not be negative, got {lam}")
+        self.lam = lam
+        self.target = target
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        value = bounds.dv(scores)
+        penalty = self.lam * (bounds.log_mean_exp(scores.product) - self.target).square()
+        return Bound(penalty - value, value, value.detach())

@@ -1,0 +1,27 @@
+"""The variational upper bound with a standard normal marginal."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from estimators import bounds
+from estimators.base import Bound, Estimator
+from models.gaussian import log_normal
+from models.scores import Scores
+
+
+@final
+class VariationalUpper(Estimator):
+    """E_J[log q(y | x) - log N(y; 0, I)], q trained by its likelihood: the rate of a variational information bottleneck.
+
+    An upper bound where q is the true conditional, biased upwards by KL(p(y) | N(0, I)), of low variance; it needs joint
+    samples alone. Alemi et al. 2017, https://arxiv.org/abs/1612.00410; Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+
+    kind = "upper bound"
+    scores = "log density"
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        objective = bounds.log_density_ratio(scores, log_normal(y, torch.zeros_like(y[0]), None))
+        return Bound(-scores.joint.mean(), objective, objective.detach())
