@@ -4,7 +4,7 @@ import copy
 import math
 import statistics
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,11 @@ from estimators.measurement import Measurement
 from runners import evaluation
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble, Weights
-from runners.errors import RunFailed
 from runners.feeds import Feed, Split
+from runners.readings import Reading
 
 Critics = Callable[[int, int], nn.Module]
 """Makes a critic for the dimensions of x and y."""
-
-
-class Reading(NamedTuple):
-    """What the test pairs say, in nats."""
-
-    values: list[float]
-    """One a copy."""
-    stderr: float
-    negatives: int
-    """K, the product samples behind a row."""
-    pairs: int
-    """All product samples behind a value."""
 
 
 class CriticTraining:
@@ -45,10 +33,16 @@ class CriticTraining:
         optimizer: Callable[[list[Tensor]], Optimizer],
         stop_early: bool,
         patience: int | None,
-        ensemble: Callable[[Callable[[], nn.Module]], Ensemble],
+        ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
     ) -> None:
-        self._feed = feed
-        self._ensemble = ensemble(lambda: Measurement(critic(*feed.dims), copy.deepcopy(estimator)))
+        self._feed, self._kind = feed, estimator.kind
+
+        def build(index: int) -> nn.Module:
+            measurement = Measurement(critic(*feed.dims), copy.deepcopy(estimator))
+            measurement.prepare(*feed.batches.look(index))
+            return measurement
+
+        self._ensemble = ensemble(build)
         self._ensemble.check(*feed.zeros)
         self._optimizer = optimizer([self._ensemble.parameters])
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
@@ -97,20 +91,16 @@ class CriticTraining:
         Raises RunFailed if a reading is not finite.
         """
         best = None if self._stopping is None else self._stopping.best
-        values, stderr, negatives, pairs = [], 0.0, 0, 0
+        values, stderr, cap, warnings = [], 0.0, None, []
         for index in range(self._ensemble.replicates):
             estimator, pooled = self._pool(index, "test", step, best)
             values.append(evaluation.value(estimator, pooled))
-            negatives, pairs = pooled.scores.product.shape[-1], pooled.scores.product.numel()
+            cap, pairs = estimator.cap(pooled.scores.product.shape[-1]), pooled.scores.product.numel()
             if self._ensemble.replicates == 1:
                 stderr = evaluation.stderr(estimator, pooled)
-        if not all(map(math.isfinite, [*values, stderr])):
-            raise RunFailed(
-                f"the estimate on held-out pairs is not finite ({values}); try a lower optimizer.lr or estimator=infonce"
-            )
-        if len(values) > 1:
-            stderr = statistics.stdev(values) / math.sqrt(len(values))
-        return Reading(values, stderr, negatives, pairs)
+            if estimator.log_of_mean and values[-1] > math.log(pairs):
+                warnings.append(f"{values[-1]:.2f} is above log {pairs}, its product pairs, and not to be believed")
+        return Reading(values, stderr, "test rows by influence values", self._kind, cap, warnings)
 
     def _measurement(self, index: int, weights: Weights | None = None) -> Measurement:
         module = self._ensemble.copy(index, weights)

@@ -6,6 +6,7 @@ Shapes lead with R. One copy takes the same code without the lift, which would c
 import contextlib
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ Weights = Mapping[str, Tensor]
 
 
 class Ensemble:
-    """`replicates` copies of what `build` returns, each initialised from a seed of its own.
+    """`replicates` copies of what `build` returns for their numbers, each initialised from a seed of its own.
 
     The module is an ordinary one and knows nothing of R; copy r does not depend on how many run beside it. With `average`
     above 0 what is read from the copies are exponential moving averages of their parameters with this decay.
@@ -31,7 +32,7 @@ class Ensemble:
 
     def __init__(
         self,
-        build: Callable[[], nn.Module],
+        build: Callable[[int], nn.Module],
         *,
         replicates: int,
         seed: int,
@@ -40,7 +41,7 @@ class Ensemble:
         compiled: bool,
         average: float,
     ) -> None:
-        modules = [_initialised(build, stream(seed, index, "init")).to(device) for index in range(replicates)]
+        modules = [_initialised(partial(build, index), stream(seed, index, "init")).to(device) for index in range(replicates)]
         self.replicates = replicates
         self._reader = copy.deepcopy(modules[0]).requires_grad_(False)
         if replicates == 1:

@@ -1,7 +1,5 @@
 """Estimate mutual information: train a critic on pairs, read it on pairs that it never saw."""
 
-import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +13,15 @@ from torch.optim import Adam, Optimizer
 from datasets.arrays import Arrays, table
 from datasets.interfaces import Joint, Rows
 from datasets.transforms import Transform
-from estimators.base import Estimate, Estimator
+from estimators.base import Estimate, Estimator, SampleEstimator
 from estimators.infonce import InfoNCE
 from models.critics import Separable
 from runners import feeds, plots
-from runners.critic_training import Critics, CriticTraining, Reading
+from runners.critic_training import Critics, CriticTraining
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.loop import Cadence, Loop
+from runners.readings import Reading, sentence
 from runners.records import InMemory, Outcome, Record
 
 
@@ -38,7 +37,7 @@ class Estimation:
 
     dataset: Joint | Rows
     critic: Critics | None
-    estimator: Estimator
+    estimator: Estimator | SampleEstimator
     optimizer: Callable[[list[Tensor]], Optimizer]
     steps: int
     batch_size: int
@@ -66,9 +65,10 @@ class Estimation:
                 raise ValueError(f"{name} must be a positive integer or null, got {value}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
-        if self.critic is None:
+        if isinstance(self.estimator, Estimator) and self.critic is None:
             raise ValueError("critic must be one that gives scores, got none; use critic=separable")
-
+        if not isinstance(self.estimator, Estimator) and self.critic is not None:
+            raise ValueError(f"critic must be none for {type(self.estimator).__name__}, which trains nothing; use critic=none")
         _ = self.cadence
 
     def prepare(self) -> Callable[[Record], Outcome]:
@@ -76,18 +76,40 @@ class Estimation:
 
         Raises ValueError or OSError for whatever is wrong with the settings or the data.
         """
+        if isinstance(self.estimator, Estimator):
+            return self._by_critic(self.estimator)
+        return self._by_sample(self.estimator)
+
+    def _by_critic(self, estimator: Estimator) -> Callable[[Record], Outcome]:
         cadence, task = self.cadence, self.task()
 
         def run(record: Record) -> Outcome:
             truth = self.dataset.mutual_information
-            cap = self.estimator.cap(task.training_negatives)
+            cap = estimator.cap(task.training_negatives)
             record.constants({"mi/true": truth, "mi/cap": cap})
             trained = Loop(task, cadence, record).run()
-            reading = task.read(trained.steps)
-            metrics = report(reading, self.estimator, truth)
+            metrics = task.read(trained.steps).metrics(truth)
             record.write(trained.steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
             record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
             return Outcome(metrics, metrics["mi"], sentence(metrics), trained.steps, trained.seconds)
+
+        return run
+
+    def _by_sample(self, estimator: SampleEstimator) -> Callable[[Record], Outcome]:
+        rows = feeds.every_row(
+            self.dataset,
+            size=self.train_rows or self.eval_batches * self.eval_batch_size,
+            seed=self.seed,
+            replicates=self.replicates,
+            device=device_named(self.device),
+        )
+
+        def run(record: Record) -> Outcome:
+            estimates = [estimator(x, y) for x, y in rows]
+            reading = Reading([each.value for each in estimates], estimates[0].stderr, "subsamples", estimator.kind)
+            metrics = reading.metrics(self.dataset.mutual_information)
+            record.write(0, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
+            return Outcome(metrics, metrics["mi"], sentence(metrics))
 
         return run
 
@@ -101,7 +123,8 @@ class Estimation:
 
         Raises ValueError or OSError for whatever is wrong with the settings or the data.
         """
-        assert self.critic is not None, "checked when this was built"
+        if self.critic is None or not isinstance(self.estimator, Estimator):
+            raise TypeError("an estimator without a critic has nothing to train")
         device = device_named(self.device)
         ensemble = partial(
             Ensemble,
@@ -123,35 +146,6 @@ class Estimation:
         if isinstance(self.dataset, Joint):
             return feeds.sampled(self.dataset, train_rows=self.train_rows, eval_batches=self.eval_batches, **shared)
         return feeds.tabled(self.dataset, **shared)
-
-
-def report(reading: Reading, estimator: Estimator, truth: float | None) -> dict[str, Any]:
-    """The metrics of result.json, nats."""
-    mi = statistics.fmean(reading.values)
-    warnings = []
-    believable = math.log(reading.pairs)
-    if estimator.log_of_mean and mi > believable:
-        warnings.append(
-            f"the value is above {believable:.2f}, the log of its {reading.pairs} product pairs, and not to be believed"
-        )
-    return {
-        "mi": mi,
-        "mi_stderr": reading.stderr,
-        "mi_true": truth,
-        "mi_cap": estimator.cap(reading.negatives),
-        "mi_replicates": reading.values,
-        "stderr_of": "replicates" if len(reading.values) > 1 else "test rows by influence values",
-        "kind": estimator.kind,
-        "warnings": warnings,
-    }
-
-
-def sentence(metrics: dict[str, Any]) -> str:
-    """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true 2.00`."""
-    mi, truth = metrics["mi"], metrics["mi_true"]
-    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits)"
-    line += "" if truth is None else f"; true {truth:.2f}"
-    return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])
 
 
 def estimate_mutual_information(

@@ -15,6 +15,8 @@ from datasets.interfaces import Joint, Rows
 from runners.randomness import generator
 
 Split = Literal["train", "validation", "test"]
+LOOKED_AT = 4096
+"""Fresh rows that are looked at before step 0."""
 MONITORED = 4
 """Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
 
@@ -34,6 +36,10 @@ class Batches(Protocol):
         """The next batch of every copy, x (R, B, dim_x) and y (R, B, dim_y)."""
         ...
 
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        """Training rows of one copy, x (N, dim_x) and y (N, dim_y), for whatever is fitted before step 0."""
+        ...
+
     def state(self) -> dict[str, Any]: ...
 
     def load(self, state: Mapping[str, Any]) -> None: ...
@@ -51,12 +57,15 @@ class FreshBatches:
     """Every batch is sampled anew."""
 
     def __init__(self, joint: Joint, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
-        self._joint, self._size = joint, batch_size
+        self._joint, self._size, self._seed, self._device = joint, batch_size, seed, device
         self._generators = [generator(device, seed, copy, "train") for copy in range(replicates)]
 
     def draw(self) -> tuple[Tensor, Tensor]:
         pairs = [self._joint.sample(self._size, each) for each in self._generators]
         return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        return self._joint.sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
 
     def state(self) -> dict[str, Any]:
         return {"generators": [each.get_state() for each in self._generators]}
@@ -84,6 +93,9 @@ class RowBatches:
         rows = self._order[:, self._position : self._position + self._size]
         self._position += self._size
         return self._x[self._copies, rows], self._y[self._copies, rows]
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        return self._x[copy], self._y[copy]
 
     def state(self) -> dict[str, Any]:
         return {
@@ -180,6 +192,18 @@ def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, repl
     x, y = splits.pop("train")
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(replicates, batch_size, x.shape[-1], y.shape[-1], device))
+
+
+def every_row(
+    dataset: Joint | Rows, *, size: int, seed: int, replicates: int, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
+    """Rows for estimators that train nothing: `size` sampled ones a copy, or the finite ones, transformed, whole and once."""
+    if isinstance(dataset, Joint):
+        return [dataset.sample(size, generator(device, seed, copy, "test")) for copy in range(replicates)]
+    if replicates > 1:
+        raise ValueError(f"replicates must be 1 where every row is read, got {replicates}")
+    fit = getattr(transforms, dataset.transform)
+    return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
 
 
 def _zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
