@@ -3,13 +3,14 @@
 import tokenize
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from datasets.interfaces import Joint
 from datasets.transforms import Transform
 
 UNREADABLE = (
@@ -29,6 +30,9 @@ UNREADABLE = (
 class Arrays:
     """Rows x (N, dim_x) and y (N, dim_y), paired; the shares `validation` and `test` are held back, to stop by and to read.
 
+    With `folds` the rows are cross-fitted: each of that many folds is once the test rows, for critics trained on the others
+    less the share `validation` of all, and `test` is not used.
+
     Raises ValueError if the numbers of rows differ or a share leaves nothing.
     """
 
@@ -37,10 +41,18 @@ class Arrays:
     validation: float
     test: float
     transform: Transform
-    mutual_information: None = field(default=None, init=False)
+    folds: int | None = None
+    mutual_information: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
+        if self.folds is not None and self.folds < 2:
+            raise ValueError(f"folds must be at least 2, or null for a single split, got {self.folds}")
+        if self.folds is not None and not 0 < self.validation < 1 - 1 / self.folds:
+            raise ValueError(
+                f"validation must be a positive share of the rows that leaves some for training beside one of {self.folds} "
+                f"folds, got {self.validation}"
+            )
+        if self.folds is None and not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
             raise ValueError(
                 "validation and test must be positive shares of the rows that leave some for training, got "
                 f"{self.validation} and {self.test}"
@@ -49,7 +61,7 @@ class Arrays:
             raise ValueError(f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}")
 
     @classmethod
-    def read(cls, path: str, validation: float, test: float, transform: Transform) -> "Arrays":
+    def read(cls, path: str, validation: float, test: float, transform: Transform, folds: int | None = None) -> "Arrays":
         """The arrays `x` and `y` of a .npz file.
 
         Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a pickle is never opened.
@@ -68,7 +80,21 @@ class Arrays:
             raise ValueError(
                 f"path {path} cannot be read: {error}; write it by numpy.savez(path, x=x, y=y) from arrays of numbers"
             ) from error
-        return cls(table("x", x), table("y", y), validation, test, transform)
+        return cls(table("x", x), table("y", y), validation, test, transform, folds)
+
+    @classmethod
+    def drawn(
+        cls, joint: Joint, rows: int, seed: int, validation: float, test: float, transform: Transform, folds: int | None
+    ) -> "Arrays":
+        """A table of `rows` pairs drawn once from a distribution, treated as if they were all there is, but for their truth.
+
+        Raises ValueError if `rows` is not positive or `seed` negative.
+        """
+        for name, least in {"rows": 1, "seed": 0}.items():
+            if (value := {"rows": rows, "seed": seed}[name]) < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        x, y = joint.sample(rows, torch.Generator().manual_seed(seed))
+        return cls(table("x", x), table("y", y), validation, test, transform, folds, joint.mutual_information)
 
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:

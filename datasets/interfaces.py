@@ -57,6 +57,11 @@ class Rows(Protocol):
         ...
 
     @property
+    def folds(self) -> int | None:
+        """Folds, each of them once the test rows in place of the share `test`; None for a single split."""
+        ...
+
+    @property
     def transform(self) -> Transform:
         """What is done to each dimension, fitted on the training rows."""
         ...

@@ -106,10 +106,14 @@ class Concat(nn.Module):
         self.rest = nn.Sequential(*hidden_block(hidden[0], activation, layer_norm), *rest)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return self.against(x, y, self.negatives)
+
+    def against(self, x: Tensor, y: Tensor, negatives: int | None) -> Scores:
+        """The scores with another number of shuffled partners, for critics made of this one."""
         weight_x, weight_y = self.first.weight.split(self.split, dim=1)
         first_x = nn.functional.linear(x, weight_x, self.first.bias)
         first_y = nn.functional.linear(y, weight_y)
-        return self._all_pairs(first_x, first_y) if self.negatives is None else self._partners(first_x, first_y, self.negatives)
+        return self._all_pairs(first_x, first_y) if negatives is None else self._partners(first_x, first_y, negatives)
 
     def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:
         rows = max(1, CHUNK // (len(first_y) * self.widest))

@@ -16,14 +16,20 @@ from runners import evaluation
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble, Weights
 from runners.feeds import Feed, Split
-from runners.readings import Reading
+from runners.readings import FOLDS, Reading
+from runners.schedule import Schedule
 
 Critics = Callable[[int, int], nn.Module]
 """Makes a critic for the dimensions of x and y."""
 
 
 class CriticTraining:
-    """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is read at its best."""
+    """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is read at its best.
+
+    With `folds` the copies are the folds of one table, and the standard error of their mean is that of means over disjoint
+    test rows, sqrt(sum_k se_k^2) / K, each by influence values for the critic as it is. What training makes of other rows is
+    left out: of the second order, but at 400 rows it has added half again.
+    """
 
     def __init__(
         self,
@@ -33,9 +39,11 @@ class CriticTraining:
         optimizer: Callable[[list[Tensor]], Optimizer],
         stop_early: bool,
         patience: int | None,
+        schedule: Callable[[Optimizer], Schedule],
+        folds: bool,
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
     ) -> None:
-        self._feed, self._kind = feed, estimator.kind
+        self._feed, self._kind, self._folds = feed, estimator.kind, folds
 
         def build(index: int) -> nn.Module:
             measurement = Measurement(critic(*feed.dims), copy.deepcopy(estimator))
@@ -45,9 +53,11 @@ class CriticTraining:
         self._ensemble = ensemble(build)
         self._ensemble.check(*feed.zeros)
         self._optimizer = optimizer([self._ensemble.parameters])
+        self._schedule = schedule(self._optimizer)
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
 
     def step(self) -> dict[str, Tensor]:
+        self._schedule.set(self._ensemble.steps)
         bound: Bound = self._ensemble(*self._feed.batches.draw())
         self._ensemble.descend(bound.fit, self._optimizer)
         return {"loss": bound.fit.detach(), "mi": bound.value}
@@ -91,16 +101,22 @@ class CriticTraining:
         Raises RunFailed if a reading is not finite.
         """
         best = None if self._stopping is None else self._stopping.best
-        values, stderr, cap, warnings = [], 0.0, None, []
+        values, errors, cap, warnings = [], [0.0], None, list[str]()
         for index in range(self._ensemble.replicates):
             estimator, pooled = self._pool(index, "test", step, best)
             values.append(evaluation.value(estimator, pooled))
             cap, pairs = estimator.cap(pooled.scores.product.shape[-1]), pooled.scores.product.numel()
-            if self._ensemble.replicates == 1:
-                stderr = evaluation.stderr(estimator, pooled)
+            if self._ensemble.replicates == 1 or self._folds:
+                errors.append(evaluation.stderr(estimator, pooled))
             if estimator.log_of_mean and values[-1] > math.log(pairs):
                 warnings.append(f"{values[-1]:.2f} is above log {pairs}, its product pairs, and not to be believed")
-        return Reading(values, stderr, "test rows by influence values", self._kind, cap, warnings)
+        error_of = FOLDS if self._folds else "test rows by influence values"
+        beside = {"mi_training": statistics.fmean(self._training_values(step, best))} if self._stopping else {}
+        return Reading(values, math.hypot(*errors) / len(values), error_of, self._kind, cap, warnings, beside)
+
+    def _training_values(self, step: int, weights: Weights | None) -> list[float]:
+        pools = (self._pool(index, "train", step, weights) for index in range(self._ensemble.replicates))
+        return [evaluation.value(estimator, pooled) for estimator, pooled in pools]
 
     def _measurement(self, index: int, weights: Weights | None = None) -> Measurement:
         module = self._ensemble.copy(index, weights)

@@ -56,7 +56,7 @@ class Ensemble:
         bf16 = precision == "bf16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
         self.parameters = flattened(self._parameters.values())
-        self._decay, self._steps = average, 0
+        self._decay, self.steps = average, 0
         self._average = self.parameters.detach().clone() if average else self.parameters.detach()
         averages = views(self._average, self._parameters.values())
         self._readable = dict(zip(self._parameters, averages, strict=True)) | self._buffers
@@ -72,9 +72,9 @@ class Ensemble:
         self.parameters.grad.zero_()
         losses.sum().backward()
         optimizer.step()
-        self._steps += 1
-        if self._decay and self._steps % STRIDE == 0:
-            updates = self._steps // STRIDE
+        self.steps += 1
+        if self._decay and self.steps % STRIDE == 0:
+            updates = self.steps // STRIDE
             weight = 1 - min(
                 self._decay**STRIDE, updates / (updates + 9)
             )  # the average begins short and lengthens to its decay
@@ -113,12 +113,12 @@ class Ensemble:
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         flat = {"parameters": self.parameters.detach(), "average": self._average}
-        return {**flat, "buffers": self._buffers, "steps": self._steps}
+        return {**flat, "buffers": self._buffers, "steps": self.steps}
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over a state()."""
-        self._steps = state["steps"]
+        self.steps = state["steps"]
         self.parameters.copy_(state["parameters"])
         self._average.copy_(state["average"])
         for name, tensor in self._buffers.items():

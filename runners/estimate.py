@@ -8,21 +8,23 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from datasets.arrays import Arrays, table
 from datasets.interfaces import Joint, Rows
 from datasets.transforms import Transform
 from estimators.base import Estimate, Estimator, SampleEstimator
-from estimators.infonce import InfoNCE
-from models.critics import Separable
+from estimators.dv import DV
+from models.copula import GaussianCopula
 from runners import feeds, plots
+from runners.beside import beside
 from runners.critic_training import Critics, CriticTraining
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.loop import Cadence, Loop
 from runners.readings import Reading, sentence
 from runners.records import InMemory, Outcome, Record
+from runners.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,9 @@ class Estimation:
 
     A data set that can be sampled is read on `eval_batches` fresh batches of `eval_batch_size` pairs, and `train_rows` makes
     it train on that many fixed pairs. One of finite rows is read on its test rows, by the critic that read its validation rows
-    best: training stops `patience` evaluations after that one. Critics are read with the moving average of their weights of
-    decay `average`, 0 being none.
+    best: training stops `patience` evaluations after that one; its folds are copies, trained at once. Critics are read with the
+    moving average of their weights of decay `average`, 0 being none. The learning rate rises for `warmup` steps, and where
+    `cosine` falls to zero at the last one.
     """
 
     dataset: Joint | Rows
@@ -55,6 +58,8 @@ class Estimation:
     device: str
     precision: Literal["fp32", "bf16"]
     compile: bool
+    warmup: int = 0
+    cosine: bool = False
 
     def __post_init__(self) -> None:
         for name, least in {"batch_size": 2, "eval_batches": 1, "eval_batch_size": 4, "replicates": 1}.items():
@@ -88,10 +93,11 @@ class Estimation:
             cap = estimator.cap(task.training_negatives)
             record.constants({"mi/true": truth, "mi/cap": cap})
             trained = Loop(task, cadence, record).run()
-            metrics = task.read(trained.steps).metrics(truth)
+            reading = task.read(trained.steps)
+            metrics = reading.metrics(truth) | self._beside()
             record.write(trained.steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
             record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
-            return Outcome(metrics, metrics["mi"], sentence(metrics), trained.steps, trained.seconds)
+            return Outcome(metrics, reading.mean, sentence(metrics), trained.steps, trained.seconds)
 
         return run
 
@@ -128,17 +134,35 @@ class Estimation:
         device = device_named(self.device)
         ensemble = partial(
             Ensemble,
-            replicates=self.replicates,
+            replicates=self._folds or self.replicates,
             seed=self.seed,
             device=device,
             precision=self.precision,
             compiled=self.compile,
             average=self.average,
         )
-        stop_early = not isinstance(self.dataset, Joint)
         return CriticTraining(
-            self._feed(device), self.critic, self.estimator, self.optimizer, stop_early, self.patience, ensemble
+            self._feed(device),
+            self.critic,
+            self.estimator,
+            self.optimizer,
+            stop_early=not isinstance(self.dataset, Joint),
+            patience=self.patience,
+            schedule=partial(Schedule, warmup=self.warmup, end=self.steps if self.cosine else None),
+            folds=self._folds is not None,
+            ensemble=ensemble,
         )
+
+    @property
+    def _folds(self) -> int | None:
+        return None if isinstance(self.dataset, Joint) else self.dataset.folds
+
+    def _beside(self) -> dict[str, float | None]:
+        """What costs little to say of a finite table beside the estimate."""
+        if isinstance(self.dataset, Joint):
+            return {}
+        [(x, y)] = feeds.every_row(self.dataset, size=0, seed=self.seed, replicates=1, device=torch.device("cpu"))
+        return beside(x, y, self.seed)
 
     def _feed(self, device: torch.device) -> feeds.Feed:
         shared: Any = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size, "seed": self.seed}
@@ -148,41 +172,59 @@ class Estimation:
         return feeds.tabled(self.dataset, **shared)
 
 
+COPULA = partial(
+    GaussianCopula,
+    hidden=(128, 128),
+    warp=None,
+    activation="SiLU",
+    negatives=3,
+    read_negatives=20,
+    clip=6.0,
+    begin=0.1,
+    held_back=0.1,
+)
+
+
 def estimate_mutual_information(
     x: np.ndarray | Tensor,
     y: np.ndarray | Tensor,
     *,
     estimator: Estimator | None = None,
-    critic: Critics = partial(Separable, hidden=(256, 256), embed=32, activation="ReLU"),
-    optimizer: Callable[[list[Tensor]], Optimizer] = partial(Adam, lr=5e-4, fused=True),
-    validation: float = 0.2,
+    critic: Critics = COPULA,
+    optimizer: Callable[[list[Tensor]], Optimizer] = partial(AdamW, lr=5e-3, weight_decay=0.1, fused=True),
+    validation: float = 0.1,
     test: float = 0.2,
+    folds: int | None = 3,
     transform: Transform = "gaussian_ranks",
-    steps: int = 5000,
-    batch_size: int = 128,
-    average: float = 0.999,
-    eval_every: int = 100,
-    eval_batch_size: int = 1024,
-    patience: int | None = 10,
+    steps: int = 800,
+    batch_size: int = 512,
+    average: float = 0.99,
+    warmup: int = 50,
+    cosine: bool = True,
+    eval_every: int = 50,
+    eval_batch_size: int = 4096,
+    patience: int | None = 8,
     replicates: int = 1,
     seed: int = 0,
     device: str = "cpu",
 ) -> Estimate:
     """I(X; Y) of paired rows x (N, ...) and y (N, ...), in nats with its standard error.
 
-    It is what `python run.py experiment=my_arrays` computes, InfoNCE where no estimator is given.
+    It is what `python run.py experiment=my_data` computes, Donsker-Varadhan where no estimator is given.
 
     Raises ValueError for rows or settings that cannot be used, and RunFailed if a value stops being finite.
     """
     estimation = Estimation(
-        dataset=Arrays(table("x", x), table("y", y), validation, test, transform),
+        dataset=Arrays(table("x", x), table("y", y), validation, test, transform, folds),
         critic=critic,
-        estimator=estimator or InfoNCE(),
+        estimator=estimator or DV(),
         optimizer=optimizer,
         steps=steps,
         batch_size=batch_size,
         train_rows=None,
         average=average,
+        warmup=warmup,
+        cosine=cosine,
         log_every=eval_every,
         eval_every=eval_every,
         eval_batches=1,

@@ -3,7 +3,7 @@
 R copies, B batch, N rows. Copy r draws from generators of its own, so that it does not depend on the others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -27,6 +27,15 @@ class Block(NamedTuple):
     x: Tensor
     y: Tensor
     first: int
+
+
+class Part(NamedTuple):
+    """One split of every copy; numbers of rows may differ by one between folds."""
+
+    x: Sequence[Tensor]
+    """R tables (N, dim_x)."""
+    y: Sequence[Tensor]
+    """R tables (N, dim_y)."""
 
 
 class Batches(Protocol):
@@ -134,9 +143,9 @@ class FreshHeldOut:
 
 @dataclass(frozen=True)
 class RowHeldOut:
-    """Finite splits, each x (R, N, dim_x) and y (R, N, dim_y), read whole in blocks of one size up to `block_size`."""
+    """Finite splits, read whole in blocks of one size up to `block_size`."""
 
-    splits: Mapping[Split, tuple[Tensor, Tensor]]
+    splits: Mapping[Split, Part]
     block_size: int
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
@@ -187,11 +196,14 @@ def sampled(
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
-    """Minibatches of a finite table's training rows; its validation and test rows are read whole."""
+    """Minibatches of a finite table's training rows; each of its splits is read whole.
+
+    Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
+    """
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
-    x, y = splits.pop("train")
+    x, y = (_even(copies) for copies in splits["train"])
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
-    return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(replicates, batch_size, x.shape[-1], y.shape[-1], device))
+    return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
 
 
 def every_row(
@@ -210,28 +222,56 @@ def _zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: tor
     return torch.zeros(replicates, batch_size, dim_x, device=device), torch.zeros(replicates, batch_size, dim_y, device=device)
 
 
-def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> dict[Split, tuple[Tensor, Tensor]]:
-    """The training, validation and test rows of every copy, x (R, N, dim_x) and y (R, N, dim_y), transformed.
+def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> dict[Split, Part]:
+    """The training, validation and test rows of every copy, transformed as fitted on the copy's own training rows.
 
-    Each copy has a split of its own, and its transform is fitted on its own training rows.
+    Each copy has a split of its own; with `rows.folds` there are that many copies of one order of the rows, and each row is
+    a test row of exactly one.
 
-    Raises ValueError if a split would hold fewer than four rows.
+    Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
-    total = len(rows.x)
-    validation, test = round(total * rows.validation), round(total * rows.test)
-    sizes = [total - validation - test, validation, test]
+    if rows.folds is not None and replicates > 1:
+        raise ValueError(
+            f"replicates must be 1 with dataset.folds, which are copies themselves, got {replicates}; sweep over seed"
+        )
+    chosen = [
+        _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)
+        for copy in range(rows.folds or replicates)
+    ]
+    sizes = [min(map(len, part)) for part in zip(*chosen, strict=True)]
     if min(sizes) < 4:
         raise ValueError(
-            f"each split needs at least 4 rows, got {sizes[0]} for training, {validation} for validation and {test} for test"
+            f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for validation and {sizes[2]} for test"
         )
     fit = getattr(transforms, rows.transform)
     copies = []
-    for copy in range(replicates):
-        order = torch.randperm(total, generator=generator(torch.device("cpu"), seed, copy, "split"))
-        parts = [(rows.x[chosen], rows.y[chosen]) for chosen in order.split(sizes)]
-        change_x, change_y = (fit(values) for values in parts[0])
-        copies.append([(change_x(x), change_y(y)) for x, y in parts])
-    stacked = [
-        tuple(torch.stack(values).to(device) for values in zip(*part, strict=True)) for part in zip(*copies, strict=True)
-    ]
-    return dict(zip(("train", "validation", "test"), stacked, strict=True))  # type: ignore[return-value]
+    for indices in chosen:
+        change_x, change_y = fit(rows.x[indices[0]]), fit(rows.y[indices[0]])
+        copies.append([(change_x(rows.x[part]).to(device), change_y(rows.y[part]).to(device)) for part in indices])
+    parts = [Part(*zip(*part, strict=True)) for part in zip(*copies, strict=True)]
+    return dict(zip(("train", "validation", "test"), parts, strict=True))  # type: ignore[return-value]
+
+
+def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
+    """Numbers of a copy's training, validation and test rows."""
+    total = len(rows.x)
+    validation, test = round(total * rows.validation), round(total * rows.test)
+    return _order(total, seed, copy).split([total - validation - test, validation, test])
+
+
+def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:
+    """Numbers of a fold's training, validation and test rows; the validation rows are the last of the others."""
+    parts = _order(len(rows.x), seed, 0).tensor_split(folds)
+    others = torch.cat([part for index, part in enumerate(parts) if index != fold])
+    validation = round(len(rows.x) * rows.validation)
+    return *others.split([len(others) - validation, validation]), parts[fold]
+
+
+def _order(total: int, seed: int, copy: int) -> Tensor:
+    return torch.randperm(total, generator=generator(torch.device("cpu"), seed, copy, "split"))
+
+
+def _even(copies: Sequence[Tensor]) -> Tensor:
+    """(R, N, D) of tables (N, D), less the last rows of those that have more than the others."""
+    fewest = min(map(len, copies))
+    return torch.stack([each[:fewest] for each in copies])

@@ -20,9 +20,12 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def essence(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that decide what a run computes."""
+    """The leaves that decide what a run computes; the steps are one where the learning rate falls to zero at the last."""
+    values = dict(leaves(config))
     left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
-    return {key: value for key, value in leaves(config) if key not in left_out}
+    if values.get("runner.cosine"):
+        left_out -= {"runner.steps"}
+    return {key: value for key, value in values.items() if key not in left_out}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

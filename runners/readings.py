@@ -2,11 +2,14 @@
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from runners.errors import RunFailed
+
+FOLDS = "folds"
+"""What the standard error of a cross-fitted estimate is of."""
 
 
 @dataclass(frozen=True)
@@ -15,31 +18,39 @@ class Reading:
 
     values: Sequence[float]
     own_stderr: float
-    """Standard error of a single reading; it counts where there is one copy."""
+    """Standard error by other means than the values' spread; it counts where there is one copy, and of folds."""
     own_stderr_of: str
     kind: str
     """lower bound, upper bound or neither."""
     cap: float | None = None
     warnings: Sequence[str] = ()
+    beside: Mapping[str, float | None] = field(default_factory=dict)
+    """What else was computed, by its name in the metrics."""
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, [*self.values, self.own_stderr])):
             raise RunFailed(
-                f"the estimate on held-out pairs is not finite, {list(self.values)}; lower optimizer.lr or use estimator=infonce"
+                f"the estimate on held-out pairs is not finite, {self.values}; lower optimizer.lr or use estimator=infonce"
             )
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
 
     def metrics(self, truth: float | None) -> dict[str, Any]:
         """The metrics of result.json."""
         values, count = list(self.values), len(self.values)
+        independent = count > 1 and self.own_stderr_of != FOLDS
         return {
-            "mi": statistics.fmean(values),
-            "mi_stderr": statistics.stdev(values) / math.sqrt(count) if count > 1 else self.own_stderr,
+            "mi": self.mean,
+            "mi_stderr": statistics.stdev(values) / math.sqrt(count) if independent else self.own_stderr,
             "mi_true": truth,
             "mi_cap": self.cap,
             "mi_replicates": values,
-            "stderr_of": "replicates" if count > 1 else self.own_stderr_of,
+            "stderr_of": "replicates" if independent else self.own_stderr_of,
             "kind": self.kind,
             "warnings": list(self.warnings),
+            **self.beside,
         }
 
 

@@ -39,14 +39,14 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     np.savez(tmp_path / "pairs.npz", x=x, y=x + generator.normal(size=x.shape))
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    exec(PYTHON[1].replace('pairs["y"])', 'pairs["y"], steps=100, replicates=2)'), scope)
+    exec(PYTHON[1].replace('pairs["y"])', 'pairs["y"], steps=100, batch_size=128)'), scope)
     assert 0 < scope["value"] < 1.2
     assert 0 < scope["stderr"] < 0.5
 
 
 def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("config", ["experiment=my_arrays", "dataset.path=unused"])
+        cfg = compose("config", ["experiment=my_data", "dataset.path=unused"])
     settings: dict[str, Any] = instantiate({**cfg.runner, "_target_": "builtins.dict", "dataset": None}, _convert_="all")
     seen: dict[str, Any] = {}
 
@@ -61,7 +61,8 @@ def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Stop):
         estimate.estimate_mutual_information(np.zeros((9, 1)), np.zeros((9, 1)))
     pairs = seen.pop("dataset")
-    assert (pairs.validation, pairs.test, pairs.transform) == (cfg.dataset.validation, cfg.dataset.test, cfg.dataset.transform)
+    for name in ("validation", "test", "folds", "transform"):
+        assert getattr(pairs, name) == cfg.dataset[name], name
     for name, value in seen.items():
         given = settings[name]
         if isinstance(value, partial):

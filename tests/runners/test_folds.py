@@ -1,0 +1,139 @@
+"""Cross-fitting: every row is read exactly once, by a critic that never saw it, and the stated error is the true one."""
+
+import statistics
+from functools import partial
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from datasets.arrays import Arrays
+from datasets.gaussians import CorrelatedGaussians
+from estimators.dv import DV
+from models.copula import GaussianCopula
+from runners import estimate
+from runners.estimate import Estimation
+from runners.feeds import Split, split_rows, tabled
+from runners.records import InMemory
+
+CPU = torch.device("cpu")
+COPULA = partial(
+    GaussianCopula,
+    hidden=[16],
+    warp=None,
+    activation="SiLU",
+    negatives=2,
+    read_negatives=20,
+    clip=6.0,
+    begin=0.1,
+    held_back=0.1,
+)
+
+
+def numbered(rows: int, folds: int) -> Arrays:
+    """Pairs of each row's number and its negative."""
+    x = torch.arange(float(rows))[:, None]
+    return Arrays(x, -x, validation=0.1, test=0.2, transform="none", folds=folds)
+
+
+def metrics(rows: Arrays, seed: int = 0, **changes: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "dataset": rows,
+        "critic": COPULA,
+        "estimator": DV(),
+        "optimizer": partial(torch.optim.AdamW, lr=5e-3, fused=True),
+        "steps": 20,
+        "batch_size": 128,
+        "train_rows": None,
+        "average": 0.9,
+        "log_every": 10,
+        "eval_every": 10,
+        "eval_batches": 1,
+        "eval_batch_size": 4096,
+        "patience": None,
+        "checkpoint_every": 1000,
+        "checkpoint_seconds": None,
+        "seed": seed,
+        "replicates": 1,
+        "device": "cpu",
+        "precision": "fp32",
+        "compile": False,
+    }
+    return Estimation(**{**settings, **changes}).prepare()(InMemory()).metrics
+
+
+def gaussian(rows: int, seed: int, rho: float = 0.6, dim: int = 1) -> Arrays:
+    joint = CorrelatedGaussians(dim, rho, None)
+    return Arrays.drawn(joint, rows, seed, validation=0.1, test=0.2, transform="gaussian_ranks", folds=3)
+
+
+@pytest.mark.parametrize(("rows", "folds"), [(60, 3), (61, 3), (62, 5), (47, 2)])
+def test_every_row_is_a_test_row_of_exactly_one_fold(rows: int, folds: int) -> None:
+    splits = split_rows(numbered(rows, folds), seed=0, replicates=1, device=CPU)
+    read = torch.cat([*splits["test"].x])[:, 0]
+    assert sorted(read.tolist()) == list(range(rows))
+    for fold in range(folds):
+        own = torch.cat([splits[name].x[fold] for name in get_args(Split)])[:, 0]
+        assert sorted(own.tolist()) == list(range(rows)), "nothing is left out or used twice"
+
+
+def test_no_row_is_trained_on_by_the_fold_that_reads_it() -> None:
+    feed = tabled(numbered(62, 5), batch_size=8, eval_batch_size=4, seed=0, replicates=1, device=CPU)
+    drawn = torch.cat([feed.batches.draw()[0] for _ in range(40)], dim=1)[..., 0]
+    read = [
+        [row for block in feed.held_out.blocks(fold, "test", 0) for row in block.x[block.first :, 0].tolist()]
+        for fold in range(5)
+    ]
+    assert sorted(sum(read, [])) == list(range(62))
+    for fold in range(5):
+        assert not {*drawn[fold].tolist()} & {*read[fold]}
+
+
+def test_transforms_are_fitted_on_the_training_rows_of_each_fold() -> None:
+    rows = Arrays(torch.randn(90, 1), torch.randn(90, 1), 0.1, 0.2, "standardise", folds=3)
+    for x in split_rows(rows, seed=0, replicates=1, device=CPU)["train"].x:
+        torch.testing.assert_close(x.mean(0), torch.zeros(1), atol=1e-6, rtol=0)
+
+
+def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> None:
+    found = metrics(gaussian(601, seed=0))
+    assert found["mi"] == pytest.approx(statistics.fmean(found["mi_replicates"]))
+    assert len(found["mi_replicates"]) == 3
+    assert found["stderr_of"] == "folds"
+    assert found["mi_true"] == pytest.approx(0.223, abs=1e-3)
+    assert {"mi_gaussian", "mi_ksg", "mi_training"} <= found.keys()
+
+
+def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three standard errors."""
+    monkeypatch.setattr(estimate, "beside", lambda x, y, seed: {})
+    found = [metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64) for seed in range(50)]
+    spread = statistics.stdev(each["mi"] for each in found)
+    stated = statistics.fmean(each["mi_stderr"] ** 2 for each in found) ** 0.5
+    assert stated == pytest.approx(spread, rel=0.3)
+
+
+def test_replicates_of_folds_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^replicates must be 1 with dataset.folds, which are copies themselves, got 2"):
+        metrics(gaussian(600, seed=0), replicates=2)
+
+
+@pytest.mark.parametrize(
+    ("folds", "validation", "message"),
+    [
+        (1, 0.1, "folds must be at least 2"),
+        (3, 0.7, "validation must be a positive share"),
+        (3, 0.0, "validation must be a positive share"),
+    ],
+)
+def test_folds_that_leave_nothing_are_refused(folds: int, validation: float, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Arrays(torch.zeros(9, 1), torch.zeros(9, 1), validation, 0.2, "none", folds=folds)
+
+
+def test_a_drawn_table_is_its_seeds() -> None:
+    one, again, other = (gaussian(50, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.x, again.x)
+    assert not torch.equal(one.x, other.x)
+    with pytest.raises(ValueError, match=r"^rows must be at least 1, got 0"):
+        gaussian(0, seed=0)
