@@ -85,7 +85,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         else:
             traceback.print_exc()
         with suppress(OSError):
-            for folder in (directory, *(each for each in directory.parents if each.name and not each.is_absolute())):
+            for folder in (directory, *(each for each in directory.parents if Path.cwd() in each.parents)):
                 folder.rmdir()  # what Hydra made for a run that never began; a folder with files in it stays
         if sweep:
             raise JobFailed(str(error)) from error
