@@ -28,6 +28,7 @@ class Joint(Protocol):
         ...
 
 
+@runtime_checkable
 class Rows(Protocol):
     """A finite table of pairs, split into training, validation and test rows by whoever reads it."""
 

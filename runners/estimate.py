@@ -70,6 +70,8 @@ class Estimation:
                 raise ValueError(f"{name} must be a positive integer or null, got {value}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        if not isinstance(self.dataset, Joint | Rows):
+            raise ValueError(f"dataset must be one to sample pairs from or rows to read, got {type(self.dataset).__name__}")
         if isinstance(self.estimator, Estimator) and self.critic is None:
             raise ValueError("critic must be one that gives scores, got none; use critic=separable")
         if not isinstance(self.estimator, Estimator) and self.critic is not None:

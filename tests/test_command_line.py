@@ -43,6 +43,9 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     [
         (["estimator=nwjj"], ["estimator has no option nwjj; nearest: nwj"]),
         (["critic=none"], ["critic must be one that gives scores", "use critic=separable"]),
+        (["estimator=ksg", "critic=concat"], ["critic must be none for KSG, which trains nothing; use critic=none"]),
+        (["estimator=club", "critic=separable"], ["critic must give log q(y | x) for CLUB", "use critic=conditional_gaussian"]),
+        (["dataset=staircase"], ["dataset must be one to sample pairs from or rows to read, got Staircase"]),
         (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
         (["sed=1"], ["unknown key sed", "seed"]),
         (["+critic.embd=8"], ["unknown key critic.embd; nearest: embed"]),
