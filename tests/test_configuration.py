@@ -18,14 +18,30 @@ from runners.identity import config_hash, differences
 
 CONF = schema.CONFIGURATIONS
 OVERLAYS = [path for folder in ("experiment", "sweep") for path in sorted((CONF / folder).glob("*.yaml"))]
-OPTIONS = [path for path in sorted(CONF.glob("*/*.yaml")) if path.parent.name not in ("hydra", "experiment", "sweep")]
+OPTIONS = [
+    path for path in sorted(CONF.glob("*/**/*.yaml")) if path.relative_to(CONF).parts[0] not in ("hydra", "experiment", "sweep")
+]
+HOSTS = {
+    "dataset/map": ("dataset=transformed", "dataset/map@dataset.x_map"),
+    "estimator/baseline": ("estimator=tuba", "estimator/baseline"),
+}
+"""Groups below a group: an option that takes one, and how it is then chosen."""
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Compose = Callable[..., DictConfig]
 
 
 def choice(path: Path) -> str:
-    """The override that picks this file, such as critic=concat."""
-    return f"{path.parent.name}={path.stem}"
+    """The file as an override would pick it, such as critic=concat."""
+    return f"{path.parent.relative_to(CONF)}={path.stem}"
+
+
+def choices(path: Path) -> list[str]:
+    """The overrides that pick this file."""
+    group = str(path.parent.relative_to(CONF))
+    if "/" not in group:
+        return [choice(path)]
+    host, key = HOSTS[group]
+    return [host, f"{key}={path.stem}"]
 
 
 @pytest.fixture
@@ -52,19 +68,23 @@ def completed(cfg: DictConfig) -> DictConfig:
 
 @pytest.mark.parametrize("path", OPTIONS, ids=choice)
 def test_every_option_composes_and_is_valid(path: Path, composed: Compose) -> None:
-    schema.validate(completed(composed(choice(path))))
+    schema.validate(completed(composed(*choices(path))))
 
 
 @pytest.mark.parametrize("path", OPTIONS, ids=choice)
-def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path) -> None:
-    for node in nodes(yaml.safe_load(path.read_text())):
+def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path, composed: Compose) -> None:
+    written = {node["_target_"] for node in nodes(yaml.safe_load(path.read_text()))}
+    complete = list(nodes(essence(composed(*choices(path)))[path.relative_to(CONF).parts[0]]))
+    assert written <= {node["_target_"] for node in complete}
+    for node in complete:
         target = get_object(node["_target_"])
         given = {key for key in node if key not in schema.MARKS}
         parameters = [each for each in inspect.signature(target).parameters.values() if each.kind not in VARIADIC]
         if node["_target_"].startswith("torch.optim."):
             assert given <= {each.name for each in parameters}
         elif node.get("_partial_"):
-            assert given == {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+            options = {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+            assert given == options if options else given < {each.name for each in parameters}
         else:
             assert given == {each.name for each in parameters}
 

@@ -3,16 +3,16 @@
 B batch, K product samples a row.
 """
 
-import copy
 import math
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -26,45 +26,39 @@ BATCH, DIM = 12, 2
 TRUTH = 1.0
 TOLERANCE = 0.15
 """Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024 pairs."""
+IMAGE = (1, 1, DIM)
+"""The shape in which critics for images see x and y."""
+UNALIKE = {"jsd", "club"}
+"""Far from the truth by design: the divergence that is not mutual information, and an upper bound that is loose here."""
 
 
-def nodes(group: str) -> dict[str, DictConfig]:
-    """The choices of a group that build something, by name."""
-    loaded = {path.stem: OmegaConf.load(path) for path in sorted((CONF / group).glob("*.yaml"))}
-    return {name: node for name, node in loaded.items() if isinstance(node, DictConfig) and "_target_" in node}
+def composed(group: str) -> dict[str, DictConfig]:
+    """The configuration with each option of a group, by name, where that leaves a critic: not so where rows are read."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        options = {path.stem: compose("config", [f"{group}={path.stem}"]) for path in sorted((CONF / group).glob("*.yaml"))}
+    return {name: cfg for name, cfg in options.items() if cfg.critic is not None}
 
 
-CRITICS, ESTIMATORS = nodes("critic"), nodes("estimator")
-
-
-def critics_of(estimator: DictConfig) -> list[str]:
-    """Every critic, or, where the estimator's group file brings a critic along, that one."""
-    lines = [line for line in estimator.get("defaults", []) if isinstance(line, DictConfig)]
-    brought = [critic for line in lines for key, critic in line.items() if "/critic" in str(key)]
-    return [name for name in brought or CRITICS if name in CRITICS]
-
-
-PAIRS = [(estimator, critic) for estimator, node in ESTIMATORS.items() for critic in critics_of(node)]
+CRITICS = {name: cfg.critic for name, cfg in composed("critic").items()}
+ESTIMATORS = composed("estimator")
 
 
 def estimator_called(name: str) -> Estimator:
-    return instantiate({key: value for key, value in ESTIMATORS[name].items() if key != "defaults"})
+    return instantiate(ESTIMATORS[name].estimator)
 
 
-def measurement(estimator: str, critic: str, seed: int = 0, hidden: list[int] | None = None) -> Measurement:
-    node = copy.deepcopy(CRITICS[critic])
-    if hidden is not None and "hidden" in node:
-        node.hidden = hidden
+def critic_called(name: str, **settings: Any) -> torch.nn.Module:
+    """The critic as configured but for these settings, those of them that it has."""
+    node, settings = CRITICS[name], settings | dict.fromkeys(("shape", "shape_x", "shape_y"), IMAGE)
+    return instantiate(node, **{key: value for key, value in settings.items() if key in node})(DIM, DIM)
+
+
+def measurement(estimator: str, critic: str, seed: int = 0, **settings: Any) -> Measurement:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Measurement(instantiate(node)(DIM, DIM), estimator_called(estimator))
-
-
-LEARNERS = [pair for pair in PAIRS if any(True for _ in measurement(*pair).parameters())]
-"""All but a critic that has nothing to learn with an estimator that has not either."""
-CAPPED = [name for name in dict(PAIRS) if estimator_called(name).cap(1) is not None]
-every_pair = pytest.mark.parametrize(("estimator", "critic"), PAIRS, ids=map("-".join, PAIRS))
-every_learner = pytest.mark.parametrize(("estimator", "critic"), LEARNERS, ids=map("-".join, LEARNERS))
+        built = Measurement(critic_called(critic, **settings), estimator_called(estimator))
+        built.prepare(*sampled(64, seed=999))
+        return built
 
 
 def sampled(size: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -72,13 +66,39 @@ def sampled(size: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor]:
     return joint.sample(size, torch.Generator().manual_seed(seed))
 
 
+def best_critic(estimator: str) -> str:
+    """The most general critic, or, where the estimator's group file brings one along, that one."""
+    own = next(name for name, node in CRITICS.items() if node == ESTIMATORS[estimator].critic)
+    return "concat" if own == "separable" else own
+
+
+GIVES = {name: getattr(critic_called(name), "scores", "any") for name in CRITICS}
+READS = {name: estimator_called(name).scores for name in ESTIMATORS}
+PAIRS = [(estimator, critic) for estimator in READS for critic in GIVES if READS[estimator] in ("any", GIVES[critic])]
+LEARNERS = [pair for pair in PAIRS if any(True for _ in measurement(*pair).parameters())]
+"""All but a critic that has nothing to learn with an estimator that has not either."""
+TRAINED = [pair for pair in PAIRS if pair[0] == "infonce" or pair[1] == best_critic(pair[0])]
+"""Every estimator with the critic that suits it best, and every critic with one estimator."""
+CAPPED = [name for name in ESTIMATORS if estimator_called(name).cap(1) is not None]
+
+
+def every(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("estimator", "critic"), pairs, ids=map("-".join, pairs))
+
+
+every_pair, every_learner = every(PAIRS), every(LEARNERS)
+
+
 def state(module: Measurement) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
 def test_the_family_is_found() -> None:
-    assert {"dv", "nwj", "infonce", "mine"} <= {estimator for estimator, _ in PAIRS}
-    assert {"separable", "bilinear", "inner_product", "concat"} <= {critic for _, critic in PAIRS}
+    assert set(ESTIMATORS) == {estimator for estimator, _ in TRAINED}
+    assert set(CRITICS) == {critic for _, critic in TRAINED}
+    assert {path.stem for path in (CONF / "estimator").glob("*.yaml")} - set(ESTIMATORS) == {"ksg", "gaussian", "binned"}
+    assert ("club", "conditional_gaussian") in TRAINED
+    assert ("club", "separable") not in PAIRS
 
 
 @every_pair
@@ -141,7 +161,8 @@ def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> No
     torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
     module.train()(*sampled())
     moved = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
-    assert moved == {f"estimator.{name}" for name, _ in module.estimator.named_buffers()}
+    averages = estimator_called(estimator).named_buffers()  # statistics of the data, made in prepare, are no averages
+    assert moved == {f"estimator.{name}" for name, _ in averages}
 
 
 @every_pair
@@ -181,11 +202,11 @@ def test_a_critic_in_bfloat16_is_read_in_float32(estimator: str, critic: str) ->
 @pytest.mark.parametrize("estimator", CAPPED)
 @pytest.mark.parametrize("negatives", [1, 7])
 def test_no_value_is_above_the_cap_that_an_estimator_states(estimator: str, negatives: int) -> None:
-    module = estimator_called(estimator)
+    module = measurement(estimator, best_critic(estimator)).estimator
     cap = module.cap(negatives)
     assert cap is not None
     for lead in (0.0, 1.0, 10.0, 1e4):
-        scores = Scores(torch.full((BATCH,), lead), torch.zeros(BATCH, negatives))
+        scores = Scores(torch.full((BATCH,), lead), torch.full((BATCH, negatives), -lead))
         value = module.bound(scores, *sampled()).value.item()
         assert value <= cap + 1e-5
     assert value == pytest.approx(cap, rel=1e-5)
@@ -202,7 +223,8 @@ class Trained(NamedTuple):
 @cache
 def trained(estimator: str, critic: str) -> Trained:
     """300 steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden layers."""
-    module = measurement(estimator, critic, hidden=[32, 32])
+    hidden = [32, 32] if isinstance(CRITICS[critic].get("hidden"), ListConfig) else 32
+    module = measurement(estimator, critic, hidden=hidden, channels=[8, 8])
     parameters = list(module.parameters())
     optimizer = torch.optim.Adam(parameters, lr=5e-3) if parameters else None
     before = held_out(module)
@@ -219,7 +241,7 @@ def held_out(module: Measurement) -> float:
     return module.eval()(*sampled(1024, seed=1000)).value.item()
 
 
-@every_pair
+@every(TRAINED)
 def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: str) -> None:
     value, kind = trained(estimator, critic).after, trained(estimator, critic).kind
     assert math.isfinite(value)
@@ -227,13 +249,12 @@ def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: s
     assert kind != "upper bound" or value >= TRUTH - TOLERANCE
 
 
-@every_learner
+@every([pair for pair in TRAINED if pair in LEARNERS])
 def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
     result = trained(estimator, critic)
     assert result.kind != "lower bound" or result.after > result.before + 0.25 * TRUTH
 
 
-@pytest.mark.parametrize("estimator", dict(PAIRS))
-def test_some_critic_brings_an_estimator_close_to_the_truth(estimator: str) -> None:
-    values = [trained(*pair).after for pair in PAIRS if pair[0] == estimator]
-    assert min(abs(value - TRUTH) for value in values) < 0.2 * TRUTH
+@pytest.mark.parametrize("estimator", sorted(set(ESTIMATORS) - UNALIKE))
+def test_a_critic_brings_an_estimator_close_to_the_truth(estimator: str) -> None:
+    assert abs(trained(estimator, best_critic(estimator)).after - TRUTH) < 0.2 * TRUTH

@@ -1,13 +1,15 @@
 """Critics against their definitions, one pair at a time."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from models import critics
@@ -15,19 +17,33 @@ from models.critics import Bilinear, Concat, InnerProduct, Separable
 from models.scores import Scores
 
 BATCH, DIM = 7, 3
-CONFIGURED = {
-    path.stem: instantiate(node)
-    for path in sorted((Path(__file__).parents[2] / "conf" / "critic").glob("*.yaml"))
-    if "_target_" in (node := OmegaConf.load(path))
-}
+
+
+class Case(NamedTuple):
+    """A critic and the dimensions it is built for."""
+
+    build: Callable[[int, int], nn.Module]
+    dims: tuple[int, int] = (DIM, DIM)
+
+
+def configured(path: Path) -> Case:
+    """As a YAML file says, and for an image of the shape that it names."""
+    node = OmegaConf.load(path)
+    assert isinstance(node, DictConfig)
+    shape_x, shape_y = node.get("shape_x", node.get("shape", [DIM])), node.get("shape_y", [DIM])
+    return Case(instantiate(node), (math.prod(shape_x), math.prod(shape_y)))
+
+
+PATHS = sorted((Path(__file__).parents[2] / "conf" / "critic").glob("*.yaml"))
 concat = partial(Concat, hidden=[16, 8], activation="ELU")
 separable = partial(Separable, hidden=[16], embed=4, activation="ELU")
-EVERY: dict[str, Callable[[int, int], nn.Module]] = {
-    **CONFIGURED,
-    **{f"concat with {k} negatives": partial(concat, negatives=k) for k in (1, 4, BATCH - 1)},
-    "concat of one hidden layer": partial(concat, hidden=[16], negatives=None),
-    "separable without a hidden layer": partial(separable, hidden=[]),
+EVERY = {
+    **{path.stem: configured(path) for path in PATHS if path.stem != "none"},
+    **{f"concat with {k} negatives": Case(partial(concat, negatives=k)) for k in (1, 4, BATCH - 1)},
+    "concat of one hidden layer": Case(partial(concat, hidden=[16], negatives=None)),
+    "separable without a hidden layer": Case(partial(separable, hidden=[])),
 }
+every_critic = pytest.mark.parametrize(("build", "dims"), EVERY.values(), ids=EVERY)
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +72,9 @@ def assert_scores_are(scores: Scores, f: Callable[[Tensor, Tensor], Tensor], x: 
     torch.testing.assert_close(scores.product, torch.stack([torch.stack(row) for row in partners]))
 
 
-@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
-def test_scores_lie_where_their_definition_says(build: Callable[[int, int], nn.Module]) -> None:
-    critic, (x, y) = build(DIM, DIM), pairs()
+@every_critic
+def test_scores_lie_where_their_definition_says(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+    critic, (x, y) = build(*dims), pairs(BATCH, *dims)
     with torch.no_grad():
         assert_scores_are(critic(x, y), partial(one_score, critic), x, y)
 
@@ -133,11 +149,11 @@ def test_no_chunk_is_larger_than_asked_for(rows: int, monkeypatch: pytest.Monkey
     assert sum(sizes) == BATCH * BATCH * 16
 
 
-@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
-def test_a_batch_of_one_row_is_refused(build: Callable[[int, int], nn.Module]) -> None:
-    critic = build(DIM, DIM)
+@every_critic
+def test_a_batch_of_one_row_is_refused(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+    critic = build(*dims)
     with pytest.raises(ValueError, match=r"batch.* (at least 2 rows, got 1|1 rows, got \d)"):
-        critic(*pairs(size=1))
+        critic(*pairs(1, *dims))
 
 
 @pytest.mark.parametrize("negatives", [BATCH, BATCH + 1])
@@ -172,10 +188,10 @@ def test_an_inner_product_of_different_dimensions_is_refused_with_the_way_out() 
         InnerProduct(3, 2)
 
 
-@pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
-def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module]) -> None:
-    modules = [build(DIM, DIM) for _ in range(2)]
-    x, y = torch.randn(2, BATCH, DIM), torch.randn(2, BATCH, DIM)
+@every_critic
+def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+    modules = [build(*dims) for _ in range(2)]
+    x, y = (torch.randn(2, BATCH, dim) for dim in dims)
 
     def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *batch: Tensor) -> Scores:
         return torch.func.functional_call(modules[0], (parameters, buffers), batch)

@@ -155,7 +155,9 @@ def test_each_copy_of_a_table_is_read_at_its_own_best() -> None:
 
 
 def ensemble(build: Callable[[], nn.Module], replicates: int) -> Ensemble:
-    return Ensemble(build, replicates=replicates, seed=0, device=CPU, precision="fp32", compiled=False, average=0.0)
+    return Ensemble(
+        lambda index: build(), replicates=replicates, seed=0, device=CPU, precision="fp32", compiled=False, average=0.0
+    )
 
 
 class Branching(nn.Linear):
