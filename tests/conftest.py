@@ -26,6 +26,8 @@ SMALL = [
     "critic.embed=4",
     "dataset.dim=2",
 ]
+OWN_CRITIC = {f"estimator={path.stem}" for path in RUN.parent.glob("conf/estimator/*.yaml") if "/critic@" in path.read_text()}
+"""Estimators that choose a critic too."""
 
 
 class Ended(NamedTuple):
@@ -38,7 +40,7 @@ class Ended(NamedTuple):
 
 def small(arguments: tuple[str, ...]) -> list[str]:
     """Small settings for the groups whose option is not chosen in `arguments`, which come last and win; flags go first."""
-    chosen = {each.partition("=")[0].lstrip("~+") for each in arguments}
+    chosen = {each.partition("=")[0].lstrip("~+") for each in arguments} | ({"critic"} if OWN_CRITIC & {*arguments} else set())
     settings = [each for each in SMALL if each.partition(".")[0] not in chosen]
     return sorted([*settings, *arguments], key=lambda each: not each.startswith("-"))
 
