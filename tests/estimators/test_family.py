@@ -18,7 +18,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from datasets.gaussians import CorrelatedGaussians
 from estimators.base import Bound, Estimator, Kind
-from estimators.measurement import Measurement
+from estimators.measurement import Measurement, Prepared
 from models.scores import Scores
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -251,8 +251,10 @@ def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: s
 
 @every([pair for pair in TRAINED if pair in LEARNERS])
 def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
+    """By a quarter of the truth at least; one that was fitted to rows in prepare has no such way to go."""
     result = trained(estimator, critic)
-    assert result.kind != "lower bound" or result.after > result.before + 0.25 * TRUTH
+    rise = 0 if isinstance(critic_called(critic), Prepared) else 0.25 * TRUTH
+    assert result.kind != "lower bound" or result.after > result.before + rise
 
 
 @pytest.mark.parametrize("estimator", sorted(set(ESTIMATORS) - UNALIKE))
