@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> float:
             schema.validate(cfg)
             import torch
 
-            from runners.records import RunDirectory
+            from runners.run_directory import RunDirectory
 
             run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
             if not cfg.force and (result := run.completed()):
@@ -85,7 +85,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         else:
             traceback.print_exc()
         with suppress(OSError):
-            for folder in (directory, *(each for each in directory.parents if each.name and not each.is_absolute())):
+            for folder in (directory, *(each for each in directory.parents if Path.cwd() in each.parents)):
                 folder.rmdir()  # what Hydra made for a run that never began; a folder with files in it stays
         if sweep:
             raise JobFailed(str(error)) from error

@@ -153,7 +153,7 @@ def test_held_out_pairs_are_fresh_for_every_purpose_and_the_same_when_asked_agai
     held_out = feed().held_out
     assert isinstance(held_out, FreshHeldOut)
     splits: tuple[Split, ...] = ("validation", "test")
-    asked = [(copy, split, step) for copy in (0, 1) for split in splits for step in (10, 20)]
+    asked: list[tuple[int, Split, int]] = [(copy, split, step) for copy in (0, 1) for split in splits for step in (10, 20)]
     first = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in asked}
     again = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in reversed(asked)}
     assert all(torch.equal(first[each], again[each]) for each in asked)
