@@ -1,5 +1,6 @@
 """Infobound's launcher: compose a configuration, run it, leave a directory that explains itself."""
 
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,8 @@ def main(cfg: DictConfig) -> float:
                 return result["score"]
             torch.set_num_threads(cfg.threads)
             work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
+            gc.freeze()
+            gc.enable()
         with interruptible(), run.recording(force=cfg.force) as recording:
             outcome = work(recording)
             recording.complete(outcome)
@@ -94,6 +97,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
 
 def launch(arguments: list[str]) -> int:
     """Run the command line and return its exit code: 0, or what `ending` says, or 3 for a sweep with failed jobs."""
+    gc.disable()  # until the run begins: what is imported stays, and looking through it time and again makes a start slow
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it could not compose instead of exiting with 1
     sys.argv[1:] = arguments
     try:
@@ -106,6 +110,8 @@ def launch(arguments: list[str]) -> int:
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
         return 2
+    finally:
+        gc.enable()
     return 0
 
 
