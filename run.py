@@ -79,7 +79,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
-        print(f"interrupted; the same command with name={directory.name} goes on from the checkpoint", file=sys.stderr)
+        print(f"interrupted; the same command with the same name goes on from the checkpoint in {directory}", file=sys.stderr)
         sys.exit(128 + number)
     except Exception as error:
         refused = isinstance(error, ConfigError)
