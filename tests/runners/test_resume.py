@@ -21,11 +21,11 @@ TABLE = [
     "dataset=arrays",
     "dataset.path=pairs.npz",
     "runner.steps=100000",
-    "runner.patience=8",
+    "runner.patience=20",
     "runner.log_every=7",
     "runner.eval_every=20",
     "runner.checkpoint_every=9",
-    "optimizer.lr=5e-3",
+    "optimizer.lr=0.02",
 ]
 Command = Callable[..., Any]
 Started = Callable[..., subprocess.Popen[str]]
