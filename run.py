@@ -1,5 +1,6 @@
 """Infobound's launcher: compose a configuration, run it, leave a directory that explains itself."""
 
+import gc
 import os
 import signal
 import sys
@@ -38,7 +39,7 @@ def main(cfg: DictConfig) -> float:
             schema.validate(cfg)
             import torch
 
-            from runners.records import RunDirectory
+            from runners.run_directory import RunDirectory
 
             run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
             if not cfg.force and (result := run.completed()):
@@ -46,6 +47,8 @@ def main(cfg: DictConfig) -> float:
                 return result["score"]
             torch.set_num_threads(cfg.threads)
             work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
+            gc.freeze()
+            gc.enable()
         with interruptible(), run.recording(force=cfg.force) as recording:
             outcome = work(recording)
             recording.complete(outcome)
@@ -76,7 +79,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
-        print(f"interrupted; the same command with name={directory.name} goes on from the checkpoint", file=sys.stderr)
+        print(f"interrupted; the same command with the same name goes on from the checkpoint in {directory}", file=sys.stderr)
         sys.exit(128 + number)
     except Exception as error:
         refused = isinstance(error, ConfigError)
@@ -94,6 +97,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
 
 def launch(arguments: list[str]) -> int:
     """Run the command line and return its exit code: 0, or what `ending` says, or 3 for a sweep with failed jobs."""
+    gc.disable()  # until the run begins: what is imported stays, and looking through it time and again makes a start slow
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it could not compose instead of exiting with 1
     sys.argv[1:] = arguments
     try:
@@ -106,6 +110,8 @@ def launch(arguments: list[str]) -> int:
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
         return 2
+    finally:
+        gc.enable()
     return 0
 
 

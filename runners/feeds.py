@@ -116,7 +116,7 @@ class RowBatches:
     def load(self, state: Mapping[str, Any]) -> None:
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
-        self._order, self._position = state["order"], state["position"]
+        self._order, self._position = state["order"].to(self._order.device), state["position"]
 
     def _shuffled(self) -> Tensor:
         rows = self._x.shape[1]

@@ -1,29 +1,22 @@
-"""What a run leaves behind: one directory, written as the run goes and read by nobody but the report."""
+"""What a run writes as it goes, for the report, TensorBoard and people to read."""
 
-import fcntl
 import json
-import logging
 import os
 import platform
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import yaml
-
 from runners import checkpoint
-from runners.errors import ConfigError, Interrupted, RunFailed
-from runners.identity import config_hash, differences, essence
+from runners.errors import RunFailed
+from runners.identity import config_hash, essence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-OWN = ("metrics.jsonl", "result.json", "checkpoint.pt", "run.log", ".hydra/*.yaml", "figures/*.png", "events.out.tfevents.*")
-"""Everything that a run writes; `force` removes this and nothing else."""
 PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
 
 
@@ -85,63 +78,6 @@ class InMemory:
     def save(self, state: dict[str, Any]) -> None: ...
 
     def restore(self) -> None: ...
-
-
-class RunDirectory:
-    """A run's directory before it is touched: what is there, and whether this configuration may go on from it."""
-
-    def __init__(self, path: Path, texts: Mapping[str, str], overrides: list[str]) -> None:
-        self.path = path
-        self._texts, self._overrides = texts, overrides
-        self._config: dict[str, Any] = yaml.safe_load(texts["config.yaml"])
-
-    def completed(self) -> dict[str, Any] | None:
-        """The result of this very run, if it has been completed before; None if it is still to do.
-
-        Raises ConfigError if another configuration, or more steps, stand under this name.
-        """
-        saved = self.path / ".hydra" / "config.yaml"
-        result = read_result(self.path)
-        if result is None or not saved.is_file():
-            return None
-        before: dict[str, Any] = yaml.safe_load(saved.read_text())
-        if changed := differences(before, self._config):
-            raise ConfigError(f"{self.path} holds a run of another configuration ({changed}); use another name, or force=true")
-        asked, had = (config["runner"].get("steps", 0) for config in (self._config, before))
-        if asked < had:
-            raise ConfigError(
-                f"runner.steps can only grow under one name, got {asked} after {had}; use another name, or force=true"
-            )
-        return result if result["status"] == "completed" and asked == had else None
-
-    @contextmanager
-    def recording(self, *, force: bool) -> Iterator["Recording"]:
-        """Claim the directory, write the configuration, and record until the block ends, however it ends.
-
-        Raises ConfigError if another process is at it, RunFailed if the checkpoint in it is torn.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.path, os.W_OK):
-            raise ConfigError(f"the run's folder {self.path} cannot be written; give another name or hydra.run.dir")
-        with _claimed(self.path):
-            if force:
-                for pattern in OWN:
-                    for file in self.path.glob(pattern):
-                        file.unlink()
-            (self.path / ".hydra").mkdir(exist_ok=True)
-            for name, text in self._texts.items():
-                checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
-            recording = Recording(self.path, self._config, self._overrides)
-            with _logged_to(self.path / "run.log"):
-                try:
-                    recording.open()
-                    yield recording
-                except Interrupted:
-                    recording.close("interrupted")
-                    raise
-                except BaseException as error:
-                    recording.close("failed", error=error)
-                    raise
 
 
 class Recording:
@@ -260,43 +196,3 @@ class Recording:
     def _write_result(self) -> None:
         text = json.dumps(self._result, indent=2, allow_nan=False) + "\n"
         checkpoint.write_atomically(self.path / "result.json", text.encode())
-
-
-def read_result(path: Path) -> dict[str, Any] | None:
-    """The result.json of a run directory, or None if there is none.
-
-    Raises ConfigError if it cannot be read.
-    """
-    file = path / "result.json"
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}; use another name, or force=true") from error
-
-
-@contextmanager
-def _claimed(path: Path) -> Iterator[None]:
-    """Hold the directory's lock, which the system lets go when its owner dies."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"another process is running in {path}; wait for it, or use another name") from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()

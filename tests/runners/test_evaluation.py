@@ -1,6 +1,7 @@
 """A reading pools the scores of all blocks, and its standard error is what repeated readings spread by."""
 
 import math
+import statistics
 from collections.abc import Iterable
 
 import pytest
@@ -65,11 +66,22 @@ def test_pooling_reads_each_row_once_where_the_last_block_overlaps() -> None:
     assert pooled.scores.product.shape == (37, 12)
 
 
+class Normalised(Fixed):
+    """A critic that keeps moving averages of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm1d(PAIRS.dim)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return super().forward(self.normalise(x), y)
+
+
 def test_a_reading_commits_no_moving_average() -> None:
-    measurement = Measurement(Fixed(), MINE(alpha=0.1))
+    measurement = Measurement(Normalised(), MINE(alpha=0.1))
     before = {name: tensor.clone() for name, tensor in measurement.state_dict().items()}
     evaluation.value(measurement.estimator, evaluation.pool(measurement, blocks(2, 16, seed=0)))
-    assert before
+    assert {"estimator.log_average", "critic.normalise.running_mean"} <= set(before)
     assert all(torch.equal(tensor, before[name]) for name, tensor in measurement.state_dict().items())
 
 
@@ -84,6 +96,21 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
     errors = torch.tensor([evaluation.stderr(estimator, each) for each in pools])
     spread = values.std().item()  # itself known to 5 %
     assert errors.mean().item() == pytest.approx(spread, rel=0.35)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 40), (3, 43)])
+@pytest.mark.parametrize("estimator", [DV(), InfoNCE()], ids=lambda each: type(each).__name__)
+def test_the_standard_error_of_a_few_blocks_is_the_jackknife_of_reading_them_without_some_rows(
+    estimator: Estimator, count: int, size: int
+) -> None:
+    data, width = blocks(count, size, seed=0), size // evaluation.GROUPS
+    values = []
+    for start in range(0, width * evaluation.GROUPS, width):
+        rows = torch.tensor([row for row in range(size) if not start <= row < start + width])
+        kept = [Block(block.x[rows], block.y[rows], first=0) for block in data]
+        values.append(evaluation.value(estimator, read(estimator, kept, Fixed())))
+    expected = math.sqrt((size - width) / width * statistics.pvariance(values))
+    assert evaluation.stderr(estimator, read(estimator, data, Fixed())) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [4, 5, 9, 23])

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from runners import records
 from runners.errors import ConfigError, RunFailed
-from runners.records import RunDirectory
+from runners.run_directory import RunDirectory, read_result
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -145,7 +145,7 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
 def test_a_failure_is_recorded_with_its_traceback_and_is_not_completed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), run_directory(tmp_path).recording(force=False):
         _ = 1 / 0
-    found = records.read_result(tmp_path)
+    found = read_result(tmp_path)
     assert found is not None
     assert (found["status"], found["error"]["type"]) == ("failed", "ZeroDivisionError")
     assert "_ = 1 / 0" in found["error"]["traceback"]

@@ -15,54 +15,24 @@ from datasets.gaussians import CorrelatedGaussians
 from estimators.infonce import InfoNCE
 from estimators.measurement import Measurement
 from estimators.mine import MINE
-from models.critics import Concat, Separable
+from models.critics import Concat
 from runners import evaluation, feeds
 from runners.ensemble import Ensemble
 from runners.estimate import Estimation
 from runners.randomness import stream
-from runners.records import InMemory, Outcome
+from runners.records import InMemory
 
 CPU = torch.device("cpu")
 STEPS = 50
 PAIRS = CorrelatedGaussians(2, None, 1.0)
 ROWS = Arrays(*PAIRS.sample(200, torch.Generator().manual_seed(0)), validation=0.2, test=0.2, transform="standardise")
-SEPARABLE = partial(Separable, hidden=(8,), embed=4, activation="ReLU")
 CONCAT = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None)
-ADAM = partial(torch.optim.Adam, lr=5e-3)
+Build = Callable[..., Estimation]
 
 
-def estimation(**changes: Any) -> Estimation:
-    settings: dict[str, Any] = {
-        "dataset": PAIRS,
-        "critic": SEPARABLE,
-        "estimator": InfoNCE(),
-        "optimizer": ADAM,
-        "steps": STEPS,
-        "batch_size": 16,
-        "train_rows": None,
-        "average": 0.9,
-        "log_every": 10,
-        "eval_every": 10,
-        "eval_batches": 2,
-        "eval_batch_size": 64,
-        "patience": 3,
-        "checkpoint_every": 1000,
-        "checkpoint_seconds": None,
-        "seed": 0,
-        "replicates": 1,
-        "device": "cpu",
-        "precision": "fp32",
-        "compile": False,
-    }
-    return Estimation(**{**settings, **changes})
-
-
-def outcome(**changes: Any) -> Outcome:
-    return estimation(**changes).prepare()(InMemory())
-
-
-def values(**changes: Any) -> list[float]:
-    return outcome(**changes).metrics["mi_replicates"]
+def values(estimation: Estimation) -> list[float]:
+    """The estimate of each copy."""
+    return estimation.prepare()(InMemory()).metrics["mi_replicates"]
 
 
 @pytest.mark.parametrize(
@@ -77,18 +47,20 @@ def values(**changes: Any) -> list[float]:
     ],
     ids=["separable", "concat", "mine", "fixed rows", "no average", "table with early stopping"],
 )
-def test_a_copy_does_not_depend_on_how_many_run_beside_it(changes: dict[str, Any]) -> None:
-    eight, three, one = (values(replicates=count, **changes) for count in (8, 3, 1))
+def test_a_copy_does_not_depend_on_how_many_run_beside_it(changes: dict[str, Any], estimation: Build) -> None:
+    eight, three, one = (values(estimation(replicates=count, **changes)) for count in (8, 3, 1))
     np.testing.assert_allclose(three, eight[:3], atol=1e-3)
     np.testing.assert_allclose(one, eight[:1], atol=1e-3)
     assert len({round(value, 4) for value in eight}) == 8, "every copy is one of its own"
 
 
 @pytest.mark.parametrize("index", [0, 2])
-def test_a_copy_is_what_a_bare_loop_over_its_pairs_trains(index: int) -> None:
+def test_a_copy_is_what_a_bare_loop_over_its_pairs_trains(index: int, estimation: Build) -> None:
+    settings = estimation(replicates=3, average=0.0, steps=STEPS)
+    assert settings.critic is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(0, index, "init"))
-        measurement = Measurement(SEPARABLE(2, 2), InfoNCE())
+        measurement = Measurement(settings.critic(2, 2), InfoNCE())
     feed = feeds.sampled(
         PAIRS,
         train_rows=None,
@@ -99,59 +71,34 @@ def test_a_copy_is_what_a_bare_loop_over_its_pairs_trains(index: int) -> None:
         replicates=index + 1,
         device=CPU,
     )
-    optimizer = ADAM(measurement.parameters())
+    optimizer = settings.optimizer(list(measurement.parameters()))
     for _ in range(STEPS):
         x, y = feed.batches.draw()
         optimizer.zero_grad()
         measurement(x[index], y[index]).fit.backward()
         optimizer.step()
     expected = evaluation.value(measurement.estimator, evaluation.pool(measurement, feed.held_out.blocks(index, "test", STEPS)))
-    assert values(replicates=3, average=0.0)[index] == pytest.approx(expected, abs=1e-3)
+    assert values(settings)[index] == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_result_of_several_copies_is_their_mean_with_its_standard_error() -> None:
-    metrics = outcome(replicates=4).metrics
+def test_the_result_of_several_copies_is_their_mean_with_its_standard_error(estimation: Build) -> None:
+    metrics = estimation(replicates=4).prepare()(InMemory()).metrics
     assert metrics["mi"] == pytest.approx(np.mean(metrics["mi_replicates"]))
     assert metrics["mi_stderr"] == pytest.approx(np.std(metrics["mi_replicates"], ddof=1) / 2)
     assert metrics["stderr_of"] == "replicates"
-    alone = outcome().metrics
+    alone = estimation().prepare()(InMemory()).metrics
     assert alone["stderr_of"] == "test rows by influence values"
     assert alone["mi_stderr"] > 0
 
 
 @pytest.mark.parametrize("replicates", [1, 3])
-def test_a_run_neither_reads_nor_touches_the_global_generator(replicates: int) -> None:
+def test_a_run_neither_reads_nor_touches_the_global_generator(replicates: int, estimation: Build) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = values(replicates=replicates)
+    first = values(estimation(replicates=replicates))
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert values(replicates=replicates) == first
-
-
-def test_each_copy_of_a_table_is_read_at_its_own_best() -> None:
-    task = estimation(
-        dataset=ROWS, replicates=3, optimizer=partial(torch.optim.Adam, lr=0.05), average=0.0, patience=None
-    ).task()
-    readings = []
-    for step in range(1, 151):
-        task.step()
-        if step % 10 == 0:
-            readings.append(task.evaluate(step)["mi_replicates"])
-    best = np.argmax(readings, axis=0)
-    assert len(set(best.tolist())) > 1, "the copies are best at different steps"
-    assert max(best) < len(readings) - 1, "and none at the last"
-    kept = task.state()["stopping"]
-    np.testing.assert_allclose(kept["readings"], np.max(readings, axis=0))
-    at_best = task.read(150).values
-    unstopped = estimation(
-        dataset=ROWS, replicates=3, optimizer=partial(torch.optim.Adam, lr=0.05), average=0.0, patience=None
-    ).task()
-    for step in range(1, 10 * (int(best[0]) + 1) + 1):
-        unstopped.step()
-        if step % 10 == 0:
-            unstopped.evaluate(step)
-    assert unstopped.read(150).values[0] == pytest.approx(at_best[0], abs=1e-5)
+    assert values(estimation(replicates=replicates)) == first
 
 
 def ensemble(build: Callable[[], nn.Module], replicates: int) -> Ensemble:

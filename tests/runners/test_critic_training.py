@@ -1,0 +1,72 @@
+"""The state of a training holds all of it, and with early stopping each copy is read at its own best."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.arrays import Arrays
+from datasets.gaussians import CorrelatedGaussians
+from estimators.mine import MINE
+from models.critics import Concat
+from runners import checkpoint
+from runners.critic_training import CriticTraining
+from runners.estimate import Estimation
+
+PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
+ROWS = Arrays(*PAIRS, validation=0.2, test=0.2, transform="standardise")
+OVERFIT = {"dataset": ROWS, "optimizer": partial(torch.optim.Adam, lr=0.05), "average": 0.0, "patience": None}
+"""A table so small that critics are at their best long before the end."""
+EVERY = 10
+"""Steps between two readings."""
+
+
+def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
+    """The readings of all copies while the task goes from step `first` to step `last`."""
+    readings = []
+    for step in range(first + 1, last + 1):
+        task.step()
+        if step % EVERY == 0:
+            found = task.evaluate(step)
+            readings.append(found.get("mi_replicates", [found["mi"]]))
+    return readings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"estimator": MINE(alpha=0.01), "critic": partial(Concat, hidden=(8,), activation="ELU", negatives=1)},
+        {"train_rows": 70},
+        {"optimizer": partial(torch.optim.SGD, lr=0.05, momentum=0.9)},
+        OVERFIT,
+    ],
+    ids=["moving averages", "fixed rows", "momentum", "early stopping"],
+)
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
+    changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimation], tmp_path: Path
+) -> None:
+    straight, resumed = (estimation(replicates=replicates, **changes).task() for _ in range(2))
+    trained(straight, 0, 93)
+    checkpoint.save(tmp_path / "state", straight.state())
+    state = checkpoint.load(tmp_path / "state")
+    assert state is not None
+    resumed.load(state)
+    assert trained(resumed, 93, 120) == trained(straight, 93, 120)
+    assert resumed.read(120) == straight.read(120)
+
+
+def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., Estimation]) -> None:
+    task = estimation(replicates=3, **OVERFIT).task()
+    readings = trained(task, 0, 150)
+    best = np.argmax(readings, axis=0)
+    assert len(set(best.tolist())) > 1, "the copies are best at different steps"
+    assert max(best) < len(readings) - 1, "and none of them at the last"
+    for copy, reading in enumerate(best):
+        ended = estimation(replicates=3, **OVERFIT).task()
+        trained(ended, 0, EVERY * (int(reading) + 1))
+        assert ended.read(150).values[copy] == task.read(150).values[copy]
