@@ -3,6 +3,7 @@
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,11 +62,37 @@ class Arrays:
             raise ValueError(f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}")
 
     @classmethod
-    def read(cls, path: str, validation: float, test: float, transform: Transform, folds: int | None = None) -> "Arrays":
-        """The arrays `x` and `y` of a .npz file.
+    def read(
+        cls,
+        path: str,
+        validation: float,
+        test: float,
+        transform: Transform,
+        folds: int | None = None,
+        x_columns: Sequence[str] | None = None,
+        y_columns: Sequence[str] | None = None,
+    ) -> "Arrays":
+        """The arrays `x` and `y` of a .npz file, or columns of a .csv or .parquet file.
 
         Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a pickle is never opened.
         """
+        by_column = path.endswith((".csv", ".parquet"))
+        if by_column != (x_columns is not None) or by_column != (y_columns is not None):
+            raise ValueError(
+                "x_columns and y_columns must both be given for a .csv or .parquet file, and for no other, got "
+                f"{x_columns} and {y_columns} with {path}"
+            )
+        if x_columns is not None and y_columns is not None:
+            from datasets import columns  # pandas takes half a second, which other files need not wait for
+
+            x, y = columns.read(path, {"x_columns": x_columns, "y_columns": y_columns}).values()
+        else:
+            x, y = cls._archived(path)
+        return cls(table("x", x), table("y", y), validation, test, transform, folds)
+
+    @staticmethod
+    def _archived(path: str) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays x and y of a .npz file."""
         try:
             archive = np.load(path, allow_pickle=False)
             if isinstance(archive, np.ndarray):
@@ -73,14 +100,13 @@ class Arrays:
             with archive:
                 if not {"x", "y"} <= set(archive.files):
                     raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
-                x, y = archive["x"], archive["y"]
+                return archive["x"], archive["y"]
         except FileNotFoundError:
             raise FileNotFoundError(f"path must name a .npz file with the arrays x and y, but {path} is not there") from None
         except UNREADABLE as error:
             raise ValueError(
                 f"path {path} cannot be read: {error}; write it by numpy.savez(path, x=x, y=y) from arrays of numbers"
             ) from error
-        return cls(table("x", x), table("y", y), validation, test, transform, folds)
 
     @classmethod
     def drawn(

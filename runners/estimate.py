@@ -177,7 +177,7 @@ class Estimation:
 COPULA = partial(
     GaussianCopula,
     hidden=(128, 128),
-    warp=None,
+    warp=[128],
     activation="SiLU",
     negatives=3,
     read_negatives=20,

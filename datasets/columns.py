@@ -1,0 +1,52 @@
+"""Columns of a CSV or Parquet file as numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """The tables (N, D) of the named lists of columns; a column that is not of numbers becomes one column a category.
+
+    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a column is missing, there twice,
+    or has missing or infinite values.
+    """
+    names = [name for listed in columns.values() for name in listed]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"x_columns and y_columns must name a column once, got {', '.join(repeated)} twice")
+    frame = _frame(path)
+    for key, listed in columns.items():
+        if not listed:
+            raise ValueError(f"{key} must name at least one column, got none")
+        if missing := [name for name in listed if name not in frame]:
+            raise ValueError(
+                f"{key} must name columns of {path}, got {', '.join(missing)}; it has {', '.join(map(str, frame))}"
+            )
+    return {key: np.hstack([_numbers(pd.Series(frame[name])) for name in listed]) for key, listed in columns.items()}
+
+
+def _frame(path: str) -> pd.DataFrame:
+    try:
+        return READERS[Path(path).suffix](path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"path must name a CSV or Parquet file, but {path} is not there") from None
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among them
+        raise ValueError(f"path {path} cannot be read: {error}") from error
+
+
+def _numbers(column: pd.Series) -> NDArray[np.float64]:
+    """(N, 1), or (N, C) of zeros and ones for C categories."""
+    if bad := int(column.isna().sum()):
+        raise ValueError(f"column {column.name} must have every value, got {bad} missing; drop or fill these rows")
+    if not (is_numeric_dtype(column) or is_bool_dtype(column)):
+        return pd.get_dummies(column).to_numpy(np.float64)
+    numbers = column.to_numpy(np.float64)
+    if bad := int((~np.isfinite(numbers)).sum()):
+        raise ValueError(f"column {column.name} must be finite, got {bad} infinite values; drop these rows")
+    return numbers[:, None]
