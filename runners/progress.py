@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from shutil import get_terminal_size
 from types import TracebackType
 
 from tqdm import tqdm
@@ -15,7 +16,12 @@ class Progress:
 
     def __init__(self, done: int, total: int) -> None:
         self._bar = tqdm(
-            initial=done, total=total, unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False
+            initial=done,
+            total=total,
+            unit="step",
+            disable=not sys.stderr.isatty(),
+            ncols=get_terminal_size().columns,
+            leave=False,
         )
         self._first, self._total, self._begun = done, total, time.monotonic()
 

@@ -40,12 +40,13 @@ class Report:
         Raises ConfigError if there are none, or no block to replace.
         """
         sources = [self.source] if isinstance(self.source, str) else self.source
-        rows, keys = runs.table(runs.found(map(Path, sources)))
+        rows, keys = runs.table(runs.found(map(Path, sources)), self.metric)
         if self.metric not in rows:
             raise ConfigError(f"metric must be one that the runs have, got {self.metric}; they have {', '.join(rows.columns)}")
         folder = Path(self.into or sources[0])
         page = "" if self.page is None else Path(self.page).read_text()
-        block = re.compile(f"(<!-- {self.block} -->\n).*?(<!-- /{self.block} -->)", re.DOTALL)
+        name = re.escape(self.block or "")
+        block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         if self.page is not None and not block.search(page):
             raise ConfigError(
                 f"block must be one that stands in {self.page} as <!-- block --> <!-- /block -->, got {self.block}"

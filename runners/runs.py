@@ -27,8 +27,10 @@ def found(sources: Iterable[Path]) -> list[Path]:
     return sorted(runs)
 
 
-def table(runs: Iterable[Path]) -> tuple[pd.DataFrame, list[str]]:
+def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
     """One row a run (folder, status, overrides, metrics of one value, seed, steps, seconds, error), and the swept keys.
+
+    Completed runs that do not have the metric, such as earlier reports, are left out.
 
     Raises ConfigError if a result cannot be read.
     """
@@ -36,6 +38,8 @@ def table(runs: Iterable[Path]) -> tuple[pd.DataFrame, list[str]]:
     for run in runs:
         try:
             result: dict[str, Any] = json.loads((run / "result.json").read_text())
+            if result["status"] == "completed" and metric not in result["metrics"]:
+                continue
             overrides.append(_settings(result["overrides"]))
             rows.append({"run": str(run), "status": result["status"], **overrides[-1], **_numbers(result)})
         except (OSError, ValueError, KeyError) as error:

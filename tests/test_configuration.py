@@ -126,7 +126,7 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["critic.embed=${nowhere}"], "critic.embed cannot be resolved: "),
         (["name=../elsewhere"], "name must be a folder below outputs"),
         (["name=a/../../b"], "name must be a folder below outputs"),
-        (["name=/tmp/a"], "name must be a folder below outputs"),
+        (["name=/elsewhere"], "name must be a folder below outputs"),
         (["name=''"], "name must be a folder below outputs"),
     ],
 )

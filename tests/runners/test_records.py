@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -115,8 +116,6 @@ def test_tensorboard_reads_curves_truth_layout_and_hyperparameters(command: Comm
 
 
 def test_an_unknown_truth_is_null_and_not_drawn(command: Command, tmp_path: Path) -> None:
-    import numpy as np
-
     rows = np.random.default_rng(0).normal(size=(60, 2))
     np.savez(tmp_path / "pairs.npz", x=rows, y=rows)
     assert command("name=a", "dataset=arrays", "dataset.path=pairs.npz", "estimator=dv").code == 0

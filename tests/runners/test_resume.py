@@ -58,7 +58,10 @@ def drawn(name: str) -> list[int]:
 
 
 @pytest.mark.usefixtures("pairs")
-@pytest.mark.parametrize("arguments", [SAMPLED, TABLE], ids=["sampled", "table with early stopping"])
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(SAMPLED, id="sampled"), pytest.param(TABLE, id="table with early stopping", marks=pytest.mark.slow)],
+)
 def test_a_run_killed_four_times_ends_as_if_never_killed(arguments: list[str], command: Command, started: Started) -> None:
     assert command(*arguments, "name=whole").code == 0
     lines = (RUNS / "whole" / "metrics.jsonl").read_bytes().count(b"\n")

@@ -1,0 +1,80 @@
+"""A report reads run directories and nothing else: a row a run, means as the runs have them, one block of a page."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SWEEP = Path("outputs/sweeps/s")
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def swept(command: Command) -> Command:
+    """Two seeds of two truths, and a run that failed."""
+    assert command("-m", "name=s", "seed=0,1", "dataset.mutual_information=1,2").code == 0
+    diverging = ["estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30", "dataset.mutual_information=1"]
+    assert command("-m", "name=s", *diverging).code == 3
+    return command
+
+
+def results() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(SWEEP.glob("*/result.json"))]
+
+
+def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: Command) -> None:
+    before = {path: path.read_bytes() for path in SWEEP.rglob("*") if path.is_file()}
+    ended = swept("runner=report", "runner.source=outputs/sweeps/s", "name=r")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("4 of 5 runs completed")
+    rows = pd.read_csv(SWEEP / "summary.csv")
+    assert sorted(rows["status"]) == ["completed"] * 4 + ["failed"]
+    assert "stopped being finite" in rows.set_index("status")["error"]["failed"]
+    assert {path: path.read_bytes() for path in before} == before, "nothing is trained or written again"
+    table = (SWEEP / "summary.md").read_text()
+    for truth in (1, 2):
+        values = [each["metrics"]["mi"] for each in results() if each["metrics"].get("mi_true") == pytest.approx(truth)]
+        assert f"| {truth}.000 | {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} | 2 |" in table
+    assert {path.name for path in (SWEEP / "figures").iterdir()} >= {"truth.png", "dataset.mutual_information.png"}
+
+
+def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command) -> None:
+    page = Path("RESULTS.md")
+    page.write_text("# Results\n<!-- a -->\nold\n<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n")
+    report = ["runner=report", "runner.source=outputs/sweeps/s", "runner.page=RESULTS.md"]
+    assert swept(*report, "runner.block=a").code == 0
+    table = (SWEEP / "summary.md").read_text()
+    assert page.read_text() == f"# Results\n<!-- a -->\n{table}<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n"
+    before = page.read_text()
+    ended = swept(*report, "runner.block=c")
+    assert ended.code == 2
+    assert "block must be one that stands in RESULTS.md" in ended.err
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runner.source=nowhere"], "source must name folders of runs"),
+        ([], "runner.source is missing; give runner.source=..."),
+        (["runner.source=[a,b]"], "into must name the folder to write to"),
+        (["runner.source=a", "runner.page=RESULTS.md"], "page and block must be given together"),
+    ],
+)
+def test_a_report_of_nothing_is_refused(arguments: list[str], words: str, command: Command, tmp_path: Path) -> None:
+    ended = command("runner=report", *arguments)
+    assert ended.code == 2
+    assert words in ended.err
+    assert ended.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_metric_that_no_run_has_is_refused_with_those_there_are(swept: Command) -> None:
+    ended = swept("runner=report", "runner.source=outputs/sweeps/s", "runner.metric=accuracy")
+    assert ended.code == 2
+    assert "metric must be one that the runs have, got accuracy; they have " in ended.err
+    assert not (SWEEP / "summary.csv").exists()
