@@ -17,7 +17,7 @@ from estimators.mine import MINE
 from estimators.nwj import NWJ
 from models.scores import Scores, from_matrix
 from runners import evaluation
-from runners.feeds import Block, RowHeldOut
+from runners.feeds import Block, Part, RowHeldOut
 
 PAIRS = CorrelatedGaussians(dim=2, rho=0.7, mutual_information=None)
 
@@ -59,7 +59,7 @@ def test_a_reading_is_the_bound_on_the_scores_of_all_blocks_together(estimator: 
 
 def test_pooling_reads_each_row_once_where_the_last_block_overlaps() -> None:
     x, y = PAIRS.sample(37, torch.Generator().manual_seed(0))
-    held_out = RowHeldOut({"test": (x[None], y[None])}, block_size=16)
+    held_out = RowHeldOut({"test": Part([x], [y])}, block_size=16)
     pooled = read(DV(), held_out.blocks(0, "test", 0), Fixed())
     assert torch.equal(pooled.x, x)
     torch.testing.assert_close(pooled.scores.joint, Fixed()(x, y).joint)

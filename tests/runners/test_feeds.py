@@ -9,7 +9,7 @@ from torch import Tensor
 from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from datasets.transforms import Transform
-from runners.feeds import Feed, FreshHeldOut, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
+from runners.feeds import Feed, FreshHeldOut, Part, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
 
 CPU = torch.device("cpu")
 
@@ -105,7 +105,7 @@ def test_splits_of_fewer_than_four_rows_are_refused() -> None:
 @pytest.mark.parametrize("size", [4, 16])
 @pytest.mark.parametrize("rows", [4, 5, 15, 16, 17, 31, 32, 33, 100])
 def test_every_held_out_row_is_read_exactly_once_in_blocks_of_one_size(rows: int, size: int) -> None:
-    blocks = list(RowHeldOut({"test": numbered(rows, copies=2)}, size).blocks(1, "test", 0))
+    blocks = list(RowHeldOut({"test": Part(*map(list, numbered(rows, copies=2)))}, size).blocks(1, "test", 0))
     assert len({len(block.x) for block in blocks}) == 1
     assert 2 <= len(blocks[0].x) <= size
     assert torch.cat([block.x[block.first :, 0] for block in blocks]).tolist() == list(range(rows))

@@ -1,5 +1,6 @@
 """Cross-fitting: every row is read exactly once, by a critic that never saw it, and the stated error is the true one."""
 
+import itertools
 import statistics
 from functools import partial
 from typing import Any, get_args
@@ -84,7 +85,7 @@ def test_no_row_is_trained_on_by_the_fold_that_reads_it() -> None:
         [row for block in feed.held_out.blocks(fold, "test", 0) for row in block.x[block.first :, 0].tolist()]
         for fold in range(5)
     ]
-    assert sorted(sum(read, [])) == list(range(62))
+    assert sorted(itertools.chain.from_iterable(read)) == list(range(62))
     for fold in range(5):
         assert not {*drawn[fold].tolist()} & {*read[fold]}
 
