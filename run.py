@@ -79,7 +79,8 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
-        print(f"interrupted; the same command with the same name goes on from the checkpoint in {directory}", file=sys.stderr)
+        further = f"goes on from the checkpoint in {directory}" if (directory / "checkpoint.pt").is_file() else "starts again"
+        print(f"interrupted; the same command with the same name {further}", file=sys.stderr)
         sys.exit(128 + number)
     except Exception as error:
         refused = isinstance(error, ConfigError)

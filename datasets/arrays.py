@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -58,6 +59,8 @@ class Arrays:
                 "validation and test must be positive shares of the rows that leave some for training, got "
                 f"{self.validation} and {self.test}"
             )
+        if self.transform not in get_args(Transform):
+            raise ValueError(f"transform must be one of {', '.join(get_args(Transform))}, got {self.transform}")
         if len(self.x) != len(self.y):
             raise ValueError(f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}")
 

@@ -51,7 +51,9 @@ class CriticTraining:
             return measurement
 
         self._ensemble = ensemble(build)
-        self._ensemble.check(*feed.zeros)
+        x, y = feed.zeros
+        for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
+            self._ensemble.check(x[:, :rows], y[:, :rows])
         self._optimizer = optimizer([self._ensemble.parameters])
         self._schedule = schedule(self._optimizer)
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None

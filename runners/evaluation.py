@@ -70,7 +70,7 @@ def _jackknife(estimator: Estimator, pooled: Pool) -> float:
     se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, I_g - mean I being their influence.
     Shao and Wu 1989, https://doi.org/10.1214/aos/1176347263
     """
-    groups = min(GROUPS, pooled.block_size // 2)
+    groups = max(2, min(GROUPS, pooled.block_size // 2))
     width = pooled.block_size // groups
     values = torch.tensor([value(estimator, _without(pooled, width * group, width)) for group in range(groups)])
     total = len(pooled.position)

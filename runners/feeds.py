@@ -3,8 +3,10 @@
 R copies, B batch, N rows. Copy r draws from generators of its own, so that it does not depend on the others.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from datasets import transforms
 from datasets.interfaces import Joint, Rows
+from runners.errors import RunFailed
 from runners.randomness import generator
 
 Split = Literal["train", "validation", "test"]
@@ -56,6 +59,11 @@ class Batches(Protocol):
 
 class HeldOut(Protocol):
     """Pairs that no critic was trained on."""
+
+    @property
+    def least(self) -> int:
+        """Rows of the smallest block."""
+        ...
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         """What copy `copy` is read on after `step` steps."""
@@ -111,12 +119,23 @@ class RowBatches:
             "generators": [each.get_state() for each in self._generators],
             "order": self._order,
             "position": self._position,
+            "digest": self._digest,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
+        if state["digest"] != self._digest:
+            raise RunFailed("the rows have changed since the checkpoint was written; use another name, or force=true")
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
         self._order, self._position = state["order"].to(self._order.device), state["position"]
+
+    @cached_property
+    def _digest(self) -> str:
+        """A fingerprint of the training rows."""
+        digest = hashlib.sha256()
+        for values in (self._x, self._y):
+            digest.update(values.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def _shuffled(self) -> Tensor:
         rows = self._x.shape[1]
@@ -134,6 +153,10 @@ class FreshHeldOut:
     seed: int
     device: torch.device
 
+    @property
+    def least(self) -> int:
+        return min(self.validation_size, self.test_size)
+
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         source = generator(self.device, self.seed, copy, split, step)
         count, size = (1, self.validation_size) if split == "validation" else (self.test_blocks, self.test_size)
@@ -148,10 +171,16 @@ class RowHeldOut:
     splits: Mapping[Split, Part]
     block_size: int
 
+    @property
+    def least(self) -> int:
+        return min(self._size(len(x)) for part in self.splits.values() for x in part.x)
+
+    def _size(self, rows: int) -> int:
+        return -(-rows // -(-rows // self.block_size))
+
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         x, y = (values[copy] for values in self.splits[split])
-        count = -(-len(x) // self.block_size)
-        size = -(-len(x) // count)
+        size = self._size(len(x))
         for begin in range(0, len(x), size):
             start = min(begin, len(x) - size)
             yield Block(x[start : start + size], y[start : start + size], first=begin - start)

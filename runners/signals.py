@@ -30,6 +30,10 @@ class Deferred:
 
     @contextmanager
     def noting(self) -> Iterator[None]:
+        """Note signals where interruptible() is entered; a caller from Python keeps its own handlers."""
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            yield
+            return
         with _handled(self._note):
             yield
 

@@ -56,6 +56,10 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
         (["critic._target_=models.nowhere.At"], ["critic._target_ models.nowhere.At cannot be imported"]),
         (["critic.activation=Relu"], ["critic.activation must be the name of a torch.nn activation such as ReLU"]),
+        (
+            ["critic=concat", "critic.negatives=5", "runner.eval_batch_size=4"],
+            ["critic.negatives must be below", "4 rows, got 5"],
+        ),
         (["critic=concat", "critic.negatives=8"], ["critic.negatives must be below the batch", "8 rows, got 8", "null"]),
         (["estimator=mine", "estimator.alpha=2"], ["estimator.alpha must be above 0 and at most 1, got 2"]),
         (["dataset.rho=0.5"], ["dataset.rho and mutual_information", "exactly one must be given", "dataset.rho=0.5"]),

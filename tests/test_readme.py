@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
@@ -74,3 +76,17 @@ def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPat
             assert type(given) is type(value)
         elif name not in ("log_every", "eval_batches", "checkpoint_every", "checkpoint_seconds"):
             assert given == value, name
+
+
+def test_python_leaves_threads_and_signal_handlers_as_they_were() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        rows = np.random.default_rng(0).normal(size=(200, 1))
+        estimate.estimate_mutual_information(rows, rows + 1, steps=20, batch_size=32)
+        assert torch.get_num_threads() == 2
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        torch.set_num_threads(before)
+        signal.signal(signal.SIGINT, handler)

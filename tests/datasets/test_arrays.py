@@ -216,3 +216,9 @@ def test_masked_values_are_refused() -> None:
     masked = np.ma.masked_greater(np.arange(6.0), 4.5)
     with pytest.raises(ValueError, match=r"x must have every value, got 1 masked ones"):
         table("x", masked)
+
+
+def test_a_transform_that_is_not_there_is_refused() -> None:
+    rows = torch.zeros(9, 1)
+    with pytest.raises(ValueError, match="transform must be one of none, standardise, gaussian_ranks, got rank"):
+        Arrays(rows, rows, 0.2, 0.2, "rank", None)  # pyright: ignore[reportArgumentType]

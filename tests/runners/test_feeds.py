@@ -9,6 +9,7 @@ from torch import Tensor
 from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from datasets.transforms import Transform
+from runners.errors import RunFailed
 from runners.feeds import Feed, FreshHeldOut, Part, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
 
 CPU = torch.device("cpu")
@@ -172,3 +173,12 @@ def test_a_table_is_trained_on_its_training_rows_and_read_on_the_others() -> Non
     assert not trained & read["validation"]
     assert not (trained | read["validation"]) & read["test"]
     assert data.dims == (1, 1)
+
+
+def test_a_checkpoint_of_other_rows_is_refused() -> None:
+    x, y = numbered(40)
+    batches = RowBatches(x, y, batch_size=8, seed=0)
+    saved = batches.state()
+    batches.load(saved)
+    with pytest.raises(RunFailed, match="the rows have changed since the checkpoint"):
+        RowBatches(x + 1, y, batch_size=8, seed=0).load(saved)

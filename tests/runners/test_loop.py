@@ -12,6 +12,7 @@ from torch import Tensor
 from runners.errors import Interrupted, RunFailed
 from runners.loop import Cadence, Loop
 from runners.records import InMemory
+from runners.signals import interruptible
 
 
 class Counting:
@@ -146,7 +147,7 @@ def test_a_signal_lets_the_step_end_and_leaves_a_checkpoint_of_it(number: signal
             within.append(signal.getsignal(number))
 
     record = Kept()
-    with pytest.raises(Interrupted) as interrupted:
+    with pytest.raises(Interrupted) as interrupted, interruptible():
         Loop(Counting(during=interrupt), cadence(), record).run()
     assert interrupted.value.signal_number == number
     assert saved(record) == [5]
@@ -191,3 +192,9 @@ def test_a_cadence_must_be_positive(name: str, value: int) -> None:
     settings = {"steps": 1, "log_every": 1, "eval_every": 1, "checkpoint_every": 1, "checkpoint_seconds": None}
     with pytest.raises(ValueError, match=rf"^{name} must be .*got {value}"):
         Cadence(**{**settings, name: value})
+
+
+def test_a_caller_from_python_keeps_its_own_handlers() -> None:
+    before, within = signal.getsignal(signal.SIGINT), []
+    Loop(Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))), cadence(), Kept()).run()
+    assert set(within) == {before}
