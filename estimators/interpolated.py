@@ -16,7 +16,7 @@ class Interpolated(Estimator):
     """TUBA with baseline alpha m(x) + (1 - alpha) q(x): alpha -> 1 is InfoNCE's baseline, alpha -> 0 TUBA with q learned.
 
     A lower bound; alpha trades InfoNCE's bias (a cap near log(K / alpha)) for TUBA's variance. It costs what TUBA does and a
-    cumulative sum over each row. Poole et al. 2019, equation 10, https://arxiv.org/abs/1905.06922
+    log-sum-exp over each row. Poole et al. 2019, equation 10, https://arxiv.org/abs/1905.06922
     """
 
     kind = "lower bound"
