@@ -75,6 +75,8 @@ class Loop:
         Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
         """
         self._restore()
+        if self._step == 0:
+            self._evaluate()
         self.advance(self._cadence.steps - self._step)
         if self._saved_step < self._step:
             self._save()

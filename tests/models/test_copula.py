@@ -11,17 +11,18 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from datasets.multivariate_gaussians import MultivariateGaussians
 from estimators import bounds
-from models.copula import GaussianCopula, canonical, log_ratio
+from models.canonical import canonical
+from models.copula import FLOOR, GaussianCopula, log_ratios
 from models.scores import Scores
 
 RHO = torch.tensor([0.8, 0.5, 0.1])
 build = partial(
     GaussianCopula,
     hidden=[8],
-    warp=None,
+    embed=4,
+    warp=[8],
+    waves=2,
     activation="SiLU",
-    negatives=3,
-    read_negatives=5,
     clip=6.0,
     begin=0.1,
     held_back=0.1,
@@ -62,13 +63,10 @@ def exact(u: Tensor, v: Tensor) -> Tensor:
     return torch.stack(terms).sum(0)
 
 
-@pytest.mark.parametrize("negatives", [1, 4, 6, None])
-def test_the_base_is_the_log_ratio_of_normal_pairs(negatives: int | None) -> None:
+def test_the_base_is_the_log_ratio_of_normal_pairs() -> None:
     u, v = normal(7)
-    scores = log_ratio(u, v, RHO, negatives)
-    torch.testing.assert_close(scores.joint, exact(u, v))
-    for k in range(scores.product.shape[1]):
-        torch.testing.assert_close(scores.product[:, k], exact(u, v.roll(-k - 1, 0)), rtol=1e-4, atol=1e-4)
+    every = exact(u[:, None].expand(7, 7, 3), v.expand(7, 7, 3))
+    torch.testing.assert_close(log_ratios(u, v, RHO), every, rtol=1e-4, atol=1e-4)
 
 
 def test_canonical_coordinates_are_uncorrelated_but_in_pairs() -> None:
@@ -105,21 +103,48 @@ def test_pairs_that_say_nothing_are_left_out() -> None:
     assert float(rho[2:].square().sum()) < 0.1
 
 
-def test_training_and_reading_have_partners_of_their_own() -> None:
-    x, y = mixed(64)
-    critic = prepared(x, y)
-    assert critic(x, y).product.shape == (64, 3)
-    assert critic.eval()(x, y).product.shape == (64, 5)
-    assert critic(x[:4], y[:4]).product.shape == (4, 3), "a small block has no more"
-
-
-@pytest.mark.parametrize("warp", [None, [8]])
-def test_partners_are_a_part_of_all_pairs(warp: list[int] | None) -> None:
+def test_every_score_is_that_of_its_pair_alone() -> None:
     x, y = mixed(20)
-    some, every = (prepared(x, y, warp=warp, negatives=negatives) for negatives in (3, None))
-    few, all_pairs = some(x, y), every(x, y)
-    torch.testing.assert_close(few.joint, all_pairs.joint, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(few.product, all_pairs.product[:, :3], rtol=1e-4, atol=1e-4)
+    critic = prepared(x, y)
+    scores = critic.scores(x, y)
+    for k in (0, 7, 18):
+        again = critic.scores(x, y.roll(-k - 1, 0)).joint
+        torch.testing.assert_close(scores.product[:, k], again, rtol=1e-4, atol=1e-4)
+
+
+def test_a_pair_far_from_the_training_rows_does_not_decide_the_bound() -> None:
+    x, y = mixed(500)
+    critic = prepared(x, y).eval()
+    usual = float(bounds.dv(critic(x, y)).detach())
+    x[0], y[0], y[1] = 40 * x[0], -40 * y[0], 40 * y[0]
+    assert critic.scores(x, y).joint.min() < 2 * FLOOR, "unlimited it would"
+    scores = critic(x, y)
+    assert FLOOR <= scores.joint.min() <= scores.product.max() <= critic.ceiling
+    assert float(bounds.dv(scores).detach()) == pytest.approx(usual, abs=0.1)
+
+
+def test_the_ceiling_follows_the_largest_joint_scores_in_training_alone() -> None:
+    x, y = mixed(100)
+    critic = prepared(x, y)
+    with torch.no_grad():
+        for parameter in critic.g.parameters():
+            parameter.mul_(5)
+    before, largest = critic.ceiling.clone(), critic.scores(x, y).joint.max().detach()
+    critic.eval()(x, y)
+    assert critic.ceiling == before
+    critic.train()(x, y)
+    assert min(before, largest) < critic.ceiling < max(before, largest)
+
+
+@pytest.mark.parametrize(("dim", "features"), [(1, 4), (2, 7), (3, 4)])
+def test_sides_of_one_or_two_dimensions_have_waves(dim: int, features: int) -> None:
+    rows = torch.randn(5, dim, generator=torch.Generator().manual_seed(0))
+    coordinates, every = build(dim, dim).x(rows)
+    assert every.shape == (5, features)
+    torch.testing.assert_close(every[:, :dim], coordinates)
+    if features > dim + 1:
+        probability = torch.distributions.Normal(0, 1).cdf(rows[:, 0])
+        torch.testing.assert_close(every[:, dim + 2], torch.cos(2 * math.pi * probability) / math.sqrt(2))
 
 
 def test_a_side_that_determines_the_other_is_read_finitely() -> None:
@@ -136,10 +161,9 @@ def test_a_constant_column_changes_nothing() -> None:
     torch.testing.assert_close(prepared(with_constant, y).rho[:3], prepared(x, y).rho)
 
 
-@pytest.mark.parametrize("warp", [None, [8]])
-def test_lifted_copies_score_and_learn_as_each_alone(warp: list[int] | None) -> None:
+def test_lifted_copies_score_and_learn_as_each_alone() -> None:
     tables = [mixed(200, seed) for seed in (1, 2)]
-    critics = [prepared(*table, seed, warp=warp) for seed, table in enumerate(tables)]
+    critics = [prepared(*table, seed) for seed, table in enumerate(tables)]
 
     def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Scores:
         return functional_call(critics[0], (parameters, buffers), (x, y))
@@ -163,12 +187,12 @@ def test_lifted_copies_score_and_learn_as_each_alone(warp: list[int] | None) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"negatives": 0}, "negatives must be a positive integer, or null for all pairs, got 0"),
-        ({"read_negatives": 0}, "read_negatives must be a positive integer, or null for all pairs, got 0"),
+        ({"embed": 0}, "embed must be positive, got 0"),
+        ({"waves": -1}, "waves must be 0 or more, got -1"),
         ({"clip": 0.0}, "clip must be positive, got 0.0"),
         ({"begin": math.nan}, "begin must be positive, got nan"),
         ({"held_back": 1.0}, "held_back must be a share of the rows above 0 and below 1, got 1.0"),
-        ({"hidden": []}, "hidden must list at least one positive width"),
+        ({"hidden": [0]}, "hidden must list positive widths"),
         ({"warp": [0]}, "hidden must list positive widths"),
     ],
 )

@@ -21,10 +21,10 @@ CPU = torch.device("cpu")
 COPULA = partial(
     GaussianCopula,
     hidden=[16],
-    warp=None,
+    embed=8,
+    warp=[16],
+    waves=0,
     activation="SiLU",
-    negatives=2,
-    read_negatives=20,
     clip=6.0,
     begin=0.1,
     held_back=0.1,

@@ -83,8 +83,8 @@ def test_a_train_line_is_the_mean_over_the_copies() -> None:
     assert written(record, "train", "loss") == {1: 2.0}
 
 
-@pytest.mark.parametrize(("steps", "evaluated"), [(10, [3, 6, 9, 10]), (9, [3, 6, 9]), (2, [2])])
-def test_evaluations_come_with_their_cadence_and_once_at_the_end(steps: int, evaluated: list[int]) -> None:
+@pytest.mark.parametrize(("steps", "evaluated"), [(10, [0, 3, 6, 9, 10]), (9, [0, 3, 6, 9]), (2, [0, 2])])
+def test_evaluations_come_at_both_ends_and_with_their_cadence_between(steps: int, evaluated: list[int]) -> None:
     record = Kept()
     Loop(Counting(), cadence(steps), record).run()
     assert list(written(record, "validation", "mi")) == evaluated
