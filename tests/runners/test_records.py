@@ -81,6 +81,7 @@ def test_metrics_hold_a_line_for_each_occasion_and_no_clock(command: Command) ->
     assert command("name=a", "replicates=2").code == 0
     lines = metrics()
     assert [(line["step"], line["split"]) for line in lines] == [
+        (0, "validation"),
         (1, "train"),
         (2, "train"),
         (2, "validation"),
