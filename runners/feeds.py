@@ -97,7 +97,8 @@ class RowBatches:
 
     def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
         if batch_size > x.shape[1]:
-            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}")
+            fitting = 2 ** (x.shape[1].bit_length() - 1)
+            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}; use {fitting}")
         self._x, self._y, self._size = x, y, batch_size
         self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
         self._copies = torch.arange(len(x), device=x.device)[:, None]
@@ -271,6 +272,7 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     if min(sizes) < 4:
         raise ValueError(
             f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for validation and {sizes[2]} for test"
+            "; collect more, or change dataset.folds, validation or test"
         )
     fit = getattr(transforms, rows.transform)
     copies = []

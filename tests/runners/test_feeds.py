@@ -60,7 +60,7 @@ def test_batches_go_on_from_their_state(done: int) -> None:
 
 
 def test_a_batch_larger_than_the_training_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5$"):
+    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5; use 4$"):
         RowBatches(*numbered(4), batch_size=5, seed=0)
 
 
