@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.mlp import hidden_block, linear, mlp
+from models.noise import noise_before
 from models.scores import Scores, from_matrix
 
 CHUNK = 2**18
@@ -18,6 +19,8 @@ CHUNK = 2**18
 
 class Separable(nn.Module):
     """f(x, y) = g(x) . h(y), two networks and one matrix product: all pairs at a cost linear in B.
+
+    `noise` lists standard deviations of Gaussian noise before each linear layer of both, in training.
 
     van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
@@ -32,11 +35,12 @@ class Separable(nn.Module):
         activation: str,
         layer_norm: bool = False,
         spectral_norm: bool = False,
+        noise: Sequence[float] = (),
     ) -> None:
         super().__init__()
         if embed < 1:
             raise ValueError(f"embed must be a positive integer, got {embed}")
-        network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm)
+        network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise)
         self.g = network(dim_x, hidden, embed, activation)
         self.h = network(dim_y, hidden, embed, activation)
 
@@ -77,7 +81,9 @@ class Concat(nn.Module):
     """f(x, y) = network([x, y]), the most general critic.
 
     `negatives` shuffled partners a row, or all pairs where it is None. The first layer is split, W_x x + W_y y, so its cost is
-    linear in B; the other layers run on every pair, all pairs in chunks of at most `CHUNK` numbers a layer.
+    linear in B; the other layers run on every pair, all pairs in chunks of at most `CHUNK` numbers a layer. `noise` lists
+    standard deviations of Gaussian noise before each linear layer, in training: that of x and y is drawn once a row, that of
+    later layers for every pair.
 
     Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
     """
@@ -92,6 +98,7 @@ class Concat(nn.Module):
         negatives: int | None,
         layer_norm: bool = False,
         spectral_norm: bool = False,
+        noise: Sequence[float] = (),
     ) -> None:
         super().__init__()
         if not hidden or hidden[0] < 1:
@@ -102,7 +109,8 @@ class Concat(nn.Module):
         self.widest = max(hidden)
         self.first = linear(dim_x + dim_y, hidden[0], spectral_norm)
         self.split = [dim_x, dim_y]
-        rest = mlp(hidden[0], hidden[1:], 1, activation, layer_norm=layer_norm, spectral_norm=spectral_norm)
+        self.input_noise = nn.Sequential(*noise_before(len(hidden) + 1, noise)[0])
+        rest = mlp(hidden[0], hidden[1:], 1, activation, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise[1:])
         self.rest = nn.Sequential(*hidden_block(hidden[0], activation, layer_norm), *rest)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
@@ -111,8 +119,8 @@ class Concat(nn.Module):
     def against(self, x: Tensor, y: Tensor, negatives: int | None) -> Scores:
         """The scores with another number of shuffled partners, for critics made of this one."""
         weight_x, weight_y = self.first.weight.split(self.split, dim=1)
-        first_x = nn.functional.linear(x, weight_x, self.first.bias)
-        first_y = nn.functional.linear(y, weight_y)
+        first_x = nn.functional.linear(self.input_noise(x), weight_x, self.first.bias)
+        first_y = nn.functional.linear(self.input_noise(y), weight_y)
         return self._all_pairs(first_x, first_y) if negatives is None else self._partners(first_x, first_y, negatives)
 
     def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:

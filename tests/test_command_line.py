@@ -56,6 +56,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
         (["critic._target_=models.nowhere.At"], ["critic._target_ models.nowhere.At cannot be imported"]),
         (["critic.activation=Relu"], ["critic.activation must be the name of a torch.nn activation such as ReLU"]),
+        (["critic.noise=[0.3]"], ["critic.noise must list a standard deviation of 0 or more before each of 2", "got [0.3]"]),
+        (["critic=concat", "critic.hidden=[8]", "critic.noise=[0.3,-1]"], ["critic.noise must list", "got [0.3, -1"]),
         (
             ["critic=concat", "critic.negatives=5", "runner.eval_batch_size=4"],
             ["critic.negatives must be below", "4 rows, got 5"],
@@ -239,7 +241,15 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     assert (folder / "metrics.jsonl").read_bytes() != metrics
 
 
-@pytest.mark.parametrize("data", [[], ["dataset=arrays", "dataset.path=pairs.npz"]], ids=["sampled", "table"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        ["dataset=arrays", "dataset.path=pairs.npz"],
+        ["critic=concat", "critic.negatives=null", "critic.hidden=[8]", "critic.noise=[0.3,0.5]", "replicates=2"],
+    ],
+    ids=["sampled", "table", "noise"],
+)
 def test_more_steps_extend_a_run_to_what_it_would_have_been(data: list[str], command: Command) -> None:
     saved(Path("pairs.npz"), x=ROWS, y=ROWS)
     arguments = [*data, "runner.log_every=4", "runner.eval_every=3", "runner.checkpoint_every=100"]

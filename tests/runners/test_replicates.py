@@ -27,6 +27,7 @@ STEPS = 50
 PAIRS = CorrelatedGaussians(2, None, 1.0)
 ROWS = Arrays(*PAIRS.sample(200, torch.Generator().manual_seed(0)), validation=0.2, test=0.2, transform="standardise")
 CONCAT = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None)
+NOISY = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None, noise=[0.3, 0.5, 0.5])
 Build = Callable[..., Estimation]
 
 
@@ -41,11 +42,12 @@ def values(estimation: Estimation) -> list[float]:
         {},
         {"critic": CONCAT},
         {"estimator": MINE(alpha=0.1), "critic": CONCAT},
+        {"critic": NOISY},
         {"train_rows": 64},
         {"average": 0.0},
         {"dataset": ROWS},
     ],
-    ids=["separable", "concat", "mine", "fixed rows", "no average", "table with early stopping"],
+    ids=["separable", "concat", "mine", "noise", "fixed rows", "no average", "table with early stopping"],
 )
 def test_a_copy_does_not_depend_on_how_many_run_beside_it(changes: dict[str, Any], estimation: Build) -> None:
     eight, three, one = (values(estimation(replicates=count, **changes)) for count in (8, 3, 1))
