@@ -20,6 +20,8 @@ from runners.randomness import generator
 Split = Literal["train", "validation", "test"]
 LOOKED_AT = 4096
 """Fresh rows that are looked at before step 0."""
+POOLED = 2**25
+"""Scores of one reading of a table (128 MiB), whatever its rows: blocks are smaller where all pairs would be more."""
 MONITORED = 4
 """Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
 
@@ -167,7 +169,7 @@ class FreshHeldOut:
 
 @dataclass(frozen=True)
 class RowHeldOut:
-    """Finite splits, read whole in blocks of one size up to `block_size`."""
+    """Finite splits, read whole in blocks of one size up to `block_size`, and such that all pairs are at most `POOLED`."""
 
     splits: Mapping[Split, Part]
     block_size: int
@@ -177,7 +179,8 @@ class RowHeldOut:
         return min(self._size(len(x)) for part in self.splits.values() for x in part.x)
 
     def _size(self, rows: int) -> int:
-        return -(-rows // -(-rows // self.block_size))
+        most = max(2, min(self.block_size, POOLED // rows))
+        return -(-rows // -(-rows // most))
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         x, y = (values[copy] for values in self.splits[split])
