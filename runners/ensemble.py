@@ -15,6 +15,7 @@ from torch.func import functional_call, stack_module_state
 from torch.optim import Optimizer
 
 from models.noise import Noise
+from runners.errors import out_of_memory
 from runners.flat_parameters import flattened, views
 from runners.randomness import generator, stream
 
@@ -97,6 +98,8 @@ class Ensemble:
             with self._precision:
                 self._eager(self._parameters, self._buffers, inputs)
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0]
             if self.replicates == 1:
                 raise ValueError(f"this network cannot run on its data: {reason}") from error

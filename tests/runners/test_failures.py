@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from runners.critic_training import CriticTraining
+
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
 DIVERGING = ["name=a", "estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30"]
@@ -88,6 +90,28 @@ def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(command: Command, 
 
     monkeypatch.setattr(os, "fsync", full)
     assert_failed(command("name=a"), "could not be written: No space left on device")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"
+        ),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+        MemoryError("Unable to allocate 9 GiB"),
+    ],
+    ids=["processor", "GPU", "NumPy"],
+)
+def test_out_of_memory_is_said_in_one_line_with_the_way_out(
+    error: Exception, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(CriticTraining, "step", allocate)
+    assert_failed(command("name=a"), "out of memory", "9", "lower runner.batch_size")
+    assert result()["status"] == "failed"
 
 
 class Shell:
