@@ -57,15 +57,16 @@ class Ensemble:
         self._eager, self._forward = forward, torch.compile(forward) if compiled else forward
         bf16 = precision == "bf16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-        self.parameters = flattened(self._parameters.values())
+        trained = {name: each for name, each in self._parameters.items() if each.requires_grad}  # weight decay moves the rest
+        self.parameters = flattened(trained.values())
         self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
         for layer in (*self._module.modules(), *self._reader.modules()):
             if isinstance(layer, Noise):
                 layer.generators = self._generators
         self._decay, self.steps = average, 0
         self._average = self.parameters.detach().clone() if average else self.parameters.detach()
-        averages = views(self._average, self._parameters.values())
-        self._readable = dict(zip(self._parameters, averages, strict=True)) | self._buffers
+        averages = views(self._average, trained.values())
+        self._readable = self._parameters | dict(zip(trained, averages, strict=True)) | self._buffers
 
     def __call__(self, *inputs: Tensor) -> Any:
         """The module's output on inputs (R, ...), every tensor in it (R, ...), or without the R where there is one copy."""

@@ -69,6 +69,10 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["dataset.rho=-1.5", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got -1.5"]),
         (["dataset.mutual_information=null"], ["dataset.rho and mutual_information", "exactly one must be given"]),
         (["dataset.mutual_information=-1"], ["dataset.mutual_information must be a finite number of nats, 0 or more"]),
+        (
+            ["~optimizer", "+optimizer={_target_: torch.optim.LBFGS, _partial_: true, lr: 0.1}"],
+            ["optimizer must treat every parameter by itself, which LBFGS does not; use adam"],
+        ),
         (["optimizer.lr=-1"], ["optimizer", "learning rate", "-1"]),
         (["runner.batch_size=1"], ["runner.batch_size must be at least 2, got 1"]),
         (["runner.steps=0"], ["runner.steps must be a positive integer, got 0"]),
