@@ -22,6 +22,8 @@ LOOKED_AT = 4096
 """Fresh rows that are looked at before step 0."""
 POOLED = 2**25
 """Scores of one reading of a table (128 MiB), whatever its rows: blocks are smaller where all pairs would be more."""
+WATCHED = 4096
+"""Validation rows of a table that are read during training, its first ones in random order: all of 40,000 rows' tenth."""
 MONITORED = 4
 """Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
 
@@ -229,11 +231,12 @@ def sampled(
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
-    """Minibatches of a finite table's training rows; each of its splits is read whole.
+    """Minibatches of a finite table's training rows; its splits are read whole, but for more than `WATCHED` validation rows.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
+    splits["validation"] = Part(*([rows[:WATCHED] for rows in copies] for copies in splits["validation"]))
     x, y = (_even(copies) for copies in splits["train"])
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
