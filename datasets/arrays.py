@@ -1,31 +1,17 @@
 """Your own pairs: two arrays whose rows belong together."""
 
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from datasets import numpy_files
 from datasets.interfaces import Joint
 from datasets.transforms import Transform
-
-UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What NumPy and the standard library raise at a file that is damaged or something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +60,9 @@ class Arrays:
         folds: int | None = None,
         x_columns: Sequence[str] | None = None,
         y_columns: Sequence[str] | None = None,
+        y_path: str | None = None,
     ) -> "Arrays":
-        """The arrays `x` and `y` of a .npz file, or columns of a .csv or .parquet file.
+        """The arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv or .parquet file.
 
         Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a pickle is never opened.
         """
@@ -85,31 +72,17 @@ class Arrays:
                 "x_columns and y_columns must both be given for a .csv or .parquet file, and for no other, got "
                 f"{x_columns} and {y_columns} with {path}"
             )
+        if path.endswith(".npy") != (y_path is not None):
+            raise ValueError(
+                f"y_path must be given for a .npy file, which holds x alone, and for no other, got {y_path} with {path}"
+            )
         if x_columns is not None and y_columns is not None:
             from datasets import columns  # pandas takes half a second, which other files need not wait for
 
             x, y = columns.read(path, {"x_columns": x_columns, "y_columns": y_columns}).values()
         else:
-            x, y = cls._archived(path)
+            x, y = numpy_files.read(path, y_path)
         return cls(table("x", x), table("y", y), validation, test, transform, folds)
-
-    @staticmethod
-    def _archived(path: str) -> tuple[np.ndarray, np.ndarray]:
-        """The arrays x and y of a .npz file."""
-        try:
-            archive = np.load(path, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("expected a .npz file with the arrays x and y, got a single array")
-            with archive:
-                if not {"x", "y"} <= set(archive.files):
-                    raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
-                return archive["x"], archive["y"]
-        except FileNotFoundError:
-            raise FileNotFoundError(f"path must name a .npz file with the arrays x and y, but {path} is not there") from None
-        except UNREADABLE as error:
-            raise ValueError(
-                f"path {path} cannot be read: {error}; write it by numpy.savez(path, x=x, y=y) from arrays of numbers"
-            ) from error
 
     @classmethod
     def drawn(
@@ -123,13 +96,14 @@ class Arrays:
             if (value := {"rows": rows, "seed": seed}[name]) < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         x, y = joint.sample(rows, torch.Generator().manual_seed(seed))
-        return cls(table("x", x), table("y", y), validation, test, transform, folds, joint.mutual_information)
+        return cls(x, y, validation, test, transform, folds, joint.mutual_information)
 
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:
     """`values` (N, ...) as a float32 tensor (N, D), what is behind the first axis flattened; `name` is for the error.
 
-    Raises ValueError if they are not real numbers, none at all, or not finite.
+    Raises ValueError if they are not real numbers, none at all, not finite, or the same in every row: all of them, or a column
+    where `values` is (N, D). Behind more axes, as in images, parts that never vary are no mistake.
     """
     if isinstance(values, Tensor):
         values = values.detach().cpu().to(torch.float32 if values.is_floating_point() else values.dtype)
@@ -137,11 +111,17 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
         raise ValueError(f"{name} must have every value, got {np.ma.count_masked(values)} masked ones; drop or fill these rows")
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}; convert them, as by astype(float)")
     if array.ndim == 0 or array.size == 0:
         raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
     with np.errstate(over="ignore"):
         table = array.reshape(len(array), -1).astype(np.float32)
+    _check_finite(name, table)
+    _check_varying(name, table, whole=array.ndim > 2)
+    return torch.from_numpy(table)
+
+
+def _check_finite(name: str, table: NDArray[np.float32]) -> None:
     bad = ~np.isfinite(table)
     if bad.any():
         row, column = np.argwhere(bad)[0]
@@ -149,4 +129,14 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
             f"{name} must be finite, got {bad.sum()} values that are NaN, infinite or beyond float32, the first in row {row}, "
             f"column {column}; drop or fill these rows"
         )
-    return torch.from_numpy(table)
+
+
+def _check_varying(name: str, table: NDArray[np.float32], *, whole: bool) -> None:
+    """Every column must vary from row to row, or where `whole` any of them."""
+    constant = np.flatnonzero(table.min(0) == table.max(0)) if len(table) > 1 else np.array([], int)
+    if len(constant) == table.shape[1] or (len(constant) and not whole):
+        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+        raise ValueError(
+            f"{name} must vary in every column, got the same number in all rows of column {', '.join(map(str, constant[:5]))}"
+            f"{more}; leave it out, or give images as (rows, height, width)"
+        )

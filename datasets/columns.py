@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+CATEGORIES = 1000
+"""Most of one column, each of which becomes a column."""
 
 
 def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
     """The tables (N, D) of the named lists of columns; a column that is not of numbers becomes one column a category.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a column is missing, there twice,
-    or has missing or infinite values.
+    has missing or infinite values, never varies, or has too many categories.
     """
     names = [name for listed in columns.values() for name in listed]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -44,9 +46,22 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
     """(N, 1), or (N, C) of zeros and ones for C categories."""
     if bad := int(column.isna().sum()):
         raise ValueError(f"column {column.name} must have every value, got {bad} missing; drop or fill these rows")
+    if len(column) > 1 and column.nunique() == 1:
+        raise ValueError(f"column {column.name} must vary, got {column.iloc[0]} in every row; leave it out")
     if not (is_numeric_dtype(column) or is_bool_dtype(column)):
-        return pd.get_dummies(column).to_numpy(np.float64)
+        return _one_hot(column)
     numbers = column.to_numpy(np.float64)
     if bad := int((~np.isfinite(numbers)).sum()):
         raise ValueError(f"column {column.name} must be finite, got {bad} infinite values; drop these rows")
     return numbers[:, None]
+
+
+def _one_hot(column: pd.Series) -> NDArray[np.float64]:
+    """(N, C); as many categories as rows are no categories but numbers or dates that were read as text."""
+    found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
+    if found > most:
+        raise ValueError(
+            f"column {column.name} must hold numbers, or at most {most} categories in {len(column)} rows, got {found} texts "
+            f"such as {column.iloc[0]!r}; write it as numbers"
+        )
+    return pd.get_dummies(column).to_numpy(np.float64)

@@ -26,7 +26,9 @@ def nearest(points: Table, k: int) -> NDArray[np.intp]:
     if points.shape[1] <= TREE_SEARCH:
         found = KDTree(points).query(points, k + 1, p=np.inf)[1]
     else:
-        found = np.concatenate([part.topk(k + 1, largest=False)[1].numpy() for _, part in _distances(points)])
+        found = np.empty((len(points), k + 1), np.intp)  # made at once: small arrays between the blocks keep their room taken
+        for rows, part in _distances(points):
+            found[rows] = part.topk(k + 1, largest=False)[1].numpy()
     return _others(np.asarray(found))
 
 
@@ -36,7 +38,9 @@ def count_within(points: Table, radius: Table) -> NDArray[np.intp]:
         counts = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
     else:
         limits = torch.from_numpy(radius).unsqueeze(1)
-        counts = np.concatenate([(part <= limits[rows]).sum(1).numpy() for rows, part in _distances(points)])
+        counts = np.empty(len(points), np.intp)
+        for rows, part in _distances(points):
+            counts[rows] = (part <= limits[rows]).sum(1).numpy()
     return counts - 1
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 
+from models.noise import noise_before
 from models.spectral_norm import SpectralNorm
 
 
@@ -43,17 +44,20 @@ def mlp(
     *,
     layer_norm: bool = False,
     spectral_norm: bool = False,
+    noise: Sequence[float] = (),
 ) -> nn.Sequential:
     """Linear layers of widths inputs, *hidden, outputs with the activation between them: (..., inputs) -> (..., outputs).
 
-    Hidden layers are normalised before their activation where `layer_norm`, all weights where `spectral_norm`.
+    Hidden layers are normalised before their activation where `layer_norm`, all weights where `spectral_norm`; `noise` lists
+    the standard deviation of what is added in training before each linear layer.
 
-    Raises ValueError if a hidden width is not positive.
+    Raises ValueError if a hidden width is not positive, or `noise` does not fit the layers.
     """
     if any(width < 1 for width in hidden):
         raise ValueError(f"hidden must list positive widths, got {list(hidden)}")
     widths = [inputs, *hidden]
+    *before_hidden, before_last = noise_before(len(widths), noise)
     layers: list[nn.Module] = []
-    for before, after in zip(widths, hidden, strict=False):
-        layers += [linear(before, after, spectral_norm), *hidden_block(after, activation, layer_norm)]
-    return nn.Sequential(*layers, linear(widths[-1], outputs, spectral_norm))
+    for noisy, before, after in zip(before_hidden, widths, hidden, strict=False):
+        layers += [*noisy, linear(before, after, spectral_norm), *hidden_block(after, activation, layer_norm)]
+    return nn.Sequential(*layers, *before_last, linear(widths[-1], outputs, spectral_norm))

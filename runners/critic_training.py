@@ -16,6 +16,7 @@ from runners import evaluation
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble, Weights
 from runners.feeds import Feed, Split
+from runners.flat_parameters import elementwise
 from runners.readings import FOLDS, Reading
 from runners.schedule import Schedule
 
@@ -54,7 +55,7 @@ class CriticTraining:
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
             self._ensemble.check(x[:, :rows], y[:, :rows])
-        self._optimizer = optimizer([self._ensemble.parameters])
+        self._optimizer = elementwise(optimizer([self._ensemble.parameters]))
         self._schedule = schedule(self._optimizer)
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
 

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.optim import Optimizer
 
+from models.noise import Noise
+from runners.errors import out_of_memory
 from runners.flat_parameters import flattened, views
-from runners.randomness import stream
+from runners.randomness import generator, stream
 
 STRIDE = 4
 """Steps between two updates of the weight average, which reads all weights and would cost a fortieth of a step every time."""
@@ -55,11 +57,16 @@ class Ensemble:
         self._eager, self._forward = forward, torch.compile(forward) if compiled else forward
         bf16 = precision == "bf16"
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-        self.parameters = flattened(self._parameters.values())
+        trained = {name: each for name, each in self._parameters.items() if each.requires_grad}  # weight decay moves the rest
+        self.parameters = flattened(trained.values())
+        self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
+        for layer in (*self._module.modules(), *self._reader.modules()):
+            if isinstance(layer, Noise):
+                layer.generators = self._generators
         self._decay, self.steps = average, 0
         self._average = self.parameters.detach().clone() if average else self.parameters.detach()
-        averages = views(self._average, self._parameters.values())
-        self._readable = dict(zip(self._parameters, averages, strict=True)) | self._buffers
+        averages = views(self._average, trained.values())
+        self._readable = self._parameters | dict(zip(trained, averages, strict=True)) | self._buffers
 
     def __call__(self, *inputs: Tensor) -> Any:
         """The module's output on inputs (R, ...), every tensor in it (R, ...), or without the R where there is one copy."""
@@ -87,16 +94,20 @@ class Ensemble:
         Raises ValueError if the copies cannot be lifted, or with whatever the module itself says.
         """
         before = {name: tensor.clone() for name, tensor in self._buffers.items()}
+        noise = [each.get_state() for each in self._generators]
         try:
             with self._precision:
                 self._eager(self._parameters, self._buffers, inputs)
         except RuntimeError as error:
+            if out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0]
             if self.replicates == 1:
                 raise ValueError(f"this network cannot run on its data: {reason}") from error
             raise ValueError(f"this network cannot run as several copies at once ({reason}); use replicates=1") from error
         for name, tensor in self._buffers.items():
             tensor.copy_(before[name])
+        self._set_noise(noise)
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of what is read from the replicates: averaged parameters, and buffers, (R, ...)."""
@@ -113,7 +124,8 @@ class Ensemble:
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""
         flat = {"parameters": self.parameters.detach(), "average": self._average}
-        return {**flat, "buffers": self._buffers, "steps": self.steps}
+        noise = [each.get_state() for each in self._generators]
+        return {**flat, "buffers": self._buffers, "steps": self.steps, "noise": noise}
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
@@ -123,6 +135,11 @@ class Ensemble:
         self._average.copy_(state["average"])
         for name, tensor in self._buffers.items():
             tensor.copy_(state["buffers"][name])
+        self._set_noise(state["noise"])
+
+    def _set_noise(self, states: list[Tensor]) -> None:
+        for each, state in zip(self._generators, states, strict=True):
+            each.set_state(state)
 
     def _run_one(self, parameters: Any, buffers: Any, inputs: tuple[Tensor, ...]) -> Any:
         return self._module(*(tensor[0] for tensor in inputs))

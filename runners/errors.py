@@ -15,3 +15,9 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.signal_number = signal_number
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: PyTorch says so by a class of its own on a GPU, by words alone on the processor."""
+    by_words = isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "out of memory" in str(error))
+    return isinstance(error, MemoryError) or by_words

@@ -84,8 +84,9 @@ def _without(pooled: Pool, start: int, width: int) -> Pool:
     product = pooled.scores.product[kept]
     count = product.shape[1]
     if count == pooled.block_size - 1:
-        rolls = torch.arange(1, count + 1, device=product.device)
-        partner = (pooled.position[kept, None] + rolls) % pooled.block_size
-        product = product[(partner < start) | (partner >= start + width)].view(len(product), count - width)
+        places = torch.arange(pooled.block_size, device=product.device)
+        partner = (places[:, None] + places[1:]) % pooled.block_size
+        others = (partner < start) | (partner >= start + width)
+        product = product[others[pooled.position[kept]]].view(len(product), count - width)
     scores = Scores(pooled.scores.joint[kept], product)
     return Pool(scores, pooled.x[kept], pooled.y[kept], pooled.position[kept], pooled.block_size)

@@ -20,6 +20,10 @@ from runners.randomness import generator
 Split = Literal["train", "validation", "test"]
 LOOKED_AT = 4096
 """Fresh rows that are looked at before step 0."""
+POOLED = 2**25
+"""Scores of one reading of a table (128 MiB), whatever its rows: blocks are smaller where all pairs would be more."""
+WATCHED = 4096
+"""Validation rows of a table that are read during training, its first ones in random order: all of 40,000 rows' tenth."""
 MONITORED = 4
 """Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
 
@@ -97,7 +101,8 @@ class RowBatches:
 
     def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
         if batch_size > x.shape[1]:
-            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}")
+            fitting = 2 ** (x.shape[1].bit_length() - 1)
+            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}; use {fitting}")
         self._x, self._y, self._size = x, y, batch_size
         self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
         self._copies = torch.arange(len(x), device=x.device)[:, None]
@@ -166,7 +171,7 @@ class FreshHeldOut:
 
 @dataclass(frozen=True)
 class RowHeldOut:
-    """Finite splits, read whole in blocks of one size up to `block_size`."""
+    """Finite splits, read whole in blocks of one size up to `block_size`, and such that all pairs are at most `POOLED`."""
 
     splits: Mapping[Split, Part]
     block_size: int
@@ -176,7 +181,8 @@ class RowHeldOut:
         return min(self._size(len(x)) for part in self.splits.values() for x in part.x)
 
     def _size(self, rows: int) -> int:
-        return -(-rows // -(-rows // self.block_size))
+        most = max(2, min(self.block_size, POOLED // rows))
+        return -(-rows // -(-rows // most))
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         x, y = (values[copy] for values in self.splits[split])
@@ -225,11 +231,12 @@ def sampled(
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
-    """Minibatches of a finite table's training rows; each of its splits is read whole.
+    """Minibatches of a finite table's training rows; its splits are read whole, but for more than `WATCHED` validation rows.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
+    splits["validation"] = Part(*([rows[:WATCHED] for rows in copies] for copies in splits["validation"]))
     x, y = (_even(copies) for copies in splits["train"])
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
@@ -271,6 +278,7 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     if min(sizes) < 4:
         raise ValueError(
             f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for validation and {sizes[2]} for test"
+            "; collect more, or change dataset.folds, validation or test"
         )
     fit = getattr(transforms, rows.transform)
     copies = []

@@ -18,7 +18,7 @@ from runners.records import Record
 from runners.signals import Deferred
 
 Window = list[Mapping[str, Tensor]]
-REMEDY = "try a lower optimizer.lr, a larger runner.batch_size, or estimator=infonce, whose gradient is bounded"
+REMEDY = "try a lower optimizer.lr or a larger runner.batch_size; the gradients of infonce and js are bounded"
 
 
 class Task(Protocol):

@@ -30,7 +30,7 @@ class Reading:
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, [*self.values, self.own_stderr])):
             raise RunFailed(
-                f"the estimate on held-out pairs is not finite, {self.values}; lower optimizer.lr or use estimator=infonce"
+                f"the estimate on held-out pairs is not finite, {self.values}; lower optimizer.lr or train for fewer steps"
             )
 
     @property

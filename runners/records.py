@@ -105,14 +105,17 @@ class Recording:
         self._board: SummaryWriter | None = None
 
     def open(self) -> None:
-        """Say that the run is running, and put everything back to the last checkpoint."""
-        self._write_result()
+        """Say that the run is running, and put everything back to the last checkpoint.
+
+        Raises RunFailed, before anything is written, if that is torn or counts lines that are lost.
+        """
         self._state = checkpoint.load(self.path / "checkpoint.pt")
         metrics = self.path / "metrics.jsonl"
         metrics.touch()
         kept = self._state["metrics_bytes"] if self._state else 0
         if metrics.stat().st_size < kept:
             raise RunFailed(f"{metrics} has lost lines that its checkpoint counts; start afresh with force=true")
+        self._write_result()
         os.truncate(metrics, kept)
         self._metrics = metrics.open("a", encoding="utf-8")
         from torch.utils.tensorboard import SummaryWriter

@@ -41,7 +41,8 @@ class Report:
         """
         sources = [self.source] if isinstance(self.source, str) else self.source
         rows, keys = runs.table(runs.found(map(Path, sources)), self.metric)
-        if self.metric not in rows:
+        completed = "completed" in set(rows["status"])
+        if completed and self.metric not in rows:
             raise ConfigError(f"metric must be one that the runs have, got {self.metric}; they have {', '.join(rows.columns)}")
         folder = Path(self.into or sources[0])
         page = "" if self.page is None else Path(self.page).read_text()
@@ -53,14 +54,14 @@ class Report:
             )
 
         def run(record: Record) -> Outcome:
-            means = runs.aggregated(rows, keys, self.metric)
+            means = runs.aggregated(rows, keys, self.metric) if completed else pd.DataFrame()
             summary = markdown(means, keys)
             (folder / "figures").mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "summary.csv", rows.to_csv(index=False).encode())
             write_atomically(folder / "summary.md", summary.encode())
             if self.page is not None:
                 write_atomically(Path(self.page), block.sub(lambda found: found[1] + summary + found[2], page).encode())
-            for name, figure in figures(means, keys, self.metric):
+            for name, figure in figures(means, keys, self.metric) if completed else ():
                 write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
                 record.figure(name, figure, 0)
             done = len(rows.query("status == 'completed'"))

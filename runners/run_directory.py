@@ -61,13 +61,13 @@ class RunDirectory:
                 for pattern in OWN:
                     for file in self.path.glob(pattern):
                         file.unlink()
-            (self.path / ".hydra").mkdir(exist_ok=True)
-            for name, text in self._texts.items():
-                checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
             recording = Recording(self.path, self._config, self._overrides)
+            recording.open()  # where that fails, what stands here stays as it is, a completed result above all
             with _logged_to(self.path / "run.log"):
                 try:
-                    recording.open()
+                    (self.path / ".hydra").mkdir(exist_ok=True)
+                    for name, text in self._texts.items():
+                        checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
                     yield recording
                 except Interrupted:
                     recording.close("interrupted")

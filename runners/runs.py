@@ -1,13 +1,15 @@
 """Run directories read back as tables."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import yaml
 
 from runners.errors import ConfigError
+from runners.identity import leaves
 
 REPEATS = ("seed", "name", "force")
 """Overrides that tell runs of one setting apart."""
@@ -28,24 +30,25 @@ def found(sources: Iterable[Path]) -> list[Path]:
 
 
 def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
-    """One row a run (folder, status, overrides, metrics of one value, seed, steps, seconds, error), and the swept keys.
+    """One row a run (folder, status, settings, metrics of one value, seed, steps, seconds, error), and the swept keys.
 
-    Completed runs that do not have the metric, such as earlier reports, are left out.
+    The settings are what any of the runs has overridden. Completed runs that do not have a metric that others have, such as
+    earlier reports, are left out.
 
     Raises ConfigError if a result cannot be read.
     """
-    overrides, rows = [], []
-    for run in runs:
-        try:
-            result: dict[str, Any] = json.loads((run / "result.json").read_text())
-            if result["status"] == "completed" and metric not in result["metrics"]:
-                continue
-            overrides.append(_settings(result["overrides"]))
-            rows.append({"run": str(run), "status": result["status"], **overrides[-1], **_numbers(result)})
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
+    results = {run: _read(run) for run in runs}
+    if any(metric in result["metrics"] for result in results.values()):
+        results = {
+            run: result for run, result in results.items() if result["status"] != "completed" or metric in result["metrics"]
+        }
+    given = {run: _given(result["overrides"]) for run, result in results.items()}
+    keys = list(dict.fromkeys(key for each in given.values() for key in each))
+    rows = [
+        {"run": str(run), "status": result["status"], **_settings(run, given[run], keys), **_numbers(result)}
+        for run, result in results.items()
+    ]
     frame = pd.DataFrame(rows)
-    keys = dict.fromkeys(key for each in overrides for key in each)
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
 
 
@@ -77,9 +80,33 @@ def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
     return {"truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
 
 
-def _settings(overrides: Iterable[str]) -> dict[str, float | str]:
+def _read(run: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads((run / "result.json").read_text())
+        _ = _numbers(result), result["status"], result["overrides"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
+    return result
+
+
+def _given(overrides: Iterable[str]) -> dict[str, str]:
     parts = [each.lstrip("+").partition("=") for each in overrides]
-    return {key: _number(value) for key, _, value in parts if key not in REPEATS}
+    return {key: value for key, _, value in parts if key not in REPEATS}
+
+
+def _settings(run: Path, given: Mapping[str, str], keys: Sequence[str]) -> dict[str, float | str | None]:
+    """What the run had at these keys, by its overrides, or else by what it was composed of; None where it had no such key."""
+    defaults = _composed(run) if any(key not in given for key in keys) else {}
+    texts = {**defaults, **given}
+    return {key: _number(texts[key]) if key in texts else None for key in keys}
+
+
+def _composed(run: Path) -> dict[str, str]:
+    """The choices of groups and the values of dotted keys in .hydra, written as overrides are."""
+    files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
+    config, hydra = (yaml.safe_load(file.read_text()) if file.is_file() else {} for file in files)
+    values = {**dict(leaves(config)), **hydra.get("runtime", {}).get("choices", {})}
+    return {key: json.dumps(value, separators=(",", ":")).replace('"', "") for key, value in values.items()}
 
 
 def _numbers(result: dict[str, Any]) -> dict[str, Any]:

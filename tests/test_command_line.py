@@ -56,6 +56,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
         (["critic._target_=models.nowhere.At"], ["critic._target_ models.nowhere.At cannot be imported"]),
         (["critic.activation=Relu"], ["critic.activation must be the name of a torch.nn activation such as ReLU"]),
+        (["critic.noise=[0.3]"], ["critic.noise must list a standard deviation of 0 or more before each of 2", "got [0.3]"]),
+        (["critic=concat", "critic.hidden=[8]", "critic.noise=[0.3,-1]"], ["critic.noise must list", "got [0.3, -1"]),
         (
             ["critic=concat", "critic.negatives=5", "runner.eval_batch_size=4"],
             ["critic.negatives must be below", "4 rows, got 5"],
@@ -67,6 +69,10 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["dataset.rho=-1.5", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got -1.5"]),
         (["dataset.mutual_information=null"], ["dataset.rho and mutual_information", "exactly one must be given"]),
         (["dataset.mutual_information=-1"], ["dataset.mutual_information must be a finite number of nats, 0 or more"]),
+        (
+            ["~optimizer", "+optimizer={_target_: torch.optim.LBFGS, _partial_: true, lr: 0.1}"],
+            ["optimizer must treat every parameter by itself, which LBFGS does not; use adam"],
+        ),
         (["optimizer.lr=-1"], ["optimizer", "learning rate", "-1"]),
         (["runner.batch_size=1"], ["runner.batch_size must be at least 2, got 1"]),
         (["runner.steps=0"], ["runner.steps must be a positive integer, got 0"]),
@@ -98,37 +104,99 @@ def saved(path: Path, **arrays: np.ndarray) -> None:
     np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
 
 
-def pickled(path: Path) -> None:
-    path.write_bytes(pickle.dumps({"x": ROWS, "y": ROWS}))
+def npz(**arrays: np.ndarray) -> list[str]:
+    saved(Path("pairs.npz"), **arrays)
+    return ["dataset.path=pairs.npz"]
+
+
+def raw(content: bytes) -> list[str]:
+    Path("pairs.npz").write_bytes(content)
+    return ["dataset.path=pairs.npz"]
+
+
+def npy(x: np.ndarray, y: np.ndarray) -> list[str]:
+    np.save("x.npy", x, allow_pickle=True)
+    np.save("y.npy", y, allow_pickle=True)
+    return ["dataset.path=x.npy", "dataset.y_path=y.npy"]
+
+
+def csv(a: Sequence[Any] | np.ndarray, columns: str = "a") -> list[str]:
+    rows = [f"{first},{second}" for first, second in zip(a, ROWS[:, 0], strict=True)]
+    Path("pairs.csv").write_text("\n".join(["a,b", *rows]))
+    return ["dataset.path=pairs.csv", f"dataset.x_columns=[{columns}]", "dataset.y_columns=[b]"]
+
+
+def with_value(value: float) -> np.ndarray:
+    changed = ROWS.copy()
+    changed[[3, 7], 1] = value
+    return changed
+
+
+def constant(column: int) -> np.ndarray:
+    changed = ROWS.copy()
+    changed[:, column] = 4
+    return changed
+
+
+WRITE = ["cannot be read", "write it by numpy.savez(path, x=x, y=y)"]
+BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
+    "missing": (lambda: ["dataset.path=pairs.npz"], ["dataset.path must name a .npz file", "pairs.npz is not there"]),
+    "missing y": (lambda: [npy(ROWS, ROWS)[0], "dataset.y_path=no.npy"], ["dataset.y_path must name a .npy", "no.npy is not"]),
+    "no y": (lambda: npy(ROWS, ROWS)[:1], ["dataset.y_path must be given for a .npy file", "got None with x.npy"]),
+    "idle y": (lambda: [*npz(x=ROWS, y=ROWS), "dataset.y_path=y.npy"], ["dataset.y_path", "for no other, got y.npy"]),
+    "folder": (lambda: Path("pairs.npz").mkdir() or ["dataset.path=pairs.npz"], ["dataset.path", "cannot be read"]),
+    "empty": (lambda: raw(b""), ["dataset.path", *WRITE]),
+    "text": (lambda: raw(b"x,y\n1,2\n"), ["dataset.path", *WRITE]),
+    "torn": (lambda: raw(b"PK\3\4" + bytes(99)), ["dataset.path", *WRITE]),
+    "pickle": (lambda: raw(pickle.dumps({"x": ROWS, "y": ROWS})), ["it holds a pickle, which could run code", *WRITE]),
+    "objects": (lambda: npz(x=ROWS.astype(object), y=ROWS), ["it holds an object array (text, None", *WRITE]),
+    "objects of y": (
+        lambda: npy(ROWS, ROWS.astype(object)),
+        ["dataset.y_path y.npy cannot be read: it holds an object array", "write it by numpy.save(path, array) from"],
+    ),
+    "names": (lambda: npz(a=ROWS, b=ROWS), ["dataset.path", "arrays x and y", "['a', 'b']"]),
+    "unequal": (lambda: npz(x=ROWS, y=ROWS[:50]), ["dataset", "the same number of rows, got 60 and 50"]),
+    "infinite": (lambda: npz(x=ROWS, y=with_value(np.inf)), ["y must be finite, got 2 values", "row 3, column 1; drop or"]),
+    "nan": (lambda: npy(with_value(np.nan), ROWS), ["x must be finite, got 2 values that are NaN", "row 3, column 1"]),
+    "words": (lambda: npz(x=ROWS.astype(str), y=ROWS), ["dataset", "x must hold real numbers"]),
+    "constant": (lambda: npz(x=ROWS, y=constant(1)), ["y must vary in every column", "all rows of column 1; leave it out"]),
+    "few": (lambda: npz(x=ROWS[:8], y=ROWS[:8]), ["at least 4 rows", "2 for test", "collect more"]),
+    "few for a batch": (
+        lambda: [*npz(x=ROWS[:20], y=ROWS[:20]), "dataset.validation=0.4", "dataset.test=0.4"],
+        ["runner.batch_size must not exceed the 4 training rows, got 8; use 4"],
+    ),
+    "no column": (lambda: csv(ROWS[:, 1], "c"), ["dataset.x_columns must name columns of pairs.csv, got c; it has a, b"]),
+    "constant column": (lambda: csv([4] * 60), ["column a must vary, got 4 in every row; leave it out"]),
+    "missing values": (lambda: csv([*ROWS[:58, 1], "", "nan"]), ["column a must have every value, got 2 missing"]),
+    "infinite values": (lambda: csv([*ROWS[:58, 1], "inf", 1]), ["column a must be finite, got 1 infinite values"]),
+    "a word": (lambda: csv([*ROWS[:59, 1], "?"]), ["column a must hold numbers, or at most 30 categories", "write it as num"]),
+}
+
+
+@pytest.mark.parametrize(("write", "words"), BAD_DATA.values(), ids=BAD_DATA)
+def test_data_that_cannot_be_used_are_refused(write: Callable[[], list[str]], words: list[str], command: Command) -> None:
+    arguments = write()
+    assert_refused(command("dataset=arrays", *arguments, "name=a"), *words)
+    assert not Path("outputs").exists()
+
+
+def test_my_data_names_the_batch_that_fits_a_small_table(command: Command) -> None:
+    data = ["experiment=my_data", "critic=copula", "dataset=arrays", *npz(x=ROWS, y=ROWS), "runner.batch_size=512"]
+    assert_refused(command(*data), "runner.batch_size must not exceed the 34 training rows, got 512; use 32")
 
 
 @pytest.mark.parametrize(
-    ("write", "words"),
+    "write",
     [
-        (lambda path: None, ["dataset.path must name a .npz file", "is not there"]),
-        (lambda path: path.mkdir(), ["dataset.path", "cannot be read"]),
-        (lambda path: path.write_bytes(b""), ["dataset.path", "cannot be read", "numpy.savez"]),
-        (lambda path: path.write_text("x,y\n1,2\n"), ["dataset.path", "cannot be read", "numpy.savez"]),
-        (lambda path: path.write_bytes(b"PK\3\4" + bytes(99)), ["dataset.path", "cannot be read", "numpy.savez"]),
-        (pickled, ["dataset.path", "cannot be read", "numpy.savez"]),
-        (lambda path: saved(path, x=ROWS.astype(object), y=ROWS), ["dataset.path", "cannot be read"]),
-        (lambda path: saved(path, a=ROWS, b=ROWS), ["dataset.path", "arrays x and y", "['a', 'b']"]),
-        (lambda path: saved(path, x=ROWS, y=ROWS[:50]), ["dataset", "the same number of rows, got 60 and 50"]),
-        (lambda path: saved(path, x=ROWS, y=ROWS * np.inf), ["dataset", "y must be finite"]),
-        (lambda path: saved(path, x=np.where(ROWS > 2, np.nan, ROWS), y=ROWS), ["dataset", "x must be finite"]),
-        (lambda path: saved(path, x=ROWS.astype(str), y=ROWS), ["dataset", "x must hold real numbers"]),
-        (lambda path: saved(path, x=ROWS[:8], y=ROWS[:8]), ["at least 4 rows"]),
-        (lambda path: saved(path, x=ROWS[:20], y=ROWS[:20]), []),
+        lambda: npz(x=ROWS[:20], y=ROWS[:20]),
+        lambda: npy(ROWS, ROWS),
+        lambda: csv(["low", "high"] * 30),
+        lambda: npz(x=constant(1).reshape(60, 2, 1), y=ROWS),
     ],
+    ids=["npz", "npy", "categories", "images"],
 )
-def test_arrays_that_cannot_be_used_are_refused(write: Callable[[Path], None], words: list[str], command: Command) -> None:
-    write(Path("pairs.npz"))
-    ended = command("dataset=arrays", "dataset.path=pairs.npz", "name=a")
-    if words:
-        assert_refused(ended, *words)
-        assert not Path("outputs").exists()
-    else:
-        assert ended.code == 0, "twelve training rows are enough for batches of eight"
+def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Command) -> None:
+    assert command("dataset=arrays", *write(), "name=a").code == 0
 
 
 @pytest.mark.parametrize(
@@ -177,7 +245,15 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     assert (folder / "metrics.jsonl").read_bytes() != metrics
 
 
-@pytest.mark.parametrize("data", [[], ["dataset=arrays", "dataset.path=pairs.npz"]], ids=["sampled", "table"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        ["dataset=arrays", "dataset.path=pairs.npz"],
+        ["critic=concat", "critic.negatives=null", "critic.hidden=[8]", "critic.noise=[0.3,0.5]", "replicates=2"],
+    ],
+    ids=["sampled", "table", "noise"],
+)
 def test_more_steps_extend_a_run_to_what_it_would_have_been(data: list[str], command: Command) -> None:
     saved(Path("pairs.npz"), x=ROWS, y=ROWS)
     arguments = [*data, "runner.log_every=4", "runner.eval_every=3", "runner.checkpoint_every=100"]

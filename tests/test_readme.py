@@ -61,7 +61,7 @@ def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(estimate, "Estimation", note)
     with pytest.raises(Stop):
-        estimate.estimate_mutual_information(np.zeros((9, 1)), np.zeros((9, 1)))
+        estimate.estimate_mutual_information(np.arange(9), np.arange(9))
     pairs = seen.pop("dataset")
     for name in ("validation", "test", "folds", "transform"):
         assert getattr(pairs, name) == cfg.dataset[name], name

@@ -52,6 +52,8 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path, x: Any, y: Any, mes
         ([1.0, None, None], "column a must have every value, got 2 missing"),
         ([1.0, float("inf"), 2.0], "column a must be finite, got 1 infinite"),
         (["red", None, "blue"], "column a must have every value, got 1 missing"),
+        (["red", "red", "red"], "column a must vary, got red in every row"),
+        (["1,5", "2,5", "3,5"], "column a must hold numbers, or at most 2 categories in 3 rows, got 3 .* such as '1,5'"),
     ],
 )
 def test_bad_values_are_counted_by_column(tmp_path: Path, values: list[Any], message: str) -> None:

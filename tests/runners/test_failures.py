@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from runners.critic_training import CriticTraining
+
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
 DIVERGING = ["name=a", "estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30"]
@@ -90,6 +92,28 @@ def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(command: Command, 
     assert_failed(command("name=a"), "could not be written: No space left on device")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"
+        ),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+        MemoryError("Unable to allocate 9 GiB"),
+    ],
+    ids=["processor", "GPU", "NumPy"],
+)
+def test_out_of_memory_is_said_in_one_line_with_the_way_out(
+    error: Exception, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(CriticTraining, "step", allocate)
+    assert_failed(command("name=a"), "out of memory", "9", "lower runner.batch_size")
+    assert result()["status"] == "failed"
+
+
 class Shell:
     """Writes a file when it is unpickled."""
 
@@ -119,5 +143,6 @@ def test_a_torn_checkpoint_is_refused_and_never_run(spoil: Callable[[Path], None
     assert not Path("ran").exists()
     assert (FOLDER / "checkpoint.pt").read_bytes() == spoiled
     assert (FOLDER / "metrics.jsonl").read_bytes() == metrics
-    assert result()["status"] == "failed"
+    assert (result()["status"], result()["steps"]) == ("completed", 2), "what was completed stays"
+    assert command("name=a", "runner.steps=2").code == 0
     assert command("name=a", "force=true").code == 0

@@ -9,6 +9,7 @@ from torch import Tensor
 from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from datasets.transforms import Transform
+from runners import feeds
 from runners.errors import RunFailed
 from runners.feeds import Feed, FreshHeldOut, Part, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
 
@@ -60,7 +61,7 @@ def test_batches_go_on_from_their_state(done: int) -> None:
 
 
 def test_a_batch_larger_than_the_training_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5$"):
+    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5; use 4$"):
         RowBatches(*numbered(4), batch_size=5, seed=0)
 
 
@@ -182,3 +183,11 @@ def test_a_checkpoint_of_other_rows_is_refused() -> None:
     batches.load(saved)
     with pytest.raises(RunFailed, match="the rows have changed since the checkpoint"):
         RowBatches(x + 1, y, batch_size=8, seed=0).load(saved)
+
+
+def test_training_watches_some_validation_rows_and_the_test_rows_are_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "WATCHED", 7)
+    feed = tabled(table(50), batch_size=8, eval_batch_size=16, seed=0, replicates=2, device=CPU)
+    splits: tuple[Split, ...] = ("validation", "test")
+    read = {split: sum(len(block.x) - block.first for block in feed.held_out.blocks(1, split, 0)) for split in splits}
+    assert read == {"validation": 7, "test": 15}

@@ -27,6 +27,7 @@ STEPS = 50
 PAIRS = CorrelatedGaussians(2, None, 1.0)
 ROWS = Arrays(*PAIRS.sample(200, torch.Generator().manual_seed(0)), validation=0.2, test=0.2, transform="standardise")
 CONCAT = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None)
+NOISY = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None, noise=[0.3, 0.5, 0.5])
 Build = Callable[..., Estimation]
 
 
@@ -41,11 +42,12 @@ def values(estimation: Estimation) -> list[float]:
         {},
         {"critic": CONCAT},
         {"estimator": MINE(alpha=0.1), "critic": CONCAT},
+        {"critic": NOISY},
         {"train_rows": 64},
         {"average": 0.0},
         {"dataset": ROWS},
     ],
-    ids=["separable", "concat", "mine", "fixed rows", "no average", "table with early stopping"],
+    ids=["separable", "concat", "mine", "noise", "fixed rows", "no average", "table with early stopping"],
 )
 def test_a_copy_does_not_depend_on_how_many_run_beside_it(changes: dict[str, Any], estimation: Build) -> None:
     eight, three, one = (values(estimation(replicates=count, **changes)) for count in (8, 3, 1))
@@ -150,3 +152,20 @@ def test_batch_normalisation_keeps_statistics_of_each_copy() -> None:
 def test_a_network_that_does_not_fit_its_data_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^this network cannot run on its data: "):
         ensemble(lambda: nn.Linear(2, 1), 1).check(torch.zeros(1, 4, 3))
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_frozen_parameters_stay_as_they_are_under_weight_decay(replicates: int, estimation: Build) -> None:
+    def frozen(dim_x: int, dim_y: int) -> nn.Module:
+        critic = Concat(dim_x, dim_y, hidden=(8,), activation="ReLU", negatives=None)
+        critic.first.requires_grad_(False)
+        return critic
+
+    decayed = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
+    task = estimation(critic=frozen, replicates=replicates, optimizer=decayed).task()
+    before = task._ensemble.weights()
+    for _ in range(8):
+        task.step()
+    after = task._ensemble.weights()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"critic.rest.1.weight", "critic.rest.1.bias"}

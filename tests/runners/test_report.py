@@ -78,3 +78,21 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(swept: Command
     assert ended.code == 2
     assert "metric must be one that the runs have, got accuracy; they have " in ended.err
     assert not (SWEEP / "summary.csv").exists()
+
+
+def test_a_setting_left_at_its_default_is_read_from_the_configuration(command: Command) -> None:
+    for name, arguments in {"a": [], "b": ["estimator=nwj", "optimizer.lr=0.01", "critic.hidden=[4]"]}.items():
+        assert command(f"name=s/{name}", *arguments).code == 0
+    assert command("runner=report", "runner.source=outputs/runs/s").code == 0
+    rows = pd.read_csv("outputs/runs/s/summary.csv").set_index("run").sort_index()
+    assert list(rows["estimator"]) == ["infonce", "nwj"]
+    assert list(rows["optimizer.lr"]) == [5e-4, 0.01]
+    assert list(rows["critic.hidden"]) == ["[8]", "[4]"]
+
+
+def test_a_report_of_failed_runs_alone_still_has_its_rows(command: Command) -> None:
+    assert command("name=s", "estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30").code == 1
+    ended = command("runner=report", "runner.source=outputs/runs/s", "runner.metric=mi")
+    assert ended.code == 0
+    assert ended.out.startswith("0 of 1 runs completed")
+    assert list(pd.read_csv("outputs/runs/s/summary.csv")["status"]) == ["failed"]

@@ -1,0 +1,58 @@
+"""Nothing of the size rows x rows: what whole runs hold at most, each in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run
+
+TABLE = ["dataset=drawn", "dataset.rows=100000"]
+LOW = ["dataset.joint.dim=1"]
+TRAINED = ["runner.steps=2", "runner.eval_every=2", "critic.hidden=[64]"]
+
+
+def peak(*arguments: str, folder: Path) -> float:
+    """GiB that `python run.py ...` held at most."""
+    program = f"import resource, sys; from run import launch; code = launch({list(arguments)}); " + (
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    )
+    line = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(run.__file__).parent)!r}); {program}"]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
+    return int(done.stdout.splitlines()[-1]) / 2**20
+
+
+@pytest.mark.parametrize("arguments", [["estimator=ksg", *LOW], ["estimator=gaussian"], ["estimator=binned", *LOW]])
+def test_estimators_without_training_read_a_hundred_thousand_rows_in_little_memory(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    assert peak(*TABLE, *arguments, folder=tmp_path) < 1
+
+
+@pytest.mark.slow
+def test_brute_force_neighbours_hold_a_block_of_distances_at_a_time(tmp_path: Path) -> None:
+    arguments = ["estimator=ksg", *TABLE, "dataset.rows=12000", "dataset.joint.dim=8"]
+    assert peak(*arguments, folder=tmp_path) < 0.7, "all distances are 1.07 GiB"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*TABLE, *TRAINED, "runner.eval_batch_size=4096"],
+        [*TABLE, *TRAINED, "runner.eval_batch_size=4096", "dataset.rows=30000"],
+        [*TABLE, *TRAINED, "experiment=my_data", "dataset.folds=3", "dataset.validation=0.1"],
+        [
+            "critic=concat",
+            "critic.negatives=null",
+            *TRAINED,
+            "critic.hidden=[256,256]",
+            "runner.batch_size=1024",
+            "runner.eval_batches=2",
+        ],
+    ],
+    ids=["separable", "fewer rows", "my data", "all pairs of a large batch"],
+)
+def test_critics_are_trained_and_read_in_less_than_two_gibibytes(arguments: list[str], tmp_path: Path) -> None:
+    assert peak(*arguments, folder=tmp_path) < 2
