@@ -15,9 +15,10 @@ from estimators.measurement import Measurement
 from runners import evaluation
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble, Weights
-from runners.feeds import Feed, Split
+from runners.feeds import Feed
 from runners.readings import FOLDS, Reading
 from runners.schedule import Schedule
+from runners.splits import Split
 
 Critics = Callable[[int, int], nn.Module]
 """Makes a critic for the dimensions of x and y."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from estimators.base import Estimator
 from estimators.measurement import Measurement
 from models.scores import Scores
-from runners.feeds import Block
+from runners.held_out import Block
 
 GROUPS = 10
 """Readings of parts of the held-out rows that a standard error is taken from."""

@@ -17,7 +17,8 @@ from estimators.mine import MINE
 from estimators.nwj import NWJ
 from models.scores import Scores, from_matrix
 from runners import evaluation
-from runners.feeds import Block, Part, RowHeldOut
+from runners.held_out import Block, RowHeldOut
+from runners.splits import Part
 
 PAIRS = CorrelatedGaussians(dim=2, rho=0.7, mutual_information=None)
 

@@ -9,8 +9,11 @@ from torch import Tensor
 from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from datasets.transforms import Transform
+from runners.batches import RowBatches
 from runners.errors import RunFailed
-from runners.feeds import Feed, FreshHeldOut, Part, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
+from runners.feeds import Feed, sampled, tabled
+from runners.held_out import FreshHeldOut, RowHeldOut
+from runners.splits import Part, Split, split_rows
 
 CPU = torch.device("cpu")
 

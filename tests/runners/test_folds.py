@@ -12,10 +12,11 @@ from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from estimators.dv import DV
 from models.copula import GaussianCopula
-from runners import estimate
-from runners.estimate import Estimation
-from runners.feeds import Split, split_rows, tabled
+from runners import estimation
+from runners.estimation import Estimation
+from runners.feeds import tabled
 from runners.records import InMemory
+from runners.splits import Split, split_rows
 
 CPU = torch.device("cpu")
 COPULA = partial(
@@ -107,7 +108,7 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
 
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three standard errors."""
-    monkeypatch.setattr(estimate, "beside", lambda x, y, seed: {})
+    monkeypatch.setattr(estimation, "beside", lambda x, y, seed: {})
     found = [metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64) for seed in range(50)]
     spread = statistics.stdev(each["mi"] for each in found)
     stated = statistics.fmean(each["mi_stderr"] ** 2 for each in found) ** 0.5
