@@ -21,7 +21,7 @@ from estimators.base import Estimator
 from estimators.dv import DV
 from estimators.infonce import InfoNCE
 from models.critics import Concat, Separable
-from runners.critic_training import Critics
+from runners.critic_reading import Critics
 from runners.estimation import Estimation
 from runners.loop import Cadence, Loop
 from runners.records import InMemory

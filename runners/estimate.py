@@ -13,7 +13,7 @@ from datasets.transforms import Transform
 from estimators.base import Estimate, Estimator
 from estimators.dv import DV
 from models.copula import GaussianCopula
-from runners.critic_training import Critics
+from runners.critic_reading import Critics
 from runners.estimation import Estimation
 from runners.records import InMemory
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from datasets import transforms
 from datasets.interfaces import Joint, Rows
+from datasets.transforms import Unchanged
 from runners.batches import Batches, FreshBatches, RowBatches
 from runners.held_out import FreshHeldOut, HeldOut, RowHeldOut
 from runners.randomness import generator
-from runners.splits import split_rows
+from runners.splits import Changes, split_rows
 
 MONITORED = 4
 """Training batches whose rows make one evaluation during training: about five steps' work even where all pairs are scored."""
@@ -28,6 +29,8 @@ class Feed:
     held_out: HeldOut
     zeros: tuple[Tensor, Tensor]
     """A batch of the shapes to come, x (R, B, dim_x) and y (R, B, dim_y)."""
+    changes: Sequence[Changes]
+    """What each copy's x and y went through before they came here."""
 
     @property
     def dims(self) -> tuple[int, int]:
@@ -55,7 +58,8 @@ def sampled(
         x, y = (torch.stack(values) for values in zip(*pairs, strict=True))
         batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     held_out = FreshHeldOut(joint, min(eval_batch_size, MONITORED * batch_size), eval_batches, eval_batch_size, seed, device)
-    return Feed(batches, held_out, _zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device))
+    zeros = _zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device)
+    return Feed(batches, held_out, zeros, [(Unchanged(), Unchanged())] * replicates)
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
@@ -64,9 +68,10 @@ def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, repl
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
-    x, y = (_even(copies) for copies in splits["train"])
+    x, y = _even(splits.parts["train"].x), _even(splits.parts["train"].y)
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
-    return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
+    zeros = _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
+    return Feed(batches, RowHeldOut(splits.parts, eval_batch_size), zeros, splits.changes)
 
 
 def every_row(

@@ -32,6 +32,10 @@ class HeldOut(Protocol):
         """What copy `copy` is read on after `step` steps."""
         ...
 
+    def rows(self, copy: int, split: Split) -> Tensor | None:
+        """(N,) where the rows of these blocks stand in the whole table, None for pairs sampled for the occasion."""
+        ...
+
 
 @dataclass(frozen=True)
 class FreshHeldOut:
@@ -54,6 +58,9 @@ class FreshHeldOut:
         for _ in range(count):
             yield Block(*self.joint.sample(size, source), first=0)
 
+    def rows(self, copy: int, split: Split) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class RowHeldOut:
@@ -70,8 +77,11 @@ class RowHeldOut:
         return -(-rows // -(-rows // self.block_size))
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
-        x, y = (values[copy] for values in self.splits[split])
+        x, y = self.splits[split].x[copy], self.splits[split].y[copy]
         size = self._size(len(x))
         for begin in range(0, len(x), size):
             start = min(begin, len(x) - size)
             yield Block(x[start : start + size], y[start : start + size], first=begin - start)
+
+    def rows(self, copy: int, split: Split) -> Tensor:
+        return self.splits[split].rows[copy]

@@ -3,7 +3,7 @@
 R copies, N rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datasets import transforms
 from datasets.interfaces import Rows
+from datasets.transforms import Fitted
 from runners.randomness import generator
 
 Split = Literal["train", "validation", "test"]
@@ -23,9 +24,22 @@ class Part(NamedTuple):
     """R tables (N, dim_x)."""
     y: Sequence[Tensor]
     """R tables (N, dim_y)."""
+    rows: Sequence[Tensor]
+    """R times (N,), where these rows stand in the whole table."""
 
 
-def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> dict[Split, Part]:
+Changes = tuple[Fitted, Fitted]
+"""What is done to x and to y before a copy sees them."""
+
+
+class Splits(NamedTuple):
+    """A table split for every copy, and what each copy's rows went through."""
+
+    parts: Mapping[Split, Part]
+    changes: Sequence[Changes]
+
+
+def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> Splits:
     """The training, validation and test rows of every copy, transformed as fitted on the copy's own training rows.
 
     Each copy has a split of its own; with `rows.folds` there are that many copies of one order of the rows, and each row is
@@ -47,12 +61,20 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
             f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for validation and {sizes[2]} for test"
         )
     fit = getattr(transforms, rows.transform)
-    copies = []
-    for indices in chosen:
-        change_x, change_y = fit(rows.x[indices[0]]), fit(rows.y[indices[0]])
-        copies.append([(change_x(rows.x[part]).to(device), change_y(rows.y[part]).to(device)) for part in indices])
-    parts = [Part(*zip(*part, strict=True)) for part in zip(*copies, strict=True)]
-    return dict(zip(("train", "validation", "test"), parts, strict=True))  # type: ignore[return-value]
+    changes: list[Changes] = [(fit(rows.x[train]), fit(rows.y[train])) for train, *_ in chosen]
+    train, validation, test = (_part(rows, part, changes, device) for part in zip(*chosen, strict=True))
+    return Splits({"train": train, "validation": validation, "test": test}, changes)
+
+
+def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:
+    """Every row of the table for every copy, changed as the copy's own training rows were."""
+    return _part(rows, [torch.arange(len(rows.x))] * len(changes), changes, device)
+
+
+def _part(rows: Rows, chosen: Sequence[Tensor], changes: Sequence[Changes], device: torch.device) -> Part:
+    x = [change(rows.x[part]).to(device) for part, (change, _) in zip(chosen, changes, strict=True)]
+    y = [change(rows.y[part]).to(device) for part, (_, change) in zip(chosen, changes, strict=True)]
+    return Part(x, y, chosen)
 
 
 def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:

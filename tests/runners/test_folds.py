@@ -71,7 +71,7 @@ def gaussian(rows: int, seed: int, rho: float = 0.6, dim: int = 1) -> Arrays:
 
 @pytest.mark.parametrize(("rows", "folds"), [(60, 3), (61, 3), (62, 5), (47, 2)])
 def test_every_row_is_a_test_row_of_exactly_one_fold(rows: int, folds: int) -> None:
-    splits = split_rows(numbered(rows, folds), seed=0, replicates=1, device=CPU)
+    splits = split_rows(numbered(rows, folds), seed=0, replicates=1, device=CPU).parts
     read = torch.cat([*splits["test"].x])[:, 0]
     assert sorted(read.tolist()) == list(range(rows))
     for fold in range(folds):
@@ -93,7 +93,7 @@ def test_no_row_is_trained_on_by_the_fold_that_reads_it() -> None:
 
 def test_transforms_are_fitted_on_the_training_rows_of_each_fold() -> None:
     rows = Arrays(torch.randn(90, 1), torch.randn(90, 1), 0.1, 0.2, "standardise", folds=3)
-    for x in split_rows(rows, seed=0, replicates=1, device=CPU)["train"].x:
+    for x in split_rows(rows, seed=0, replicates=1, device=CPU).parts["train"].x:
         torch.testing.assert_close(x.mean(0), torch.zeros(1), atol=1e-6, rtol=0)
 
 
