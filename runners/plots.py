@@ -48,6 +48,21 @@ def against(key: str, lines: Mapping[str, "pd.DataFrame"], truth: "pd.DataFrame"
     return figure
 
 
+def side_by_side(means: "pd.DataFrame", metric: str) -> Figure:
+    """Mean and standard error of every label, a colour a kind of bound, and the truth.
+
+    The columns are label, kind, mean, stderr and truth.
+    """
+    figure, axes = _axes("", f"{metric} in nats")
+    for kind, group in means.groupby("kind"):
+        axes.errorbar(group["label"], group["mean"], group["stderr"], linestyle="", marker="o", capsize=3, label=str(kind))
+    for truth in means["truth"].dropna().unique():
+        _level(axes, truth, "truth", TRUTH)
+    axes.tick_params(axis="x", rotation=30)
+    axes.legend()
+    return figure
+
+
 def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figure:
     """Estimates of derived data sets with their errors, beside the multiples of this one's that they should be."""
     figure, axes = _axes("derived data set", "I(X;Y) in nats")

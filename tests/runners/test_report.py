@@ -38,7 +38,8 @@ def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: 
     table = (SWEEP / "summary.md").read_text()
     for truth in (1, 2):
         values = [each["metrics"]["mi"] for each in results() if each["metrics"].get("mi_true") == pytest.approx(truth)]
-        assert f"| {truth}.000 | {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} | 2 |" in table
+        mean = np.mean(values)
+        assert f"| {truth}.000 | {mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f} | 2 |" in table
     assert {path.name for path in (SWEEP / "figures").iterdir()} >= {"truth.png", "dataset.mutual_information.png"}
 
 
@@ -78,3 +79,13 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(swept: Command
     assert ended.code == 2
     assert "metric must be one that the runs have, got accuracy; they have " in ended.err
     assert not (SWEEP / "summary.csv").exists()
+
+
+def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Command) -> None:
+    assert command("-m", "name=s", "estimator=infonce,jsd").code == 0
+    assert command("runner=report", "runner.source=outputs/sweeps/s", "name=r").code == 0
+    table = (SWEEP / "summary.md").read_text()
+    assert "| estimator | kind | truth | mean ± sd | bits | runs |" in table
+    assert "| infonce | lower bound | 2.000 |" in table
+    assert "| jsd | neither | 2.000 |" in table
+    assert [path.name for path in (SWEEP / "figures").iterdir()] == ["settings.png"]
