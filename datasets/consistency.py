@@ -1,7 +1,8 @@
 """Data sets whose mutual information is a known multiple of another's, whatever that is.
 
-A good estimate reads 0 of independent pairs, as much of processed ones, twice as much of doubled ones: Song and Ermon 2020,
-section 5.2, https://arxiv.org/abs/1910.06222
+A good estimate reads 0 of independent pairs, as much of processed ones, twice as much of doubled ones.
+
+Song and Ermon 2020, https://arxiv.org/abs/1910.06222
 """
 
 from dataclasses import dataclass

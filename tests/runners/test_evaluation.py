@@ -94,7 +94,9 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
 ) -> None:
     pools = [read(estimator, blocks(count, size, seed), Fixed(negatives=negatives)) for seed in range(200)]
     values = torch.tensor([evaluation.value(estimator, each) for each in pools])
-    errors = torch.tensor([evaluation.stderr(estimator, each).value for each in pools])
+    found = [evaluation.stderr(estimator, each) for each in pools]
+    assert {each.of for each in found} == {"subsamples" if count >= evaluation.GROUPS else "test rows by influence values"}
+    errors = torch.tensor([each.value for each in found])
     spread = values.std().item()  # itself known to 5 %
     assert errors.mean().item() == pytest.approx(spread, rel=0.35)
 
