@@ -21,7 +21,8 @@ from estimators.base import Estimator
 from estimators.dv import DV
 from estimators.infonce import InfoNCE
 from models.critics import Concat, Separable
-from runners.estimate import Critics, Estimation
+from runners.critic_reading import Critics
+from runners.estimation import Estimation
 from runners.loop import Cadence, Loop
 from runners.records import InMemory
 

@@ -1,48 +1,77 @@
 """Changes of each dimension that leave mutual information as it is; each is fitted on the training rows alone.
 
-N rows, D dimensions. A function here takes the training rows (N, D) and returns what to do with any rows.
+N rows, D dimensions. A function here takes the training rows (N, D) and returns what to do with any rows, whose state is its
+tensors: `restored` makes it anew from its `_asdict()`.
 """
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 Transform = Literal["none", "standardise", "gaussian_ranks"]
-Fitted = Callable[[Tensor], Tensor]
 
 
-def none(train: Tensor) -> Fitted:
-    """Leave the rows alone."""
-    return lambda rows: rows
+class Unchanged(NamedTuple):
+    """Rows as they are."""
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return rows
 
 
-def standardise(train: Tensor) -> Fitted:
-    """Mean 0 and standard deviation 1 in each dimension; a dimension that is constant in training is only shifted."""
-    mean, deviation = train.mean(0), train.std(0, correction=0)
-    varies = train.amax(0) > train.amin(0)  # the deviation of a constant need not be 0: its mean is rounded
-    scale = deviation.where(varies, 1.0)
-    return lambda rows: (rows - mean) / scale
+class Standardised(NamedTuple):
+    """Rows less a mean (D,), over a scale (D,)."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return (rows - self.mean) / self.scale
 
 
-def gaussian_ranks(train: Tensor) -> Fitted:
-    """Each dimension's ranks among the training rows as quantiles of N(0, 1): every margin normal, and no outliers left.
+class GaussianRanks(NamedTuple):
+    """Rows as normal quantiles of their ranks among `ordered` (D, N), the training values of each dimension in order."""
 
-    Rank r of N becomes the quantile r / (N + 1). Equal values share their mean rank, values between two training rows are
-    interpolated, and values beyond all of them get rank 1/2 or N + 1/2.
-    """
-    ordered = train.T.sort(dim=1).values.contiguous()
-    count = len(train)
+    ordered: Tensor
 
-    def transformed(rows: Tensor) -> Tensor:
+    def __call__(self, rows: Tensor) -> Tensor:
+        count = self.ordered.shape[1]
         values = rows.T.contiguous()
-        below, upto = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
-        before = ordered.gather(1, (below - 1).clamp(min=0))
-        after = ordered.gather(1, below.clamp(max=count - 1))
+        below, upto = (torch.searchsorted(self.ordered, values, right=right) for right in (False, True))
+        before = self.ordered.gather(1, (below - 1).clamp(min=0))
+        after = self.ordered.gather(1, below.clamp(max=count - 1))
         inside = (below > 0) & (below < count)
         between = below + torch.where(inside, (values - before) / (after - before).where(after > before, 1), 0.5)
         ranks = torch.where(upto > below, (below + upto + 1) / 2, between)
         return torch.special.ndtri(ranks.double() / (count + 1)).to(rows.dtype).T.contiguous()
 
-    return transformed
+
+Fitted = Unchanged | Standardised | GaussianRanks
+
+
+def none(train: Tensor) -> Unchanged:
+    """Leave the rows alone."""
+    return Unchanged()
+
+
+def standardise(train: Tensor) -> Standardised:
+    """Mean 0 and standard deviation 1 in each dimension; a dimension that is constant in training is only shifted."""
+    mean, deviation = train.mean(0), train.std(0, correction=0)
+    varies = train.amax(0) > train.amin(0)  # the deviation of a constant need not be 0: its mean is rounded
+    return Standardised(mean, deviation.where(varies, 1.0))
+
+
+def gaussian_ranks(train: Tensor) -> GaussianRanks:
+    """Each dimension's ranks among the training rows as quantiles of N(0, 1): every margin normal, and no outliers left.
+
+    Rank r of N becomes the quantile r / (N + 1). Equal values share their mean rank, values between two training rows are
+    interpolated, and values beyond all of them get rank 1/2 or N + 1/2.
+    """
+    return GaussianRanks(train.T.sort(dim=1).values.contiguous())
+
+
+def restored(state: Mapping[str, Tensor]) -> Fitted:
+    """The fitted change whose `_asdict()` this is."""
+    [kind] = [each for each in (Unchanged, Standardised, GaussianRanks) if each._fields == tuple(state)]
+    return kind(**state)

@@ -51,6 +51,13 @@ class Estimator(nn.Module, ABC):
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         """Read the scores of x (B, dim_x) and y (B, dim_y), without a side effect."""
 
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor | None:
+        """(B,) or () from what `bound` takes: what to take off a joint score to have log p(x, y) / p(x) p(y) in nats.
+
+        It is what makes the critic's optimum under this estimator that ratio, or None where there is nothing that does.
+        """
+        return None
+
     def arranged(self, scores: Scores) -> Scores:
         """The scores of one batch with what `bound` reads together in one row, for estimators that read columns."""
         return scores

@@ -54,8 +54,13 @@ def infonce(scores: Scores) -> Tensor:
 
     It cannot exceed log(K + 1). van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
+    return infonce_terms(scores).mean()
+
+
+def infonce_terms(scores: Scores) -> Tensor:
+    """(B,) the terms whose mean is InfoNCE, each the log-ratio that a row's scores imply, nats."""
     rows = torch.cat([scores.joint.unsqueeze(-1), scores.product], dim=-1)
-    return rows.log_softmax(dim=-1)[:, 0].mean() + math.log(rows.shape[-1])
+    return rows.log_softmax(dim=-1)[:, 0] + math.log(rows.shape[-1])
 
 
 def mine(scores: Scores, log_average: Tensor) -> Tensor:
@@ -85,13 +90,13 @@ def interpolated(scores: Scores, log_baseline: Tensor, alpha: float) -> Tensor:
     """
     joint = scores.joint.unsqueeze(-1)
     product, log_q = scores.product - joint, log_baseline.unsqueeze(-1) - joint  # exact where the joint score is large
-    beside_joint = _log_mixture(_log_mean_exp_but_one(product), log_q, alpha)
+    beside_joint = log_mixture(_log_mean_exp_but_one(product), log_q, alpha)
     log_mean = row_log_mean_exp(product).unsqueeze(-1)
-    beside_product = log_mean - _log_mixture(log_mean, log_q, alpha)
+    beside_product = log_mean - log_mixture(log_mean, log_q, alpha)
     return 1 - beside_joint.mean() - torch.exp(log_mean_exp(beside_product))
 
 
-def _log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
+def log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
     """log(alpha m + (1 - alpha) q)."""
     if alpha in (0, 1):
         return log_m if alpha else log_q.expand_as(log_m)

@@ -21,3 +21,6 @@ class DV(Estimator):
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         return maximised(bounds.dv(scores))
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.log_mean_exp(scores.product)

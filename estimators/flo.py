@@ -35,5 +35,10 @@ class FLO(Estimator):
         self.dual = mlp(x.shape[-1] + y.shape[-1], self._hidden, 1, self._activation).to(x.device)
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
-        dual = self.dual(torch.cat([x, y], dim=-1)).squeeze(-1).to(x.dtype)
-        return maximised(bounds.flo(scores, dual))
+        return maximised(bounds.flo(scores, self._dual(x, y)))
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return scores.joint + self._dual(x, y)
+
+    def _dual(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.dual(torch.cat([x, y], dim=-1)).squeeze(-1).to(x.dtype)

@@ -24,3 +24,6 @@ class InfoNCE(Estimator):
 
     def cap(self, negatives: int) -> float:
         return math.log(negatives + 1)
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return scores.joint - bounds.infonce_terms(scores)

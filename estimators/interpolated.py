@@ -41,3 +41,6 @@ class Interpolated(Estimator):
         if self.alpha == 0:
             return None
         return math.log(negatives / self.alpha) + (self.alpha < 1)
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.log_mixture(bounds.row_log_mean_exp(scores.product), self.baseline(x), self.alpha)

@@ -32,3 +32,6 @@ class LeaveOneOut(Estimator):
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         objective = bounds.leave_one_out(scores)
         return Bound(-scores.joint.mean(), objective, objective.detach())
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.row_log_mean_exp(scores.product)

@@ -46,3 +46,6 @@ class MINE(Estimator):
             return batch
         blended = torch.logaddexp(self.log_average + math.log1p(-self.alpha), batch + math.log(self.alpha))
         return torch.where(torch.isneginf(self.log_average), batch, blended)
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.log_mean_exp(scores.product)

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from torch import Tensor
 
 from estimators import bounds
@@ -20,3 +21,6 @@ class NWJ(Estimator):
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         return maximised(bounds.nwj(scores))
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return torch.ones_like(scores.joint)

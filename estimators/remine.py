@@ -35,3 +35,6 @@ class ReMINE(Estimator):
         value = bounds.dv(scores)
         penalty = self.lam * (bounds.log_mean_exp(scores.product) - self.target).square()
         return Bound(penalty - value, value, value.detach())
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.log_mean_exp(scores.product)

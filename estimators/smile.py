@@ -30,3 +30,6 @@ class SMILE(Estimator):
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         return surrogate(bounds.jsd(scores), bounds.smile(scores, self.tau))
+
+    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bounds.log_mean_exp(scores.product.clamp(-self.tau, self.tau))

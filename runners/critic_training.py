@@ -1,10 +1,9 @@
-"""The task of training critics, R at once, and reading each on pairs that it never saw."""
+"""The task of training critics, R at once, to be read on pairs that they never saw."""
 
-import copy
-import math
+import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,24 +11,20 @@ from torch.optim import Optimizer
 
 from estimators.base import Bound, Estimator
 from estimators.measurement import Measurement
-from runners import evaluation
+from runners.critic_reading import CriticReader, Critics, measurement
 from runners.early_stopping import EarlyStopping
-from runners.ensemble import Ensemble, Weights
-from runners.feeds import Feed, Split
+from runners.ensemble import Ensemble
+from runners.feeds import Feed
 from runners.flat_parameters import elementwise
-from runners.readings import FOLDS, Reading
+from runners.permutation import Permuted
+from runners.readings import Reading
 from runners.schedule import Schedule
-
-Critics = Callable[[int, int], nn.Module]
-"""Makes a critic for the dimensions of x and y."""
 
 
 class CriticTraining:
     """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is read at its best.
 
-    With `folds` the copies are the folds of one table, and the standard error of their mean is that of means over disjoint
-    test rows, sqrt(sum_k se_k^2) / K, each by influence values for the critic as it is. What training makes of other rows is
-    left out: of the second order, but at 400 rows it has added half again.
+    With `folds` the copies are the folds of one table.
     """
 
     def __init__(
@@ -44,20 +39,18 @@ class CriticTraining:
         folds: bool,
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
     ) -> None:
-        self._feed, self._kind, self._folds = feed, estimator.kind, folds
-
-        def build(index: int) -> nn.Module:
-            measurement = Measurement(critic(*feed.dims), copy.deepcopy(estimator))
-            measurement.prepare(*feed.batches.look(index))
-            return measurement
-
-        self._ensemble = ensemble(build)
+        self._feed = feed
+        self._ensemble = ensemble(lambda index: measurement(critic, estimator, *feed.batches.look(index)))
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
             self._ensemble.check(x[:, :rows], y[:, :rows])
         self._optimizer = elementwise(optimizer([self._ensemble.parameters]))
         self._schedule = schedule(self._optimizer)
+        stop_early = stop_early and self._ensemble.parameters.numel() > 0
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
+        copies: Literal["folds", "replicates"] = "folds" if folds else "replicates"
+        self._current = CriticReader(self._ensemble, feed.held_out, estimator.kind, copies)
+        self._best = dataclasses.replace(self._current, weights=self._stopping.best) if self._stopping else self._current
 
     def step(self) -> dict[str, Tensor]:
         self._schedule.set(self._ensemble.steps)
@@ -66,7 +59,7 @@ class CriticTraining:
         return {"loss": bound.fit.detach(), "mi": bound.value}
 
     def evaluate(self, step: int) -> dict[str, Any]:
-        values = [evaluation.value(*self._pool(index, "validation", step)) for index in range(self._ensemble.replicates)]
+        values = self._current.values("validation", step)
         if self._stopping is not None:
             self._stopping.see(values, self._ensemble.weights())
         return {"mi": statistics.fmean(values)} | ({"mi_replicates": values} if len(values) > 1 else {})
@@ -82,6 +75,9 @@ class CriticTraining:
             "optimizer": self._optimizer.state_dict(),
             "batches": self._feed.batches.state(),
             "stopping": self._stopping.state() if self._stopping else {},
+            "dims": [*self._feed.dims],
+            "measurement": repr(self._ensemble.copy(0)),
+            "changes": [[change._asdict() for change in pair] for pair in self._feed.changes],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -95,37 +91,22 @@ class CriticTraining:
     def training_negatives(self) -> int:
         """Product samples a row in a training batch, K."""
         x, y = self._feed.zeros
+        module = self._ensemble.copy(0)
+        assert isinstance(module, Measurement)
         with torch.no_grad():
-            return self._measurement(0).scores(x[0], y[0]).product.shape[-1]
+            return module.scores(x[0], y[0]).product.shape[-1]
 
     def read(self, step: int) -> Reading:
-        """Read every copy once on the test pairs.
+        """Read every copy once on the test pairs, at its best where it stops early.
 
         Raises RunFailed if a reading is not finite.
         """
-        best = None if self._stopping is None else self._stopping.best
-        values, errors, cap, warnings = [], [0.0], None, list[str]()
-        for index in range(self._ensemble.replicates):
-            estimator, pooled = self._pool(index, "test", step, best)
-            values.append(evaluation.value(estimator, pooled))
-            cap, pairs = estimator.cap(pooled.scores.product.shape[-1]), pooled.scores.product.numel()
-            if self._ensemble.replicates == 1 or self._folds:
-                errors.append(evaluation.stderr(estimator, pooled))
-            if estimator.log_of_mean and values[-1] > math.log(pairs):
-                warnings.append(f"{values[-1]:.2f} is above log {pairs}, its product pairs, and not to be believed")
-        error_of = FOLDS if self._folds else "test rows by influence values"
-        beside = {"mi_training": statistics.fmean(self._training_values(step, best))} if self._stopping else {}
-        return Reading(values, math.hypot(*errors) / len(values), error_of, self._kind, cap, warnings, beside)
+        reading = self._best.read(step)
+        if self._stopping is None:
+            return reading
+        training = statistics.fmean(self._best.values("train", step))
+        return dataclasses.replace(reading, beside={"mi_training": training})
 
-    def _training_values(self, step: int, weights: Weights | None) -> list[float]:
-        pools = (self._pool(index, "train", step, weights) for index in range(self._ensemble.replicates))
-        return [evaluation.value(estimator, pooled) for estimator, pooled in pools]
-
-    def _measurement(self, index: int, weights: Weights | None = None) -> Measurement:
-        module = self._ensemble.copy(index, weights)
-        assert isinstance(module, Measurement)
-        return module
-
-    def _pool(self, index: int, split: Split, step: int, weights: Weights | None = None) -> tuple[Estimator, evaluation.Pool]:
-        measurement = self._measurement(index, weights)
-        return measurement.estimator, evaluation.pool(measurement, self._feed.held_out.blocks(index, split, step))
+    def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
+        """Each copy's mean joint score on its test pairs, as they are and with permuted partners."""
+        return self._best.permuted(step, seed, permutations)

@@ -13,7 +13,8 @@ from torch import Tensor
 from estimators.base import Estimator
 from estimators.measurement import Measurement
 from models.scores import Scores
-from runners.feeds import Block
+from runners.held_out import Block
+from runners.readings import Error
 
 GROUPS = 10
 """Readings of parts of the held-out rows that a standard error is taken from."""
@@ -51,7 +52,14 @@ def value(estimator: Estimator, pooled: Pool) -> float:
 
 
 @torch.no_grad()
-def stderr(estimator: Estimator, pooled: Pool) -> float:
+def pointwise(estimator: Estimator, pooled: Pool) -> Tensor:
+    """(N,) the pointwise mutual information of every row in nats, NaN where the estimator implies none."""
+    normaliser = estimator.log_normaliser(pooled.scores, pooled.x, pooled.y)
+    return pooled.scores.joint - (math.nan if normaliser is None else normaliser)
+
+
+@torch.no_grad()
+def stderr(estimator: Estimator, pooled: Pool) -> Error:
     """Standard error of value() over the held-out rows for the critic as it is, in nats; training variance is left out.
 
     It is the spread of the blocks' own readings where there are enough blocks, else a jackknife over groups of rows.
@@ -61,10 +69,10 @@ def stderr(estimator: Estimator, pooled: Pool) -> float:
         return _jackknife(estimator, pooled)
     rows = zip(blocks, pooled.x.split(pooled.block_size), pooled.y.split(pooled.block_size), strict=True)
     values = torch.stack([estimator.bound(scores, x, y).value for scores, x, y in rows])
-    return float(values.std() / math.sqrt(len(blocks)))
+    return Error(float(values.std() / math.sqrt(len(blocks))), "subsamples", len(blocks) - 1)
 
 
-def _jackknife(estimator: Estimator, pooled: Pool) -> float:
+def _jackknife(estimator: Estimator, pooled: Pool) -> Error:
     """Each group of rows is left out in turn, as rows and, where all pairs are scored, as partners of the others.
 
     se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, I_g - mean I being their influence.
@@ -75,7 +83,8 @@ def _jackknife(estimator: Estimator, pooled: Pool) -> float:
     values = torch.tensor([value(estimator, _without(pooled, width * group, width)) for group in range(groups)])
     total = len(pooled.position)
     left_out = total * width / pooled.block_size
-    return math.sqrt((total - left_out) / (left_out * groups) * float((values - values.mean()).square().sum()))
+    error = math.sqrt((total - left_out) / (left_out * groups) * float((values - values.mean()).square().sum()))
+    return Error(error, "test rows by influence values", groups - 1)
 
 
 def _without(pooled: Pool, start: int, width: int) -> Pool:

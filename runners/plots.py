@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 TRUTH = {"color": "black", "linewidth": 1.2}
@@ -43,6 +44,42 @@ def against(key: str, lines: Mapping[str, "pd.DataFrame"], truth: "pd.DataFrame"
         axes.errorbar(points[key], points["mean"], points["stderr"], marker="o", markersize=3, capsize=2, label=label)
     if len(truth):
         axes.plot(truth[key], truth["truth"], label="truth", zorder=0, **TRUTH)
+    axes.legend()
+    return figure
+
+
+def side_by_side(means: "pd.DataFrame", metric: str) -> Figure:
+    """Mean and standard error of every label, a colour a kind of bound, and the truth.
+
+    The columns are label, kind, mean, stderr and truth.
+    """
+    figure, axes = _axes("", f"{metric} in nats")
+    for kind, group in means.groupby("kind"):
+        axes.errorbar(group["label"], group["mean"], group["stderr"], linestyle="", marker="o", capsize=3, label=str(kind))
+    for truth in means["truth"].dropna().unique():
+        _level(axes, truth, "truth", TRUTH)
+    axes.tick_params(axis="x", rotation=30)
+    axes.legend()
+    return figure
+
+
+def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figure:
+    """Estimates of derived data sets with their errors, beside the multiples of this one's that they should be."""
+    figure, axes = _axes("derived data set", "I(X;Y) in nats")
+    names = [f"mi_{name}" for name in expected]
+    errors = [metrics[f"{name}_stderr"] for name in names]
+    axes.errorbar([*expected], [metrics[name] for name in names], errors, linestyle="", marker="o", capsize=3, label="estimate")
+    wanted = [multiple * metrics["mi"] for multiple in expected.values()]
+    axes.plot([*expected], wanted, linestyle="", marker="_", markersize=30, color="black", label="0, 1, 2 times the estimate")
+    axes.legend()
+    return figure
+
+
+def permutation(permuted: "np.ndarray", observed: float) -> Figure:
+    """The statistic of permuted pairs as a histogram, and where the pairs themselves have it."""
+    figure, axes = _axes("statistic", "permutations")
+    axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
+    axes.axvline(observed, color="tab:orange", label="observed")
     axes.legend()
     return figure
 

@@ -4,12 +4,39 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
 
 from runners.errors import RunFailed
 
-FOLDS = "folds"
-"""What the standard error of a cross-fitted estimate is of."""
+NEAR = 0.5
+"""Nats below the cap at which an estimate begins to feel it."""
+
+
+class Error(NamedTuple):
+    """A standard error in nats, and what it is of."""
+
+    value: float
+    of: Literal["replicates", "folds", "test rows by influence values", "subsamples"]
+    freedom: int
+    """Degrees of freedom behind it."""
+
+
+def spread(values: Sequence[float]) -> Error:
+    """The standard error of the mean of two or more independent readings."""
+    return Error(statistics.stdev(values) / math.sqrt(len(values)), "replicates", len(values) - 1)
+
+
+def combined(errors: Sequence[Error], *, disjoint: bool) -> Error:
+    """The standard error of the mean of readings that have one each: on disjoint rows, or all on the same rows.
+
+    On disjoint rows it is sqrt(sum_k se_k^2) / K; on the same ones it is at most the mean of the errors, which is taken.
+    """
+    values = [each.value for each in errors]
+    if disjoint:
+        return Error(math.hypot(*values) / len(values), "folds", sum(each.freedom for each in errors))
+    return errors[0]._replace(value=statistics.fmean(values))
 
 
 @dataclass(frozen=True)
@@ -17,18 +44,18 @@ class Reading:
     """Readings of mutual information, one a copy, in nats."""
 
     values: Sequence[float]
-    own_stderr: float
-    """Standard error by other means than the values' spread; it counts where there is one copy, and of folds."""
-    own_stderr_of: str
+    error: Error
     kind: str
     """lower bound, upper bound or neither."""
     cap: float | None = None
     warnings: Sequence[str] = ()
     beside: Mapping[str, float | None] = field(default_factory=dict)
     """What else was computed, by its name in the metrics."""
+    pointwise: Mapping[str, Tensor] | None = field(default=None, compare=False)
+    """(M,) each: row of the table, fold (or copy), pmi in nats; None for pairs that stand in no table."""
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, [*self.values, self.own_stderr])):
+        if not all(map(math.isfinite, [*self.values, self.error.value])):
             raise RunFailed(
                 f"the estimate on held-out pairs is not finite, {self.values}; lower optimizer.lr or train for fewer steps"
             )
@@ -39,19 +66,22 @@ class Reading:
 
     def metrics(self, truth: float | None) -> dict[str, Any]:
         """The metrics of result.json."""
-        values, count = list(self.values), len(self.values)
-        independent = count > 1 and self.own_stderr_of != FOLDS
         return {
             "mi": self.mean,
-            "mi_stderr": statistics.stdev(values) / math.sqrt(count) if independent else self.own_stderr,
+            "mi_stderr": self.error.value,
             "mi_true": truth,
             "mi_cap": self.cap,
-            "mi_replicates": values,
-            "stderr_of": "replicates" if independent else self.own_stderr_of,
+            "mi_replicates": list(self.values),
+            "stderr_of": self.error.of,
             "kind": self.kind,
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings, *self._near_cap()],
             **self.beside,
         }
+
+    def _near_cap(self) -> list[str]:
+        if self.cap is None or self.mean < self.cap - NEAR:
+            return []
+        return [f"{self.mean:.2f} is within {NEAR} nat of {self.cap:.2f}, the most that it can read here, so it may be low"]
 
 
 def sentence(metrics: dict[str, Any]) -> str:

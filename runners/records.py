@@ -15,6 +15,7 @@ from runners.identity import config_hash, essence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
     from torch.utils.tensorboard import SummaryWriter
 
 PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
@@ -46,6 +47,10 @@ class Record(Protocol):
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
+    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None:
+        """Write a table of the test rows, each column (M,); it replaces an earlier one."""
+        ...
+
     def history(self) -> list[dict[str, Any]]:
         """Every line written so far, by this process or by those before it."""
         ...
@@ -71,6 +76,8 @@ class InMemory:
     def constants(self, values: Mapping[str, float | None]) -> None: ...
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
+
+    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None: ...
 
     def history(self) -> list[dict[str, Any]]:
         return self._history
@@ -145,6 +152,12 @@ class Recording:
         image = Summary.Image(encoded_image_string=picture)
         assert self.board.file_writer is not None
         self.board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+
+    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None:
+        import pandas as pd  # it takes half a second, which runs of no table need not wait for
+
+        table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
+        checkpoint.write_atomically(self.path / "pointwise.parquet", table.to_parquet(index=False))
 
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]

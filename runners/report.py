@@ -1,5 +1,6 @@
 """Report: run directories in, summary.csv, a table and figures out, without training anything again."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Report:
 
         def run(record: Record) -> Outcome:
             means = runs.aggregated(rows, keys, self.metric) if completed else pd.DataFrame()
-            summary = markdown(means, keys)
+            summary = markdown(means, keys, self.metric)
             (folder / "figures").mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "summary.csv", rows.to_csv(index=False).encode())
             write_atomically(folder / "summary.md", summary.encode())
@@ -71,20 +72,34 @@ class Report:
         return run
 
 
-def markdown(means: pd.DataFrame, keys: Sequence[str]) -> str:
-    """A Markdown table: the swept keys, the truth, mean ± sd over runs (± standard error where there is one run), runs."""
-    lines = [f"| {' | '.join([*keys, 'truth', 'mean ± sd', 'runs'])} |", "|" + " --- |" * (len(keys) + 3)]
+def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str) -> str:
+    """A Markdown table: the swept keys, the kind of bound where kinds differ, the truth, mean ± sd over runs, bits, runs.
+
+    A setting with one run has its standard error for the sd, and only a metric in nats has bits.
+    """
+    kinds = ["kind"] if "kind" in means and len({*means["kind"]}) > 1 else []
+    bits = ["bits"] if metric.startswith("mi") else []
+    columns = [*keys, *kinds, "truth", "mean ± sd", *bits, "runs"]
+    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
-        truth = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
-        cells = [*(_shown(row[key]) for key in keys), truth, f"{row['mean']:.3f} ± {spread}", str(row["runs"])]
-        lines.append(f"| {' | '.join(cells)} |")
+        cells = {key: _shown(row[key]) for key in [*keys, *kinds]}
+        cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
+        cells |= {"mean ± sd": f"{row['mean']:.3f} ± {spread}", "bits": f"{row['mean'] / math.log(2):.3f}"}
+        cells["runs"] = str(row["runs"])
+        lines.append(f"| {' | '.join(cells[column] for column in columns)} |")
     return "\n".join(lines) + "\n"
 
 
 def figures(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Iterator[tuple[str, plots.Figure]]:
-    """The metric against each numeric swept key, and against the truth where there is one; a line for each other setting."""
+    """The metric against each numeric swept key, and against the truth where there is one; a line for each other setting.
+
+    Where only names were swept, such as estimators, they stand side by side.
+    """
     axes = [key for key in keys if is_numeric_dtype(means[key])]
+    if keys and not axes:
+        labels = means[list(keys)].astype(str).agg(", ".join, axis=1)
+        yield "settings", plots.side_by_side(means.assign(label=labels), metric)
     if len(means["truth"].dropna().unique()) > 1:
         yield "truth", _figure(means, "truth", [key for key in keys if key not in axes], metric)
     for key in axes:

@@ -16,7 +16,16 @@ from runners.errors import ConfigError, Interrupted
 from runners.identity import differences
 from runners.records import Recording
 
-OWN = ("metrics.jsonl", "result.json", "checkpoint.pt", "run.log", ".hydra/*.yaml", "figures/*.png", "events.out.tfevents.*")
+OWN = (
+    "metrics.jsonl",
+    "result.json",
+    "checkpoint.pt",
+    "pointwise.parquet",
+    "run.log",
+    ".hydra/*.yaml",
+    "figures/*.png",
+    "events.out.tfevents.*",
+)
 """Everything that a run writes; `force` removes this and nothing else."""
 
 

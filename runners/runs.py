@@ -53,7 +53,7 @@ def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
 
 
 def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
-    """The completed runs of each setting of `keys` together: truth, mean, sd, standard error and number of runs.
+    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error and number of runs.
 
     A setting with a single run has no sd, and the standard error that the run itself states.
     """
@@ -77,7 +77,8 @@ def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
     own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
     truth = group[f"{metric}_true"].iloc[0] if f"{metric}_true" in group else float("nan")
     stderr = sd / count**0.5 if count > 1 else own
-    return {"truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
+    kind = group["kind"].iloc[0] if "kind" in group else ""
+    return {"kind": kind, "truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
 
 
 def _read(run: Path) -> dict[str, Any]:

@@ -24,6 +24,14 @@ def test_every_transform_that_a_configuration_may_name_works_by_row(name: str) -
     torch.testing.assert_close(change(rows(seed=1)[5:9]), changed[5:9])
 
 
+@pytest.mark.parametrize("name", get_args(transforms.Transform))
+def test_a_fitted_transform_is_its_state(name: str) -> None:
+    change = getattr(transforms, name)(rows())
+    again = transforms.restored(change._asdict())
+    assert type(again) is type(change)
+    assert torch.equal(again(rows(seed=1)), change(rows(seed=1)))
+
+
 def test_none_leaves_rows_alone() -> None:
     assert torch.equal(transforms.none(rows())(rows(seed=1)), rows(seed=1))
 

@@ -10,7 +10,7 @@ import torch
 from datasets.gaussians import CorrelatedGaussians
 from estimators.infonce import InfoNCE
 from models.critics import Separable
-from runners.estimate import Estimation
+from runners.estimation import Estimation
 
 
 @pytest.fixture

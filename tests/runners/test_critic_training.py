@@ -15,7 +15,7 @@ from estimators.mine import MINE
 from models.critics import Concat
 from runners import checkpoint
 from runners.critic_training import CriticTraining
-from runners.estimate import Estimation
+from runners.estimation import Estimation
 
 PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
 ROWS = Arrays(*PAIRS, validation=0.2, test=0.2, transform="standardise")

@@ -19,7 +19,8 @@ from estimators.nwj import NWJ
 from estimators.remine import ReMINE
 from models.scores import Scores, from_matrix
 from runners import evaluation
-from runners.feeds import Block, Part, RowHeldOut
+from runners.held_out import Block, RowHeldOut
+from runners.splits import Part
 
 PAIRS = CorrelatedGaussians(dim=2, rho=0.7, mutual_information=None)
 
@@ -61,7 +62,7 @@ def test_a_reading_is_the_bound_on_the_scores_of_all_blocks_together(estimator: 
 
 def test_pooling_reads_each_row_once_where_the_last_block_overlaps() -> None:
     x, y = PAIRS.sample(37, torch.Generator().manual_seed(0))
-    held_out = RowHeldOut({"test": Part([x], [y])}, block_size=16)
+    held_out = RowHeldOut({"test": Part([x], [y], [torch.arange(37)])}, block_size=16)
     pooled = read(DV(), held_out.blocks(0, "test", 0), Fixed())
     assert torch.equal(pooled.x, x)
     torch.testing.assert_close(pooled.scores.joint, Fixed()(x, y).joint)
@@ -113,7 +114,9 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
 ) -> None:
     pools = [read(estimator, blocks(count, size, seed), Fixed(negatives=negatives)) for seed in range(200)]
     values = torch.tensor([evaluation.value(estimator, each) for each in pools])
-    errors = torch.tensor([evaluation.stderr(estimator, each) for each in pools])
+    found = [evaluation.stderr(estimator, each) for each in pools]
+    assert {each.of for each in found} == {"subsamples" if count >= evaluation.GROUPS else "test rows by influence values"}
+    errors = torch.tensor([each.value for each in found])
     spread = values.std().item()  # itself known to 5 %
     assert errors.mean().item() == pytest.approx(spread, rel=0.35)
 
@@ -130,10 +133,11 @@ def test_the_standard_error_of_a_few_blocks_is_the_jackknife_of_reading_them_wit
         kept = [Block(block.x[rows], block.y[rows], first=0) for block in data]
         values.append(evaluation.value(estimator, read(estimator, kept, Fixed())))
     expected = math.sqrt((size - width) / width * statistics.pvariance(values))
-    assert evaluation.stderr(estimator, read(estimator, data, Fixed())) == pytest.approx(expected, rel=1e-3)
+    assert evaluation.stderr(estimator, read(estimator, data, Fixed())).value == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [4, 5, 9, 23])
 def test_the_standard_error_is_a_number_for_the_smallest_held_out_sets(size: int) -> None:
     error = evaluation.stderr(InfoNCE(), read(InfoNCE(), blocks(1, size, seed=0), Fixed()))
-    assert 0 < error < 2
+    assert 0 < error.value < 2
+    assert (error.of, error.freedom) == ("test rows by influence values", min(evaluation.GROUPS, size // 2) - 1)

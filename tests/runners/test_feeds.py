@@ -10,8 +10,11 @@ from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from datasets.transforms import Transform
 from runners import feeds
+from runners.batches import RowBatches
 from runners.errors import RunFailed
-from runners.feeds import Feed, FreshHeldOut, Part, RowBatches, RowHeldOut, Split, sampled, split_rows, tabled
+from runners.feeds import Feed, sampled, tabled
+from runners.held_out import FreshHeldOut, RowHeldOut
+from runners.splits import Part, Split, split_rows
 
 CPU = torch.device("cpu")
 
@@ -67,13 +70,13 @@ def test_a_batch_larger_than_the_training_rows_is_refused() -> None:
 
 @pytest.mark.parametrize("rows", [20, 21, 99])
 def test_splits_are_disjoint_and_cover_all_rows(rows: int) -> None:
-    splits = split_rows(table(rows), seed=0, replicates=3, device=CPU)
+    splits = split_rows(table(rows), seed=0, replicates=3, device=CPU).parts
     assert tuple(splits) == get_args(Split)
     for copy in range(3):
         seen = torch.cat([splits[name].x[copy][:, 0] for name in get_args(Split)])
         assert sorted(seen.tolist()) == list(range(rows))
-        assert all(torch.equal(x[copy], -y[copy]) for x, y in splits.values())
-    assert [len(x[0]) for x, _ in splits.values()] == [
+        assert all(torch.equal(each.x[copy], -each.y[copy]) for each in splits.values())
+    assert [len(each.x[0]) for each in splits.values()] == [
         rows - round(rows * 0.2) - round(rows * 0.3),
         round(rows * 0.2),
         round(rows * 0.3),
@@ -81,14 +84,14 @@ def test_splits_are_disjoint_and_cover_all_rows(rows: int) -> None:
 
 
 def test_each_copy_has_a_split_of_its_own_however_many_there_are() -> None:
-    few, many = (split_rows(table(40), seed=0, replicates=count, device=CPU)["test"][0] for count in (2, 5))
+    few, many = (split_rows(table(40), seed=0, replicates=count, device=CPU).parts["test"].x for count in (2, 5))
     assert all(map(torch.equal, few, many))
     assert len({tuple(copy[:, 0].tolist()) for copy in many}) == 5
 
 
 def test_the_transform_is_fitted_on_the_training_rows_alone() -> None:
-    raw = split_rows(table(50), seed=0, replicates=2, device=CPU)
-    changed = split_rows(table(50, "standardise"), seed=0, replicates=2, device=CPU)
+    raw = split_rows(table(50), seed=0, replicates=2, device=CPU).parts
+    changed = split_rows(table(50, "standardise"), seed=0, replicates=2, device=CPU).parts
     for copy in range(2):
         train = raw["train"][0][copy]
         torch.testing.assert_close(changed["train"][0][copy].mean(0), torch.zeros(1), atol=1e-6, rtol=0)
@@ -107,7 +110,11 @@ def test_splits_of_fewer_than_four_rows_are_refused() -> None:
 @pytest.mark.parametrize("size", [4, 16])
 @pytest.mark.parametrize("rows", [4, 5, 15, 16, 17, 31, 32, 33, 100])
 def test_every_held_out_row_is_read_exactly_once_in_blocks_of_one_size(rows: int, size: int) -> None:
-    blocks = list(RowHeldOut({"test": Part(*map(list, numbered(rows, copies=2)))}, size).blocks(1, "test", 0))
+    blocks = list(
+        RowHeldOut({"test": Part(*map(list, numbered(rows, copies=2)), rows=[torch.arange(rows)] * 2)}, size).blocks(
+            1, "test", 0
+        )
+    )
     assert len({len(block.x) for block in blocks}) == 1
     assert 2 <= len(blocks[0].x) <= size
     assert torch.cat([block.x[block.first :, 0] for block in blocks]).tolist() == list(range(rows))

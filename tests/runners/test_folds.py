@@ -12,10 +12,11 @@ from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
 from estimators.dv import DV
 from models.copula import GaussianCopula
-from runners import estimate
-from runners.estimate import Estimation
-from runners.feeds import Split, split_rows, tabled
+from runners import estimation
+from runners.estimation import Estimation
+from runners.feeds import tabled
 from runners.records import InMemory
+from runners.splits import Split, split_rows
 
 CPU = torch.device("cpu")
 COPULA = partial(
@@ -70,7 +71,7 @@ def gaussian(rows: int, seed: int, rho: float = 0.6, dim: int = 1) -> Arrays:
 
 @pytest.mark.parametrize(("rows", "folds"), [(60, 3), (61, 3), (62, 5), (47, 2)])
 def test_every_row_is_a_test_row_of_exactly_one_fold(rows: int, folds: int) -> None:
-    splits = split_rows(numbered(rows, folds), seed=0, replicates=1, device=CPU)
+    splits = split_rows(numbered(rows, folds), seed=0, replicates=1, device=CPU).parts
     read = torch.cat([*splits["test"].x])[:, 0]
     assert sorted(read.tolist()) == list(range(rows))
     for fold in range(folds):
@@ -92,7 +93,7 @@ def test_no_row_is_trained_on_by_the_fold_that_reads_it() -> None:
 
 def test_transforms_are_fitted_on_the_training_rows_of_each_fold() -> None:
     rows = Arrays(torch.randn(90, 1), torch.randn(90, 1), 0.1, 0.2, "standardise", folds=3)
-    for x in split_rows(rows, seed=0, replicates=1, device=CPU)["train"].x:
+    for x in split_rows(rows, seed=0, replicates=1, device=CPU).parts["train"].x:
         torch.testing.assert_close(x.mean(0), torch.zeros(1), atol=1e-6, rtol=0)
 
 
@@ -107,7 +108,7 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
 
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three standard errors."""
-    monkeypatch.setattr(estimate, "beside", lambda x, y, seed: {})
+    monkeypatch.setattr(estimation, "beside", lambda x, y, seed: {})
     found = [metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64) for seed in range(50)]
     spread = statistics.stdev(each["mi"] for each in found)
     stated = statistics.fmean(each["mi_stderr"] ** 2 for each in found) ** 0.5

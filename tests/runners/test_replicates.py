@@ -18,7 +18,7 @@ from estimators.mine import MINE
 from models.critics import Concat
 from runners import evaluation, feeds
 from runners.ensemble import Ensemble
-from runners.estimate import Estimation
+from runners.estimation import Estimation
 from runners.randomness import stream
 from runners.records import InMemory
 

@@ -38,7 +38,8 @@ def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: 
     table = (SWEEP / "summary.md").read_text()
     for truth in (1, 2):
         values = [each["metrics"]["mi"] for each in results() if each["metrics"].get("mi_true") == pytest.approx(truth)]
-        assert f"| {truth}.000 | {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} | 2 |" in table
+        mean = np.mean(values)
+        assert f"| {truth}.000 | {mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f} | 2 |" in table
     assert {path.name for path in (SWEEP / "figures").iterdir()} >= {"truth.png", "dataset.mutual_information.png"}
 
 
@@ -96,3 +97,13 @@ def test_a_report_of_failed_runs_alone_still_has_its_rows(command: Command) -> N
     assert ended.code == 0
     assert ended.out.startswith("0 of 1 runs completed")
     assert list(pd.read_csv("outputs/runs/s/summary.csv")["status"]) == ["failed"]
+
+
+def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Command) -> None:
+    assert command("-m", "name=s", "estimator=infonce,jsd").code == 0
+    assert command("runner=report", "runner.source=outputs/sweeps/s", "name=r").code == 0
+    table = (SWEEP / "summary.md").read_text()
+    assert "| estimator | kind | truth | mean ± sd | bits | runs |" in table
+    assert "| infonce | lower bound | 2.000 |" in table
+    assert "| jsd | neither | 2.000 |" in table
+    assert [path.name for path in (SWEEP / "figures").iterdir()] == ["settings.png"]

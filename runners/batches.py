@@ -1,0 +1,108 @@
+"""Training batches of pairs without end, for every copy of a run.
+
+R copies, B batch, N rows. Copy r draws from generators of its own, so that it does not depend on the others.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from datasets.interfaces import Joint
+from runners.errors import RunFailed
+from runners.randomness import generator
+
+LOOKED_AT = 4096
+"""Fresh rows that are looked at before step 0."""
+
+
+class Batches(Protocol):
+    """Training batches without end."""
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """The next batch of every copy, x (R, B, dim_x) and y (R, B, dim_y)."""
+        ...
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        """Training rows of one copy, x (N, dim_x) and y (N, dim_y), for whatever is fitted before step 0."""
+        ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+class FreshBatches:
+    """Every batch is sampled anew."""
+
+    def __init__(self, joint: Joint, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
+        self._joint, self._size, self._seed, self._device = joint, batch_size, seed, device
+        self._generators = [generator(device, seed, copy, "train") for copy in range(replicates)]
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        pairs = [self._joint.sample(self._size, each) for each in self._generators]
+        return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        return self._joint.sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
+
+    def state(self) -> dict[str, Any]:
+        return {"generators": [each.get_state() for each in self._generators]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for each, saved in zip(self._generators, state["generators"], strict=True):
+            each.set_state(saved)
+
+
+class RowBatches:
+    """Minibatches without replacement from x (R, N, dim_x), y (R, N, dim_y), every epoch in a new order less a ragged tail."""
+
+    def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
+        if batch_size > x.shape[1]:
+            fitting = 2 ** (x.shape[1].bit_length() - 1)
+            raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}; use {fitting}")
+        self._x, self._y, self._size = x, y, batch_size
+        self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
+        self._copies = torch.arange(len(x), device=x.device)[:, None]
+        self._order = self._shuffled()
+        self._position = 0
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        if self._position + self._size > self._order.shape[1]:
+            self._order, self._position = self._shuffled(), 0
+        rows = self._order[:, self._position : self._position + self._size]
+        self._position += self._size
+        return self._x[self._copies, rows], self._y[self._copies, rows]
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        return self._x[copy], self._y[copy]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "generators": [each.get_state() for each in self._generators],
+            "order": self._order,
+            "position": self._position,
+            "digest": self._digest,
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        if state["digest"] != self._digest:
+            raise RunFailed("the rows have changed since the checkpoint was written; use another name, or force=true")
+        for each, saved in zip(self._generators, state["generators"], strict=True):
+            each.set_state(saved)
+        self._order, self._position = state["order"].to(self._order.device), state["position"]
+
+    @cached_property
+    def _digest(self) -> str:
+        """A fingerprint of the training rows."""
+        digest = hashlib.sha256()
+        for values in (self._x, self._y):
+            digest.update(values.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _shuffled(self) -> Tensor:
+        rows = self._x.shape[1]
+        return torch.stack([torch.randperm(rows, generator=each, device=each.device) for each in self._generators])

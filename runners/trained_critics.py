@@ -1,0 +1,82 @@
+"""Critics that an earlier run has trained, to read other rows with."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from datasets import transforms
+from datasets.interfaces import Rows
+from estimators.base import Estimator
+from runners import checkpoint
+from runners.critic_reading import CriticReader, Critics, measurement
+from runners.ensemble import Ensemble
+from runners.errors import RunFailed
+from runners.held_out import RowHeldOut
+from runners.run_directory import read_result
+from runners.splits import Changes, whole
+
+LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping")
+"""What the state of a training has to have for its critics to read other rows."""
+
+
+class TrainedCritics(NamedTuple):
+    """The critics of a completed run."""
+
+    path: Path
+    state: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainedCritics":
+        """The last state of a completed run's training.
+
+        Raises ValueError if there is no such run, or it has no critics.
+        """
+        result = read_result(path)
+        if result is None:
+            raise ValueError(f"load must name the folder of a run, but there is no result.json in {path}")
+        if result["status"] != "completed":
+            raise ValueError(f"load must name a completed run, but {path} is {result['status']}; run it to its end first")
+        try:
+            saved = checkpoint.load(path / "checkpoint.pt")
+        except RunFailed as error:
+            raise ValueError(f"load must name a run whose critics can be read: {error}") from error
+        state = (saved or {}).get("task", {})
+        if not state.keys() >= {*LEARNT}:
+            raise ValueError(f"load must name a run that has trained critics, but the checkpoint of {path} holds none")
+        return cls(path, state)
+
+    def reader(
+        self,
+        rows: Rows,
+        critic: Critics,
+        estimator: Estimator,
+        ensemble: Callable[..., Ensemble],
+        block_size: int,
+        device: torch.device,
+    ) -> CriticReader:
+        """What reads all rows by every copy, each with the transform that was fitted to its own training rows.
+
+        Raises ValueError where dimensions, critic or estimator are not those of the run.
+        """
+        dims = [rows.x.shape[-1], rows.y.shape[-1]]
+        if dims != self.state["dims"]:
+            raise ValueError(f"load reads x and y of {self.state['dims']} columns in {self.path}, but these rows have {dims}")
+        changes: list[Changes] = [
+            (transforms.restored(of_x), transforms.restored(of_y)) for of_x, of_y in self.state["changes"]
+        ]
+        made = ensemble(lambda index: _blank(critic, estimator, dims, device), replicates=len(changes))
+        if repr(made.copy(0)) != self.state["measurement"]:
+            raise ValueError(f"load needs the critic and the estimator of {self.path}; repeat its settings beside runner.load")
+        made.load(self.state["ensemble"])
+        held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)
+        best = self.state["stopping"].get("best")
+        return CriticReader(made, held_out, estimator.kind, "readers of the same rows", best)
+
+
+def _blank(critic: Critics, estimator: Estimator, dims: list[int], device: torch.device) -> nn.Module:
+    """Networks of the right shapes: what they see before the first step is noise, and what they make of it written over."""
+    x, y = (torch.randn(4 * sum(dims) + 64, dim).to(device) for dim in dims)
+    return measurement(critic, estimator, x, y)
