@@ -4,6 +4,7 @@ import copy
 import math
 import statistics
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,12 +16,20 @@ from estimators.measurement import Measurement
 from runners import evaluation
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble, Weights
-from runners.feeds import Feed, Split
+from runners.feeds import Batches, Feed, Split
 from runners.readings import FOLDS, Reading
 from runners.schedule import Schedule
 
 Critics = Callable[[int, int], nn.Module]
 """Makes a critic for the dimensions of x and y."""
+
+
+def measured(critic: Critics, estimator: Estimator, batches: Batches, index: int) -> Measurement:
+    """Copy `index` of a critic with its estimator, shown that copy's training rows."""
+    x, y = batches.look(index)
+    measurement = Measurement(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
+    measurement.prepare(x, y)
+    return measurement
 
 
 class CriticTraining:
@@ -44,13 +53,7 @@ class CriticTraining:
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
     ) -> None:
         self._feed, self._kind, self._folds = feed, estimator.kind, folds
-
-        def build(index: int) -> nn.Module:
-            measurement = Measurement(critic(*feed.dims), copy.deepcopy(estimator))
-            measurement.prepare(*feed.batches.look(index))
-            return measurement
-
-        self._ensemble = ensemble(build)
+        self._ensemble = ensemble(partial(measured, critic, estimator, feed.batches))
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
             self._ensemble.check(x[:, :rows], y[:, :rows])

@@ -4,7 +4,7 @@ R copies, B batch, N rows. Copy r draws from generators of its own, so that it d
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
@@ -71,23 +71,29 @@ class HeldOut(Protocol):
 
 
 class FreshBatches:
-    """Every batch is sampled anew."""
+    """Every batch is sampled anew, from the distribution of its step."""
 
-    def __init__(self, joint: Joint, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
-        self._joint, self._size, self._seed, self._device = joint, batch_size, seed, device
+    def __init__(
+        self, at: Callable[[int], Joint], *, batch_size: int, seed: int, replicates: int, device: torch.device
+    ) -> None:
+        self._at, self._step = at, 0
+        self._size, self._seed, self._device = batch_size, seed, device
         self._generators = [generator(device, seed, copy, "train") for copy in range(replicates)]
 
     def draw(self) -> tuple[Tensor, Tensor]:
-        pairs = [self._joint.sample(self._size, each) for each in self._generators]
+        joint = self._at(self._step)
+        pairs = [joint.sample(self._size, each) for each in self._generators]
+        self._step += 1
         return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
 
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
-        return self._joint.sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
+        return self._at(0).sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
 
     def state(self) -> dict[str, Any]:
-        return {"generators": [each.get_state() for each in self._generators]}
+        return {"generators": [each.get_state() for each in self._generators], "step": self._step}
 
     def load(self, state: Mapping[str, Any]) -> None:
+        self._step = state["step"]
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
 
@@ -195,12 +201,6 @@ class Feed:
     zeros: tuple[Tensor, Tensor]
     """A batch of the shapes to come, x (R, B, dim_x) and y (R, B, dim_y)."""
 
-    @property
-    def dims(self) -> tuple[int, int]:
-        """Dimensions of x and y."""
-        x, y = self.zeros
-        return x.shape[-1], y.shape[-1]
-
 
 def sampled(
     joint: Joint,
@@ -215,13 +215,13 @@ def sampled(
 ) -> Feed:
     """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy; held-out ones always fresh."""
     if train_rows is None:
-        batches = FreshBatches(joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
+        batches = FreshBatches(lambda _: joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
     else:
         pairs = [joint.sample(train_rows, generator(device, seed, copy, "rows")) for copy in range(replicates)]
         x, y = (torch.stack(values) for values in zip(*pairs, strict=True))
         batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     held_out = FreshHeldOut(joint, min(eval_batch_size, MONITORED * batch_size), eval_batches, eval_batch_size, seed, device)
-    return Feed(batches, held_out, _zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device))
+    return Feed(batches, held_out, zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device))
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
@@ -232,7 +232,7 @@ def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, repl
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
     x, y = (_even(copies) for copies in splits["train"])
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
-    return Feed(batches, RowHeldOut(splits, eval_batch_size), _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
+    return Feed(batches, RowHeldOut(splits, eval_batch_size), zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device))
 
 
 def every_row(
@@ -247,7 +247,8 @@ def every_row(
     return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
 
 
-def _zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A batch of zeros, x (R, B, dim_x) and y (R, B, dim_y)."""
     return torch.zeros(replicates, batch_size, dim_x, device=device), torch.zeros(replicates, batch_size, dim_y, device=device)
 
 

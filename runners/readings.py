@@ -10,6 +10,8 @@ from runners.errors import RunFailed
 
 FOLDS = "folds"
 """What the standard error of a cross-fitted estimate is of."""
+REPLICATES = "replicates"
+"""What that of independent copies is of."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Reading:
             "mi_true": truth,
             "mi_cap": self.cap,
             "mi_replicates": values,
-            "stderr_of": "replicates" if independent else self.own_stderr_of,
+            "stderr_of": REPLICATES if independent else self.own_stderr_of,
             "kind": self.kind,
             "warnings": list(self.warnings),
             **self.beside,

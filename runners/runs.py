@@ -1,13 +1,14 @@
 """Run directories read back as tables."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
 from runners.errors import ConfigError
+from runners.readings import REPLICATES
 
 REPEATS = ("seed", "name", "force")
 """Overrides that tell runs of one setting apart."""
@@ -30,7 +31,8 @@ def found(sources: Iterable[Path]) -> list[Path]:
 def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
     """One row a run (folder, status, overrides, metrics of one value, seed, steps, seconds, error), and the swept keys.
 
-    Completed runs that do not have the metric, such as earlier reports, are left out.
+    A run over several levels has a row for each, and `level` is one of the keys then. Completed runs that do not have the
+    metric, such as earlier reports, are left out.
 
     Raises ConfigError if a result cannot be read.
     """
@@ -38,10 +40,12 @@ def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
     for run in runs:
         try:
             result: dict[str, Any] = json.loads((run / "result.json").read_text())
-            if result["status"] == "completed" and metric not in result["metrics"]:
-                continue
-            overrides.append(_settings(result["overrides"]))
-            rows.append({"run": str(run), "status": result["status"], **overrides[-1], **_numbers(result)})
+            for level in result["metrics"].get("levels", [{}]):
+                metrics = result["metrics"] | level
+                if result["status"] == "completed" and metric not in metrics:
+                    continue
+                overrides.append(_settings(result["overrides"]) | {key: level[key] for key in level if key == "level"})
+                rows.append({"run": str(run), "status": result["status"], **overrides[-1], **_numbers(result, metrics)})
         except (OSError, ValueError, KeyError) as error:
             raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
     frame = pd.DataFrame(rows)
@@ -49,13 +53,13 @@ def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
 
 
-def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
-    """The completed runs of each setting of `keys` together: truth, mean, sd, standard error and number of runs.
+def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> pd.DataFrame:
+    """The completed runs of each setting of `keys` together: truth, mean, sd, standard error and number; the means beside.
 
-    A setting with a single run has no sd, and the standard error that the run itself states.
+    The replicates of a run count as runs. A single one has no sd, and the standard error that the run itself states.
     """
     done = rows.query("status == 'completed'")
-    pooled = [(setting, _pooled(group, metric)) for setting, group in grouped(done, keys)]
+    pooled = [(setting, group[[*beside]].mean().to_dict() | _pooled(group, metric)) for setting, group in grouped(done, keys)]
     return pd.DataFrame([{**dict(zip(keys, setting, strict=True)), **values} for setting, values in pooled])
 
 
@@ -69,7 +73,8 @@ def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any
 
 
 def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
-    values, count = group[metric], len(group)
+    values = pd.Series([value for row in group.to_dict("records") for value in _copies(row, metric)])
+    count = len(values)
     sd = values.std(ddof=1)
     own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
     truth = group[f"{metric}_true"].iloc[0] if f"{metric}_true" in group else float("nan")
@@ -77,13 +82,20 @@ def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
     return {"truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
 
 
+def _copies(row: dict[Any, Any], metric: str) -> list[float]:
+    """The metric of each independent copy in a run; folds are none."""
+    each = row.get(f"{metric}_replicates")
+    return each if isinstance(each, list) and row["stderr_of"] == REPLICATES else [row[metric]]
+
+
 def _settings(overrides: Iterable[str]) -> dict[str, float | str]:
     parts = [each.lstrip("+").partition("=") for each in overrides]
     return {key: _number(value) for key, _, value in parts if key not in REPEATS}
 
 
-def _numbers(result: dict[str, Any]) -> dict[str, Any]:
-    metrics = {key: value for key, value in result["metrics"].items() if not isinstance(value, list)}
+def _numbers(result: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and short texts; of the lists those alone that have a number for each copy."""
+    metrics = {key: value for key, value in metrics.items() if key.endswith("_replicates") or not isinstance(value, list)}
     facts = {key: result[key] for key in ("seed", "steps", "seconds", "steps_per_second")}
     return {**metrics, **facts, "error": (result["error"] or {}).get("message", "")}
 
