@@ -65,13 +65,17 @@ class Climb:
         if not 2 <= self.window <= self.dataset.steps:
             raise ValueError(f"window must be at least 2 and at most a level's {self.dataset.steps} steps, got {self.window}")
 
+    @property
+    def steps(self) -> int:
+        """Those of all levels."""
+        return self.dataset.steps * len(self.dataset.levels)
+
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build the networks and try them on a batch of zeros.
 
         Raises ValueError for whatever is wrong with the settings.
         """
-        steps = self.dataset.steps * len(self.dataset.levels)
-        cadence = Cadence(steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        cadence = Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
         task = self.task()
 
         def run(record: Record) -> Outcome:
@@ -106,7 +110,7 @@ class Climb:
         )
         first = self.dataset.at(0)
         zeros = feeds.zeros(self.replicates, self.batch_size, first.dim_x, first.dim_y, device)
-        return Climbing(batches, ensemble, self.optimizer, zeros)
+        return Climbing(batches, ensemble, self.optimizer, zeros, self.steps)
 
     def _levels(self, values: Tensor) -> list[dict[str, Any]]:
         """What was read (R, S), level by level."""
@@ -127,34 +131,32 @@ class Climbing:
         ensemble: Ensemble,
         optimizer: Callable[[list[Tensor]], Optimizer],
         zeros: tuple[Tensor, Tensor],
+        steps: int,
     ) -> None:
         ensemble.check(*zeros)
         if not ensemble.parameters.numel():
             raise ValueError("critic must have weights to train, got none; use critic=separable")
         self.batches, self.ensemble = batches, ensemble
         self._optimizer = optimizer([ensemble.parameters])
-        self._values: list[Tensor] = []
+        self.values = torch.zeros(ensemble.replicates, steps, device=ensemble.parameters.device)
+        """(R, S) what the batch of each step read, nats; made at once, because many small tensors would scatter the memory."""
         measurement = ensemble.copy(0).eval()
         assert isinstance(measurement, Measurement)
         x, y = zeros
         self.cap = measurement.estimator.cap(measurement.scores(x[0], y[0]).product.shape[-1])
         """The most nats that a batch can read, or None."""
 
-    @property
-    def values(self) -> Tensor:
-        """(R, S) what the batch of each step read, nats."""
-        return torch.stack(self._values, dim=-1)
-
     def step(self) -> dict[str, Tensor]:
         x, y = self.batches.draw()
-        self._values.append(self.ensemble.read(x, y).value.view(-1))
+        value = self.ensemble.read(x, y).value.view(-1)
+        self.values[:, self.ensemble.steps] = value
         bound: Bound = self.ensemble(x, y)
         self.ensemble.descend(bound.fit, self._optimizer)
-        return {"loss": bound.fit.detach(), "mi": self._values[-1]}
+        return {"loss": bound.fit.detach(), "mi": value}
 
     def evaluate(self, step: int) -> dict[str, Any]:
         """The mean of the latest values, which are held out as they are."""
-        return {"mi": torch.stack(self._values[-plots.SPAN :]).mean().item()}
+        return {"mi": self.values[:, max(0, step - plots.SPAN) : step].mean().item()}
 
     def finished(self) -> bool:
         return False
@@ -171,7 +173,7 @@ class Climbing:
         self.ensemble.load(state["ensemble"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.batches.load(state["batches"])
-        self._values = list(state["values"].unbind(-1))
+        self.values.copy_(state["values"])
 
 
 def level(nats: float, values: Tensor) -> dict[str, Any]:
