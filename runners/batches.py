@@ -4,7 +4,7 @@ R copies, B batch, N rows. Copy r draws from generators of its own, so that it d
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -36,23 +36,29 @@ class Batches(Protocol):
 
 
 class FreshBatches:
-    """Every batch is sampled anew."""
+    """Every batch is sampled anew, from the distribution of its step."""
 
-    def __init__(self, joint: Joint, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
-        self._joint, self._size, self._seed, self._device = joint, batch_size, seed, device
+    def __init__(
+        self, at: Callable[[int], Joint], *, batch_size: int, seed: int, replicates: int, device: torch.device
+    ) -> None:
+        self._at, self._step = at, 0
+        self._size, self._seed, self._device = batch_size, seed, device
         self._generators = [generator(device, seed, copy, "train") for copy in range(replicates)]
 
     def draw(self) -> tuple[Tensor, Tensor]:
-        pairs = [self._joint.sample(self._size, each) for each in self._generators]
+        joint = self._at(self._step)
+        pairs = [joint.sample(self._size, each) for each in self._generators]
+        self._step += 1
         return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
 
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
-        return self._joint.sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
+        return self._at(0).sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
 
     def state(self) -> dict[str, Any]:
-        return {"generators": [each.get_state() for each in self._generators]}
+        return {"generators": [each.get_state() for each in self._generators], "step": self._step}
 
     def load(self, state: Mapping[str, Any]) -> None:
+        self._step = state["step"]
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
 

@@ -75,7 +75,7 @@ class CriticTraining:
             "optimizer": self._optimizer.state_dict(),
             "batches": self._feed.batches.state(),
             "stopping": self._stopping.state() if self._stopping else {},
-            "dims": [*self._feed.dims],
+            "dims": [rows.shape[-1] for rows in self._feed.zeros],
             "measurement": repr(self._ensemble.copy(0)),
             "changes": [[change._asdict() for change in pair] for pair in self._feed.changes],
         }

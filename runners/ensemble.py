@@ -73,6 +73,15 @@ class Ensemble:
         with self._precision:
             return self._forward(self._parameters, self._buffers, inputs)
 
+    @torch.no_grad()
+    def read(self, *inputs: Tensor) -> Any:
+        """The same by the averaged weights and in evaluation mode, so that nothing is committed."""
+        self._reader.eval()
+        with self._precision:
+            if self.replicates == 1:
+                return self._read_copy(self._readable, tuple(tensor[0] for tensor in inputs))
+            return torch.func.vmap(self._read_copy)(self._readable, inputs)
+
     def descend(self, losses: Tensor, optimizer: Optimizer) -> None:
         """One step of the optimiser down the losses of all copies, (R,) or (), and of the averages behind it."""
         assert self.parameters.grad is not None, "made with the parameters"
@@ -146,6 +155,9 @@ class Ensemble:
 
     def _run_copy(self, parameters: Any, buffers: Any, inputs: tuple[Tensor, ...]) -> Any:
         return functional_call(self._module, (parameters, buffers), inputs)
+
+    def _read_copy(self, weights: Any, inputs: tuple[Tensor, ...]) -> Any:
+        return functional_call(self._reader, weights, inputs)
 
     def _leading(self, tensor: Tensor) -> Tensor:
         return tensor.unsqueeze(0) if self.replicates == 1 else tensor

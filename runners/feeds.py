@@ -34,12 +34,6 @@ class Feed:
     changes: Sequence[Changes]
     """What each copy's x and y went through before they came here."""
 
-    @property
-    def dims(self) -> tuple[int, int]:
-        """Dimensions of x and y."""
-        x, y = self.zeros
-        return x.shape[-1], y.shape[-1]
-
 
 def sampled(
     joint: Joint,
@@ -54,14 +48,14 @@ def sampled(
 ) -> Feed:
     """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy; held-out ones always fresh."""
     if train_rows is None:
-        batches = FreshBatches(joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
+        batches = FreshBatches(lambda _: joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
     else:
         pairs = [joint.sample(train_rows, generator(device, seed, copy, "rows")) for copy in range(replicates)]
         x, y = (torch.stack(values) for values in zip(*pairs, strict=True))
         batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     held_out = FreshHeldOut(joint, min(eval_batch_size, MONITORED * batch_size), eval_batches, eval_batch_size, seed, device)
-    zeros = _zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device)
-    return Feed(batches, held_out, zeros, [(Unchanged(), Unchanged())] * replicates)
+    empty = zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device)
+    return Feed(batches, held_out, empty, [(Unchanged(), Unchanged())] * replicates)
 
 
 def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
@@ -72,10 +66,10 @@ def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, repl
     splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
     x, y = _even(splits.parts["train"].x), _even(splits.parts["train"].y)
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
-    zeros = _zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
+    empty = zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
     parts = dict(splits.parts)
     parts["validation"] = parts["validation"].first(WATCHED)
-    return Feed(batches, RowHeldOut(parts, eval_batch_size), zeros, splits.changes)
+    return Feed(batches, RowHeldOut(parts, eval_batch_size), empty, splits.changes)
 
 
 def every_row(
@@ -90,7 +84,8 @@ def every_row(
     return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
 
 
-def _zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def zeros(replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A batch of zeros, x (R, B, dim_x) and y (R, B, dim_y)."""
     return torch.zeros(replicates, batch_size, dim_x, device=device), torch.zeros(replicates, batch_size, dim_y, device=device)
 
 

@@ -29,7 +29,7 @@ class Task(Protocol):
         ...
 
     def evaluate(self, step: int) -> Mapping[str, Any]:
-        """Held-out quantities after `step` steps, to be recorded as the validation split."""
+        """Held-out quantities after `step` steps, if there are any, to be recorded as the validation split."""
         ...
 
     def finished(self) -> bool:
@@ -119,7 +119,8 @@ class Loop:
         for name, value in values.items():
             if not all(map(math.isfinite, value if isinstance(value, list) else [value])):
                 raise RunFailed(f"{name} of the validation pairs is not finite at step {self._step} ({value}); {REMEDY}")
-        self._record.write(self._step, "validation", values)
+        if values:
+            self._record.write(self._step, "validation", values)
         return "  ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float))
 
     def _finite(self) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Every figure, drawn from records alone and in one style."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from torch import Tensor
 
 TRUTH = {"color": "black", "linewidth": 1.2}
+SPAN = 200
+"""Values that a moving average of single batches is taken over."""
 CAP = {"color": "tab:red", "linestyle": "--", "linewidth": 1.0}
 
 
@@ -37,13 +40,28 @@ def estimate_by_step(history: Iterable[Mapping[str, Any]], truth: float | None, 
     return figure
 
 
-def against(key: str, lines: Mapping[str, "pd.DataFrame"], truth: "pd.DataFrame", metric: str) -> Figure:
-    """Mean and standard error of the metric against `key`, a line a label, and the truth (columns key, mean, stderr, truth)."""
+def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Figure:
+    """What each batch read (S,), its moving average over the steps before, the truth and the cap, as in Poole et al. 2019."""
+    figure, axes = _axes("step", "I(X;Y) in nats")
+    sums = values.double().cumsum(0)
+    means = (sums[SPAN:] - sums[:-SPAN]) / SPAN
+    axes.plot(values.tolist(), color="tab:blue", alpha=0.25, linewidth=0.5, label="a batch")
+    axes.plot(range(SPAN, len(values)), means.tolist(), color="tab:blue", label=f"mean of {SPAN} batches")
+    axes.plot(truth, label="truth", **TRUTH)
+    _level(axes, cap, "cap of a batch", CAP)
+    axes.set_ylim(min(0, *truth) - 1, max(truth) * 1.5)
+    axes.legend()
+    return figure
+
+
+def against(key: str, lines: Mapping[str, "pd.DataFrame"], metric: str) -> Figure:
+    """Mean and standard error of the metric against `key`, a line a label with its truth (columns key, mean, stderr, truth)."""
     figure, axes = _axes(key, f"{metric} in nats")
     for label, points in lines.items():
         axes.errorbar(points[key], points["mean"], points["stderr"], marker="o", markersize=3, capsize=2, label=label)
-    if len(truth):
-        axes.plot(truth[key], truth["truth"], label="truth", zorder=0, **TRUTH)
+    known = [points for points in lines.values() if bool(points["truth"].notna().any())]
+    for index, points in enumerate(known):
+        axes.plot(points[key], points["truth"], label=None if index else "truth", zorder=0, **TRUTH)
     axes.legend()
     return figure
 

@@ -19,12 +19,13 @@ from runners.records import Outcome, Record
 class Report:
     """Reads every run at or below `source`, one folder or several, and writes into `into`, by default the one source.
 
-    `page` names a Markdown file, such as RESULTS.md, in which the table replaces what stands between `<!-- block -->` and
-    `<!-- /block -->`.
+    The table is of `metric`, with a column for the mean of each in `beside`. `page` names a Markdown file, such as RESULTS.md,
+    in which the table replaces what stands between `<!-- block -->` and `<!-- /block -->`.
     """
 
     source: str | Sequence[str]
     metric: str
+    beside: Sequence[str]
     into: str | None
     page: str | None
     block: str | None
@@ -43,8 +44,9 @@ class Report:
         sources = [self.source] if isinstance(self.source, str) else self.source
         rows, keys = runs.table(runs.found(map(Path, sources)), self.metric)
         completed = "completed" in set(rows["status"])
-        if completed and self.metric not in rows:
-            raise ConfigError(f"metric must be one that the runs have, got {self.metric}; they have {', '.join(rows.columns)}")
+        for name, metric in [("metric", self.metric), *(("beside", each) for each in self.beside)]:
+            if completed and metric not in rows:
+                raise ConfigError(f"{name} must be one that the runs have, got {metric}; they have {', '.join(rows.columns)}")
         folder = Path(self.into or sources[0])
         page = "" if self.page is None else Path(self.page).read_text()
         name = re.escape(self.block or "")
@@ -55,8 +57,8 @@ class Report:
             )
 
         def run(record: Record) -> Outcome:
-            means = runs.aggregated(rows, keys, self.metric) if completed else pd.DataFrame()
-            summary = markdown(means, keys, self.metric)
+            means = runs.aggregated(rows, keys, self.metric, self.beside) if completed else pd.DataFrame()
+            summary = markdown(means, keys, self.metric, self.beside)
             (folder / "figures").mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "summary.csv", rows.to_csv(index=False).encode())
             write_atomically(folder / "summary.md", summary.encode())
@@ -65,25 +67,27 @@ class Report:
             for name, figure in figures(means, keys, self.metric) if completed else ():
                 write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
                 record.figure(name, figure, 0)
-            done = len(rows.query("status == 'completed'"))
-            line = f"{done} of {len(rows)} runs completed; {folder / 'summary.csv'}"
-            return Outcome({"runs": len(rows), "completed": done}, float(done), line)
+            statuses = dict(zip(rows["run"], rows["status"], strict=True))
+            done, total = list(statuses.values()).count("completed"), len(statuses)
+            line = f"{done} of {total} runs completed; {folder / 'summary.csv'}"
+            return Outcome({"runs": total, "completed": done}, float(done), line)
 
         return run
 
 
-def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str) -> str:
-    """A Markdown table: the swept keys, the kind of bound where kinds differ, the truth, mean ± sd over runs, bits, runs.
+def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> str:
+    """A Markdown table: the swept keys, the kind where kinds differ, the truth, what stands beside, mean ± sd over runs,
+    bits, runs.
 
     A setting with one run has its standard error for the sd, and only a metric in nats has bits.
     """
     kinds = ["kind"] if "kind" in means and len({*means["kind"]}) > 1 else []
     bits = ["bits"] if metric.startswith("mi") else []
-    columns = [*keys, *kinds, "truth", "mean ± sd", *bits, "runs"]
+    columns = [*keys, *kinds, "truth", *beside, "mean ± sd", *bits, "runs"]
     lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
-        cells = {key: _shown(row[key]) for key in [*keys, *kinds]}
+        cells = {key: _shown(row[key]) for key in [*keys, *kinds]} | {name: f"{row[name]:.3f}" for name in beside}
         cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
         cells |= {"mean ± sd": f"{row['mean']:.3f} ± {spread}", "bits": f"{row['mean'] / math.log(2):.3f}"}
         cells["runs"] = str(row["runs"])
@@ -109,8 +113,10 @@ def figures(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Iterator[t
 def _figure(means: pd.DataFrame, key: str, others: Sequence[str], metric: str) -> plots.Figure:
     ordered = means.sort_values(key)
     lines = {", ".join(map(str, setting)) or metric: group for setting, group in runs.grouped(ordered, others)}
-    return plots.against(key, lines, ordered.dropna(subset=["truth"]), metric)
+    return plots.against(key, lines, metric)
 
 
 def _shown(value: float | str) -> str:
+    if pd.isna(value):
+        return ""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -32,33 +32,42 @@ def found(sources: Iterable[Path]) -> list[Path]:
 def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
     """One row a run (folder, status, settings, metrics of one value, seed, steps, seconds, error), and the swept keys.
 
-    The settings are what any of the runs has overridden. Completed runs that do not have a metric that others have, such as
-    earlier reports, are left out.
+    The settings are what any of the runs has overridden. A run over several levels has a row for each, and `level` is one of
+    the keys then. Completed runs that do not have a metric that others have, such as earlier reports, are left out.
 
     Raises ConfigError if a result cannot be read.
     """
     results = {run: _read(run) for run in runs}
-    if any(metric in result["metrics"] for result in results.values()):
+    if any(metric in each for result in results.values() for each in _levels(result)):
         results = {
-            run: result for run, result in results.items() if result["status"] != "completed" or metric in result["metrics"]
+            run: result
+            for run, result in results.items()
+            if result["status"] != "completed" or any(metric in each for each in _levels(result))
         }
     given = {run: _given(result["overrides"]) for run, result in results.items()}
     keys = list(dict.fromkeys(key for each in given.values() for key in each))
     rows = [
-        {"run": str(run), "status": result["status"], **_settings(run, given[run], keys), **_numbers(result)}
+        {
+            "run": str(run),
+            "status": result["status"],
+            **_settings(run, given[run], keys),
+            **_numbers(result, metrics),
+        }
         for run, result in results.items()
+        for metrics in _levels(result)
     ]
     frame = pd.DataFrame(rows)
+    keys += ["level"] if "level" in frame else []
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
 
 
-def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.DataFrame:
-    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error and number of runs.
+def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> pd.DataFrame:
+    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error, number; the means beside.
 
-    A setting with a single run has no sd, and the standard error that the run itself states.
+    The replicates of a run count as runs. A single one has no sd, and the standard error that the run itself states.
     """
     done = rows.query("status == 'completed'")
-    pooled = [(setting, _pooled(group, metric)) for setting, group in grouped(done, keys)]
+    pooled = [(setting, group[[*beside]].mean().to_dict() | _pooled(group, metric)) for setting, group in grouped(done, keys)]
     return pd.DataFrame([{**dict(zip(keys, setting, strict=True)), **values} for setting, values in pooled])
 
 
@@ -72,7 +81,8 @@ def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any
 
 
 def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
-    values, count = group[metric], len(group)
+    values = pd.Series([value for row in group.to_dict("records") for value in _copies(row, metric)])
+    count = len(values)
     sd = values.std(ddof=1)
     own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
     truth = group[f"{metric}_true"].iloc[0] if f"{metric}_true" in group else float("nan")
@@ -81,13 +91,24 @@ def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
     return {"kind": kind, "truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
 
 
+def _copies(row: dict[Any, Any], metric: str) -> list[float]:
+    """The metric of each independent copy in a run; folds are none."""
+    each = row.get(f"{metric}_replicates")
+    return each if isinstance(each, list) and row["stderr_of"] == "replicates" else [row[metric]]
+
+
 def _read(run: Path) -> dict[str, Any]:
     try:
         result: dict[str, Any] = json.loads((run / "result.json").read_text())
-        _ = _numbers(result), result["status"], result["overrides"]
+        _ = [_numbers(result, metrics) for metrics in _levels(result)], result["status"], result["overrides"]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
     return result
+
+
+def _levels(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The metrics of a run, or those of each level of one over several."""
+    return [result["metrics"] | level for level in result["metrics"].get("levels", [{}])]
 
 
 def _given(overrides: Iterable[str]) -> dict[str, str]:
@@ -110,8 +131,9 @@ def _composed(run: Path) -> dict[str, str]:
     return {key: json.dumps(value, separators=(",", ":")).replace('"', "") for key, value in values.items()}
 
 
-def _numbers(result: dict[str, Any]) -> dict[str, Any]:
-    metrics = {key: value for key, value in result["metrics"].items() if not isinstance(value, list)}
+def _numbers(result: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and short texts; of the lists those alone that have a number for each copy."""
+    metrics = {key: value for key, value in metrics.items() if key.endswith("_replicates") or not isinstance(value, list)}
     facts = {key: result[key] for key in ("seed", "steps", "seconds", "steps_per_second")}
     return {**metrics, **facts, "error": (result["error"] or {}).get("message", "")}
 

@@ -180,7 +180,6 @@ def test_a_table_is_trained_on_its_training_rows_and_read_on_the_others() -> Non
     assert (len(trained), len(read["validation"]), len(read["test"])) == (20, 8, 12)
     assert not trained & read["validation"]
     assert not (trained | read["validation"]) & read["test"]
-    assert data.dims == (1, 1)
 
 
 def test_a_checkpoint_of_other_rows_is_refused() -> None:

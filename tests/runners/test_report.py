@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from runners.runs import aggregated
+
 SWEEP = Path("outputs/sweeps/s")
 Command = Callable[..., Any]
 
@@ -55,6 +57,17 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     assert ended.code == 2
     assert "block must be one that stands in RESULTS.md" in ended.err
     assert page.read_text() == before
+
+
+@pytest.mark.parametrize(("stderr_of", "count"), [("replicates", 6), ("folds", 2)])
+def test_replicates_count_as_runs_and_folds_do_not(stderr_of: str, count: int) -> None:
+    copies = [[1.0, 4.0, 1.0], [1.0, 1.0, 7.0]]
+    means = [float(np.mean(each)) for each in copies]
+    rows = pd.DataFrame({"status": "completed", "mi": means, "mi_replicates": copies, "stderr_of": stderr_of})
+    [pooled] = aggregated(rows, [], "mi").to_dict("records")
+    assert pooled["runs"] == count
+    assert pooled["mean"] == pytest.approx(np.mean(means))
+    assert pooled["sd"] == pytest.approx(np.std(copies if stderr_of == "replicates" else means, ddof=1))
 
 
 @pytest.mark.parametrize(
