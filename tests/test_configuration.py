@@ -89,6 +89,12 @@ def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path, compose
             assert given == {each.name for each in parameters}
 
 
+@pytest.mark.parametrize("path", sorted((CONF / "estimator").glob("*.yaml")), ids=choice)
+def test_an_estimator_says_first_what_it_bounds(path: Path) -> None:
+    kind = get_object(yaml.safe_load(path.read_text())["_target_"]).kind
+    assert path.read_text().lower().startswith(f"# {kind}")
+
+
 @pytest.mark.parametrize("path", OVERLAYS, ids=choice)
 def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: Compose) -> None:
     schema.validate(completed(composed(choice(path))))

@@ -159,7 +159,7 @@ def test_the_launcher_leaves_every_level_in_the_result_and_the_report_has_a_row_
     assert ended.code == 0, ended.err
     assert ended.out.startswith("2 of 2 runs completed")
     table = Path("outputs/sweeps/a/summary.md").read_text().splitlines()
-    assert table[0] == "| estimator | level | truth | bias | mse | mean ± sd | runs |"
+    assert table[0] == "| estimator | level | truth | bias | mse | mean ± sd | bits | runs |"
     assert len(table) == 6
     low = results[0]["metrics"]["levels"][0]
     assert table[2].startswith(f"| infonce | 1 | 1.000 | {low['bias']:.3f} | {low['mse']:.3f} | {low['mi']:.3f} ± ")
