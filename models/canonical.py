@@ -17,9 +17,12 @@ PARTNERS = 20
 FLAT = 1e-6
 """A direction with less than this share of the largest variance says nothing that the others do not."""
 
+NOISE = 3.0
+"""Times D / N of the mean variance is added to each, so that directions which few rows tell little of are not blown up."""
+
 
 class Canonical(NamedTuple):
-    """Centred rows times these are uncorrelated, of variance 1, and correlated across the sides in pairs of columns alone."""
+    """Centred rows times these are uncorrelated, of variance 1 but for NOISE, and correlated across the sides in pairs alone."""
 
     to_x: Tensor
     """(D_x, D_x), a column of zeros for each direction without variance."""
@@ -42,7 +45,8 @@ def canonical(x: Tensor, y: Tensor) -> Canonical:
 def _whitening(rows: Tensor) -> Tensor:
     variances, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
     varied = variances > FLAT * variances[-1].clamp_min(torch.finfo(rows.dtype).tiny)
-    return axes * torch.where(varied, variances, torch.inf).rsqrt()
+    noise = NOISE * rows.shape[1] / len(rows) * variances.mean()
+    return axes * torch.where(varied, variances + noise, torch.inf).rsqrt()
 
 
 def trusted(x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, clip: float) -> Tensor:

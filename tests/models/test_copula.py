@@ -69,7 +69,8 @@ def test_the_base_is_the_log_ratio_of_normal_pairs() -> None:
     torch.testing.assert_close(log_ratios(u, v, RHO), every, rtol=1e-4, atol=1e-4)
 
 
-def test_canonical_coordinates_are_uncorrelated_but_in_pairs() -> None:
+def test_canonical_coordinates_are_uncorrelated_but_in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.canonical.NOISE", 0.0)
     x, y = (rows.double() for rows in mixed(500))
     x, y = x - x.mean(0), y - y.mean(0)
     to_x, to_y, rho = canonical(x, y)
@@ -96,6 +97,15 @@ def test_prepared_on_independent_rows_it_says_nearly_nothing() -> None:
     assert abs(float(bounds.dv(critic(*fresh)).detach())) < 0.01
 
 
+def test_directions_that_few_rows_tell_little_of_are_not_blown_up() -> None:
+    """A column of a tenth of the others' size becomes as large as they are where there are many rows alone."""
+    x, y = normal(20_000)
+    x = x * torch.tensor([1, 1, 0.1])
+    few, many = (float((x @ prepared(x[:rows], y[:rows]).x.axes).std(0).min()) for rows in (100, 20_000))
+    assert few < 0.5
+    assert many > 0.9
+
+
 def test_pairs_that_say_nothing_are_left_out() -> None:
     x, y = MultivariateGaussians.sparse(25, 25, pairs=2, rho=0.8).sample(3000, torch.Generator().manual_seed(0))
     rho = prepared(x, y).rho
@@ -116,7 +126,8 @@ def test_a_pair_far_from_the_training_rows_does_not_decide_the_bound() -> None:
     x, y = mixed(500)
     critic = prepared(x, y).eval()
     usual = float(bounds.dv(critic(x, y)).detach())
-    x[0], y[0], y[1] = 40 * x[0], -40 * y[0], 40 * y[0]
+    best = critic.scores(x, y).joint.argmax()
+    x[0], y[0], y[1] = 40 * x[best], -40 * y[best], 40 * y[best]
     assert critic.scores(x, y).joint.min() < 2 * FLOOR, "unlimited it would"
     scores = critic(x, y)
     assert FLOOR <= scores.joint.min() <= scores.product.max() <= critic.ceiling
