@@ -22,7 +22,7 @@ NOISE = 3.0
 
 
 class Canonical(NamedTuple):
-    """Centred rows times these are uncorrelated, of variance 1 but for NOISE, and correlated across the sides in pairs alone."""
+    """Centred rows times these are uncorrelated, of variance 1 but for NOISE, correlated across the sides in pairs alone."""
 
     to_x: Tensor
     """(D_x, D_x), a column of zeros for each direction without variance."""
