@@ -59,7 +59,7 @@ def against(key: str, lines: Mapping[str, "pd.DataFrame"], metric: str) -> Figur
     figure, axes = _axes(key, f"{metric} in nats")
     for label, points in lines.items():
         axes.errorbar(points[key], points["mean"], points["stderr"], marker="o", markersize=3, capsize=2, label=label)
-    known = [points for points in lines.values() if bool(points["truth"].notna().any())]
+    known = [points for points in lines.values() if len(points["truth"].dropna())]
     for index, points in enumerate(known):
         axes.plot(points[key], points["truth"], label=None if index else "truth", zorder=0, **TRUTH)
     axes.legend()

@@ -19,13 +19,15 @@ from runners.records import Outcome, Record
 class Report:
     """Reads every run at or below `source`, one folder or several, and writes into `into`, by default the one source.
 
-    The table is of `metric`, with a column for the mean of each in `beside`. `page` names a Markdown file, such as RESULTS.md,
+    The table is of `metric`, with a column for the mean of each in `beside`; runs that differ in the keys `over` alone are
+    taken together, as those of several seeds are. `page` names a Markdown file, such as RESULTS.md,
     in which the table replaces what stands between `<!-- block -->` and `<!-- /block -->`.
     """
 
     source: str | Sequence[str]
     metric: str
     beside: Sequence[str]
+    over: Sequence[str]
     into: str | None
     page: str | None
     block: str | None
@@ -47,6 +49,11 @@ class Report:
         for name, metric in [("metric", self.metric), *(("beside", each) for each in self.beside)]:
             if completed and metric not in rows:
                 raise ConfigError(f"{name} must be one that the runs have, got {metric}; they have {', '.join(rows.columns)}")
+        if unknown := set(self.over) - set(keys):
+            raise ConfigError(
+                f"over must name keys that the runs differ in, got {min(unknown)}; they differ in {', '.join(keys)}"
+            )
+        keys = [key for key in keys if key not in self.over]
         folder = Path(self.into or sources[0])
         page = "" if self.page is None else Path(self.page).read_text()
         name = re.escape(self.block or "")

@@ -85,7 +85,8 @@ def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
     count = len(values)
     sd = values.std(ddof=1)
     own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
-    truth = group[f"{metric}_true"].iloc[0] if f"{metric}_true" in group else float("nan")
+    truths = group[f"{metric}_true"].unique() if f"{metric}_true" in group else []
+    truth = truths[0] if len(truths) == 1 else float("nan")
     stderr = sd / count**0.5 if count > 1 else own
     kind = group["kind"].iloc[0] if "kind" in group else ""
     return {"kind": kind, "truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}

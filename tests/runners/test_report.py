@@ -59,6 +59,17 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     assert page.read_text() == before
 
 
+def test_runs_that_differ_in_a_key_taken_over_are_one_row(swept: Command) -> None:
+    assert swept("runner=report", "runner.source=outputs/sweeps/s", "runner.over=[dataset.mutual_information]").code == 0
+    values = [each["metrics"]["mi"] for each in results() if each["status"] == "completed"]
+    table = (SWEEP / "summary.md").read_text()
+    mean = np.mean(values)
+    assert f"{mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f} | 4 |" in table
+    ended = swept("runner=report", "runner.source=outputs/sweeps/s", "runner.over=[nothing]")
+    assert ended.code == 2
+    assert "over must name keys that the runs differ in, got nothing; they differ in " in ended.err
+
+
 @pytest.mark.parametrize(("stderr_of", "count"), [("replicates", 6), ("folds", 2)])
 def test_replicates_count_as_runs_and_folds_do_not(stderr_of: str, count: int) -> None:
     copies = [[1.0, 4.0, 1.0], [1.0, 1.0, 7.0]]
