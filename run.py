@@ -17,15 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from conf import schema
-from runners.errors import ConfigError, Interrupted, RunFailed, out_of_memory
+from runners.errors import LESS, ConfigError, Interrupted, RunFailed, out_of_memory
 from runners.naming import job_name, run_name
 from runners.signals import interruptible
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
-
-
-LESS = "lower runner.batch_size, runner.eval_batch_size or replicates, or set critic.negatives"
 
 
 class JobFailed(Exception):
@@ -90,7 +87,8 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         if refused or isinstance(error, RunFailed | OSError):
             print(f"{'refused' if refused else 'failed'}: {error}", file=sys.stderr)
         elif out_of_memory(error):
-            print(f"failed: out of memory ({str(error).splitlines()[0]}); {LESS}", file=sys.stderr)
+            first, _, _ = str(error).partition("\n")
+            print(f"failed: out of memory ({first}); {LESS}", file=sys.stderr)
         else:
             traceback.print_exc()
         with suppress(OSError):

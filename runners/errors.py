@@ -1,5 +1,8 @@
 """How a run can end early, each with an exit code of its own in run.py."""
 
+LESS = "lower runner.batch_size, runner.eval_batch_size or replicates, or set critic.negatives"
+"""The way out of what does not fit into memory."""
+
 
 class ConfigError(ValueError):
     """The configuration or a data file is wrong; nothing was sampled or written over."""

@@ -7,7 +7,7 @@ from typing import Any
 
 NOT_HASHED = ("name", "force", "device", "threads")
 CADENCES = ("steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds")
-"""Keys of the runner that say when it writes or ends, not what it computes."""
+"""Keys of the runner that say when it writes or ends; on a table `eval_every` also says which weights stand to choice."""
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
