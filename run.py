@@ -42,6 +42,9 @@ def main(cfg: DictConfig) -> float:
             from runners.run_directory import RunDirectory
 
             run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
+            loaded = OmegaConf.select(cfg, "runner.load")
+            if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
+                raise ValueError(f"load must not name the run that force=true would delete, got {loaded}; use another name")
             if not cfg.force and (result := run.completed()):
                 print(f"{shortest(directory)} is completed: {result['summary']}; force=true starts afresh")
                 return result["score"]

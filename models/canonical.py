@@ -58,12 +58,13 @@ def trusted(x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, clip: float) -
     pairs = len(rho)
     u = ((held_x - x.mean(0)) @ to_x[:, :pairs]).clamp(-clip, clip)
     v = ((held_y - y.mean(0)) @ to_y[:, :pairs]).clamp(-clip, clip)
-    best, kept = 0.0, torch.zeros(pairs, dtype=rho.dtype)
+    best, kept = 0.0, torch.zeros_like(rho)
     for shrinkage in SHRINKAGES:
         bounds = _by_pairs(u, v, shrinkage * rho)
         value, count = bounds.max(0)
         if value > best:
-            best, kept = float(value), torch.where(torch.arange(pairs) <= count, shrinkage, 0.0).to(rho.dtype)
+            believed = torch.arange(pairs, device=rho.device) <= count
+            best, kept = float(value), torch.where(believed, shrinkage, 0.0).to(rho.dtype)
     return kept
 
 

@@ -118,7 +118,7 @@ class GaussianCopula(nn.Module):
 
     def prepare(self, x: Tensor, y: Tensor) -> None:
         """Fit coordinates and correlations to training rows x (N, dim_x), y (N, dim_y)."""
-        x, y = x.double(), y.double()
+        x, y = (rows.to(self.rho.device, torch.float64) for rows in (x, y))
         kept = len(x) - max(1, round(self.held_back * len(x)))
         trust = trusted(x[:kept], y[:kept], x[kept:], y[kept:], self.x.clip)
         centre_x, centre_y = x.mean(0), y.mean(0)

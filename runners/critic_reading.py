@@ -31,6 +31,16 @@ def measurement(critic: Critics, estimator: Estimator, x: Tensor, y: Tensor) -> 
     return made
 
 
+def described(module: nn.Module) -> str:
+    """The classes of a module and of its parts with all their settings, to tell whether two modules are built alike."""
+    plain = (bool, int, float, str, type(None))
+    parts = [
+        (name, part, {key: each for key, each in vars(part).items() if isinstance(each, plain)})
+        for name, part in module.eval().named_modules()
+    ]
+    return "\n".join(f"{name} {type(part).__name__} {part.extra_repr()} {settings}" for name, part, settings in parts)
+
+
 @dataclass(frozen=True)
 class CriticReader:
     """Reads an ensemble of measurements with its averaged weights, or with `weights`.
@@ -46,9 +56,11 @@ class CriticReader:
     copies: Literal["replicates", "folds", "readers of the same rows"]
     weights: Weights | None = None
 
-    def values(self, split: Split, step: int) -> list[float]:
-        """The estimate in nats of every copy."""
-        return [evaluation.value(*self._pool(index, split, step)) for index in range(self.ensemble.replicates)]
+    def values(
+        self, split: Split, step: int, told: Callable[[Estimator, evaluation.Pool], float] = evaluation.value
+    ) -> list[float]:
+        """The estimate in nats of every copy, or what else is `told` of its scores."""
+        return [told(*self._pool(index, split, step)) for index in range(self.ensemble.replicates)]
 
     def read(self, step: int) -> Reading:
         """Read every copy once on the test pairs.

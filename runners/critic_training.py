@@ -11,7 +11,8 @@ from torch.optim import Optimizer
 
 from estimators.base import Bound, Estimator
 from estimators.measurement import Measurement
-from runners.critic_reading import CriticReader, Critics, measurement
+from runners import evaluation
+from runners.critic_reading import CriticReader, Critics, described, measurement
 from runners.early_stopping import EarlyStopping
 from runners.ensemble import Ensemble
 from runners.feeds import Feed
@@ -39,7 +40,8 @@ class CriticTraining:
         folds: bool,
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
     ) -> None:
-        self._feed = feed
+        self._evaluated = 0
+        self._feed, self._lower = feed, estimator.kind == "lower bound"
         self._ensemble = ensemble(lambda index: measurement(critic, estimator, *feed.batches.look(index)))
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
@@ -59,9 +61,11 @@ class CriticTraining:
         return {"loss": bound.fit.detach(), "mi": bound.value}
 
     def evaluate(self, step: int) -> dict[str, Any]:
+        self._evaluated = step
         values = self._current.values("validation", step)
         if self._stopping is not None:
-            self._stopping.see(values, self._ensemble.weights())
+            better = values if self._lower else self._current.values("validation", step, evaluation.negative_fit)
+            self._stopping.see(better, self._ensemble.weights())
         return {"mi": statistics.fmean(values)} | ({"mi_replicates": values} if len(values) > 1 else {})
 
     def finished(self) -> bool:
@@ -75,12 +79,14 @@ class CriticTraining:
             "optimizer": self._optimizer.state_dict(),
             "batches": self._feed.batches.state(),
             "stopping": self._stopping.state() if self._stopping else {},
+            "evaluated": self._evaluated,
             "dims": [rows.shape[-1] for rows in self._feed.zeros],
-            "measurement": repr(self._ensemble.copy(0)),
+            "measurement": described(self._ensemble.copy(0)),
             "changes": [[change._asdict() for change in pair] for pair in self._feed.changes],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
+        self._evaluated = state["evaluated"]
         self._ensemble.load(state["ensemble"])
         self._feed.batches.load(state["batches"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -91,7 +97,7 @@ class CriticTraining:
     def training_negatives(self) -> int:
         """Product samples a row in a training batch, K."""
         x, y = self._feed.zeros
-        module = self._ensemble.copy(0)
+        module = self._ensemble.copy(0).eval()
         assert isinstance(module, Measurement)
         with torch.no_grad():
             return module.scores(x[0], y[0]).product.shape[-1]

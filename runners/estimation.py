@@ -142,12 +142,12 @@ class Estimation:
             replicates=self.replicates,
             device=device_named(self.device),
         )
+        estimates = [estimator(x, y) for x, y in rows]
+        values = [each.value for each in estimates]
+        own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
+        reading = Reading(values, spread(values) if len(values) > 1 else own, estimator.kind)
 
         def run(record: Record) -> Measured:
-            estimates = [estimator(x, y) for x, y in rows]
-            values = [each.value for each in estimates]
-            own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
-            reading = Reading(values, spread(values) if len(values) > 1 else own, estimator.kind)
             return Measured(reading, self._recorded(record, reading), permuted)
 
         def permuted(permutations: int) -> list[Permuted]:

@@ -59,6 +59,12 @@ def pointwise(estimator: Estimator, pooled: Pool) -> Tensor:
 
 
 @torch.no_grad()
+def negative_fit(estimator: Estimator, pooled: Pool) -> float:
+    """What the critic climbs, by which to choose among critics where a higher value is not a better one."""
+    return -float(estimator.bound(pooled.scores, pooled.x, pooled.y).fit)
+
+
+@torch.no_grad()
 def stderr(estimator: Estimator, pooled: Pool) -> Error:
     """Standard error of value() over the held-out rows for the critic as it is, in nats; training variance is left out.
 

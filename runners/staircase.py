@@ -21,6 +21,7 @@ from runners.batches import Batches, FreshBatches
 from runners.critic_reading import Critics, measurement
 from runners.devices import device_named
 from runners.ensemble import Ensemble
+from runners.flat_parameters import elementwise
 from runners.loop import Cadence, Loop
 from runners.records import Outcome, Record
 
@@ -136,7 +137,7 @@ class Climbing:
         if not ensemble.parameters.numel():
             raise ValueError("critic must have weights to train, got none; use critic=separable")
         self.batches, self.ensemble = batches, ensemble
-        self._optimizer = optimizer([ensemble.parameters])
+        self._optimizer = elementwise(optimizer([ensemble.parameters]))
         self.values = torch.zeros(ensemble.replicates, steps, device=ensemble.parameters.device)
         """(R, S) what the batch of each step read, nats; made at once, because many small tensors would scatter the memory."""
         measurement = ensemble.copy(0).eval()

@@ -11,14 +11,14 @@ from datasets import transforms
 from datasets.interfaces import Rows
 from estimators.base import Estimator
 from runners import checkpoint
-from runners.critic_reading import CriticReader, Critics, measurement
+from runners.critic_reading import CriticReader, Critics, described, measurement
 from runners.ensemble import Ensemble
 from runners.errors import RunFailed
 from runners.held_out import RowHeldOut
 from runners.run_directory import read_result
 from runners.splits import Changes, whole
 
-LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping")
+LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping", "evaluated")
 """What the state of a training has to have for its critics to read other rows."""
 
 
@@ -46,6 +46,11 @@ class TrainedCritics(NamedTuple):
         state = (saved or {}).get("task", {})
         if not state.keys() >= {*LEARNT}:
             raise ValueError(f"load must name a run that has trained critics, but the checkpoint of {path} holds none")
+        if state["stopping"] and saved and state["evaluated"] < saved["step"]:
+            raise ValueError(
+                f"load must name a run that ended with an evaluation, but {path} had its last at step {state['evaluated']} of "
+                f"{saved['step']}; train it with a runner.eval_every that divides runner.steps"
+            )
         return cls(path, state)
 
     def reader(
@@ -68,7 +73,7 @@ class TrainedCritics(NamedTuple):
             (transforms.restored(of_x), transforms.restored(of_y)) for of_x, of_y in self.state["changes"]
         ]
         made = ensemble(lambda index: _blank(critic, estimator, dims, device), replicates=len(changes))
-        if repr(made.copy(0)) != self.state["measurement"]:
+        if described(made.copy(0)) != self.state["measurement"]:
             raise ValueError(f"load needs the critic and the estimator of {self.path}; repeat its settings beside runner.load")
         made.load(self.state["ensemble"])
         held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)

@@ -121,7 +121,7 @@ class Trust(Estimation):
 def _ratio(name: str, expected: int, metrics: Mapping[str, Any]) -> str:
     ratio = metrics[f"ratio_{name}"]
     told = "" if ratio is None else f", {_shown(ratio)} times the estimate"
-    return f"{name.replace('_', ' ')}: {_shown(metrics[f'mi_{name}'])} nats{told} (should be {expected})"
+    return f"{name.replace('_', ' ')}: {_shown(metrics[f'mi_{name}'])} nats{told} (should be {expected} times the estimate)"
 
 
 def _shown(value: float) -> str:
