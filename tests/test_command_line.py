@@ -180,6 +180,16 @@ def test_data_that_cannot_be_used_are_refused(write: Callable[[], list[str]], wo
     assert not Path("outputs").exists()
 
 
+@pytest.mark.parametrize("arguments", [["estimator=ksg", "estimator.k=10"], ["estimator=gaussian", "dataset.transform=none"]])
+def test_rows_that_an_estimator_cannot_read_are_refused(arguments: list[str], command: Command) -> None:
+    x = np.arange(6.0)
+    np.savez("few.npz", x=x, y=2 * x)
+    ended = command("dataset=arrays", "dataset.path=few.npz", "critic=none", *arguments)
+    assert ended.code == 2, ended.err
+    assert ended.err.count("\n") == 1
+    assert not Path("outputs").exists()
+
+
 def test_my_data_names_the_batch_that_fits_a_small_table(command: Command) -> None:
     data = ["experiment=my_data", "critic=copula", "dataset=arrays", *npz(x=ROWS, y=ROWS), "runner.batch_size=512"]
     assert_refused(command(*data), "runner.batch_size must not exceed the 34 training rows, got 512; use 32")

@@ -11,7 +11,9 @@ import torch
 
 from datasets.arrays import Arrays
 from datasets.gaussians import CorrelatedGaussians
+from estimators.club import CLUB
 from estimators.mine import MINE
+from models.conditional_gaussian import ConditionalGaussian
 from models.critics import Concat
 from runners import checkpoint
 from runners.critic_training import CriticTraining
@@ -70,3 +72,14 @@ def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., 
         ended = estimation(replicates=3, **OVERFIT).task()
         trained(ended, 0, EVERY * (int(reading) + 1))
         assert ended.read(150).values[copy] == task.read(150).values[copy]
+
+
+def test_an_upper_bound_is_not_read_where_it_is_loosest(estimation: Callable[..., Estimation]) -> None:
+    density = partial(ConditionalGaussian, hidden=(32,), activation="ReLU", covariance="diagonal", negatives=None)
+    changes = {**OVERFIT, "estimator": CLUB(), "critic": density}
+    task, loosest = (estimation(**changes).task() for _ in range(2))
+    values = trained(task, 0, 150)
+    trained(loosest, 0, EVERY * (int(np.argmax(values)) + 1))
+    loosest_value = loosest.evaluate(150)["mi"]
+    assert loosest_value == max(values)[0]
+    assert task.read(150).values[0] < loosest_value - 0.5

@@ -148,3 +148,28 @@ def test_rows_sampled_anew_are_no_table_to_read(trained: Command) -> None:
     ended = trained("name=b", *LOAD)
     assert ended.code == 2
     assert "runner.load reads the rows of a table, got CorrelatedGaussians; use dataset=arrays" in ended.err
+
+
+def test_other_settings_of_the_same_estimator_are_refused(command: Command) -> None:
+    save("pairs.npz", 60, 0)
+    assert command("name=a", *TABLE, "estimator=smile").code == 0
+    ended = command("name=b", *TABLE, *LOAD, "estimator=smile", "estimator.tau=0.01")
+    assert ended.code == 2
+    assert "runner.load needs the critic and the estimator of outputs/runs/a" in ended.err
+
+
+def test_a_run_that_ended_between_two_evaluations_is_refused(command: Command) -> None:
+    """Its last reading may have chosen other weights than its checkpoint holds."""
+    save("pairs.npz", 60, 0)
+    assert command("name=a", *TABLE, "runner.steps=5", "runner.eval_every=3").code == 0
+    ended = command("name=b", *TABLE, *LOAD)
+    assert ended.code == 2
+    assert "had its last at step 3 of 5" in ended.err
+
+
+def test_force_does_not_delete_the_run_that_is_loaded(trained: Command) -> None:
+    before = Path("outputs/runs/a/checkpoint.pt").read_bytes()
+    ended = trained("name=a", "force=true", *TABLE, *LOAD)
+    assert ended.code == 2
+    assert "load must not name the run that force=true would delete" in ended.err
+    assert Path("outputs/runs/a/checkpoint.pt").read_bytes() == before
