@@ -50,8 +50,9 @@ def main(cfg: DictConfig) -> float:
                 return result["score"]
             torch.set_num_threads(cfg.threads)
             work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
-            gc.freeze()
-            gc.enable()
+            if not gc.isenabled():  # the first job of a sweep: freezing later ones would keep what their forerunners left
+                gc.freeze()
+                gc.enable()
         with interruptible(), run.recording(force=cfg.force) as recording:
             outcome = work(recording)
             recording.complete(outcome)
@@ -118,6 +119,7 @@ def launch(arguments: list[str]) -> int:
         print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
         return 2
     finally:
+        gc.unfreeze()
         gc.enable()
     return 0
 

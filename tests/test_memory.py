@@ -14,9 +14,9 @@ TRAINED = ["runner.steps=2", "runner.eval_every=2", "critic.hidden=[64]"]
 
 
 def peak(*arguments: str, folder: Path) -> float:
-    """GiB that `python run.py ...` held at most."""
-    program = f"import resource, sys; from run import launch; code = launch({list(arguments)}); " + (
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    """GiB that `python run.py ...` held at most; rusage would count what the process that starts it holds."""
+    program = f"from run import launch; code = launch({list(arguments)}); " + (
+        "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]); sys.exit(code)"
     )
     line = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(run.__file__).parent)!r}); {program}"]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
