@@ -17,45 +17,44 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from conf import schema
-from runners.errors import LESS, ConfigError, Interrupted, RunFailed, out_of_memory
+from runners.errors import LESS, Busy, ConfigError, Interrupted, RunFailed, SweepFailed, out_of_memory
 from runners.naming import job_name, run_name
+from runners.run_directory import RunDirectory
 from runners.signals import interruptible
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
 
 
-class JobFailed(Exception):
-    """A job of a sweep came to nothing; the others go on."""
+BUSY = 75
+"""What a job of a sweep exits with where another launcher is at it; the launcher then asks again."""
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")
 def main(cfg: DictConfig) -> float:
     """Run one job and return the number that a sweep may optimise."""
     settings = HydraConfig.get()
-    directory = Path(settings.runtime.output_dir)
-    with ending(directory, sweep=settings.mode == RunMode.MULTIRUN):
-        with schema.refusing(cfg):
-            schema.validate(cfg)
-            import torch
+    directory, sweep = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
+    with ending(directory, sweep=sweep):
+        run = RunDirectory(directory, texts(cfg), list(settings.overrides.task), expected=sweep)
+        with run.claimed():
+            with schema.refusing(cfg):
+                schema.validate(cfg)
+                loaded = OmegaConf.select(cfg, "runner.load")
+                if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
+                    raise ValueError(f"load must not name the run that force=true would delete, got {loaded}; use another name")
+                if not cfg.force and (result := run.completed()):
+                    print(f"{shortest(directory)} is completed: {result['summary']}; force=true starts afresh")
+                    return result["score"]
+                import torch
 
-            from runners.run_directory import RunDirectory
-
-            run = RunDirectory(directory, texts(cfg), list(settings.overrides.task))
-            loaded = OmegaConf.select(cfg, "runner.load")
-            if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
-                raise ValueError(f"load must not name the run that force=true would delete, got {loaded}; use another name")
-            if not cfg.force and (result := run.completed()):
-                print(f"{shortest(directory)} is completed: {result['summary']}; force=true starts afresh")
-                return result["score"]
-            torch.set_num_threads(cfg.threads)
-            work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
-            if not gc.isenabled():  # the first job of a sweep: freezing later ones would keep what their forerunners left
+                torch.set_num_threads(cfg.threads)
+                work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
                 gc.freeze()
                 gc.enable()
-        with interruptible(), run.recording(force=cfg.force) as recording:
-            outcome = work(recording)
-            recording.complete(outcome)
+            with interruptible(), run.recording(force=cfg.force) as recording:
+                outcome = work(recording)
+                recording.complete(outcome)
         print(outcome.summary)
         print(f"{shortest(directory)}\ntensorboard --logdir {shortest(directory)}")
         return outcome.score
@@ -75,10 +74,7 @@ def texts(cfg: DictConfig) -> dict[str, str]:
 
 @contextmanager
 def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
-    """Say in one line why a job ends early and exit with its code: 2 refused, 1 failed, 128 + signal interrupted.
-
-    In a sweep a job that is refused or fails raises JobFailed instead, so that the others go on.
-    """
+    """Say in one line why a job ends early and exit with its code: 2 refused, 1 failed, 128 + signal interrupted."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
@@ -98,9 +94,7 @@ def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
         with suppress(OSError):
             for folder in (directory, *(each for each in directory.parents if Path.cwd() in each.parents)):
                 folder.rmdir()  # what Hydra made for a run that never began; a folder with files in it stays
-        if sweep:
-            raise JobFailed(str(error)) from error
-        sys.exit(2 if refused else 1)
+        sys.exit(BUSY if sweep and isinstance(error, Busy) else 2 if refused else 1)
 
 
 def launch(arguments: list[str]) -> int:
@@ -112,9 +106,12 @@ def launch(arguments: list[str]) -> int:
         main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
-    except JobFailed as error:
-        print(f"the sweep ended with failed jobs, the first: {error}", file=sys.stderr)
+    except SweepFailed as error:
+        print(error, file=sys.stderr)
         return 3
+    except (Interrupted, KeyboardInterrupt) as error:
+        print("interrupted; the same command with the same name goes on", file=sys.stderr)
+        return 128 + (error.signal_number if isinstance(error, Interrupted) else signal.SIGINT)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
-from hydra.utils import get_object
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -70,6 +70,18 @@ def validate(cfg: DictConfig) -> None:
             _allowed(key, target, cfg.allow_targets)  # a resolver such as oc.create can write a target of its own
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+
+
+def built(cfg: DictConfig, key: str) -> Any:
+    """What the node at a key configures, checked as validate() checks it.
+
+    Raises ConfigError naming the first dotted key that is wrong.
+    """
+    for inner, target, node in targets(cfg):
+        if f"{inner}.".startswith(f"{key}."):
+            _check_node(cfg, inner, _allowed(inner, target, cfg.allow_targets), node)
+    with refusing(cfg):
+        return instantiate(cfg[key], _convert_="all")
 
 
 def nearest(word: str, words: Sequence[str]) -> str:

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from runners.errors import RunFailed
 
 CHECKSUM = 32
@@ -37,6 +35,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
     Raises RunFailed if the disk does not take it; the last good checkpoint stays.
     """
+    import torch
+
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
@@ -52,6 +52,8 @@ def load(path: Path) -> dict[str, Any] | None:
         whole = path.read_bytes()
     except FileNotFoundError:
         return None
+    import torch
+
     content, digest = whole[:-CHECKSUM], whole[-CHECKSUM:]
     if hashlib.sha256(content).digest() != digest:
         raise RunFailed(f"{path} is torn or is no checkpoint; move it away, or start afresh with force=true")

@@ -8,6 +8,14 @@ class ConfigError(ValueError):
     """The configuration or a data file is wrong; nothing was sampled or written over."""
 
 
+class Occupied(ConfigError):
+    """The run's folder holds another run, which stays as it is."""
+
+
+class Busy(Occupied):
+    """Another process is at work in the run's folder."""
+
+
 class RunFailed(RuntimeError):
     """The run cannot go on: a value is not finite, the disk is full, a checkpoint is torn."""
 
@@ -18,6 +26,14 @@ class Interrupted(Exception):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.signal_number = signal_number
+
+
+class JobDied(RuntimeError):
+    """The process of a sweep's job ended, or was ended, before it could say why."""
+
+
+class SweepFailed(Exception):
+    """Some jobs of a sweep came to nothing; the others have their results."""
 
 
 def out_of_memory(error: BaseException) -> bool:

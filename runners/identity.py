@@ -25,7 +25,7 @@ def essence(config: Mapping[str, Any]) -> dict[str, Any]:
     left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
     if values.get("runner.cosine"):
         left_out -= {"runner.steps"}
-    return {key: value for key, value in values.items() if key not in left_out}
+    return {key: value for key, value in values.items() if key not in left_out and not key.startswith("sweep.")}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -24,8 +24,12 @@ def run_name(name: str | int | None, runner: str) -> str:
 
 
 def job_name(overrides: Sequence[str]) -> str:
-    """A sweep job's folder: its overrides without name and force, sorted, shortened by a hash past 120 characters."""
-    kept = sorted(each for each in overrides if each.partition("=")[0].lstrip("+") not in ("name", "force"))
+    """A sweep job's folder: its overrides, sorted, shortened by a hash past 120 characters.
+
+    Left out are name, force, and what is said of the sweep as a whole.
+    """
+    given = [(each, each.partition("=")[0].lstrip("+")) for each in overrides]
+    kept = sorted(each for each, key in given if key not in ("name", "force") and not key.startswith("sweep."))
     name = ",".join(kept).replace("/", "_")
     if len(name) <= LONGEST:
         return name

@@ -12,16 +12,17 @@ from typing import Any
 import yaml
 
 from runners import checkpoint
-from runners.errors import ConfigError, Interrupted
+from runners.errors import Busy, ConfigError, Interrupted, Occupied
 from runners.identity import differences
 from runners.records import Recording
 
+LOG = "run.log"
 OWN = (
     "metrics.jsonl",
     "result.json",
     "checkpoint.pt",
     "pointwise.parquet",
-    "run.log",
+    LOG,
     ".hydra/*.yaml",
     "figures/*.png",
     "events.out.tfevents.*",
@@ -30,17 +31,21 @@ OWN = (
 
 
 class RunDirectory:
-    """A run's directory before it is touched: what is there, and whether this configuration may go on from it."""
+    """A run's directory before it is touched: what is there, and whether this configuration may go on from it.
 
-    def __init__(self, path: Path, texts: Mapping[str, str], overrides: list[str]) -> None:
+    Where a result is expected, as of every job of a sweep, a refused run leaves one too; elsewhere it leaves nothing.
+    """
+
+    def __init__(self, path: Path, texts: Mapping[str, str], overrides: list[str], *, expected: bool) -> None:
         self.path = path
-        self._texts, self._overrides = texts, overrides
+        self._texts, self._overrides, self._expected = texts, overrides, expected
         self._config: dict[str, Any] = yaml.safe_load(texts["config.yaml"])
+        self._recording: Recording | None = None
 
     def completed(self) -> dict[str, Any] | None:
         """The result of this very run, if it has been completed before; None if it is still to do.
 
-        Raises ConfigError if another configuration, or more steps, stand under this name.
+        Raises Occupied if another configuration, or more steps, stand under this name.
         """
         saved = self.path / ".hydra" / "config.yaml"
         result = read_result(self.path)
@@ -48,48 +53,74 @@ class RunDirectory:
             return None
         before: dict[str, Any] = yaml.safe_load(saved.read_text())
         if changed := differences(before, self._config):
-            raise ConfigError(f"{self.path} holds a run of another configuration ({changed}); use another name, or force=true")
+            raise Occupied(f"{self.path} holds a run of another configuration ({changed}); use another name, or force=true")
         asked, had = (config["runner"].get("steps", 0) for config in (self._config, before))
         if asked < had:
-            raise ConfigError(
+            raise Occupied(
                 f"runner.steps can only grow under one name, got {asked} after {had}; use another name, or force=true"
             )
         return result if result["status"] == "completed" and asked == had else None
 
     @contextmanager
-    def recording(self, *, force: bool) -> Iterator[Recording]:
-        """Claim the directory, write the configuration, and record until the block ends, however it ends.
+    def claimed(self) -> Iterator[None]:
+        """Keep other processes out, and write down how the block ends where it ends early.
 
-        Raises ConfigError if another process is at it, RunFailed if the checkpoint in it is torn.
+        Raises Busy if another process is at it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path, os.W_OK):
             raise ConfigError(f"the run's folder {self.path} cannot be written; give another name or hydra.run.dir")
-        with _claimed(self.path):
-            if force:
-                for pattern in OWN:
-                    for file in self.path.glob(pattern):
-                        file.unlink()
+        with _locked(self.path):
+            try:
+                yield
+            except Occupied:
+                raise
+            except Interrupted:
+                if self._recording:
+                    self._recording.close("interrupted")
+                raise
+            except BaseException as error:
+                self.fail(error)
+                raise
+
+    @contextmanager
+    def recording(self, *, force: bool) -> Iterator[Recording]:
+        """Write the configuration into the claimed directory, and record.
+
+        Raises RunFailed if the checkpoint in it is torn.
+        """
+        if force:
+            self._clear()
+        recording = Recording(self.path, self._config, self._overrides)
+        recording.open()  # where that fails, what stands here stays as it is, a completed result above all
+        self._recording = recording
+        with _logged_to(self.path / LOG):
+            (self.path / ".hydra").mkdir(exist_ok=True)
+            for name, text in self._texts.items():
+                checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
+            yield recording
+
+    def fail(self, error: BaseException) -> None:
+        """Write down what ended the run; before it has begun to record, only where a result is expected and none stands."""
+        recording = self._recording
+        if recording is None and self._expected and (read_result(self.path) or {}).get("status") != "completed":
             recording = Recording(self.path, self._config, self._overrides)
-            recording.open()  # where that fails, what stands here stays as it is, a completed result above all
-            with _logged_to(self.path / "run.log"):
-                try:
-                    (self.path / ".hydra").mkdir(exist_ok=True)
-                    for name, text in self._texts.items():
-                        checkpoint.write_atomically(self.path / ".hydra" / name, text.encode())
-                    yield recording
-                except Interrupted:
-                    recording.close("interrupted")
-                    raise
-                except BaseException as error:
-                    recording.close("failed", error=error)
-                    raise
+        if recording is not None:
+            recording.close("failed", error=error)
+
+    def _clear(self) -> None:
+        for pattern in OWN:
+            for file in self.path.glob(pattern):
+                if file.name == LOG:
+                    os.truncate(file, 0)  # what a job of a sweep prints goes there
+                else:
+                    file.unlink()
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
     """The result.json of a run directory, or None if there is none.
 
-    Raises ConfigError if it cannot be read.
+    Raises Occupied if it cannot be read.
     """
     file = path / "result.json"
     try:
@@ -97,18 +128,40 @@ def read_result(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}; use another name, or force=true") from error
+        raise Occupied(f"{file} cannot be read: {error}; use another name, or force=true") from error
+
+
+def held(path: Path) -> bool:
+    """Whether a process is at work in the directory."""
+    try:
+        with _locked(path):
+            return False
+    except Busy:
+        return True
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
     """Hold the directory's lock, which the system lets go when its owner dies."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"another process is running in {path}; wait for it, or use another name") from error
+            raise Busy(f"another process is running in {path}; wait for it, or use another name") from error
         yield
     finally:
         os.close(descriptor)

@@ -18,7 +18,7 @@ BELOW = {
     "regularizers": {"estimators", "models"},
     "runners": {"regularizers", "estimators", "models", "datasets"},
     "conf": {"runners"},
-    "hydra_plugins": {"runners"},
+    "hydra_plugins": {"conf", "runners"},
     "run": {"conf", "runners"},
 }
 """Our folders, and for each those that it may import."""

@@ -274,15 +274,6 @@ def test_more_steps_extend_a_run_to_what_it_would_have_been(data: list[str], com
     assert short == long
 
 
-def test_a_sweep_goes_on_after_a_bad_job_and_exits_with_3(command: Command) -> None:
-    ended = command("-m", "name=s", "critic.embed=0,4", "estimator=infonce,nwj")
-    assert ended.code == 3
-    assert ended.err.splitlines()[-1].startswith("the sweep ended with failed jobs, the first: critic.embed must be")
-    results = list(Path("outputs/sweeps/s").glob("*/result.json"))
-    assert [yaml.safe_load(path.read_text())["status"] for path in results] == ["completed", "completed"]
-    assert command("-m", "name=s", "critic.embed=4", "estimator=infonce,nwj").code == 0
-
-
 def called(*line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *line], capture_output=True, text=True, check=True)
 

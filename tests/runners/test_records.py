@@ -1,7 +1,8 @@
 """What a run leaves behind, as the tools that read it see it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from runners import records
 from runners.errors import ConfigError, RunFailed
+from runners.records import Recording
 from runners.run_directory import RunDirectory, read_result
 
 FOLDER = Path("outputs/runs/a")
@@ -128,14 +130,21 @@ def test_an_unknown_truth_is_null_and_not_drawn(command: Command, tmp_path: Path
 
 def run_directory(path: Path, seed: int = 0) -> RunDirectory:
     config = {"seed": seed, "runner": {"steps": 2}}
-    return RunDirectory(path, {"config.yaml": yaml.safe_dump(config), "overrides.yaml": "[]"}, [f"seed={seed}"])
+    return RunDirectory(path, {"config.yaml": yaml.safe_dump(config), "overrides.yaml": "[]"}, [f"seed={seed}"], expected=False)
+
+
+@contextmanager
+def recorded(path: Path) -> Iterator[Recording]:
+    directory = run_directory(path)
+    with directory.claimed(), directory.recording(force=False) as recording:
+        yield recording
 
 
 def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    with run_directory(path).recording(force=False) as recording:
+    with recorded(path) as recording:
         before = {each: each.read_bytes() for each in path.rglob("*") if each.is_file()}
-        with pytest.raises(ConfigError, match="another process is running in"), run_directory(path, 1).recording(force=True):
+        with pytest.raises(ConfigError, match="another process is running in"), run_directory(path, 1).claimed():
             pytest.fail("the directory is claimed")
         assert {each: each.read_bytes() for each in path.rglob("*") if each.is_file()} == before
         recording.complete(records.Outcome({"mi": 1.0}, 1.0, "one nat"))
@@ -143,7 +152,7 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
 
 
 def test_a_failure_is_recorded_with_its_traceback_and_is_not_completed(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), run_directory(tmp_path).recording(force=False):
+    with pytest.raises(ZeroDivisionError), recorded(tmp_path):
         _ = 1 / 0
     found = read_result(tmp_path)
     assert found is not None
@@ -153,7 +162,7 @@ def test_a_failure_is_recorded_with_its_traceback_and_is_not_completed(tmp_path:
 
 
 def test_a_result_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with run_directory(tmp_path).recording(force=False):
+    with recorded(tmp_path):
         pass
     (tmp_path / "result.json").write_text("{")
     with pytest.raises(ConfigError, match=r"result.json cannot be read: .*force=true"):
@@ -161,16 +170,16 @@ def test_a_result_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_metrics_that_lost_lines_are_not_gone_on_from(tmp_path: Path) -> None:
-    with run_directory(tmp_path).recording(force=False) as recording:
+    with recorded(tmp_path) as recording:
         recording.write(1, "train", {"mi": 1.0})
         recording.save({"step": 1})
     (tmp_path / "metrics.jsonl").write_text("")
-    with pytest.raises(RunFailed, match="has lost lines"), run_directory(tmp_path).recording(force=False):
+    with pytest.raises(RunFailed, match="has lost lines"), recorded(tmp_path):
         pytest.fail("the lines are gone")
 
 
 def test_a_number_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
-    with run_directory(tmp_path).recording(force=False) as recording:
+    with recorded(tmp_path) as recording:
         recording.write(1, "train", {"mi": 1.0})
         with pytest.raises(ValueError, match="not JSON compliant"):
             recording.write(2, "train", {"mi": float("nan")})

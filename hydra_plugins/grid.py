@@ -1,0 +1,35 @@
+"""hydra/sweeper=grid: every combination of the values given."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+
+class Grid(BasicSweeper):
+    """Hydra's own sweeper, in one batch, and with each value checked once instead of each combination.
+
+    Combinations whose values do not go together cost their own job.
+    """
+
+    def __init__(self, params: dict[str, str] | None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        assert self.launcher is not None
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        [jobs] = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
+        self.validate_batch_is_legal(_with_new_values(jobs))
+        return self.launcher.launch(jobs, initial_job_idx=0)
+
+
+def _with_new_values(jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The jobs that have an override which no earlier one had."""
+    seen, new = set[str](), list[Sequence[str]]()
+    for job in jobs:
+        if not seen.issuperset(job):
+            new.append(job)
+            seen.update(job)
+    return new

@@ -1,0 +1,191 @@
+"""What the launchers share: jobs as composed, the list of those expected, and what is told at the end of a sweep."""
+
+import hashlib
+import json
+import logging
+import shlex
+import sys
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence, Set
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from conf import schema
+from runners import sweep
+from runners.checkpoint import write_atomically
+from runners.errors import ConfigError, SweepFailed
+from runners.naming import job_name
+from runners.run_directory import RunDirectory, exclusive, read_result
+
+log = logging.getLogger(__name__)
+
+JOBS = "jobs.json"
+"""The jobs that a sweep's folder is to hold, and of which configuration files they were composed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job as composed, which runs where it is called: in a process of this machine, or of another that has the checkout."""
+
+    config: DictConfig
+    context: HydraContext
+    function: TaskFunction
+    singletons: Any
+
+    def __call__(self) -> int:
+        """Run it and return its exit code."""
+        Singleton.set_state(self.singletons)
+        setup_globals()
+        try:
+            run_job(self.function, self.config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        return 0
+
+
+class Job:
+    """One job of a sweep, composed when it begins; its label leaves out what is `common` to all."""
+
+    def __init__(
+        self, launcher: "SweepLauncher", overrides: Sequence[str], number: int, common: Set[str] = frozenset()
+    ) -> None:
+        self._launcher, self.overrides, self._number = launcher, list(overrides), number
+        self.directory = launcher.folder / job_name(overrides)
+        self.label = job_name([each for each in overrides if each not in common]) or self.directory.name
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """Raises ConfigError where these overrides do not go together."""
+        launcher = self._launcher
+        try:
+            config = launcher.context.config_loader.load_sweep_config(launcher.config, self.overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(schema.explained(error, self.overrides)) from error
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = self._number
+            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(launcher.folder), self.directory.name
+        return config
+
+    def completed(self, *, unchanged: bool) -> bool:
+        """Whether there is nothing left to do, told from the result alone if it was composed of the same files.
+
+        Raises Occupied if a run of another configuration stands there.
+        """
+        result = read_result(self.directory)
+        if result is None or not unchanged:
+            return result is not None and self.record.completed() is not None
+        return result["status"] == "completed"
+
+    @property
+    def record(self) -> RunDirectory:
+        """Its directory, for what it cannot write itself."""
+        config = self._launcher.config
+        with suppress(ConfigError):
+            config = self.config
+        task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        return RunDirectory(self.directory, {"config.yaml": OmegaConf.to_yaml(task)}, self.overrides, expected=True)
+
+    def task(self) -> Task:
+        launcher = self._launcher
+        return Task(self.config, launcher.context, launcher.function, Singleton.get_state())
+
+    def fail(self, error: Exception) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.record.fail(error)
+
+
+class SweepLauncher(Launcher):
+    """Runs the jobs of a sweep in a pool, and tells at the end what came of them."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.function, self.config = hydra_context, task_function, config
+        self.folder = Path(str(config.hydra.sweep.dir))
+
+    @abstractmethod
+    def pool(self) -> AbstractContextManager[sweep.Pool]:
+        """Where this launcher runs jobs."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        common = frozenset.intersection(*map(frozenset, job_overrides))
+        jobs = [Job(self, overrides, number, common) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        done = self.expect(jobs)
+        left = [job for job in jobs if job.directory not in done]
+        log.info(f"{len(jobs)} jobs in {self.folder}" + (f", {len(done)} of them completed before" if done else ""))
+        self.run(left, len(left), sweep.Onlooker())
+        return [JobReturn(job.overrides, status=JobStatus.COMPLETED) for job in jobs]
+
+    def expect(self, jobs: Sequence[Job]) -> set[Path]:
+        """Write down that the sweep is to hold these jobs, and return the directories of those that are completed.
+
+        Raises Occupied if a run of another configuration stands under a job's name.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = self._fingerprint()
+        with exclusive(self.folder):
+            listed: dict[str, dict[str, Any]] = {"jobs": {}, "files": {}}
+            with suppress(FileNotFoundError):
+                listed = json.loads((self.folder / JOBS).read_text())
+            done = (
+                set()
+                if self.config.force
+                else {
+                    job.directory for job in jobs if job.completed(unchanged=listed["files"].get(job.directory.name) == files)
+                }
+            )
+            listed["jobs"] |= {job.directory.name: job.overrides for job in jobs}
+            listed["files"] |= {job.directory.name: files for job in jobs}
+            write_atomically(self.folder / JOBS, (json.dumps(listed, indent=1) + "\n").encode())
+            write_atomically(self.folder / "multirun.yaml", OmegaConf.to_yaml(self.config).encode())
+        return done
+
+    def run(self, jobs: Iterable[Job], total: int, follower: sweep.Follower) -> None:
+        """Run the jobs, as many as the pool takes at once, and write the sweep's summary however it ends.
+
+        Raises SweepFailed with a table of the jobs that came to nothing, Interrupted after a signal.
+        """
+        manner: sweep.Manner = schema.built(self.config, "sweep")
+        with self.pool() as pool:
+            running = sweep.Sweep(pool, manner, total, follower)
+            try:
+                running.run(jobs)
+            finally:
+                self._summarise()
+        failed = [(job, result) for job, result in running.results if result["status"] == "failed"]
+        if failed or len(running.results) < total:
+            lines = [f"  {job.label}: {result['error']['message']}" for job, result in failed]
+            count = f"{len(failed)} of {total} jobs failed, {total - len(running.results)} were not begun:"
+            raise SweepFailed("\n".join([count, *lines, f"repeat them: {self._command()}"]))
+
+    def _summarise(self) -> None:
+        from runners import report  # with pandas and matplotlib, which jobs need not wait for
+        from runners.records import InMemory
+
+        made = report.Report(source=str(self.folder), metric="mi", beside=[], over=[], into=None, page=None, block=None)
+        log.info(made.prepare()(InMemory()).summary)
+
+    def _fingerprint(self) -> str:
+        """A hash of every configuration file that jobs are composed of."""
+        digest = hashlib.sha256()
+        for source in self.config.hydra.runtime.config_sources:
+            if source.schema == "file":
+                for file in sorted(Path(source.path).rglob("*.yaml")):
+                    digest.update(f"{file}\n".encode() + file.read_bytes())
+        return digest.hexdigest()[:12]
+
+    def _command(self) -> str:
+        """What to type to go on with this sweep."""
+        sweeps = Path("outputs", "sweeps")
+        given = [each for each in sys.argv[1:] if each.partition("=")[0] not in ("name", "force")]
+        named = [f"name={self.folder.relative_to(sweeps)}"] if self.folder.is_relative_to(sweeps) else []
+        return shlex.join(["python", "run.py", *given, *named])

@@ -1,0 +1,40 @@
+"""hydra/launcher=processes: the jobs of a sweep on this machine."""
+
+import gc
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from conf import schema
+from hydra_plugins.launching import SweepLauncher
+from runners.errors import ConfigError
+
+if TYPE_CHECKING:
+    from runners.processes import Processes
+
+
+class ProcessLauncher(SweepLauncher):
+    """`workers` jobs at a time, by default one a core that `threads` leaves free."""
+
+    def __init__(self, workers: int | None) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"hydra.launcher.workers must be a positive integer or null, got {workers}")
+        self._workers = workers
+
+    @contextmanager
+    def pool(self) -> Iterator["Processes"]:
+        from runners.processes import Processes
+
+        self._import_for_all()
+        yield Processes(self._workers or max(1, len(os.sched_getaffinity(0)) // self.config.threads))
+
+    def _import_for_all(self) -> None:
+        """Import here what every job needs, which its process then has from its first moment."""
+        for module in ("torch.utils.tensorboard", "tensorboard.plugins.hparams.summary_v2", "runners.plots"):
+            importlib.import_module(module)
+        with suppress(ConfigError):
+            schema.validate(self.config)
+        gc.freeze()
+        gc.enable()
