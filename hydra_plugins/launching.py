@@ -161,11 +161,10 @@ class SweepLauncher(Launcher):
                 running.run(jobs)
             finally:
                 self._summarise()
-        failed = [(job, result) for job, result in running.results if result["status"] == "failed"]
-        if failed or len(running.results) < total:
-            lines = [f"  {job.label}: {result['error']['message']}" for job, result in failed]
-            count = f"{len(failed)} of {total} jobs failed, {total - len(running.results)} were not begun:"
-            raise SweepFailed("\n".join([count, *lines, f"repeat them: {self._command()}"]))
+        failed = [ended for ended in running.ended if ended.failed]
+        if left := total - len(running.ended) + len(failed):
+            lines = [f"  {job.label}: {result['status']}, {result['error']['message']}" for job, result, _ in failed]
+            raise SweepFailed("\n".join([f"{left} of {total} jobs are still to do:", *lines, f"go on by: {self._command()}"]))
 
     def _summarise(self) -> None:
         from runners import report  # with pandas and matplotlib, which jobs need not wait for

@@ -14,6 +14,15 @@ from runners.errors import ConfigError
 if TYPE_CHECKING:
     from runners.processes import Processes
 
+LATE = (
+    "torch.utils.tensorboard",
+    "tensorboard.plugins.hparams.summary_v2",
+    "torch._dynamo",  # two seconds, which torch.optim would take at the first step
+    "runners.beside",
+    "runners.plots",
+)
+"""What runs import when they first need it."""
+
 
 class ProcessLauncher(SweepLauncher):
     """`workers` jobs at a time, by default one a core that `threads` leaves free."""
@@ -32,7 +41,7 @@ class ProcessLauncher(SweepLauncher):
 
     def _import_for_all(self) -> None:
         """Import here what every job needs, which its process then has from its first moment."""
-        for module in ("torch.utils.tensorboard", "tensorboard.plugins.hparams.summary_v2", "runners.plots"):
+        for module in LATE:
             importlib.import_module(module)
         with suppress(ConfigError):
             schema.validate(self.config)

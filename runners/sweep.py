@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runners.errors import ConfigError, Interrupted, JobDied
 from runners.run_directory import LOG, held, read_result
-from runners.signals import interruptible
+from runners.signals import Deferred, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class _Attempt:
         """When it was first seen to have left the queue."""
         self.stopped: str | None = None
         """Why it was told to end."""
-        self.overdue = False
+        self.overdue = self.pruned = False
         self.deadline = math.inf
         """When it is ended if it has not by then."""
 
@@ -109,6 +109,16 @@ class Manner:
                 raise ValueError(f"{name} must be a positive number of seconds, got {value}")
 
 
+class Ended(NamedTuple):
+    """A job and what came of it."""
+
+    job: Job
+    result: dict[str, Any]
+    """Its result.json."""
+    failed: bool
+    """Whether it is still to do; what a follower has stopped is not."""
+
+
 class Sweep:
     """Runs jobs in `pool`, in this `manner`, and says how each of the `total` ends."""
 
@@ -116,24 +126,32 @@ class Sweep:
         self._pool, self._manner, self._total, self._follower = pool, manner, total, follower
         self._running: dict[Job, _Attempt] = {}
         self._elsewhere: list[Job] = []
-        self.results: list[tuple[Job, dict[str, Any]]] = []
-        """What came of each job, in the order of their ends."""
+        self.ended: list[Ended] = []
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Run the jobs, which are taken as there is room for them.
 
         Raises Interrupted after a signal, when the jobs under way have written their checkpoints.
         """
-        with interruptible():
+        signals = Deferred()
+        with interruptible(), signals.noting():
             try:
-                self._drive(iter(jobs))
-            except Interrupted:
-                self._stop_all("the sweep was interrupted")
-                self._drive(iter(()))
+                self._drive(iter(jobs), signals)
+            except BaseException:
+                for job in self._running:
+                    self._pool.stop(job, force=False)
                 raise
+        if signals.received:
+            raise Interrupted(signals.received)
 
-    def _drive(self, jobs: Iterator[Job]) -> None:
+    def _drive(self, jobs: Iterator[Job], signals: Deferred) -> None:
+        stopping = ""
         while True:
+            if signals.received:
+                stopping = "the sweep was interrupted"
+            if stopping:
+                jobs = iter(())
+                self._stop_all(stopping)
             self._fill(jobs)
             if not self._running and not self._elsewhere:
                 return
@@ -141,9 +159,8 @@ class Sweep:
                 attempt = self._running.pop(job)
                 if end == BUSY:
                     self._elsewhere.append(job)
-                elif not self._settled(job, end, attempt) and self._manner.on_error == "stop":
-                    jobs = iter(())
-                    self._stop_all("another job failed, and sweep.on_error is stop")
+                elif self._settled(job, end, attempt).failed and self._manner.on_error == "stop":
+                    stopping = stopping or "another job failed, and sweep.on_error is stop"
             for job, attempt in self._running.items():
                 self._watch(job, attempt)
 
@@ -177,6 +194,7 @@ class Sweep:
             attempt.overdue = True
             self._stop(job, attempt, f"it took longer than sweep.job_timeout={limit:g} seconds")
         elif reason := self._follower.stops(job):
+            attempt.pruned = True
             self._stop(job, attempt, reason)
 
     def _stop(self, job: Job, attempt: _Attempt, reason: str) -> None:
@@ -189,8 +207,8 @@ class Sweep:
             if attempt.stopped is None:
                 self._stop(job, attempt, reason)
 
-    def _settled(self, job: Job, end: int | str, attempt: _Attempt) -> bool:
-        """Whether the job did not fail, once its result says what became of it, which it may not have lived to write."""
+    def _settled(self, job: Job, end: int | str, attempt: _Attempt) -> Ended:
+        """See to it that the job's result says what became of it, which it may not have lived to write."""
         result = read_result(job.directory) or {}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (status in ("failed", "interrupted") and own)
@@ -200,14 +218,16 @@ class Sweep:
             result |= {"status": "failed", "error": {"type": "JobDied", "message": str(error)}}
         elif status == "interrupted":
             result["error"] = {"type": "Interrupted", "message": attempt.stopped or "it was told to end"}
-        self.results.append((job, result))
-        done = result["status"] == "completed"
-        count, width = len(self.results), len(str(self._total))
-        words = result["summary"] if done else result["error"]["message"]
-        line = f"[{count:{width}}/{self._total}] {result['status']:11} {job.label}  {words.partition(chr(10))[0]}"
-        log.log(logging.INFO if done else logging.ERROR, line)
+        failed = result["status"] == "failed" or (result["status"] == "interrupted" and not attempt.pruned)
+        self.ended.append(Ended(job, result, failed))
+        self._tell(job, result, failed)
         self._follower.ended(job, result)
-        return result["status"] != "failed"
+        return self.ended[-1]
+
+    def _tell(self, job: Job, result: Mapping[str, Any], failed: bool) -> None:
+        words = result["summary"] if result["status"] == "completed" else result["error"]["message"]
+        count, first = f"[{len(self.ended):{len(str(self._total))}}/{self._total}]", words.partition("\n")[0]
+        log.log(logging.ERROR if failed else logging.INFO, f"{count} {result['status']:11} {job.label}  {first}")
 
 
 def death(end: int | str) -> str:

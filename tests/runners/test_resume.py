@@ -1,11 +1,15 @@
 """Real processes that are killed and interrupted: what goes on from them is what would have been."""
 
 import json
+import multiprocessing
+import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,10 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from runners import plots
+import run
+from runners import checkpoint, plots
+from runners.run_directory import read_result
+from tests.conftest import small
 
 RUNS = Path("outputs/runs")
 SAMPLED = ["runner.steps=600", "runner.log_every=7", "runner.eval_every=50", "runner.checkpoint_every=20", "replicates=2"]
@@ -78,6 +85,36 @@ def test_a_run_killed_four_times_ends_as_if_never_killed(arguments: list[str], c
     assert_same("whole", "killed")
     assert drawn("killed") == drawn("whole")
     assert not [path.name for path in (RUNS / "killed").iterdir() if path.name.endswith(".new")]
+
+
+def in_a_fork(arguments: list[str]) -> ForkProcess:
+    """The launcher in a process of its own, which need not import anything."""
+    process = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(run.launch(small((*arguments,)))))
+    process.start()
+    return process
+
+
+@pytest.mark.slow
+def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_file(command: Command) -> None:
+    arguments = ["runner.steps=800", "runner.log_every=3", "runner.eval_every=50", "runner.checkpoint_every=20"]
+    assert command(*arguments, "name=whole").code == 0
+    chance, interruptions, number = random.Random(0), 0, 0
+    while interruptions < 200:
+        name = f"run{number}"
+        process = in_a_fork([*arguments, f"name={name}"])
+        process.join(chance.uniform(0, 1.5))
+        if process.is_alive():
+            os.kill(process.pid or 0, chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            process.join()
+        interruptions += process.exitcode != 0
+        if (RUNS / name).is_dir():
+            status = (read_result(RUNS / name) or {"status": "none"})["status"]
+            checkpoint.load(RUNS / name / "checkpoint.pt")
+            assert (status == "completed") == (process.exitcode == 0)
+        if process.exitcode == 0:
+            assert_same("whole", name)
+            number += 1
+    assert number > 1, "some came to their end"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

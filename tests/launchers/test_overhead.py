@@ -1,0 +1,57 @@
+"""What a sweep takes beside its jobs."""
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RUN, small
+
+JOBS = 100
+ONE_STEP = ["runner.steps=1", "runner.eval_every=1"]
+
+
+def cpu_seconds(work: Callable[[], None]) -> float:
+    """What a process of its own takes for the work, with the processes that it begins."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def as_a_sweep(folder: Path) -> None:
+    line = [sys.executable, str(RUN), "-m", *small((*ONE_STEP, f"seed=range({JOBS})", "name=swept"))]
+    subprocess.run(line, cwd=folder, check=True, capture_output=True)
+
+
+def by_hand(folder: Path) -> None:
+    """The same jobs in a pool of as many processes, each forked from one that has imported everything."""
+    script = f"""
+import importlib, multiprocessing, sys, os
+import run
+from hydra_plugins.processes import LATE
+from conf import schema
+for module in (*LATE, "runners.estimation", "models.critics", "estimators.infonce", "datasets.gaussians"):
+    importlib.import_module(module)
+with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0)), maxtasksperchild=1) as pool:
+    for code in pool.imap_unordered(run.launch, {[small((*ONE_STEP, f"seed={n}", f"name=hand{n}")) for n in range(JOBS)]}):
+        assert code == 0
+"""
+    environment = {**os.environ, "PYTHONPATH": str(RUN.parent)}
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, env=environment)
+
+
+@pytest.mark.slow
+def test_a_sweep_takes_little_more_than_its_jobs(tmp_path: Path) -> None:
+    swept, bare = (cpu_seconds(partial(work, tmp_path)) for work in (as_a_sweep, by_hand))
+    print(f"{JOBS} jobs of one step: {swept:.1f} CPU seconds as a sweep, {bare:.1f} by hand")
+    assert swept < 1.3 * bare
