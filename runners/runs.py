@@ -38,14 +38,14 @@ def found(sources: Iterable[Path]) -> list[Run]:
 
     Reports are not among them. Raises ConfigError if a source holds none.
     """
-    expected: dict[Path, list[str]] = {}
+    runs: dict[Path, Run] = {}
     for source in sources:
-        here = _below(source)
+        read = (_run(path, overrides) for path, overrides in _below(source).items())
+        here = {run.path: run for run in read if "runner=report" not in run.overrides}
         if not here:
             raise ConfigError(f"source must name folders of runs, but there is no result.json in {source} or below it")
-        expected |= here
-    runs = [_run(path, overrides) for path, overrides in sorted(expected.items())]
-    return [run for run in runs if "runner=report" not in run.overrides]
+        runs |= here
+    return [runs[path] for path in sorted(runs)]
 
 
 def _below(source: Path) -> dict[Path, list[str]]:
@@ -74,7 +74,7 @@ def _run(path: Path, expected: list[str]) -> Run:
             result = _settled(path, result)
         error = (result["error"] or {}).get("message", "")
         facts = {name: result[name] for name in FACTS}
-        return Run(path, result["overrides"], result["status"], error, result["metrics"], facts)
+        return Run(path, list(result["overrides"]), result["status"], error, dict(result["metrics"]), facts)
     except FileNotFoundError:
         return Run(path, expected, "missing", MISSING)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -92,8 +92,8 @@ def _settled(path: Path, result: dict[str, Any]) -> dict[str, Any]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         result = _result(path)  # as long as the lock is ours nobody begins, but the run may have ended just before
-    except BlockingIOError:
-        return result
+    except OSError:
+        return result  # somebody holds it, or this file system has no locks
     finally:
         os.close(descriptor)
     further = "goes on from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"

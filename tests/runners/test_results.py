@@ -74,6 +74,22 @@ def test_a_single_run_has_the_error_that_it_states(sweep: Sweep, tmp_path: Path)
     assert Results.of([tmp_path]).means["stderr"].tolist() == [0.25, 0.25]
 
 
+def test_what_stands_beside_is_the_mean_of_its_setting_also_where_a_run_has_no_such_key(leave: Leave, tmp_path: Path) -> None:
+    for index, overrides in enumerate([[], [], ["critic.negatives=null"], ["critic.negatives=16"], ["critic.negatives=16"]]):
+        leave(str(index), overrides, metrics={"mi": 1.0, "mi_stderr": 0.1, "mse": float(index), "level": 2.0})
+    means = Results.of([tmp_path], beside=["mse"]).means
+    assert dict(zip(means["critic.negatives"].map(str), means["mse"], strict=True)) == {"nan": 0.5, "null": 2, "16.0": 3.5}
+
+
+def test_a_run_over_levels_has_a_row_and_a_point_for_each(leave: Leave, tmp_path: Path) -> None:
+    levels = [{"level": float(nats), "mi": nats - 0.5, "mi_true": float(nats)} for nats in (2, 4, 6)]
+    leave("a", [], metrics={"mi": 5.5, "mi_stderr": 0.1, "levels": levels})
+    leave("b", [], status="failed")
+    means = Results.of([tmp_path]).means
+    assert means[["level", "truth", "mean"]].to_numpy().tolist() == [[2, 2, 1.5], [4, 4, 3.5], [6, 6, 5.5]]
+    assert drawn(tmp_path).keys() == {"level", "truth"}
+
+
 def test_summary_csv_gives_every_number_back(sweep: Sweep, tmp_path: Path) -> None:
     numbers = np.random.default_rng(0).lognormal(sigma=20, size=(4, 2))
     written = sweep({"optimizer.lr": numbers[:, 0].tolist()}, lambda lr: lr / 3, mi_true=None)

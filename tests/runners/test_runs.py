@@ -56,7 +56,9 @@ def test_a_killed_run_without_a_checkpoint_starts_again_and_its_lock_stays_free(
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"status": 1, "error": "words"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"status": "failed", "error": "words"}', '{"status": "failed", "error": null, "metrics": 3}']
+)
 def test_a_result_that_cannot_be_read_is_a_failed_row_among_the_others(text: str, leave: Leave, tmp_path: Path) -> None:
     leave("good", ["seed=1"], metrics={"mi": 1.0, "mi_stderr": 0.1})
     (leave("torn", []) / "result.json").write_text(text)
@@ -83,9 +85,9 @@ def test_a_source_may_list_runs_and_sweeps_and_name_one_twice(leave: Leave, tmp_
         leave(f"s/{seed}", [f"seed={seed}"], metrics={"mi": float(seed), "mi_stderr": 0.1})
     expect(tmp_path / "s", {"2": ["seed=2"]})
     leave("r", ["seed=5"], metrics={"mi": 4.0, "mi_stderr": 0.1})
-    leave("r2", ["runner=report"], metrics={"runs": 1, "completed": 1})
-    results = Results.of([tmp_path / "s", tmp_path / "s" / "0", tmp_path / "r", tmp_path / "r2"])
+    leave("r/report", ["runner=report"], metrics={"runs": 1, "completed": 1})
+    results = Results.of([tmp_path / "s", tmp_path / "s" / "0", tmp_path / "r"])
     assert [run.path.name for run in results.runs] == ["r", "0", "1", "2"]
     assert results.means["mean"].tolist() == [pytest.approx(5 / 3)]
     with pytest.raises(ConfigError, match="source must name folders of runs"):
-        Results.of([tmp_path / "s", tmp_path / "s" / "nothing"])
+        Results.of([tmp_path / "s", tmp_path / "r" / "report"])
