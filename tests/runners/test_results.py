@@ -154,6 +154,8 @@ def test_a_heat_map_has_the_mean_of_each_pair_and_a_hole_where_none_was_run(swee
     np.testing.assert_allclose(np.asarray(axes.images[0].get_array()).astype(float), wanted)
     texts = {text.get_position(): float(text.get_text()) for text in axes.texts}
     assert texts == {(x, y): pytest.approx(value, abs=0.051) for (y, x), value in np.ndenumerate(wanted) if not np.isnan(value)}
+    colours = {text.get_color() for text in axes.texts if float(text.get_text()) > 30}
+    assert colours == {"black"}, "on what is bright"
     assert bar.get_ylabel() == "mi in nats,\nmean over critic"
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -61,9 +62,12 @@ def test_a_killed_run_without_a_checkpoint_starts_again_and_its_lock_stays_free(
 )
 def test_a_result_that_cannot_be_read_is_a_failed_row_among_the_others(text: str, leave: Leave, tmp_path: Path) -> None:
     leave("good", ["seed=1"], metrics={"mi": 1.0, "mi_stderr": 0.1})
+    expect(tmp_path, {"torn": ["seed=2"]})
     (leave("torn", []) / "result.json").write_text(text)
     assert report.summarise(tmp_path).line.startswith("1 of 2 runs completed, 1 failed")
-    assert "is not the result of a run" in pd.read_csv(tmp_path / "summary.csv")["error"][1]
+    torn = pd.read_csv(tmp_path / "summary.csv").to_dict("records")[1]
+    assert torn["overrides"] == "seed=2"
+    assert "is not the result of a run" in torn["error"]
 
 
 def test_a_sweep_of_which_nothing_is_completed_has_its_table_and_says_so(tmp_path: Path) -> None:
@@ -91,3 +95,16 @@ def test_a_source_may_list_runs_and_sweeps_and_name_one_twice(leave: Leave, tmp_
     assert results.means["mean"].tolist() == [pytest.approx(5 / 3)]
     with pytest.raises(ConfigError, match="source must name folders of runs"):
         Results.of([tmp_path / "s", tmp_path / "r" / "report"])
+
+
+def test_a_run_is_running_while_it_lives_and_failed_once_it_is_killed(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = started("runner.steps=1000000", name="a", lines=9)
+    [run] = report.summarise(tmp_path / "outputs").unfinished
+    assert (run.status, run.error) == ("running", "")
+    process.kill()
+    process.wait()
+    [run] = report.summarise(tmp_path / "outputs").unfinished
+    assert run.status == "failed"
+    assert run.error.endswith("the same command goes on from its checkpoint")
