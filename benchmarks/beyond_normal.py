@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets.beyond_normal import distinct, tasks
-from runners import runs
+from runners import tables
+from runners.runs import found
 
 LINE = "{:>4}  {:<8}  {:>4}  {:>10.3f}  {:>7.3f}  {:>6}"
 HEAD = "seed  tasks     runs  mean error  largest  within"
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> None:
     """Print a line for each seed and group of tasks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
-    table, _ = runs.table(runs.found([parser.parse_args(arguments).source]), "mi")
+    table, _ = tables.table(found([parser.parse_args(arguments).source]))
     done = [row for row in table.to_dict("records") if row["status"] == "completed"]
     print(HEAD)
     for seed in sorted({row["seed"] for row in done}):

@@ -1,14 +1,17 @@
 """Every figure, drawn from records alone and in one style."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from torch import Tensor
 
@@ -16,6 +19,22 @@ TRUTH = {"color": "black", "linewidth": 1.2}
 SPAN = 200
 """Values that a moving average of single batches is taken over."""
 CAP = {"color": "tab:red", "linestyle": "--", "linewidth": 1.0}
+TICKS = 12
+"""Ticks that an axis of numbers has at most."""
+NAMES = 40
+"""Rows or columns of a heat map that still have room for their names."""
+WRITTEN = 120
+"""Cells of a heat map that still have room for their values."""
+
+
+class Lines(NamedTuple):
+    """What a figure has a line each of: settings with their points (columns mean, stderr, truth, and what they stand above)."""
+
+    points: Mapping[str, "pd.DataFrame"]
+    title: str
+    """The keys whose values are the settings."""
+    ordered: bool
+    """Whether the settings are numbers in order, so that their colours should be."""
 
 
 def estimate_by_step(history: Iterable[Mapping[str, Any]], truth: float | None, cap: float | None) -> Figure:
@@ -54,30 +73,61 @@ def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Fi
     return figure
 
 
-def against(key: str, lines: Mapping[str, "pd.DataFrame"], metric: str) -> Figure:
-    """Mean and standard error of the metric against `key`, a line a label with its truth (columns key, mean, stderr, truth)."""
-    figure, axes = _axes(key, f"{metric} in nats")
-    for label, points in lines.items():
-        axes.errorbar(points[key], points["mean"], points["stderr"], marker="o", markersize=3, capsize=2, label=label)
-    known = [points for points in lines.values() if len(points["truth"].dropna())]
+def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
+    """Mean and standard error against `key`, and the truth; on a logarithmic axis where the values of the key are geometric."""
+    figure, axes = _axes(key, label)
+    _errorbars(axes, key, lines, joined=joined)
+    style = TRUTH if joined else {**TRUTH, "linestyle": "", "marker": "_"}
+    known = [points.dropna(subset=["truth"]) for points in lines.points.values() if len(points["truth"].dropna())]
     for index, points in enumerate(known):
-        axes.plot(points[key], points["truth"], label=None if index else "truth", zorder=0, **TRUTH)
-    axes.legend()
+        axes.plot(points[key], points["truth"], label=None if index else "truth", zorder=0, **style)
+    _scale(axes, sorted({value for points in lines.points.values() for value in points[key].dropna()}))
+    _legend(figure, axes, lines.title)
     return figure
 
 
-def side_by_side(means: "pd.DataFrame", metric: str) -> Figure:
-    """Mean and standard error of every label, a colour a kind of bound, and the truth.
+def against_truth(lines: Lines, label: str) -> Figure:
+    """Mean and standard error against the truth, and the line on which the two are equal."""
+    figure, axes = _axes("truth", label)
+    _errorbars(axes, "truth", lines, joined=all(points["truth"].is_unique for points in lines.points.values()))
+    ends = [choice(points["truth"].agg(choice.__name__) for points in lines.points.values()) for choice in (min, max)]
+    axes.plot(ends, ends, label="truth", zorder=0, **TRUTH)
+    _legend(figure, axes, lines.title)
+    return figure
+
+
+def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
+    """Mean and standard error of every setting, from top to bottom, a colour a kind of bound, and the truth.
 
     The columns are label, kind, mean, stderr and truth.
     """
-    figure, axes = _axes("", f"{metric} in nats")
-    for kind, group in means.groupby("kind"):
-        axes.errorbar(group["label"], group["mean"], group["stderr"], linestyle="", marker="o", capsize=3, label=str(kind))
-    for truth in means["truth"].dropna().unique():
-        _level(axes, truth, "truth", TRUTH)
-    axes.tick_params(axis="x", rotation=30)
-    axes.legend()
+    figure, axes = _axes(label, title)
+    figure.set_size_inches(5.2 + 0.07 * max(map(len, means["label"])), max(2.4, 1.2 + 0.26 * len(means)))
+    placed = means.assign(place=range(len(means)))
+    for kind, group in placed.groupby("kind", dropna=False):
+        axes.errorbar(group["mean"], group["place"], xerr=group["stderr"], linestyle="", marker="o", capsize=3, label=str(kind))
+    if len(known := placed.dropna(subset=["truth"])):
+        axes.plot(known["truth"], known["place"], "|", markersize=14, color="black", label="truth", zorder=0)
+    axes.set_yticks(placed["place"], labels=means["label"])
+    axes.set_ylim(len(means) - 0.5, -0.5)
+    _legend(figure, axes, "")
+    return figure
+
+
+def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
+    """The value of each pair of settings (index by columns) as a colour, and written in it while few; a hole is grey."""
+    rows, columns = cells.shape
+    figure, axes = _axes(str(cells.columns.name), str(cells.index.name))
+    figure.set_size_inches(min(max(5.0, 2.4 + 0.7 * columns), 14), min(max(3.2, 1.6 + 0.36 * rows), 12))
+    axes.grid(visible=False)
+    axes.set_facecolor("0.9")
+    figure.colorbar(axes.imshow(cells, aspect="auto", origin="lower"), label=label)
+    for ticks, names in ((axes.set_xticks, cells.columns), (axes.set_yticks, cells.index)):
+        ticks(range(len(names))[:: _every(names, NAMES)], labels=names[:: _every(names, NAMES)])
+    if columns > 8:
+        axes.tick_params(axis="x", rotation=45)
+    if rows * columns <= WRITTEN:
+        _write(axes, cells.to_numpy())
     return figure
 
 
@@ -93,7 +143,7 @@ def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figu
     return figure
 
 
-def permutation(permuted: "np.ndarray", observed: float) -> Figure:
+def permutation(permuted: np.ndarray, observed: float) -> Figure:
     """The statistic of permuted pairs as a histogram, and where the pairs themselves have it."""
     figure, axes = _axes("statistic", "permutations")
     axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
@@ -121,3 +171,57 @@ def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
 def _level(axes: Axes, value: float | None, label: str, style: Mapping[str, Any]) -> None:
     if value is not None:
         axes.axhline(value, label=label, **style)
+
+
+def geometric(values: Sequence[float]) -> bool:
+    """Whether three or more positive values, in order, have one ratio within a percent.
+
+    So do, over a decade or more, those of such a grid that were rounded to one digit: 1, 2, 5, 10.
+    """
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    ratios = [after / before for before, after in pairwise(values)]
+    rounded = [float(f"{value:.0e}") for value in np.geomspace(values[0], values[-1], len(values))]
+    return max(ratios) < 1.01 * min(ratios) or (values[-1] >= 10 * values[0] and np.allclose(values, rounded, atol=0))
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis for a geometric grid, with ticks at its values; a zero stands one step before the others."""
+    positive = [value for value in values if value > 0]
+    if not geometric(positive) or values[0] < 0:
+        return
+    if values[0] == 0:
+        step = math.log10(positive[-1] / positive[0]) / (len(positive) - 1)
+        axes.set_xscale("symlog", linthresh=positive[0], linscale=0.9 * step)  # Matplotlib makes the linear part 1/0.9 as long
+    else:
+        axes.set_xscale("log")
+    ticks = [*values[: len(values) - len(positive)], *positive[:: _every(positive, TICKS)]]
+    axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def _every(values: Sized, most: int) -> int:
+    return math.ceil(len(values) / most)
+
+
+def _errorbars(axes: Axes, key: str, lines: Lines, *, joined: bool) -> None:
+    count = len(lines.points)
+    for index, (label, points) in enumerate(lines.points.items()):
+        color = colormaps["viridis"](0.9 * index / max(1, count - 1)) if lines.ordered else f"C{index % 10}"
+        style: dict[str, Any] = {"linestyle": ("-", "--")[index // 10 % 2] if joined else "", "marker": "os"[index // 10 % 2]}
+        axes.errorbar(points[key], points["mean"], points["stderr"], markersize=4, capsize=2, color=color, label=label, **style)
+
+
+def _write(axes: Axes, cells: np.ndarray) -> None:
+    middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
+    for (row, column), value in np.ndenumerate(cells):
+        if not np.isnan(value):
+            axes.text(column, row, f"{value:.3g}", ha="center", va="center", color="black" if value > middle else "white")
+
+
+def _legend(figure: Figure, axes: Axes, title: str) -> None:
+    """What the lines are, beside the axes, where it covers none of them."""
+    _, labels = axes.get_legend_handles_labels()
+    if len(labels) > 1:
+        figure.legend(loc="outside right upper", title=title, fontsize="small", title_fontsize="small", frameon=False)
+        figure.set_figwidth(figure.get_figwidth() + 0.6 + 0.065 * max(map(len, [title, *labels])))

@@ -1,146 +1,101 @@
-"""Run directories read back as tables."""
+"""Runs read back from their folders: what each was asked for, and how it ended."""
 
+import fcntl
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
-
-import pandas as pd
-import yaml
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from runners.errors import ConfigError
-from runners.identity import leaves
 
-REPEATS = ("seed", "name", "force")
-"""Overrides that tell runs of one setting apart."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+FACTS = ("seed", "steps", "seconds", "steps_per_second")
+MISSING = "there is no result; the same command runs this job"
+KILLED = "it was killed, or its machine went down; the same command"
 
 
-def found(sources: Iterable[Path]) -> list[Path]:
-    """Every run directory at or below the sources, in order of name.
+class Run(NamedTuple):
+    """What a folder says about its run."""
 
-    Raises ConfigError if a source holds none.
+    path: Path
+    overrides: list[str]
+    status: str
+    """completed, failed, interrupted, running, or missing where a sweep expects a run that has no result."""
+    error: str = ""
+    metrics: Mapping[str, Any] = NOTHING
+    facts: Mapping[str, Any] = NOTHING
+
+    @property
+    def levels(self) -> list[dict[str, Any]]:
+        """The metrics, or those of each level of a run over several."""
+        return [{**self.metrics, **level} for level in self.metrics.get("levels", [{}])]
+
+
+def found(sources: Iterable[Path]) -> list[Run]:
+    """Every run at or below the sources, and every one that a sweep's jobs.json there expects, in order of name.
+
+    Reports are not among them. Raises ConfigError if a source holds none.
     """
-    runs: set[Path] = set()
+    runs: dict[Path, Run] = {}
     for source in sources:
-        here = {file.parent for file in source.rglob("result.json")}
+        read = (_run(path, overrides) for path, overrides in _below(source).items())
+        here = {run.path: run for run in read if "runner=report" not in run.overrides}
         if not here:
             raise ConfigError(f"source must name folders of runs, but there is no result.json in {source} or below it")
         runs |= here
-    return sorted(runs)
+    return [runs[path] for path in sorted(runs)]
 
 
-def table(runs: Iterable[Path], metric: str) -> tuple[pd.DataFrame, list[str]]:
-    """One row a run (folder, status, settings, metrics of one value, seed, steps, seconds, error), and the swept keys.
-
-    The settings are what any of the runs has overridden. A run over several levels has a row for each, and `level` is one of
-    the keys then. Completed runs that do not have a metric that others have, such as earlier reports, are left out.
-
-    Raises ConfigError if a result cannot be read.
-    """
-    results = {run: _read(run) for run in runs}
-    if any(metric in each for result in results.values() for each in _levels(result)):
-        results = {
-            run: result
-            for run, result in results.items()
-            if result["status"] != "completed" or any(metric in each for each in _levels(result))
-        }
-    given = {run: _given(result["overrides"]) for run, result in results.items()}
-    keys = list(dict.fromkeys(key for each in given.values() for key in each))
-    rows = [
-        {
-            "run": str(run),
-            "status": result["status"],
-            **_settings(run, given[run], keys),
-            **_numbers(result, metrics),
-        }
-        for run, result in results.items()
-        for metrics in _levels(result)
-    ]
-    frame = pd.DataFrame(rows)
-    keys += ["level"] if "level" in frame else []
-    return frame, [key for key in keys if len(frame[key].unique()) > 1]
+def _below(source: Path) -> dict[Path, list[str]]:
+    """The folders of results and of expected jobs, with the overrides that jobs.json has for them."""
+    expected: dict[Path, list[str]] = {}
+    for folder, _, files in os.walk(source):
+        if "jobs.json" in files:
+            expected |= _jobs(Path(folder))
+        if "result.json" in files:
+            expected.setdefault(Path(folder), [])
+    return expected
 
 
-def aggregated(rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> pd.DataFrame:
-    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error, number; the means beside.
-
-    The replicates of a run count as runs. A single one has no sd, and the standard error that the run itself states.
-    """
-    done = rows.query("status == 'completed'")
-    pooled = [(setting, group[[*beside]].mean().to_dict() | _pooled(group, metric)) for setting, group in grouped(done, keys)]
-    return pd.DataFrame([{**dict(zip(keys, setting, strict=True)), **values} for setting, values in pooled])
-
-
-def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """The rows of each setting of the keys, all of them where there are no keys."""
-    if not keys:
-        yield (), rows
-        return
-    for setting, group in rows.groupby(list(keys), dropna=False):
-        yield cast(tuple[Any, ...], setting), cast(pd.DataFrame, group)
-
-
-def _pooled(group: pd.DataFrame, metric: str) -> dict[str, Any]:
-    values = pd.Series([value for row in group.to_dict("records") for value in _copies(row, metric)])
-    count = len(values)
-    sd = values.std(ddof=1)
-    own = group[f"{metric}_stderr"].iloc[0] if f"{metric}_stderr" in group else float("nan")
-    truths = group[f"{metric}_true"].unique() if f"{metric}_true" in group else []
-    truth = truths[0] if len(truths) == 1 else float("nan")
-    stderr = sd / count**0.5 if count > 1 else own
-    kind = group["kind"].iloc[0] if "kind" in group else ""
-    return {"kind": kind, "truth": truth, "mean": values.mean(), "sd": sd, "stderr": stderr, "runs": count}
-
-
-def _copies(row: dict[Any, Any], metric: str) -> list[float]:
-    """The metric of each independent copy in a run; folds are none."""
-    each = row.get(f"{metric}_replicates")
-    return each if isinstance(each, list) and row["stderr_of"] == "replicates" else [row[metric]]
-
-
-def _read(run: Path) -> dict[str, Any]:
+def _jobs(sweep: Path) -> dict[Path, list[str]]:
+    file = sweep / "jobs.json"
     try:
-        result: dict[str, Any] = json.loads((run / "result.json").read_text())
-        _ = [_numbers(result, metrics) for metrics in _levels(result)], result["status"], result["overrides"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{run / 'result.json'} is not the result of a run: {error!r}") from error
-    return result
+        return {sweep / name: list(overrides) for name, overrides in json.loads(file.read_text())["jobs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{file} is not the list of a sweep's jobs: {error!r}; move it away") from error
 
 
-def _levels(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The metrics of a run, or those of each level of one over several."""
-    return [result["metrics"] | level for level in result["metrics"].get("levels", [{}])]
-
-
-def _given(overrides: Iterable[str]) -> dict[str, str]:
-    parts = [each.lstrip("+").partition("=") for each in overrides]
-    return {key: value for key, _, value in parts if key not in REPEATS}
-
-
-def _settings(run: Path, given: Mapping[str, str], keys: Sequence[str]) -> dict[str, float | str | None]:
-    """What the run had at these keys, by its overrides, or else by what it was composed of; None where it had no such key."""
-    defaults = _composed(run) if any(key not in given for key in keys) else {}
-    texts = {**defaults, **given}
-    return {key: _number(texts[key]) if key in texts else None for key in keys}
-
-
-def _composed(run: Path) -> dict[str, str]:
-    """The choices of groups and the values of dotted keys in .hydra, written as overrides are."""
-    files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
-    config, hydra = (yaml.safe_load(file.read_text()) if file.is_file() else {} for file in files)
-    values = {**dict(leaves(config)), **hydra.get("runtime", {}).get("choices", {})}
-    return {key: json.dumps(value, separators=(",", ":")).replace('"', "") for key, value in values.items()}
-
-
-def _numbers(result: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers and short texts; of the lists those alone that have a number for each copy."""
-    metrics = {key: value for key, value in metrics.items() if key.endswith("_replicates") or not isinstance(value, list)}
-    facts = {key: result[key] for key in ("seed", "steps", "seconds", "steps_per_second")}
-    return {**metrics, **facts, "error": (result["error"] or {}).get("message", "")}
-
-
-def _number(text: str) -> float | str:
+def _run(path: Path, expected: list[str]) -> Run:
     try:
-        return float(text)
-    except ValueError:
-        return text
+        result = _result(path)
+        if result["status"] == "running":
+            result = _settled(path, result)
+        error = (result["error"] or {}).get("message", "")
+        facts = {name: result[name] for name in FACTS}
+        return Run(path, list(result["overrides"]), result["status"], error, dict(result["metrics"]), facts)
+    except FileNotFoundError:
+        return Run(path, expected, "missing", MISSING)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return Run(path, expected, "failed", f"{path / 'result.json'} is not the result of a run: {error!r}")
+
+
+def _result(path: Path) -> dict[str, Any]:
+    return json.loads((path / "result.json").read_text())
+
+
+def _settled(path: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """A run whose result says that it is running has failed if nobody holds its folder's lock, which the system lets go
+    when its owner dies."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        result = _result(path)  # as long as the lock is ours nobody begins, but the run may have ended just before
+    except OSError:
+        return result  # somebody holds it, or this file system has no locks
+    finally:
+        os.close(descriptor)
+    further = "goes on from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
+    killed = {"status": "failed", "error": {"message": f"{KILLED} {further}"}}
+    return result | killed if result["status"] == "running" else result

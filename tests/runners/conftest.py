@@ -1,7 +1,9 @@
-"""What tests of training share: an estimation of small critics."""
+"""What tests of runners share: an estimation of small critics, and run folders that no run has to be made for."""
 
+import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,3 +41,26 @@ def estimation() -> Callable[..., Estimation]:
         "compile": False,
     }
     return lambda **changes: Estimation(**{**settings, **changes})
+
+
+@pytest.fixture
+def leave(tmp_path: Path) -> Callable[..., Path]:
+    """`leave("a", ["seed=1"], metrics={"mi": 1.0})` is the folder that a run of this name leaves, completed if nothing else
+    is said."""
+    result = {
+        "status": "completed",
+        "metrics": {},
+        "seed": 0,
+        "steps": 5,
+        "seconds": 1.5,
+        "steps_per_second": 3.0,
+        "error": None,
+    }
+
+    def write(name: str, overrides: list[str], **changes: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps({**result, "overrides": overrides, **changes}))
+        return folder
+
+    return write

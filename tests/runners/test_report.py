@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runners.runs import aggregated
+from runners.tables import aggregated
 
 SWEEP = Path("outputs/sweeps/s")
 Command = Callable[..., Any]
@@ -50,7 +50,9 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     page.write_text("# Results\n<!-- a -->\nold\n<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n")
     report = ["runner=report", "runner.source=outputs/sweeps/s", "runner.page=RESULTS.md"]
     assert swept(*report, "runner.block=a").code == 0
-    table = (SWEEP / "summary.md").read_text()
+    _, table, failed = (SWEEP / "summary.md").read_text().split("\n\n")
+    assert "stopped being finite" in failed
+    table += "\n"
     assert page.read_text() == f"# Results\n<!-- a -->\n{table}<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n"
     before = page.read_text()
     ended = swept(*report, "runner.block=c")
