@@ -168,10 +168,8 @@ class SweepLauncher(Launcher):
 
     def _summarise(self) -> None:
         from runners import report  # with pandas and matplotlib, which jobs need not wait for
-        from runners.records import InMemory
 
-        made = report.Report(source=str(self.folder), metric="mi", beside=[], over=[], into=None, page=None, block=None)
-        log.info(made.prepare()(InMemory()).summary)
+        log.info(report.summarise(self.folder).line)
 
     def _fingerprint(self) -> str:
         """A hash of every configuration file that jobs are composed of."""

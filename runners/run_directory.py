@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,36 +134,53 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 def held(path: Path) -> bool:
     """Whether a process is at work in the directory."""
-    try:
-        with _locked(path):
-            return False
-    except Busy:
-        return True
-    except FileNotFoundError:
+    if not path.is_dir():
         return False
+    with unless_held(path) as free:
+        return not free
+
+
+@contextmanager
+def unless_held(path: Path) -> Iterator[bool]:
+    """Whether nobody is at work in the directory, in which case nobody begins to be before the block ends."""
+    with _opened(path) as descriptor:
+        yield _lock(descriptor, fcntl.LOCK_SH)
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the directory."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    """Wait until no other process is in such a block for the directory."""
+    with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the directory's lock, which the system lets go when its owner dies."""
+    with _opened(path) as descriptor:
+        for _ in range(10):  # who only looks holds it for a moment
+            if _lock(descriptor, fcntl.LOCK_EX):
+                break
+            time.sleep(0.01)
+        else:
+            raise Busy(f"another process is running in {path}; wait for it, or use another name")
+        yield
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(f"another process is running in {path}; wait for it, or use another name") from error
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -1,6 +1,5 @@
 """Runs read back from their folders: what each was asked for, and how it ended."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from runners.errors import ConfigError
+from runners.run_directory import unless_held
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 FACTS = ("seed", "steps", "seconds", "steps_per_second")
@@ -86,16 +86,9 @@ def _result(path: Path) -> dict[str, Any]:
 
 
 def _settled(path: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """A run whose result says that it is running has failed if nobody holds its folder's lock, which the system lets go
-    when its owner dies."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        result = _result(path)  # as long as the lock is ours nobody begins, but the run may have ended just before
-    except OSError:
-        return result  # somebody holds it, or this file system has no locks
-    finally:
-        os.close(descriptor)
+    """A run whose result says that it is running has failed if nobody is at work in its folder."""
+    with unless_held(path) as free:
+        result = _result(path) if free else result  # it may have ended just before
     further = "goes on from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
     killed = {"status": "failed", "error": {"message": f"{KILLED} {further}"}}
-    return result | killed if result["status"] == "running" else result
+    return result | killed if free and result["status"] == "running" else result

@@ -1,0 +1,168 @@
+"""`python run.py -m ...`: what a second command does to a sweep, what a bad job costs, and what is refused."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners.sweep import death
+from tests.conftest import RUN, small
+
+FOLDER = Path("outputs/sweeps/s")
+Command = Callable[..., Any]
+
+
+def status() -> dict[str, str]:
+    return {path.parent.name: json.loads(path.read_text())["status"] for path in FOLDER.glob("*/result.json")}
+
+
+def stamps() -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in FOLDER.glob("*/*.json*")}
+
+
+def summary() -> list[dict[str, str]]:
+    return list(csv.DictReader((FOLDER / "summary.csv").open()))
+
+
+def test_a_bad_job_costs_itself_alone(command: Command) -> None:
+    ended = command("-m", "name=s", "critic.embed=0,4", "estimator=infonce,nwj")
+    assert ended.code == 3
+    assert sorted(status().values()) == ["completed", "completed", "failed", "failed"]
+    assert ended.err.count("critic.embed must be a positive integer, got 0") == 4, "at once, and in the table"
+    *_, table, command_line = ended.err.splitlines()
+    assert table.startswith("  critic.embed=0,estimator=")
+    assert command_line.startswith("go on by: python run.py")
+    failed = [json.loads(path.read_text()) for path in FOLDER.glob("*embed=0*/result.json")]
+    assert all("Traceback" in each["error"]["traceback"] for each in failed)
+    assert len(summary()) == 4
+
+
+def test_the_same_command_does_what_is_left_and_nothing_twice(command: Command) -> None:
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    before = stamps()
+    again = command("-m", "name=s", "seed=0,1")
+    assert (again.code, stamps() == before) == (0, True)
+    assert "2 of them completed before" in again.err
+    assert command("-m", "name=s", "seed=range(3)").code == 0, "a new point"
+    assert {path: stamp for path, stamp in stamps().items() if path in before} == before
+    assert len(status()) == len(summary()) == 3
+
+
+def test_force_begins_all_of_it_anew(command: Command) -> None:
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    before = stamps()
+    assert command("-m", "name=s", "seed=0,1", "force=true").code == 0
+    assert len(stamps()) == len(before)
+    assert not set(stamps().values()) & set(before.values())
+
+
+def test_another_configuration_under_an_old_name_is_refused_before_anything_runs(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "mine" / "critic"
+    own.mkdir(parents=True)
+    (own / "tiny.yaml").write_text("defaults: [separable]\nembed: 4\n")
+    arguments = ["-m", "name=s", "critic=tiny", "critic.hidden=[8]", "hydra.searchpath=[file://" + str(own.parent) + "]"]
+    assert command(*arguments, "seed=0,1").code == 0
+    (own / "tiny.yaml").write_text("defaults: [separable]\nembed: 5\n")
+    before = stamps()
+    ended = command(*arguments, "seed=0,1,2")
+    assert ended.code == 2
+    assert "critic.embed: 4 -> 5" in ended.err
+    assert stamps() == before
+
+
+def test_a_killed_job_is_done_by_the_next_command(command: Command) -> None:
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    [file, _] = FOLDER.glob("*/result.json")
+    file.write_text(file.read_text().replace('"completed"', '"running"'))
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    assert set(status().values()) == {"completed"}
+
+
+def test_a_failure_may_end_the_sweep(command: Command) -> None:
+    ended = command("-m", "name=s", "critic.embed=0,1,2,3", "sweep.on_error=stop", "hydra.launcher.workers=1")
+    assert ended.code == 3
+    assert list(status().values()) == ["failed"]
+    assert "4 of 4 jobs are still to do" in ended.err
+    assert [row["status"] for row in summary()].count("missing") == 3
+
+
+def test_values_that_do_not_go_together_cost_their_job_alone(command: Command) -> None:
+    ended = command("-m", "name=s", "estimator=infonce,smile", "++estimator.tau=5")
+    assert ended.code == 3
+    assert "unknown key estimator.tau" in ended.err
+    assert sorted(status().values()) == ["completed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["estimator=nwjj,nwj"], "estimator has no option nwjj; nearest: nwj"),
+        (["estimator=nwj,nwjj"], "estimator has no option nwjj; nearest: nwj"),
+        (["critic.embd=1,2"], "unknown key critic.embd; nearest: critic.embed"),
+        (["seed=0,1", "sweep.job_timeout=0"], "sweep.job_timeout must be a positive number of seconds, got 0"),
+        (["seed=0,1", "sweep.on_error=halt"], "sweep.on_error must be continue or stop, got 'halt'"),
+        (["seed=0,1", "sweep.timeout=3"], "unknown key sweep.timeout"),
+        (["seed=0,1", "hydra.launcher.workers=0"], "hydra.launcher.workers must be a positive integer or null, got 0"),
+        (["seed=0,1", "hydra/launcher=slurmm"], "hydra/launcher has no option slurmm"),
+    ],
+)
+def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(arguments: list[str], words: str, command: Command) -> None:
+    ended = command("-m", "name=s", *arguments)
+    assert ended.code == 2
+    [line] = [line for line in ended.err.splitlines() if line.startswith("refused: ")]
+    assert words in line
+    assert status() == {}
+
+
+def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_on(tmp_path: Path, command: Command) -> None:
+    arguments = ["-m", "name=s", "seed=0,1", "runner.steps=1500", "runner.log_every=50", "runner.eval_every=500"]
+    line = [sys.executable, str(RUN), *small((*arguments,))]
+    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while len(list(FOLDER.glob("*/checkpoint.pt"))) < 2:
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert set(status().values()) <= {"interrupted", "completed"}
+    assert "interrupted" in status().values()
+    assert command(*arguments).code == 0
+    assert command(*[each.replace("name=s", "name=whole") for each in arguments]).code == 0
+    for path in FOLDER.glob("*/metrics.jsonl"):
+        assert path.read_bytes() == (Path("outputs/sweeps/whole") / path.parent.name / path.name).read_bytes()
+
+
+def test_what_a_job_prints_is_in_its_log(command: Command) -> None:
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    for path in FOLDER.glob("*/run.log"):
+        assert "step 4/4" in path.read_text()
+        assert "I(X;Y) = " in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (-9, "killed by SIGKILL, as the system does where memory runs out"),
+        (-11, "killed by SIGSEGV"),
+        (7, "exited with code 7"),
+    ],
+)
+def test_a_job_that_cannot_say_why_it_ended_is_spoken_for(end: int | str, words: str) -> None:
+    assert words in death(end)
+
+
+def test_the_sweep_keys_are_no_part_of_a_jobs_name_or_configuration(command: Command) -> None:
+    assert command("-m", "name=s", "seed=0,1").code == 0
+    before = stamps()
+    assert command("-m", "name=s", "seed=0,1", "sweep.job_timeout=1000", "sweep.grace=9").code == 0
+    assert stamps() == before
