@@ -65,7 +65,7 @@ class Follower(Protocol):
     """Who looks on, such as a search that learns from what jobs find."""
 
     def stops(self, job: Job) -> str | None:
-        """Why a running job is to be stopped, asked time and again."""
+        """Why a running job is to be stopped, asked time and again once it records."""
         ...
 
     def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
@@ -176,7 +176,7 @@ class Sweep:
         elif limit is not None and attempt.since is not None and now - attempt.since > limit:
             attempt.overdue = True
             self._stop(job, attempt, f"it took longer than sweep.job_timeout={limit:g} seconds")
-        elif reason := self._follower.stops(job):
+        elif _stamp(job.directory) != attempt.before and (reason := self._follower.stops(job)):
             self._stop(job, attempt, reason)
 
     def _stop(self, job: Job, attempt: _Attempt, reason: str) -> None:
