@@ -7,7 +7,7 @@ import re
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,16 +72,16 @@ def validate(cfg: DictConfig) -> None:
         raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
 
 
-def built(cfg: DictConfig, key: str) -> Any:
-    """What the node at a key configures, checked as validate() checks it.
+def built(cfg: DictConfig, key: str, places: Sequence[str] = ()) -> Any:
+    """What the node at a key configures, checked as validate() checks it; its targets may lie in these places too.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
     for inner, target, node in targets(cfg):
         if f"{inner}.".startswith(f"{key}."):
-            _check_node(cfg, inner, _allowed(inner, target, cfg.allow_targets), node)
+            _check_node(cfg, inner, _allowed(inner, target, [*places, *cfg.allow_targets]), node)
     with refusing(cfg):
-        return instantiate(cfg[key], _convert_="all")
+        return instantiate(OmegaConf.select(cfg, key), _convert_="all")
 
 
 def nearest(word: str, words: Sequence[str]) -> str:
@@ -126,7 +126,9 @@ def _allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]
 
 def _check_node(cfg: DictConfig, key: str, target: Callable[..., Any], node: dict[str, Any]) -> None:
     signature = inspect.signature(target)
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    hints = dict[str, Any]()
+    with suppress(NameError):  # of types that a library imports for type checkers alone
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     arguments = [
         name for name, each in signature.parameters.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
     ]
@@ -202,6 +204,10 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
         return f"the run's folder cannot be written: {error}; give another name or hydra.run.dir"
     if isinstance(error, OverrideParseException):
         return f"{error.override} is not of the form key=value; the shell needs quotes around some, as in 'seed=range(5)'"
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, ValueError):
+        return str(error.__cause__)
     message = " ".join(f"{error} {error.__cause__ or ''}".split())
     if found := re.search(r"raised while resolving interpolation: (.*?) full_key", message):
         return found[1]

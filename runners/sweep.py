@@ -65,7 +65,7 @@ class Follower(Protocol):
     """Who looks on, such as a search that learns from what jobs find."""
 
     def stops(self, job: Job) -> str | None:
-        """Why a running job is to be stopped, asked time and again."""
+        """Why a running job is to be stopped, asked time and again once it records."""
         ...
 
     def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
@@ -193,7 +193,7 @@ class Sweep:
         elif limit is not None and attempt.since is not None and now - attempt.since > limit:
             attempt.overdue = True
             self._stop(job, attempt, f"it took longer than sweep.job_timeout={limit:g} seconds")
-        elif reason := self._follower.stops(job):
+        elif _stamp(job.directory) != attempt.before and (reason := self._follower.stops(job)):
             attempt.pruned = True
             self._stop(job, attempt, reason)
 
@@ -212,12 +212,12 @@ class Sweep:
         result = read_result(job.directory) or {}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (status in ("failed", "interrupted") and own)
-        if attempt.overdue or not told:
+        if attempt.overdue or not (told or attempt.stopped):
             error = JobDied(f"{attempt.stopped or death(end)}; what it printed is in {job.directory / LOG}")
             job.fail(error)
             result |= {"status": "failed", "error": {"type": "JobDied", "message": str(error)}}
-        elif status == "interrupted":
-            result["error"] = {"type": "Interrupted", "message": attempt.stopped or "it was told to end"}
+        elif not told or status == "interrupted":
+            result |= {"status": "interrupted", "error": {"type": "Interrupted", "message": attempt.stopped or "by a signal"}}
         failed = result["status"] == "failed" or (result["status"] == "interrupted" and not attempt.pruned)
         self.ended.append(Ended(job, result, failed))
         self._tell(job, result, failed)

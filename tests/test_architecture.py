@@ -33,6 +33,7 @@ HOMES = {
     "pooch": ["datasets/*"],
     "scipy": ["estimators/*", "runners/*"],
     "sklearn": ["runners/*"],
+    "optuna": ["hydra_plugins/*"],
 }
 """Libraries that have a home, and the only files that may import them when they run."""
 PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]
