@@ -110,10 +110,14 @@ class Estimation:
             truth = self.dataset.mutual_information
             cap = estimator.cap(task.training_negatives)
             record.constants({"mi/true": truth, "mi/cap": cap})
-            trained = Loop(task, cadence, record).run()
+
+            def draw(step: int) -> None:
+                record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), step)
+
+            trained = Loop(task, cadence, record, draw).run()
             reading = task.read(trained.steps)
             outcome = self._recorded(record, reading, trained.steps, trained.seconds)
-            record.figure("estimate", plots.estimate_by_step(record.history(), truth, cap), trained.steps)
+            draw(trained.steps)
             return Measured(reading, outcome, partial(task.permuted, trained.steps, self.seed))
 
         return run

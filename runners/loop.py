@@ -5,7 +5,7 @@ R copies.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,10 +62,13 @@ class Cadence:
 
 
 class Loop:
-    """Trains a task from the checkpoint of `record`, if it has one, for cadence.steps steps."""
+    """Trains a task from the checkpoint of `record`, if it has one, for cadence.steps steps.
 
-    def __init__(self, task: Task, cadence: Cadence, record: Record) -> None:
-        self._task, self._cadence, self._record = task, cadence, record
+    Given `draw`, it has the steps so far drawn at the 1st, 4th, 16th, ... evaluation: a picture takes a tenth of a second.
+    """
+
+    def __init__(self, task: Task, cadence: Cadence, record: Record, draw: Callable[[int], None] | None = None) -> None:
+        self._task, self._cadence, self._record, self._draw = task, cadence, record, draw
         self._step, self._saved_step, self._seconds = 0, 0, 0.0
         self._window: Window = []
 
@@ -99,6 +102,7 @@ class Loop:
                     self._log()
                 if self._step % cadence.eval_every == 0:
                     progress.show(self._step, self._evaluate())
+                    self._picture()
                 now = time.monotonic()
                 self._seconds = before + now - begun
                 overdue = cadence.checkpoint_seconds is not None and now - saved_at >= cadence.checkpoint_seconds
@@ -122,6 +126,12 @@ class Loop:
         if values:
             self._record.write(self._step, "validation", values)
         return "  ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float))
+
+    def _picture(self) -> None:
+        """Draw if it is time to; of its last step the runner has a picture drawn itself."""
+        evaluations, ended = self._step // self._cadence.eval_every, self._step == self._cadence.steps or self._task.finished()
+        if self._draw is not None and not ended and (math.log2(evaluations) / 2).is_integer():
+            self._draw(self._step)
 
     def _finite(self) -> dict[str, Tensor]:
         """The window's quantities, each (steps, R)."""

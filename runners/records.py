@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runners import checkpoint
 from runners.errors import RunFailed
-from runners.identity import config_hash, essence
+from runners.identity import config_hash
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
-    from torch.utils.tensorboard import SummaryWriter
+
+    from runners.board import Board
 
 PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
 
@@ -109,7 +110,7 @@ class Recording:
         }
         self._constants: dict[str, float] = {}
         self._state: dict[str, Any] | None = None
-        self._board: SummaryWriter | None = None
+        self._board: Board | None = None
 
     def open(self) -> None:
         """Say that the run is running, and put everything back to the last checkpoint.
@@ -125,33 +126,27 @@ class Recording:
         self._write_result()
         os.truncate(metrics, kept)
         self._metrics = metrics.open("a", encoding="utf-8")
-        from torch.utils.tensorboard import SummaryWriter
+        from runners.board import Board  # TensorBoard takes a second to import, which a refused run need not wait for
 
-        self._board = SummaryWriter(str(self.path), purge_step=self._state["step"] + 1 if self._state else None)
+        self._board = Board(self.path, self._state["step"] if self._state else None)
 
     def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
         self._metrics.write(json.dumps({"step": step, "split": split, **values}, allow_nan=False) + "\n")
         self._metrics.flush()
         scalars = {f"{name}/{split}": value for name, value in values.items() if isinstance(value, int | float)}
-        for tag, value in {**scalars, **self._constants}.items():
-            self.board.add_scalar(tag, value, step)
+        self.board.scalars({**scalars, **self._constants}, step)
 
     def constants(self, values: Mapping[str, float | None]) -> None:
         self._constants = {tag: value for tag, value in values.items() if value is not None}
-        tags = ["mi/train", "mi/validation", "mi/test", *values]
-        self.board.add_custom_scalars({"mutual information": {"I(X;Y) in nats": ["Multiline", tags]}})
+        self.board.layout()
 
     def figure(self, name: str, figure: "Figure", step: int) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
-
         from runners import plots
 
         picture = plots.png(figure)
         (self.path / "figures").mkdir(exist_ok=True)
         checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
-        image = Summary.Image(encoded_image_string=picture)
-        assert self.board.file_writer is not None
-        self.board.file_writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), step)
+        self.board.image(name, picture, step)
 
     def pointwise(self, columns: Mapping[str, "Tensor"]) -> None:
         import pandas as pd  # it takes half a second, which runs of no table need not wait for
@@ -170,44 +165,29 @@ class Recording:
         return self._state
 
     @property
-    def board(self) -> "SummaryWriter":
-        """The writer of this run's TensorBoard events."""
+    def board(self) -> "Board":
+        """This run in TensorBoard."""
         assert self._board is not None, "open() comes first"
         return self._board
 
     def complete(self, outcome: Outcome) -> None:
-        """The run has come to its end: write its result, and its row in TensorBoard's table of hyperparameters."""
-        from torch.utils.tensorboard.summary import hparams
-
-        numbers = {f"result/{name}": value for name, value in outcome.metrics.items() if isinstance(value, int | float)}
-        for tag, value in numbers.items():
-            self.board.add_scalar(tag, value, outcome.steps)
-        assert self.board.file_writer is not None
-        for summary in hparams(self._settings(), numbers):
-            self.board.file_writer.add_summary(summary)
+        """The run has come to its end: write its result."""
         self._result |= outcome._asdict()
         self._result["steps_per_second"] = outcome.steps / outcome.seconds if outcome.seconds else 0.0
         self.close("completed")
 
-    def _settings(self) -> dict[str, bool | int | float | str]:
-        """What decides the run, by dotted key; a group goes by the class that was chosen in it."""
-        plain = {key: value for key, value in essence(self._config).items() if isinstance(value, bool | int | float | str)}
-        chosen = {
-            key.removesuffix("._target_"): str(value).rpartition(".")[2] for key, value in plain.items() if "_target_" in key
-        }
-        settings = {key: value for key, value in plain.items() if not key.endswith("_") and "${" not in str(value)}
-        return {**chosen, **settings}
-
     def close(self, status: str, error: BaseException | None = None) -> None:
-        """Write the last word on this run."""
+        """Write the last word on this run: its result, and its row in TensorBoard's table."""
+        from runners import board
+
         if error is not None:
             trace = "".join(traceback.format_exception(error))
             self._result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": trace}
         self._result["status"] = status
-        if self._board is not None:
-            self._metrics.close()
-            self._board.close()
+        self._metrics.close()
+        self.board.close()
         self._write_result()
+        board.row(self.path, self._config, self._result["metrics"], status, self._result["steps"])
 
     def _write_result(self) -> None:
         text = json.dumps(self._result, indent=2, allow_nan=False) + "\n"

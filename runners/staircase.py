@@ -77,13 +77,17 @@ class Climb:
         """
         cadence = Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
         task = self.task()
+        truths = [nats for nats in self.dataset.levels for _ in range(self.dataset.steps)]
 
         def run(record: Record) -> Outcome:
             record.constants({"mi/cap": task.cap})
-            trained = Loop(task, cadence, record).run()
+
+            def draw(step: int) -> None:
+                record.figure("staircase", plots.staircase(task.values[0, :step], truths, task.cap), step)
+
+            trained = Loop(task, cadence, record, draw).run()
             levels = self._levels(task.values)
-            truths = [nats for nats in self.dataset.levels for _ in range(self.dataset.steps)]
-            record.figure("staircase", plots.staircase(task.values[0], truths, task.cap), trained.steps)
+            draw(trained.steps)
             last = {key: value for key, value in levels[-1].items() if key.startswith("mi") or key == "stderr_of"}
             mse = statistics.fmean(each["mse"] for each in levels)
             beside = {"mi_cap": task.cap, "kind": self.estimator.kind, "warnings": [], "mse": mse, "levels": levels}

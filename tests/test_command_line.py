@@ -250,7 +250,7 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     assert command("name=a", "force=true").code == 0
     assert (folder / "metrics.jsonl").read_bytes() == metrics
     assert (folder / "notes.txt").read_text() == (folder / "figures" / "mine.pdf").read_text() == "mine"
-    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 2
     assert command("name=a", "force=true", "seed=1").code == 0
     assert (folder / "metrics.jsonl").read_bytes() != metrics
 

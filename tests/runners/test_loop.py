@@ -91,6 +91,13 @@ def test_evaluations_come_at_both_ends_and_with_their_cadence_between(steps: int
     assert list(written(record, "validation", "mi")) == evaluated
 
 
+@pytest.mark.parametrize(("task", "drawn"), [(Counting(), [1, 4, 16, 64]), (Counting(last=16), [1, 4])])
+def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(task: Counting, drawn: list[int]) -> None:
+    steps: list[int] = []
+    Loop(task, cadence(steps=256, evaluate=1), Kept(), steps.append).run()
+    assert steps == drawn
+
+
 @pytest.mark.parametrize(("every", "steps"), [(100, [10]), (4, [4, 8, 10]), (5, [5, 10])])
 def test_checkpoints_come_with_their_cadence_and_once_at_the_end(every: int, steps: list[int]) -> None:
     record = Kept()

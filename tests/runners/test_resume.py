@@ -18,7 +18,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import run
-from runners import checkpoint, plots
+from runners import checkpoint
+from runners.critic_training import CriticTraining
 from runners.run_directory import read_result
 from tests.conftest import small
 
@@ -57,11 +58,11 @@ def assert_same(one: str, other: str) -> None:
     assert outcome(one) == outcome(other)
 
 
-def drawn(name: str) -> list[int]:
-    """The steps of the training curve in TensorBoard."""
-    events = EventAccumulator(str(RUNS / name), size_guidance={"scalars": 0})
+def drawn(name: str) -> list[list[int]]:
+    """The steps of the training curve and of the pictures in TensorBoard."""
+    events = EventAccumulator(str(RUNS / name), size_guidance={"scalars": 0, "images": 0})
     events.Reload()
-    return [event.step for event in events.Scalars("mi/train")]
+    return [[event.step for event in drawn] for drawn in (events.Scalars("mi/train"), events.Images("estimate"))]
 
 
 @pytest.mark.usefixtures("pairs")
@@ -139,7 +140,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
 
 def test_a_signal_after_the_last_step_leaves_the_training_done(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(plots, "estimate_by_step", lambda *arguments: signal.raise_signal(signal.SIGTERM))
+        patch.setattr(CriticTraining, "read", lambda *arguments: signal.raise_signal(signal.SIGTERM))
         assert command("name=broken").code == 143
     assert outcome("broken")["status"] == "interrupted"
     assert command("name=broken").code == command("name=whole").code == 0
