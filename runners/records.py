@@ -184,8 +184,9 @@ class Recording:
             trace = "".join(traceback.format_exception(error))
             self._result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": trace}
         self._result["status"] = status
-        self._metrics.close()
-        self.board.close()
+        if self._board is not None:  # else it ended before it began
+            self._metrics.close()
+            self._board.close()
         self._write_result()
         board.row(self.path, self._config, self._result["metrics"], status, self._result["steps"])
 

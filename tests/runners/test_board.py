@@ -91,7 +91,8 @@ def test_a_completed_run_has_its_settings_and_numbers_in_its_row(command: Comman
 )
 def test_a_run_that_ends_early_has_its_row_too(error: Exception, status: str, end: str, command: Command) -> None:
     texts = {"config.yaml": yaml.safe_dump(CONFIG), "overrides.yaml": "[]"}
-    with pytest.raises(type(error)), RunDirectory(FOLDER, texts, []).recording(force=False):
+    run = RunDirectory(FOLDER, texts, [], expected=False)
+    with pytest.raises(type(error)), run.claimed(), run.recording(force=False):
         raise error
     settings, told, numbers = row(FOLDER)
     assert (settings["Status"], told, numbers) == (status, end, {})
