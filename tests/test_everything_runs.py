@@ -54,7 +54,7 @@ def test_every_critic_runs(critic: str, command: Command) -> None:
     metrics(command, f"critic={critic}", *SETTINGS.get(critic, []))
 
 
-@pytest.mark.parametrize("dataset", options("dataset", "arrays", "staircase"))
+@pytest.mark.parametrize("dataset", options("dataset", "arrays", "staircase", "mnist_halves", "cifar10"))
 def test_every_data_set_that_is_sampled_runs_and_knows_its_truth(dataset: str, command: Command) -> None:
     assert metrics(command, f"dataset={dataset}")["mi_true"] >= 0
 
