@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 
@@ -35,20 +34,6 @@ def linear(inputs: int, outputs: int, spectral_norm: bool) -> nn.Linear:
 def hidden_block(width: int, activation: str, layer_norm: bool) -> list[nn.Module]:
     """What follows the linear part of a hidden layer."""
     return [*([nn.LayerNorm(width)] if layer_norm else []), activation_layer(activation)]
-
-
-def near_zero(network: nn.Sequential, deviation: float, generator: torch.Generator | None) -> nn.Sequential:
-    """The network with linear weights drawn from N(0, deviation^2), cut off at two deviations, and with biases of 0.
-
-    Raises ValueError unless the deviation is positive.
-    """
-    if not deviation > 0:
-        raise ValueError(f"deviation must be positive, got {deviation}")
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
-            nn.init.zeros_(layer.bias)
-    return network
 
 
 def mlp(

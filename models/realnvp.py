@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.mlp import mlp, near_zero
+from models.initialisation import near_zero
+from models.mlp import mlp
 
 LEAST = 1e-7
 """Added to every scale, so that none is 0."""

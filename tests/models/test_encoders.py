@@ -1,5 +1,6 @@
 """Encoders: shapes, beginnings near the identity, exact inverses, and several copies at once."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, stack_module_state, vmap
 
 from models.encoders import MLP, ConvNet, Identity, Invertible, ResidualMLP
-from models.mlp import mlp, near_zero
+from models.initialisation import glorot, near_zero
+from models.mlp import mlp
 from models.realnvp import Coupling, RealNVP
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -160,12 +162,12 @@ def test_what_is_invertible_says_so() -> None:
     assert invertible == {"identity", "additive", "affine"}
 
 
-@pytest.mark.parametrize("build", [RESIDUAL, partial(FLOW, affine=True)], ids=["residual", "flow"])
+@pytest.mark.parametrize("build", [build for name, (build, _) in BUILDS.items() if name != "identity"])
 def test_the_beginning_is_drawn_from_the_generator(build: Callable[..., nn.Module]) -> None:
     first, again, other = (build(INPUTS, source(seed)).state_dict() for seed in (1, 1, 2))
     torch.testing.assert_close(again, first, rtol=0, atol=0)
-    drawn = [name for name in first if not name.endswith("bias")]
-    assert not any(first[name].equal(other[name]) for name in drawn)
+    for name, tensor in first.items():
+        assert tensor.equal(other[name]) is (name.endswith("bias") or tensor.eq(1).all().item()), name
 
 
 def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
@@ -174,6 +176,16 @@ def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
     assert 1.99e-4 < weight.abs().max() <= 2e-4
     assert weight.std().item() == pytest.approx(0.8796e-4, rel=0.01)
     assert not bias.any()
+
+
+def test_glorot_weights_are_uniform_within_their_bound() -> None:
+    """6 / (fan in + fan out) is the bound's square; a uniform variable has a third of it for its variance."""
+    network = glorot(nn.Sequential(nn.Linear(300, 200), nn.Conv2d(20, 30, 5)), source())
+    for layer, bound in zip(network, (math.sqrt(6 / 500), math.sqrt(6 / (25 * 50))), strict=True):
+        weight, bias = layer.parameters()
+        assert 0.99 * bound < weight.abs().max() <= bound
+        assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+        assert not bias.any()
 
 
 @pytest.mark.parametrize(
