@@ -67,7 +67,7 @@ class ImageHalves:
 
     def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """x and y as numbers from 0 to 1, with noise."""
-        x, y = x.float() / 255, y.float() / 255
+        x, y = x / 255, y / 255
         if self.noise == 0:
             return x, y
         first, second = (self.noise * torch.randn(x.shape, generator=generator, device=x.device) for _ in range(2))

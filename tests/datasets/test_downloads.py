@@ -3,7 +3,9 @@
 import hashlib
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +27,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
-        self.files, self.patience, self.ranges = {"file": CONTENT}, len(CONTENT), True
+        self.files, self.patience, self.ranges, self.delay = {"file": CONTENT}, len(CONTENT), True, 0.0
         self.asked: list[tuple[str, str]] = []
 
     def url(self, name: str = "") -> str:
@@ -36,6 +38,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, name, asked = cast(Server, self.server), self.path[1:], self.headers["Range"]
         server.asked.append((name, asked))
+        time.sleep(server.delay)
         if name not in server.files:
             self.send_error(404)
             return
@@ -70,6 +73,15 @@ def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
         assert downloads.content(path, Source(MD5, (server.url("file"),))) == CONTENT
     assert server.asked == [("file", "bytes=0-")]
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_runs_that_begin_together_download_once(server: Server, tmp_path: Path) -> None:
+    path, source = tmp_path / "file", Source(MD5, (server.url("file"),))
+    server.delay = 0.1
+    with ThreadPoolExecutor(3) as runs:
+        assert [*runs.map(lambda _: downloads.content(path, source), range(3))] == [CONTENT] * 3
+    assert len(server.asked) == 1
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_that_is_there_is_read_without_a_network(tmp_path: Path) -> None:

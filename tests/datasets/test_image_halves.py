@@ -13,6 +13,7 @@ from datasets import mnist
 from datasets.image_halves import ImageHalves, halves
 from datasets.images import Labelled
 from datasets.interfaces import Examples, Joint, Rows, Views
+from runners.batches import RowBatches
 from runners.splits import split_rows
 
 IMAGES = torch.arange(5 * 3 * 4 * 6).reshape(5, 3, 4, 6).to(torch.uint8)
@@ -71,6 +72,20 @@ def test_noise_comes_from_the_generator_alone_and_anew_each_time() -> None:
 
 def test_batches_of_several_copies_keep_their_shape() -> None:
     assert [each.shape for each in noise_of(shared=False, shape=(3, 4, 7))] == [(3, 4, 7)] * 2
+
+
+def test_bytes_are_drawn_in_batches_and_seen_afterwards() -> None:
+    """As a runner does it: the copies share the bytes, and each has its own order and noise."""
+    dataset = made(noise=0.1)
+    x, y = (each.expand(2, -1, -1) for each in dataset.train_examples[:2])
+    batches = RowBatches(x, y, batch_size=4, seed=0)
+    drawn = batches.draw()
+    assert [each.dtype for each in drawn] == [torch.uint8] * 2
+    assert not drawn[0][0].equal(drawn[0][1])
+    for top, bottom in zip(*drawn, strict=True):
+        rows = (dataset.train_examples.x[:, None] == top).all(2).int().argmax(0)
+        assert dataset.train_examples.y[rows].equal(bottom)
+    assert [each.shape for each in dataset.seen(*drawn, source())] == [(2, 4, 36)] * 2
 
 
 @pytest.mark.parametrize(
