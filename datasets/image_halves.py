@@ -70,8 +70,11 @@ class ImageHalves:
         x, y = x / 255, y / 255
         if self.noise == 0:
             return x, y
-        first, second = (self.noise * torch.randn(x.shape, generator=generator, device=x.device) for _ in range(2))
-        return x + first, y + (first if self.shared_noise else second)
+        noise_x = self._noise(x, generator)
+        return x + noise_x, y + (noise_x if self.shared_noise else self._noise(y, generator))
+
+    def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        return self.noise * torch.randn(like.shape, generator=generator, device=like.device)
 
     @property
     def x(self) -> Tensor:
