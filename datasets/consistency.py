@@ -79,7 +79,7 @@ class DerivedRows:
         return self.base.validation
 
     @property
-    def test(self) -> float:
+    def test(self) -> float | int:
         return self.base.test
 
     @property

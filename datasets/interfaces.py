@@ -1,6 +1,6 @@
-"""What a data set is to a runner: something that samples pairs, or a finite table of them."""
+"""What a data set is to a runner: something that samples pairs, a finite table of them, or views of labelled examples."""
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -53,8 +53,8 @@ class Rows(Protocol):
         ...
 
     @property
-    def test(self) -> float:
-        """Share of the rows that the estimate is read from, once."""
+    def test(self) -> float | int:
+        """Share of the rows that the estimate is read from, once; an integer is a number of rows, always the last ones."""
         ...
 
     @property
@@ -65,4 +65,33 @@ class Rows(Protocol):
     @property
     def transform(self) -> Transform:
         """What is done to each dimension, fitted on the training rows."""
+        ...
+
+
+class Examples(NamedTuple):
+    """Two views of each example as bytes, and what the example is."""
+
+    x: Tensor
+    """(N, dim_x) uint8."""
+    y: Tensor
+    """(N, dim_y) uint8, paired with x by row."""
+    labels: Tensor
+    """(N,) int64, from 0."""
+
+
+@runtime_checkable
+class Views(Protocol):
+    """Labelled examples of which two views are seen; who trains keeps the bytes on a device and asks for a batch's views."""
+
+    @property
+    def train_examples(self) -> Examples: ...
+
+    @property
+    def test_examples(self) -> Examples: ...
+
+    def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What a model sees of the bytes x (..., dim_x), y (..., dim_y): float32 of these shapes, on their device.
+
+        The generator, on that device too, draws the noise.
+        """
         ...

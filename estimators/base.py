@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from models.scores import Scores
 
-Kind = Literal["lower bound", "upper bound", "neither"]
+Kind = Literal["lower bound", "upper bound", "neither", "loss"]
 ScoreKind = Literal["any", "log density"]
 """What scores are: numbers of any scale, or log q(y_j | x_i) in nats."""
 
 
 class Bound(NamedTuple):
-    """One batch's reading, three scalars."""
+    """One batch's reading, three scalars; of a loss, objective and value are minus the loss in a unit of its own, not nats."""
 
     fit: Tensor
     """() the critic alone descends it."""
@@ -40,7 +40,7 @@ class Estimator(nn.Module, ABC):
     """
 
     kind: ClassVar[Kind]
-    """Whether the value bounds the mutual information from below, from above, or not at all."""
+    """Whether the value bounds the mutual information from below, from above, or not at all; a loss is no estimate of it."""
     scores: ClassVar[ScoreKind] = "any"
     """What the critic's scores must be; a critic that gives log densities says so in an attribute of this name."""
     log_of_mean: ClassVar[bool] = False

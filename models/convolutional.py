@@ -45,9 +45,9 @@ class Convolutional(nn.Module):
         if list(shape_x[1:]) != list(shape_y[1:]):
             raise ValueError(f"shape_y must have the height and width of shape_x, {list(shape_x)}, got {list(shape_y)}")
         self.negatives = checked_negatives(negatives)
-        self.first_x = nn.Sequential(_image("shape_x", shape_x, dim_x), *_convolutions(shape_x[0], channels[:1]))
-        self.first_y = nn.Sequential(_image("shape_y", shape_y, dim_y), *_convolutions(shape_y[0], channels[:1]))
-        later = [[activation_layer(activation), layer] for layer in _convolutions(channels[0], channels[1:])]
+        self.first_x = nn.Sequential(image_of("shape_x", shape_x, dim_x), *halving(shape_x[0], channels[:1]))
+        self.first_y = nn.Sequential(image_of("shape_y", shape_y, dim_y), *halving(shape_y[0], channels[:1]))
+        later = [[activation_layer(activation), layer] for layer in halving(channels[0], channels[1:])]
         self.rest = nn.Sequential(
             *(layer for pair in later for layer in pair),
             activation_layer(activation),
@@ -87,8 +87,8 @@ class SemiConvolutional(nn.Module):
         super().__init__()
         _check_widths(channels, hidden)
         self.negatives = checked_negatives(negatives)
-        self.image = _image("shape", shape, dim_x)
-        self.convolutions = nn.ModuleList(_convolutions(shape[0], channels))
+        self.image = image_of("shape", shape, dim_x)
+        self.convolutions = nn.ModuleList(halving(shape[0], channels))
         places = [_halved(shape, depth + 1) if spatial else (1, 1) for depth in range(len(channels))]
         self.projections = nn.ModuleList(
             nn.Sequential(nn.Linear(dim_y, width * math.prod(place)), nn.Unflatten(-1, (width, *place)))
@@ -134,29 +134,37 @@ class SeparableConvolutional(nn.Module):
         _check_widths(channels, hidden)
         if embed < 1:
             raise ValueError(f"embed must be a positive integer, got {embed}")
-        self.g = _encoder(_image("shape_x", shape_x, dim_x), shape_x, channels, hidden, embed, activation)
-        self.h = _encoder(_image("shape_y", shape_y, dim_y), shape_y, channels, hidden, embed, activation)
+        self.g = _encoder(image_of("shape_x", shape_x, dim_x), shape_x, channels, hidden, embed, activation)
+        self.h = _encoder(image_of("shape_y", shape_y, dim_y), shape_y, channels, hidden, embed, activation)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return from_matrix(self.g(x) @ self.h(y).mT)
 
 
 def _check_widths(channels: Sequence[int], hidden: int) -> None:
-    if not channels or min(channels) < 1:
-        raise ValueError(f"channels must list at least one positive width, got {list(channels)}")
+    check_channels(channels)
     if hidden < 1:
         raise ValueError(f"hidden must be a positive integer, got {hidden}")
 
 
-def _image(name: str, shape: Shape, dim: int) -> nn.Module:
-    """(B, dim) -> (B, *shape)."""
+def check_channels(channels: Sequence[int]) -> None:
+    """Raises ValueError unless there is a width, and all of them are positive."""
+    if not channels or min(channels) < 1:
+        raise ValueError(f"channels must list at least one positive width, got {list(channels)}")
+
+
+def image_of(name: str, shape: Shape, dim: int) -> nn.Module:
+    """(B, dim) -> (B, *shape).
+
+    Raises ValueError, naming the argument, unless the shape has `dim` numbers.
+    """
     if min(shape) < 1 or math.prod(shape) != dim:
         raise ValueError(f"{name} must be channels, height and width of {dim} numbers, got {list(shape)}")
     return nn.Unflatten(1, tuple(shape))
 
 
-def _convolutions(inputs: int, channels: Sequence[int]) -> list[nn.Conv2d]:
-    """Each halves height and width, rounding up."""
+def halving(inputs: int, channels: Sequence[int]) -> list[nn.Conv2d]:
+    """5 x 5 convolutions of these widths, each of which halves height and width, rounding up."""
     widths = [inputs, *channels]
     return [nn.Conv2d(before, after, 5, 2, 2) for before, after in zip(widths, channels, strict=False)]
 
@@ -172,6 +180,6 @@ def _features(shape: Shape, channels: Sequence[int]) -> int:
 
 
 def _encoder(image: nn.Module, shape: Shape, channels: Sequence[int], hidden: int, outputs: int, activation: str) -> nn.Module:
-    layers = [[layer, activation_layer(activation)] for layer in _convolutions(shape[0], channels)]
+    layers = [[layer, activation_layer(activation)] for layer in halving(shape[0], channels)]
     head = mlp(_features(shape, channels), [hidden], outputs, activation)
     return nn.Sequential(image, *(layer for pair in layers for layer in pair), nn.Flatten(), head)

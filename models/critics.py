@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.mlp import hidden_block, linear, mlp
@@ -78,6 +79,26 @@ class InnerProduct(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return from_matrix(x @ y.mT)
+
+
+class SquaredDistance(nn.Module):
+    """f(x, y) = -|x - y|^2, which has nothing to learn; where `normalised` x and y are brought to length 1 before.
+
+    Schroff et al. 2015, https://arxiv.org/abs/1503.03832
+
+    Raises ValueError where the dimensions differ.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, *, normalised: bool) -> None:
+        super().__init__()
+        if dim_x != dim_y:
+            raise ValueError(f"a distance needs x and y of one dimension, got {dim_x} and {dim_y}; use critic=bilinear")
+        self.normalised = normalised
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        if self.normalised:
+            x, y = F.normalize(x, dim=-1), F.normalize(y, dim=-1)
+        return from_matrix(2 * x @ y.mT - x.square().sum(-1, keepdim=True) - y.square().sum(-1))
 
 
 class Concat(nn.Module):

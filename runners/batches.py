@@ -64,7 +64,10 @@ class FreshBatches:
 
 
 class RowBatches:
-    """Minibatches without replacement from x (R, N, dim_x), y (R, N, dim_y), every epoch in a new order less a ragged tail."""
+    """Minibatches without replacement from x (R, N, dim_x), y (R, N, dim_y), every epoch in a new order less a ragged tail.
+
+    Copies of the same rows may be expanded ones, which are held once.
+    """
 
     def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
         if batch_size > x.shape[1]:
@@ -72,7 +75,7 @@ class RowBatches:
             raise ValueError(f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}; use {fitting}")
         self._x, self._y, self._size = x, y, batch_size
         self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
-        self._copies = torch.arange(len(x), device=x.device)[:, None]
+        self._begins = x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
         self._order = self._shuffled()
         self._position = 0
 
@@ -81,7 +84,7 @@ class RowBatches:
             self._order, self._position = self._shuffled(), 0
         rows = self._order[:, self._position : self._position + self._size]
         self._position += self._size
-        return self._x[self._copies, rows], self._y[self._copies, rows]
+        return self._taken(self._x, rows), self._taken(self._y, rows)
 
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
         return self._x[copy], self._y[copy]
@@ -106,9 +109,20 @@ class RowBatches:
         """A fingerprint of the training rows."""
         digest = hashlib.sha256()
         for values in (self._x, self._y):
-            digest.update(values.cpu().contiguous().numpy().tobytes())
+            held = values[0] if _shared(values) else values
+            digest.update(held.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def _taken(self, values: Tensor, rows: Tensor) -> Tensor:
+        """Of values (R, N, D) the rows (R, B), as (R, B, D): one index_select is several times faster than indexing."""
+        table, places = (values[0], rows) if _shared(values) else (values.flatten(0, 1), rows + self._begins)
+        return table.index_select(0, places.flatten()).unflatten(0, rows.shape)
 
     def _shuffled(self) -> Tensor:
         rows = self._x.shape[1]
         return torch.stack([torch.randperm(rows, generator=each, device=each.device) for each in self._generators])
+
+
+def _shared(values: Tensor) -> bool:
+    """Whether all copies are one."""
+    return values.stride(0) == 0

@@ -83,6 +83,8 @@ class Estimation:
             raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
         if not isinstance(self.dataset, Joint | Rows):
             raise ValueError(f"dataset must be one to sample pairs from or rows to read, got {type(self.dataset).__name__}")
+        if self.estimator.kind == "loss":
+            raise ValueError(f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use estimator=infonce")
         if isinstance(self.estimator, Estimator) and self.critic is None:
             raise ValueError("critic must be one that gives scores, got none; use critic=separable")
         if not isinstance(self.estimator, Estimator) and self.critic is not None:

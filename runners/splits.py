@@ -84,9 +84,10 @@ def _part(rows: Rows, chosen: Sequence[Tensor], changes: Sequence[Changes], devi
 
 def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
     """Numbers of a copy's training, validation and test rows."""
-    total = len(rows.x)
-    validation, test = round(total * rows.validation), round(total * rows.test)
-    return _order(total, seed, copy).split([total - validation - test, validation, test])
+    total, last = len(rows.x), rows.test if isinstance(rows.test, int) else 0
+    validation, test = round(total * rows.validation), last or round(total * rows.test)
+    order = torch.cat([_order(total - last, seed, copy), torch.arange(total - last, total)])
+    return order.split([total - validation - test, validation, test])
 
 
 def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:

@@ -59,6 +59,8 @@ class Climb:
             raise ValueError(f"dataset must be a staircase, got {type(self.dataset).__name__}; use dataset=staircase")
         if not isinstance(self.estimator, Estimator) or self.critic is None:
             raise ValueError(f"estimator must be one that trains a critic, got {type(self.estimator).__name__} without one")
+        if self.estimator.kind == "loss":
+            raise ValueError(f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use estimator=infonce")
         for name, least in {"batch_size": 2, "replicates": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -1,6 +1,10 @@
 """What every test runs under, and what tests of whole runs share: the launcher, in this process and in one of its own."""
 
+import gzip
+import hashlib
 import logging
+import pickle
+import struct
 import subprocess
 import sys
 import time
@@ -8,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
 import run
+from datasets import cifar10, mnist
 
 RUN = Path(run.__file__)
 SMALL = [
@@ -28,6 +34,43 @@ SMALL = [
 ]
 OWN_CRITIC = {f"estimator={path.stem}" for path in RUN.parent.glob("conf/estimator/*.yaml") if "/critic@" in path.read_text()}
 """Estimators that choose a critic too."""
+
+
+def idx_file(array: np.ndarray) -> bytes:
+    """An array of bytes as MNIST's files hold it."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return gzip.compress(header + array.tobytes())
+
+
+def cifar_file(images: np.ndarray, labels: list[int]) -> bytes:
+    """Images (N, 3, 32, 32) as CIFAR-10's files hold them, with the names that NumPy had for its parts in 2009."""
+    batch = {b"data": images.reshape(len(images), -1), b"labels": labels}
+    return pickle.dumps(batch, protocol=3).replace(b"numpy._core", b"numpy.core")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """60 training and 20 test images in MNIST's and in CIFAR-10's files, which the loaders take for the official ones."""
+    source = np.random.default_rng(0)
+    for split, size in ("train", 60), ("t10k", 20):
+        place(
+            tmp_path / f"data/mnist/{split}-images-idx3-ubyte.gz",
+            idx_file(source.integers(256, size=(size, 28, 28), dtype="u1")),
+        )
+        place(tmp_path / f"data/mnist/{split}-labels-idx1-ubyte.gz", idx_file(np.arange(size, dtype="u1") % 10))
+    for name in cifar10.MD5:
+        size = 20 if name == "test_batch" else 12
+        images = source.integers(256, size=(size, 3, 32, 32), dtype="u1")
+        place(tmp_path / "data/cifar-10-batches-py" / name, cifar_file(images, [index % 10 for index in range(size)]))
+    for module in mnist, cifar10:
+        for path in (tmp_path / "data" / module.FOLDER).iterdir():
+            monkeypatch.setitem(module.MD5, path.name, hashlib.md5(path.read_bytes()).hexdigest())
+    return tmp_path / "data"
+
+
+def place(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 class Ended(NamedTuple):

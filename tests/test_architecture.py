@@ -38,7 +38,9 @@ HOMES = {
 """Libraries that have a home, and the only files that may import them when they run."""
 PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]
 SOURCES = [*PACKAGES, ROOT / "run.py"]
-OPTIONS = [path for group in ("estimator", "critic", "dataset") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))]
+OPTIONS = [
+    path for group in ("estimator", "critic", "model", "dataset") for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
+]
 
 
 def relative(path: Path) -> str:

@@ -14,6 +14,7 @@ import run
 Command = Callable[..., Any]
 CONF = Path(run.__file__).parent / "conf"
 ROWS_ALONE = ["binned", "gaussian", "ksg"]
+LOSSES = ["n_pair", "triplet"]
 IMAGES = ["critic.hidden=8", "critic.channels=[4]", "dataset.dim=12"]
 SETTINGS = {
     "convolutional": [*IMAGES, "critic.shape_x=[1,3,4]", "critic.shape_y=[1,3,4]"],
@@ -42,11 +43,20 @@ def metrics(command: Command, *arguments: str) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize("estimator", options("estimator"))
+@pytest.mark.parametrize("estimator", options("estimator", *LOSSES))
 def test_every_estimator_runs_by_its_name_alone(estimator: str, command: Command) -> None:
     read = metrics(command, f"estimator={estimator}")
     assert read["mi_true"] == pytest.approx(2)
     assert read["mi_stderr"] > 0
+
+
+@pytest.mark.parametrize("estimator", LOSSES)
+@pytest.mark.parametrize("runner", ["estimate", "staircase"])
+def test_a_loss_is_never_reported_as_an_estimate(estimator: str, runner: str, command: Command) -> None:
+    dataset = ["dataset=staircase", "runner=staircase"] if runner == "staircase" else []
+    ended = command("name=a", f"estimator={estimator}", *dataset)
+    assert ended.code == 2
+    assert ended.err.startswith("refused: estimator must give nats, got ")
 
 
 @pytest.mark.parametrize("critic", options("critic", "none"))
@@ -54,7 +64,7 @@ def test_every_critic_runs(critic: str, command: Command) -> None:
     metrics(command, f"critic={critic}", *SETTINGS.get(critic, []))
 
 
-@pytest.mark.parametrize("dataset", options("dataset", "arrays", "staircase"))
+@pytest.mark.parametrize("dataset", options("dataset", "arrays", "staircase", "mnist_halves", "cifar10"))
 def test_every_data_set_that_is_sampled_runs_and_knows_its_truth(dataset: str, command: Command) -> None:
     assert metrics(command, f"dataset={dataset}")["mi_true"] >= 0
 

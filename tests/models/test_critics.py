@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from models import critics
-from models.critics import Bilinear, Concat, InnerProduct, Separable
-from models.scores import Scores
+from models.critics import Bilinear, Concat, InnerProduct, Separable, SquaredDistance
+from models.scores import Scores, from_matrix
 
 BATCH, DIM = 7, 3
 
@@ -200,3 +200,18 @@ def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module
     alone = [module(*batch) for module, *batch in zip(modules, x, y, strict=True)]
     torch.testing.assert_close(joint, torch.stack([scores.joint for scores in alone]))
     torch.testing.assert_close(product, torch.stack([scores.product for scores in alone]))
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_squared_distance_is_minus_the_squared_distance(normalised: bool) -> None:
+    x, y = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    if normalised:
+        expected = -torch.cdist(x / x.norm(dim=1, keepdim=True), y / y.norm(dim=1, keepdim=True)).square()
+    else:
+        expected = -torch.cdist(x, y).square()
+    torch.testing.assert_close(SquaredDistance(3, 3, normalised=normalised)(x, y), from_matrix(expected))
+
+
+def test_a_distance_needs_sides_of_one_dimension() -> None:
+    with pytest.raises(ValueError, match=r"^a distance needs x and y of one dimension, got 3 and 2; use critic=bilinear"):
+        SquaredDistance(3, 2, normalised=True)

@@ -53,6 +53,16 @@ def test_a_ragged_tail_is_another_one_every_epoch() -> None:
     assert len(set(torch.cat([epoch(batches, 1)[0] for _ in range(20)]).tolist())) == 7
 
 
+def test_shared_rows_are_drawn_as_copies_of_them_are() -> None:
+    shared = [each.expand(3, 23, 1) for each in numbered(23)]
+    copied = [each.contiguous() for each in shared]
+    one, other = (RowBatches(*pairs, batch_size=5, seed=0) for pairs in (shared, copied))
+    assert torch.equal(epoch(one, 9), epoch(other, 9))
+    again = RowBatches(*shared, batch_size=5, seed=1)
+    again.load(one.state())
+    assert torch.equal(epoch(again, 2), epoch(one, 2))
+
+
 @pytest.mark.parametrize("done", [0, 1, 3, 4, 7])
 def test_batches_go_on_from_their_state(done: int) -> None:
     pairs = numbered(23, copies=2)

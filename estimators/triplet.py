@@ -1,0 +1,32 @@
+"""The triplet loss."""
+
+from typing import final
+
+from torch import Tensor
+
+from estimators import losses
+from estimators.base import Bound, Estimator, maximised
+from models.scores import Scores
+
+
+@final
+class Triplet(Estimator):
+    """-E_J[max(0, margin + T_in - T_i0)] with n a semi-hard product sample of the row, in the unit of the scores.
+
+    Meant for critic=squared_distance, T = -|x - y|^2 between representations of length 1, behind encoders.
+
+    Schroff et al. 2015, https://arxiv.org/abs/1503.03832
+
+    Raises ValueError unless `margin` is positive.
+    """
+
+    kind = "loss"
+
+    def __init__(self, *, margin: float) -> None:
+        super().__init__()
+        if not margin > 0:
+            raise ValueError(f"margin must be positive, got {margin}")
+        self.margin = margin
+
+    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+        return maximised(-losses.triplet(scores, self.margin))

@@ -1,0 +1,39 @@
+"""How weights are drawn before the first step, where it is not PyTorch's way; without a generator from PyTorch's own."""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def glorot(network: Network, generator: torch.Generator | None) -> Network:
+    """The network with linear and convolutional weights U(-a, a), a^2 = 6 / (fan in + fan out), and biases of 0.
+
+    Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            _without_bias(layer)
+    return network
+
+
+def near_zero(network: Network, deviation: float, generator: torch.Generator | None) -> Network:
+    """The network with linear weights drawn from N(0, deviation^2), cut off at two deviations, and biases of 0.
+
+    Raises ValueError unless the deviation is positive.
+    """
+    if not deviation > 0:
+        raise ValueError(f"deviation must be positive, got {deviation}")
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
+            _without_bias(layer)
+    return network
+
+
+def _without_bias(layer: nn.Linear | nn.Conv2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
