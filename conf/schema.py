@@ -236,4 +236,5 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
             cfg = compose("config", chosen)
         except HydraException:
             cfg = compose("config")
-    return [*groups, *(key for key, _ in leaves(typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))))]
+    keys = (key for key, _ in leaves(typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))))
+    return [*dict.fromkeys([*groups, *keys])]

@@ -5,13 +5,12 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
 
 
 class Grid(BasicSweeper):
-    """Hydra's own sweeper, in one batch, and with each value checked once instead of each combination.
-
-    Combinations whose values do not go together cost their own job.
-    """
+    """Hydra's own sweeper, in one batch. An option that is not there, or a key that no job has, refuses the sweep; values that
+    do not go together cost their own job."""
 
     def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
@@ -21,8 +20,20 @@ class Grid(BasicSweeper):
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         [jobs] = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
-        self.validate_batch_is_legal(_with_new_values(jobs))
+        self._check(_with_new_values(jobs))
         return self.launcher.launch(jobs, initial_job_idx=0)
+
+    def _check(self, jobs: Sequence[Sequence[str]]) -> None:
+        errors = list[HydraException]()
+        for job in jobs:
+            try:
+                self.validate_batch_is_legal([job])
+            except MissingConfigException:
+                raise
+            except HydraException as error:
+                errors.append(error)
+        if len(errors) == len(jobs):
+            raise errors[0]
 
 
 def _with_new_values(jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:

@@ -95,10 +95,19 @@ def test_a_failure_may_end_the_sweep(command: Command) -> None:
     assert [row["status"] for row in summary()].count("missing") == 3
 
 
-def test_values_that_do_not_go_together_cost_their_job_alone(command: Command) -> None:
-    ended = command("-m", "name=s", "estimator=infonce,smile", "++estimator.tau=5")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["estimator=infonce,smile", "++estimator.tau=5"], "unknown key estimator.tau"),
+        (["critic=bilinear,separable", "critic.hidden=[8]"], "unknown key critic.hidden"),
+        (["runner.batch_size=8,64", "runner.train_rows=16"], "runner.batch_size must not exceed the 16 training rows, got 64"),
+    ],
+    ids=["added", "overridden", "constructed"],
+)
+def test_values_that_do_not_go_together_cost_their_job_alone(arguments: list[str], words: str, command: Command) -> None:
+    ended = command("-m", "name=s", *arguments)
     assert ended.code == 3
-    assert "unknown key estimator.tau" in ended.err
+    assert words in ended.err
     assert sorted(status().values()) == ["completed", "failed"]
 
 
