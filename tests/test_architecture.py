@@ -33,6 +33,8 @@ HOMES = {
     "pooch": ["datasets/*"],
     "scipy": ["estimators/*", "runners/*"],
     "sklearn": ["runners/*"],
+    "submitit": ["hydra_plugins/slurm.py"],
+    "ray": ["hydra_plugins/ray.py"],
 }
 """Libraries that have a home, and the only files that may import them when they run."""
 PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]
