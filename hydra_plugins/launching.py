@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ log = logging.getLogger(__name__)
 
 JOBS = "jobs.json"
 """The jobs that a sweep's folder is to hold, and of which configuration files they were composed."""
+
+
+def require(library: str, choice: str) -> None:
+    """Raise ConfigError unless the library that a choice of launcher needs is installed."""
+    if find_spec(library) is None:
+        raise ConfigError(f'hydra/launcher={choice} needs pip install -e ".[{choice}]"')
 
 
 @dataclass(frozen=True)

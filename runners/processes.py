@@ -12,6 +12,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from runners.run_directory import LOG
+from runners.signals import CAUGHT
 from runners.sweep import Job
 
 END_WITH_PARENT = 1
@@ -56,7 +57,7 @@ class Processes:
 
 def _perform(task: Callable[[], int], directory: Path, parent: int) -> None:
     """Run the task in this forked process, away from the terminal and its Ctrl-C, which the launcher passes on."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in CAUGHT:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     os.setpgid(0, 0)
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: an exception between steps, a note to be read later within one."""
+"""SIGINT, SIGTERM and SIGUSR2: an exception between steps, a note to be read later within one."""
 
 import signal
 import threading
@@ -9,7 +9,8 @@ from typing import Any
 
 from runners.errors import Interrupted
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+"""The last is Slurm's word that time is up; it may follow a SIGTERM that said so too."""
 
 
 @contextmanager
@@ -40,7 +41,7 @@ class Deferred:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
         for each in CAUGHT:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGUSR2 else signal.SIG_DFL)
 
 
 @contextmanager

@@ -34,6 +34,8 @@ HOMES = {
     "scipy": ["estimators/*", "runners/*"],
     "sklearn": ["runners/*"],
     "optuna": ["hydra_plugins/*"],
+    "submitit": ["hydra_plugins/slurm.py"],
+    "ray": ["hydra_plugins/ray.py"],
 }
 """Libraries that have a home, and the only files that may import them when they run."""
 PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]

@@ -1,0 +1,158 @@
+"""hydra/launcher=ray: the jobs of a sweep on a Ray cluster, or on a Ray of this machine's own."""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from conf.schema import CONFIGURATIONS
+from hydra_plugins.launching import SweepLauncher, require
+from runners.errors import ConfigError
+from runners.processes import printing_into
+from runners.run_directory import LOG, held
+from runners.signals import interruptible
+from runners.sweep import Job
+
+
+class RayLauncher(SweepLauncher):
+    """Jobs of `num_cpus` and `num_gpus` each on the Ray at `address`; `slots` at once, null for all that it has room for."""
+
+    def __init__(self, address: str, num_cpus: float, num_gpus: float, slots: int | None) -> None:
+        if not (num_cpus > 0 and num_gpus >= 0):
+            raise ValueError(f"hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got {num_cpus} and {num_gpus}")
+        if slots is not None and slots < 1:
+            raise ValueError(f"hydra.launcher.slots must be a positive integer or null, got {slots}")
+        self._address, self._slots = address, slots
+        self._needs = {"CPU": num_cpus, "GPU": num_gpus}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        require("ray", "ray")
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    @contextmanager
+    def pool(self) -> Iterator["Workers"]:
+        import ray
+
+        _connect(self._address)
+        try:
+            yield Workers(self._slots or self._room(ray.cluster_resources()), self._needs)
+        finally:
+            ray.shutdown()
+
+    def _room(self, resources: Mapping[str, float]) -> int:
+        """How many jobs the cluster runs at once.
+
+        Raises ConfigError if it has no room for one.
+        """
+        name, room = min(
+            ((name, resources.get(name, 0) / each) for name, each in self._needs.items() if each), key=lambda each: each[1]
+        )
+        if room < 1:
+            has = f"got {self._needs[name]:g} where Ray has {resources.get(name, 0):g}"
+            raise ConfigError(f"hydra.launcher.num_{name.lower()}s must leave room for a job, {has}")
+        return int(room)
+
+
+class Workers:
+    """A pool of Ray's worker processes, each of which ends with its job."""
+
+    def __init__(self, slots: int, needs: Mapping[str, float]) -> None:
+        import ray
+
+        self.slots = slots
+        options = ray.remote(max_calls=1, max_retries=0, num_cpus=needs["CPU"], num_gpus=needs["GPU"])
+        self._remote = options(_perform)
+        self._streams: dict[Job, Any] = {}
+        """Of what each job's worker tells."""
+        self._begun: set[Job] = set()
+        self._over: dict[Job, int | str] = {}
+
+    def start(self, job: Job) -> None:
+        self._streams[job] = self._remote.remote(job.task(), job.directory.absolute(), Path.cwd())
+
+    def ended(self, timeout: float) -> Mapping[Job, int | str]:
+        self._listen(timeout)
+        ends = {job: end for job, end in self._over.items() if isinstance(end, int) or not held(job.directory)}
+        for job in ends:  # Ray may give a job up that is still writing its checkpoint
+            del self._over[job], self._streams[job]
+        return ends
+
+    def _listen(self, timeout: float) -> None:
+        import ray
+
+        jobs = {stream: job for job, stream in self._streams.items() if job not in self._over}
+        if not jobs:
+            time.sleep(timeout)
+            return
+        ray.wait(list(jobs), timeout=timeout)
+        ready, _ = ray.wait(list(jobs), num_returns=len(jobs), timeout=0)
+        for stream in ready:
+            told = _next(stream)
+            if told is None:
+                self._begun.add(jobs[stream])
+            else:
+                self._over[jobs[stream]] = told
+
+    def begun(self, job: Job) -> bool:
+        return job in self._begun
+
+    def stop(self, job: Job, *, force: bool) -> None:
+        """Send it SIGINT, or end its process."""
+        import ray
+
+        if job in self._streams:
+            ray.cancel(self._streams[job], force=force)
+
+
+def _perform(task: Callable[[], int], directory: Path, home: Path) -> Iterator[int | None]:
+    """Run a job's task in a worker, and tell that it has begun (None), then its exit code."""
+    yield None
+    os.chdir(home)
+    printing_into(directory / LOG)
+    with interruptible():
+        code = task()
+    yield code
+
+
+def _next(stream: Any) -> int | str | None:
+    """What a worker tells next, or the words of Ray about its end."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        [told] = ray.get([next(stream)])
+        return told
+    except RayError as error:
+        return f"Ray says: {str(error).partition(chr(10))[0]}"
+    except StopIteration:
+        return "Ray cancelled it"
+
+
+def _connect(address: str) -> None:
+    """Connect to the Ray at an address, which without one asks nobody but this process in.
+
+    Raises ConfigError if it does not answer.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves one in the home directory
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        ray.init(
+            address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"PYTHONPATH": str(CONFIGURATIONS.parent)}},
+        )
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        raise ConfigError(f"hydra.launcher.address must be that of a Ray, got {address}: {error}") from error
