@@ -27,7 +27,7 @@ from runners import sweep
 from runners.checkpoint import write_atomically
 from runners.errors import ConfigError, SweepFailed
 from runners.naming import job_name
-from runners.run_directory import RunDirectory, exclusive, read_result
+from runners.run_directory import RunDirectory, locked, read_result
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class SweepLauncher(Launcher):
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._fingerprint()
-        with exclusive(self.folder):
+        with locked(self.folder, seconds=60):
             listed: dict[str, dict[str, Any]] = {"jobs": {}, "files": {}}
             with suppress(FileNotFoundError):
                 listed = json.loads((self.folder / JOBS).read_text())

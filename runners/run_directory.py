@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from runners.identity import differences
 from runners.records import Recording
 
 LOG = "run.log"
+LOCK = ".lock"
+PATIENCE = 0.1
+"""Seconds after which a directory is taken for another process's; who only looks has its lock for a moment."""
 OWN = (
     "metrics.jsonl",
     "result.json",
@@ -71,7 +74,7 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path, os.W_OK):
             raise ConfigError(f"the run's folder {self.path} cannot be written; give another name or hydra.run.dir")
-        with _locked(self.path):
+        with locked(self.path, seconds=PATIENCE):
             try:
                 yield
             except Occupied:
@@ -134,55 +137,59 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 def held(path: Path) -> bool:
     """Whether a process is at work in the directory."""
-    if not path.is_dir():
-        return False
     with unless_held(path) as free:
         return not free
 
 
 @contextmanager
 def unless_held(path: Path) -> Iterator[bool]:
-    """Whether nobody is at work in the directory, in which case nobody begins to be before the block ends."""
-    with _opened(path) as descriptor:
-        yield _lock(descriptor, fcntl.LOCK_SH)
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block for the directory."""
-    with _opened(path) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the directory's lock, which the system lets go when its owner dies."""
-    with _opened(path) as descriptor:
-        for _ in range(10):  # who only looks holds it for a moment
-            if _lock(descriptor, fcntl.LOCK_EX):
-                break
-            time.sleep(0.01)
-        else:
-            raise Busy(f"another process is running in {path}; wait for it, or use another name")
-        yield
-
-
-def _lock(descriptor: int, kind: int) -> bool:
+    """Whether nobody is at work in the directory; who finds a lock there then waits for the end of this block."""
     try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        descriptor = os.open(path / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _taken(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, *, seconds: float) -> Iterator[None]:
+    """Hold the directory's lock, which the system lets go when its owner dies.
+
+    It is a file opened for writing, as network file systems need. Raises Busy if another process still has it after `seconds`.
+    """
+    until = time.monotonic() + seconds
+    while (descriptor := _acquired(path / LOCK)) is None:
+        if time.monotonic() > until:
+            raise Busy(f"another process is running in {path}; wait for it, or use another name")
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        (path / LOCK).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquired(file: Path) -> int | None:
+    """A descriptor that holds the lock; None if another has it, or took the file away just before."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    if _taken(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), file.stat()):
+                return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _taken(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind)
     except BlockingIOError:
         return False
     return True
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class Sweep:
             if stopping:
                 jobs = iter(())
                 self._stop_all(stopping)
-            self._fill(jobs)
+            self._fill(jobs, signals)
             if not self._running and not self._elsewhere:
                 return
             for job, end in self._pool.ended(POLL).items():
@@ -164,9 +164,9 @@ class Sweep:
             for job, attempt in self._running.items():
                 self._watch(job, attempt)
 
-    def _fill(self, jobs: Iterator[Job]) -> None:
+    def _fill(self, jobs: Iterator[Job], signals: Deferred) -> None:
         """Begin jobs while there is room, first those that another launcher was at and is no longer."""
-        while len(self._running) < self._pool.slots:
+        while len(self._running) < self._pool.slots and not signals.received:
             free = next((job for job in self._elsewhere if not held(job.directory)), None)
             if free is not None:
                 self._elsewhere.remove(free)

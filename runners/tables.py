@@ -94,8 +94,10 @@ def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
 
 
 def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[dict[str, Any]]:
-    overrides = shlex.join(f"{key}={value}" for key, value in _given(run.overrides, NAMES).items())
-    about = {"run": str(run.path), "overrides": overrides, "status": run.status, **settings}
+    given = _given(run.overrides, NAMES)
+    overrides = shlex.join(f"{key}={value}" for key, value in given.items())
+    seed = {"seed": int(given["seed"])} if given.get("seed", "").isdecimal() else {}
+    about = {"run": str(run.path), "overrides": overrides, "status": run.status, **settings, **seed}
     return [{**about, **_shown(level), **run.facts, "error": run.error} for level in run.levels]
 
 

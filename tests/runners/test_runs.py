@@ -1,8 +1,6 @@
 """Every job that a sweep expects has a row that says how it ended, whatever it left."""
 
-import fcntl
 import json
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from runners import report
 from runners.errors import ConfigError
 from runners.results import Results
+from runners.run_directory import locked
 
 Leave = Callable[..., Path]
 
@@ -30,12 +29,8 @@ def test_every_expected_job_has_a_row_with_its_overrides_and_how_it_ended(leave:
     leave("done", jobs["done"], metrics={"mi": 1.5, "mi_stderr": 0.1})
     leave("raised", jobs["raised"], status="failed", error={"message": "mi stopped being finite\nat step 3"})
     (leave("killed", jobs["killed"], status="running") / "checkpoint.pt").touch()
-    alive = os.open(leave("alive", jobs["alive"], status="running"), os.O_RDONLY)
-    try:
-        fcntl.flock(alive, fcntl.LOCK_EX)
+    with locked(leave("alive", jobs["alive"], status="running"), seconds=0):
         summary = report.summarise(tmp_path)
-    finally:
-        os.close(alive)
     rows = pd.read_csv(tmp_path / "summary.csv").set_index("estimator").to_dict("index")
     ends = {"done": "completed", "raised": "failed", "killed": "failed", "alive": "running", "never": "missing"}
     assert {name: row["status"] for name, row in rows.items()} == ends
@@ -52,9 +47,8 @@ def test_a_killed_run_without_a_checkpoint_starts_again_and_its_lock_stays_free(
     folder = leave("a", [], status="running")
     [run] = report.summarise(tmp_path).unfinished
     assert run.error.endswith("the same command starts it again")
-    descriptor = os.open(folder, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(descriptor)
+    with locked(folder, seconds=0):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -66,7 +60,7 @@ def test_a_result_that_cannot_be_read_is_a_failed_row_among_the_others(text: str
     (leave("torn", []) / "result.json").write_text(text)
     assert report.summarise(tmp_path).line.startswith("1 of 2 runs completed, 1 failed")
     torn = pd.read_csv(tmp_path / "summary.csv").to_dict("records")[1]
-    assert torn["overrides"] == "seed=2"
+    assert (torn["overrides"], torn["seed"]) == ("seed=2", 2)
     assert "is not the result of a run" in torn["error"]
 
 
