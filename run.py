@@ -21,13 +21,10 @@ from runners.errors import LESS, Busy, ConfigError, Interrupted, RunFailed, Swee
 from runners.naming import job_name, run_name
 from runners.run_directory import RunDirectory
 from runners.signals import interruptible
+from runners.sweep import BUSY
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
-
-
-BUSY = 75
-"""What a job of a sweep exits with where another launcher is at it; the launcher then asks again."""
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")

@@ -9,7 +9,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from conf import schema
 from runners import sweep
 from runners.checkpoint import write_atomically
-from runners.errors import ConfigError, SweepFailed
+from runners.errors import ConfigError, Interrupted, SweepFailed
 from runners.naming import job_name
 from runners.run_directory import RunDirectory, locked, read_result
 
@@ -71,7 +70,7 @@ class Job:
         self.directory = launcher.folder / job_name(overrides)
         self.label = job_name([each for each in overrides if each not in common]) or self.directory.name
 
-    @cached_property
+    @property
     def config(self) -> DictConfig:
         """Raises ConfigError where these overrides do not go together."""
         launcher = self._launcher
@@ -129,7 +128,10 @@ class SweepLauncher(Launcher):
         done = self.expect(jobs)
         left = [job for job in jobs if job.directory not in done]
         log.info(f"{len(jobs)} jobs in {self.folder}" + (f", {len(done)} of them completed before" if done else ""))
-        self.run(left, len(left), sweep.Onlooker())
+        if left:
+            self.run(left, len(left), sweep.Onlooker())
+        else:
+            self._summarise()
         return [JobReturn(job.overrides, status=JobStatus.COMPLETED) for job in jobs]
 
     def expect(self, jobs: Sequence[Job]) -> set[Path]:
@@ -143,13 +145,9 @@ class SweepLauncher(Launcher):
             listed: dict[str, dict[str, Any]] = {"jobs": {}, "files": {}}
             with suppress(FileNotFoundError):
                 listed = json.loads((self.folder / JOBS).read_text())
-            done = (
-                set()
-                if self.config.force
-                else {
-                    job.directory for job in jobs if job.completed(unchanged=listed["files"].get(job.directory.name) == files)
-                }
-            )
+            same = {name for name, of in listed["files"].items() if of == files}
+            asked = [] if self.config.force else jobs
+            done = {job.directory for job in asked if job.completed(unchanged=job.directory.name in same)}
             listed["jobs"] |= {job.directory.name: job.overrides for job in jobs}
             listed["files"] |= {job.directory.name: files for job in jobs}
             write_atomically(self.folder / JOBS, (json.dumps(listed, indent=1) + "\n").encode())
@@ -166,6 +164,9 @@ class SweepLauncher(Launcher):
             running = sweep.Sweep(pool, manner, total, follower)
             try:
                 running.run(jobs)
+            except Interrupted:
+                log.info(f"go on by: {self._command()}")
+                raise
             finally:
                 self._summarise()
         failed = [ended for ended in running.ended if ended.failed]
