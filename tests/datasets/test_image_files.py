@@ -40,6 +40,7 @@ def test_idx_holds_its_bytes_row_by_row() -> None:
         (gzip.compress(HEADER + bytes(23)), r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 23$"),
         (gzip.compress(HEADER + bytes(25)), r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 25$"),
     ],
+    ids=["unpacked", "torn", "empty", "labels", "floats", "half a header", "short", "long"],
 )
 def test_what_is_no_idx_file_of_images_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
