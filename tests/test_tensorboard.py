@@ -91,7 +91,7 @@ def address(sweep: Path) -> Iterator[str]:
     def read() -> bool:
         assert server.poll() is None, "it ended"
         with suppress(OSError), urllib.request.urlopen(f"{address}data/runs", timeout=5) as answer:
-            return len(json.load(answer)) == sum(path.is_dir() for path in sweep.iterdir())
+            return len(json.load(answer)) == len({path.parent for path in sweep.glob("*/events.out.tfevents.*")})
         return False
 
     try:

@@ -111,9 +111,10 @@ def test_a_reading_is_minus_the_loss_and_says_that_it_is_one(
 
 @every_loss
 def test_lifted_copies_read_as_each_alone(build: Callable[[], Estimator], critic: Callable[..., nn.Module]) -> None:
+    torch.manual_seed(0)
     encoder = partial(MLP, hidden=[5], outputs=3, activation="ReLU")
-    modules = [Measurement(Encoded(DIM, DIM, model=encoder, critic=critic, shared=False), build()) for _ in range(2)]
-    x, y = (torch.stack(each).float() for each in zip(embedded(0), embedded(1), strict=True))
+    modules = [Measurement(Encoded(DIM, DIM, model=encoder, critic=critic, shared=False), build()).double() for _ in range(2)]
+    x, y = (torch.stack(each) for each in zip(embedded(0), embedded(1), strict=True))
     lifted = vmap(partial(functional_call, modules[0]))(stack_module_state(modules), (x, y))
     alone = torch.stack([module(*pairs).fit for module, *pairs in zip(modules, x, y, strict=True)])
     torch.testing.assert_close(lifted.fit, alone)
