@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from datasets.gaussians import CorrelatedGaussians
 from datasets.image_halves import ImageHalves
+from estimators.bounds import infonce
 from estimators.club import CLUB
 from estimators.gaussian import Gaussian
 from estimators.infonce import InfoNCE
@@ -31,7 +32,7 @@ from models.critics import Bilinear, Concat, InnerProduct
 from models.encoders import MLP, Identity, ResidualMLP
 from models.realnvp import RealNVP
 from runners import probes
-from runners.adversarial import Adversarial
+from runners.adversarial import Adversarial, unevenness
 from runners.feeds import viewed
 from runners.invertibility import log_conditions, reconstruction_error
 from runners.records import InMemory
@@ -106,13 +107,20 @@ def test_any_estimator_and_critic_train_encoders(
     assert "60 training" in read["probe"]
 
 
+def test_the_estimate_is_read_on_the_pairs_of_all_test_images(represent: Callable[..., Represent]) -> None:
+    runner = represent(eval_batch_size=20)
+    task = runner.task(CPU)
+    views = runner.dataset.test_examples
+    with torch.no_grad():
+        scores = task._training.critic(0)(views.x / 255, views.y / 255)
+    assert task.read(0)["mi"] == pytest.approx(infonce(scores).item(), abs=1e-6)
+
+
 def test_encoders_and_critic_climb_together(represent: Callable[..., Represent]) -> None:
     task = represent(model=partial(MLP, hidden=[], outputs=4, activation="ReLU"), batch_size=60).task(CPU)
     before = [parameter.clone() for parameter in task._training.critic(0).parameters()]
-    first = task.step()["mi"]
-    for _ in range(60):
-        last = task.step()["mi"]
-    assert last > first + 0.5
+    values = [task.step()["mi"] for _ in range(60)]
+    assert values[-1] > values[0] + 0.5
     assert all(not torch.equal(old, new) for old, new in zip(before, task._training.critic(0).parameters(), strict=True))
 
 
@@ -161,7 +169,7 @@ def test_the_linear_probe_is_scikit_learns() -> None:
     scaler = MinMaxScaler().fit(train)
     for ours, theirs in zip(features, (train, test), strict=True):
         np.testing.assert_allclose(ours.numpy(), scaler.transform(theirs), atol=1e-6)
-    split = [features[0], torch.from_numpy(labels), features[1], torch.from_numpy(test_labels)]
+    split = features[0], torch.from_numpy(labels), features[1], torch.from_numpy(test_labels)
     by_hand = LogisticRegression(solver="saga", C=10, tol=0.1, random_state=0).fit(scaler.transform(train), labels)
     assert probes.linear(*split) == pytest.approx(by_hand.score(scaler.transform(test), test_labels), abs=0.011)
     for neighbours in (1, 5):
@@ -244,14 +252,18 @@ def test_the_adversary_moves_classifier_alone_and_then_both(replicates: int, adv
 
 
 def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[..., Adversarial]) -> None:
-    runner = adversarial(steps=60, eval_every=60, probe_every=60, optimizer=partial(torch.optim.Adam, lr=3e-3))
-    task = runner.task(CPU)
-    for _ in range(60):
-        task.step()
+    task = adversarial(batch_size=60).task(CPU)
+    for _ in range(30):
+        task._learn()
     x, _ = task._batches.draw()
-    with torch.no_grad():
-        z = task._encoder(x)
-    assert reconstruction_error(task.encoder(0), x[0], z[0]) < 1e-3
+    before = unevenness(task._classifier(task._encoder(x)))
+    for _ in range(30):
+        task._hide()
+    z = task._encoder(x)
+    assert before.item() > unevenness(task._classifier(z)).item() > math.log(10)
+    encoder = task.encoder(0)
+    assert isinstance(encoder, RealNVP)
+    assert reconstruction_error(encoder, x[0], z[0]) < 1e-3
 
 
 @pytest.mark.parametrize(
