@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
+from conf.schema import CONFIGURATIONS
 from datasets.gaussians import CorrelatedGaussians
 from datasets.image_halves import ImageHalves
 from estimators.bounds import infonce
@@ -39,6 +40,7 @@ from runners.records import InMemory
 from runners.represent import Represent
 
 Command = Callable[..., Any]
+MODELS = [path for path in sorted((CONFIGURATIONS / "model").glob("*.yaml")) if path.stem != "none"]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
 FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, deviation=1e-2)
 CPU = torch.device("cpu")
@@ -360,3 +362,52 @@ def test_a_report_draws_the_accuracy_of_a_sweep(command: Command, data_dir: Path
     assert "| estimator | truth | mi | accuracy_pixels | mean ± sd | runs |" in summary
     assert re.search(r"\| nwj \|.*\| 0\.\d{3} ± 0\.\d{3} \| 2 \|", summary)
     assert Path("outputs/sweeps/a/figures/settings.png").is_file()
+
+
+SMALL = {
+    "mlp": ["model.hidden=[8]"],
+    "convnet": ["model.channels=[4,4]"],
+    "residual_mlp": ["model.layers=2"],
+    "realnvp": ["model.couplings=2", "model.hidden=[8]"],
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([f"model={path.stem}", *SMALL.get(path.stem, [])] for path in MODELS),
+        ["estimator=n_pair", *SMALL["mlp"]],
+        ["estimator=triplet", *SMALL["mlp"]],
+        ["estimator=mine", "runner.shared=true", *SMALL["mlp"]],
+        ["dataset=cifar10", "model=convnet", "model.shape=[3,16,32]", *SMALL["convnet"]],
+    ],
+    ids=lambda each: each[0],
+)
+def test_every_encoder_and_loss_runs_by_its_name(arguments: list[str], command: Command, data_dir: Path) -> None:
+    brief = ["runner.batch_size=16", "runner.steps=2", "runner.eval_every=2", "runner.probe_every=2"]
+    critic = [] if "estimator=triplet" in arguments or "estimator=n_pair" in arguments else ["critic=bilinear"]
+    dataset = [] if "dataset=cifar10" in arguments else ["dataset=mnist_halves"]
+    ended = command("runner=represent", *dataset, *critic, *brief, *arguments, f"data_dir={data_dir}", "name=a")
+    assert ended.code == 0, ended.err
+    read = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
+    assert ("mi" in read) is not ("loss" in read)
+    assert ("reconstruction" in read) is (arguments[0] in ("model=realnvp", "model=identity"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runner=represent", "dataset=correlated_gaussians", "critic=bilinear"], "dataset must be one of labelled views"),
+        (["runner=represent", "dataset=mnist_halves", "critic=bilinear", "model=none"], "model must be an encoder, got none"),
+        (
+            ["runner=represent", "dataset=mnist_halves", "estimator=club"],
+            "estimator must be one that critics and encoders climb",
+        ),
+        (["runner=adversarial", "dataset=mnist_halves", "model=mlp"], "model must be an encoder with an inverse, got MLP"),
+    ],
+)
+def test_the_launcher_refuses_in_one_line(arguments: list[str], message: str, command: Command, data_dir: Path) -> None:
+    ended = command(*arguments, f"data_dir={data_dir}", "name=a")
+    assert ended.code == 2
+    assert ended.err.startswith(f"refused: {message}")
+    assert len(ended.err.splitlines()) == 1
