@@ -16,19 +16,24 @@ PROTOCOL = (
     "features scaled to 0..1 by the {} training examples, read on {} test examples"
 )
 """What was done, with C, tolerance, neighbours and both numbers of examples to be filled in."""
+ROUNDING = 10
+"""Units of precision below which a range is none."""
 BLOCK = 256
 """Test examples whose distances from all training examples are held at a time."""
 
 
 def scaled(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, D), each brought from its range over the training examples to 0..1; those of no range stay at 0.
+    """Features (N, D), each brought from its range over the training examples to 0..1.
 
-    Raises RunFailed if one is not finite.
+    One whose range is rounding error is only shifted, as scikit-learn's MinMaxScaler does: pixels that are always black would
+    otherwise become features behind an encoder that begins near the identity, and lift its accuracy from .849 to .862.
+
+    Raises RunFailed if a feature is not finite.
     """
     if not (train.isfinite().all() and test.isfinite().all()):
         raise RunFailed("a representation is not finite; lower optimizer.lr or train for fewer steps")
     least, most = train.aminmax(dim=0)
-    reach = torch.where(most > least, most - least, 1)
+    reach = torch.where(most - least < ROUNDING * torch.finfo(train.dtype).eps, 1, most - least)
     return (train - least) / reach, (test - least) / reach
 
 

@@ -179,10 +179,12 @@ def test_the_linear_probe_is_scikit_learns() -> None:
         assert probes.nearest(*split, neighbours) == pytest.approx(voters.score(features[1].numpy(), test_labels))
 
 
-def test_a_feature_without_a_range_does_no_harm() -> None:
-    train, test = probes.scaled(torch.full((4, 1), 2.0), torch.full((3, 1), 2.0))
-    assert not train.any()
-    assert not test.any()
+@pytest.mark.parametrize("reach", [0.0, 1e-15, 1e-7, 1e-5, 1.0])
+def test_a_range_of_rounding_error_is_none_as_for_scikit_learn(reach: float) -> None:
+    train = np.linspace(0, reach, 20, dtype="f4")[:, None]
+    ours, _ = probes.scaled(torch.from_numpy(train), torch.from_numpy(train))
+    np.testing.assert_allclose(ours.numpy(), MinMaxScaler().fit_transform(train), atol=1e-6)
+    assert ours.max().item() == pytest.approx(reach if reach < 1e-6 else 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
