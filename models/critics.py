@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.initialisation import glorot_critic
 from models.mlp import hidden_block, linear, mlp
 from models.noise import noise_before
 from models.recomputed import recomputed
@@ -24,7 +25,8 @@ KEPT = 2**26
 class Separable(nn.Module):
     """f(x, y) = g(x) . h(y), two networks and one matrix product: all pairs at a cost linear in B.
 
-    `noise` lists standard deviations of Gaussian noise before each linear layer of both, in training.
+    `noise` lists standard deviations of Gaussian noise before each linear layer of both, in training. Weights are drawn by
+    Glorot's rule where `glorot`, else as PyTorch draws them, which is smaller.
 
     van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
@@ -40,6 +42,7 @@ class Separable(nn.Module):
         layer_norm: bool = False,
         spectral_norm: bool = False,
         noise: Sequence[float] = (),
+        glorot: bool = False,
     ) -> None:
         super().__init__()
         if embed < 1:
@@ -47,6 +50,8 @@ class Separable(nn.Module):
         network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise)
         self.g = network(dim_x, hidden, embed, activation)
         self.h = network(dim_y, hidden, embed, activation)
+        if glorot:
+            glorot_critic(self, spectral_norm)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return from_matrix(self.g(x) @ self.h(y).mT)
@@ -108,7 +113,7 @@ class Concat(nn.Module):
     linear in B; the other layers run on every pair, all pairs in chunks of at most `CHUNK` numbers a layer. In training, chunks
     are computed again for the gradient where a layer would keep more than `KEPT` (not so with spectral normalisation or noise,
     which would differ the second time). `noise` lists standard deviations of Gaussian noise before each linear layer, in
-    training: that of x and y is drawn once a row, that of later layers for every pair.
+    training: that of x and y is drawn once a row, that of later layers for every pair. `glorot` is Separable's.
 
     Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
     """
@@ -124,6 +129,7 @@ class Concat(nn.Module):
         layer_norm: bool = False,
         spectral_norm: bool = False,
         noise: Sequence[float] = (),
+        glorot: bool = False,
     ) -> None:
         super().__init__()
         if not hidden or hidden[0] < 1:
@@ -137,6 +143,8 @@ class Concat(nn.Module):
         self.input_noise = nn.Sequential(*noise_before(len(hidden) + 1, noise)[0])
         rest = mlp(hidden[0], hidden[1:], 1, activation, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise[1:])
         self.rest = nn.Sequential(*hidden_block(hidden[0], activation, layer_norm), *rest)
+        if glorot:
+            glorot_critic(self, spectral_norm)
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return self.against(x, y, self.negatives)

@@ -20,6 +20,16 @@ def glorot(network: Network, generator: torch.Generator | None) -> Network:
     return network
 
 
+def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
+    """The critic with weights by Glorot's rule, from PyTorch's own generator.
+
+    Raises ValueError with `spectral_norm`, under which the size of a weight says nothing.
+    """
+    if spectral_norm:
+        raise ValueError("glorot must be false with spectral_norm, which divides all weights by their size, got true")
+    return glorot(critic, None)
+
+
 def near_zero(network: Network, deviation: float, generator: torch.Generator | None) -> Network:
     """The network with linear weights drawn from N(0, deviation^2), cut off at two deviations, and biases of 0.
 

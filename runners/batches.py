@@ -11,12 +11,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Joint
+from datasets.interfaces import Joint, Views
 from runners.errors import RunFailed
 from runners.randomness import generator
 
 LOOKED_AT = 4096
-"""Fresh rows that are looked at before step 0."""
+"""Fresh rows, or examples, that are looked at before step 0."""
 
 
 class Batches(Protocol):
@@ -121,6 +121,32 @@ class RowBatches:
     def _shuffled(self) -> Tensor:
         rows = self._x.shape[1]
         return torch.stack([torch.randperm(rows, generator=each, device=each.device) for each in self._generators])
+
+
+class SeenBatches:
+    """Minibatches of what is seen of the examples of `views`; each copy has an order and noise of its own."""
+
+    def __init__(self, views: Views, *, batch_size: int, seed: int, replicates: int, device: torch.device) -> None:
+        x, y = (part.to(device).expand(replicates, -1, -1) for part in views.train_examples[:2])
+        self._rows = RowBatches(x, y, batch_size=batch_size, seed=seed)
+        self._views, self._seed, self._device = views, seed, device
+        self._generators = [generator(device, seed, copy, "seen") for copy in range(replicates)]
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        pairs = [self._views.seen(x, y, each) for x, y, each in zip(*self._rows.draw(), self._generators, strict=True)]
+        return torch.stack([x for x, _ in pairs]), torch.stack([y for _, y in pairs])
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        x, y = self._rows.look(copy)
+        return self._views.seen(x[:LOOKED_AT], y[:LOOKED_AT], generator(self._device, self._seed, copy, "look"))
+
+    def state(self) -> dict[str, Any]:
+        return {"rows": self._rows.state(), "seen": [each.get_state() for each in self._generators]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._rows.load(state["rows"])
+        for each, saved in zip(self._generators, state["seen"], strict=True):
+            each.set_state(saved)
 
 
 def _shared(values: Tensor) -> bool:

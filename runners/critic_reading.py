@@ -85,7 +85,7 @@ class CriticReader:
         return [of_scores(self._score_matrices(index, step), permutations, source) for index, source in enumerate(sources)]
 
     def _score_matrices(self, index: int, step: int) -> Iterator[Tensor]:
-        critic = self._measurement(index).critic.eval()
+        critic = self.measurement(index).critic.eval()
         for x, y, first in self.held_out.blocks(index, "test", step):
             yield from score_matrices(critic, x[first:], y[first:])
 
@@ -102,11 +102,12 @@ class CriticReader:
         fold = [torch.full_like(each, index) for index, each in enumerate(known)]
         return {"row": torch.cat(known), "fold": torch.cat(fold), "pmi": torch.cat(pointwise)}
 
-    def _measurement(self, index: int) -> Measurement:
+    def measurement(self, index: int) -> Measurement:
+        """Copy `index`; the next call overwrites it."""
         module = self.ensemble.copy(index, self.weights)
         assert isinstance(module, Measurement)
         return module
 
     def _pool(self, index: int, split: Split, step: int) -> tuple[Estimator, evaluation.Pool]:
-        measurement = self._measurement(index)
+        measurement = self.measurement(index)
         return measurement.estimator, evaluation.pool(measurement, self.held_out.blocks(index, split, step))

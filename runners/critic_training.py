@@ -3,6 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Literal
 
 import torch
@@ -25,7 +26,7 @@ from runners.schedule import Schedule
 class CriticTraining:
     """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is read at its best.
 
-    With `folds` the copies are the folds of one table.
+    With `folds` the copies are the folds of one table. What they descend is `loss` of a batch's bound, by default its fit.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class CriticTraining:
         schedule: Callable[[Optimizer], Schedule],
         folds: bool,
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
+        loss: Callable[[Bound], Tensor] = attrgetter("fit"),
     ) -> None:
-        self._evaluated = 0
+        self._evaluated, self._loss = 0, loss
         self._feed, self._lower = feed, estimator.kind == "lower bound"
         self._ensemble = ensemble(lambda index: measurement(critic, estimator, *feed.batches.look(index)))
         x, y = feed.zeros
@@ -57,8 +59,9 @@ class CriticTraining:
     def step(self) -> dict[str, Tensor]:
         self._schedule.set(self._ensemble.steps)
         bound: Bound = self._ensemble(*self._feed.batches.draw())
-        self._ensemble.descend(bound.fit, self._optimizer)
-        return {"loss": bound.fit.detach(), "mi": bound.value}
+        loss = self._loss(bound)
+        self._ensemble.descend(loss, self._optimizer)
+        return {"loss": loss.detach(), "mi": bound.value}
 
     def evaluate(self, step: int) -> dict[str, Any]:
         self._evaluated = step
@@ -92,6 +95,10 @@ class CriticTraining:
         self._optimizer.load_state_dict(state["optimizer"])
         if self._stopping:
             self._stopping.load(state["stopping"])
+
+    def critic(self, index: int) -> nn.Module:
+        """Copy `index` as it is now; the next call overwrites it."""
+        return self._current.measurement(index).critic.eval()
 
     @property
     def training_negatives(self) -> int:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from datasets import transforms
-from datasets.interfaces import Joint, Rows
+from datasets.interfaces import Joint, Rows, Views
 from datasets.transforms import Unchanged
-from runners.batches import Batches, FreshBatches, RowBatches
+from runners.batches import Batches, FreshBatches, RowBatches, SeenBatches
 from runners.held_out import FreshHeldOut, HeldOut, RowHeldOut
 from runners.randomness import generator
-from runners.splits import Changes, split_rows
+from runners.splits import Changes, Part, split_rows
 
 WATCHED = 4096
 """Validation rows of a table that are read during training, its first ones in random order: all of 40,000 rows' tenth."""
@@ -70,6 +70,20 @@ def tabled(rows: Rows, *, batch_size: int, eval_batch_size: int, seed: int, repl
     parts = dict(splits.parts)
     parts["validation"] = parts["validation"].first(WATCHED)
     return Feed(batches, RowHeldOut(parts, eval_batch_size), empty, splits.changes)
+
+
+def viewed(views: Views, *, batch_size: int, eval_batch_size: int, seed: int, replicates: int, device: torch.device) -> Feed:
+    """Minibatches of what is seen of the training examples; all test examples, seen once by each copy, are the held-out pairs.
+
+    They are read during training too, because nothing is chosen by them.
+    """
+    batches = SeenBatches(views, batch_size=batch_size, seed=seed, replicates=replicates, device=device)
+    x, y = (each.to(device) for each in views.test_examples[:2])
+    pairs = [views.seen(x, y, generator(device, seed, copy, "test")) for copy in range(replicates)]
+    part = Part([x for x, _ in pairs], [y for _, y in pairs], [torch.arange(len(x))] * replicates)
+    empty = zeros(replicates, batch_size, x.shape[1], y.shape[1], device)
+    held_out = RowHeldOut({"validation": part, "test": part}, eval_batch_size)
+    return Feed(batches, held_out, empty, [(Unchanged(), Unchanged())] * replicates)
 
 
 def every_row(

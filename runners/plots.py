@@ -40,7 +40,7 @@ class Lines(NamedTuple):
 def estimate_by_step(history: Iterable[Mapping[str, Any]], truth: float | None, cap: float | None) -> Figure:
     """Training and held-out estimate against step, the range of the replicates, the truth, the cap of a training batch."""
     lines = list(history)
-    figure, axes = _axes("step", "I(X;Y) in nats")
+    figure, axes = blank("step", "I(X;Y) in nats")
     for split, alpha in (("train", 0.4), ("validation", 1.0)):
         chosen = [line for line in lines if line["split"] == split]
         axes.plot(
@@ -61,7 +61,7 @@ def estimate_by_step(history: Iterable[Mapping[str, Any]], truth: float | None, 
 
 def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Figure:
     """What each batch read (S,), its moving average over the steps before, the truth and the cap, as in Poole et al. 2019."""
-    figure, axes = _axes("step", "I(X;Y) in nats")
+    figure, axes = blank("step", "I(X;Y) in nats")
     sums = values.double().cumsum(0)
     means = (sums[SPAN:] - sums[:-SPAN]) / SPAN
     axes.plot(values.tolist(), color="tab:blue", alpha=0.25, linewidth=0.5, label="a batch")
@@ -75,7 +75,7 @@ def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Fi
 
 def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
     """Mean and standard error against `key`, and the truth; on a logarithmic axis where the values of the key are geometric."""
-    figure, axes = _axes(key, label)
+    figure, axes = blank(key, label)
     _errorbars(axes, key, lines, joined=joined)
     style = TRUTH if joined else {**TRUTH, "linestyle": "", "marker": "_"}
     known = [points.dropna(subset=["truth"]) for points in lines.points.values() if len(points["truth"].dropna())]
@@ -88,7 +88,7 @@ def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
 
 def against_truth(lines: Lines, label: str) -> Figure:
     """Mean and standard error against the truth, and the line on which the two are equal."""
-    figure, axes = _axes("truth", label)
+    figure, axes = blank("truth", label)
     _errorbars(axes, "truth", lines, joined=all(points["truth"].is_unique for points in lines.points.values()))
     ends = [choice(points["truth"].agg(choice.__name__) for points in lines.points.values()) for choice in (min, max)]
     axes.plot(ends, ends, label="truth", zorder=0, **TRUTH)
@@ -101,7 +101,7 @@ def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
 
     The columns are label, kind, mean, stderr and truth.
     """
-    figure, axes = _axes(label, title)
+    figure, axes = blank(label, title)
     figure.set_size_inches(5.2 + 0.07 * max(map(len, means["label"])), max(2.4, 1.2 + 0.26 * len(means)))
     placed = means.assign(place=range(len(means)))
     for kind, group in placed.groupby("kind", dropna=False):
@@ -117,7 +117,7 @@ def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
 def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
     """The value of each pair of settings (index by columns) as a colour, and written in it while few; a hole is grey."""
     rows, columns = cells.shape
-    figure, axes = _axes(str(cells.columns.name), str(cells.index.name))
+    figure, axes = blank(str(cells.columns.name), str(cells.index.name))
     figure.set_size_inches(min(max(5.0, 2.4 + 0.7 * columns), 14), min(max(3.2, 1.6 + 0.36 * rows), 12))
     axes.grid(visible=False)
     axes.set_facecolor("0.9")
@@ -133,7 +133,7 @@ def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
 
 def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figure:
     """Estimates of derived data sets with their errors, beside the multiples of this one's that they should be."""
-    figure, axes = _axes("derived data set", "I(X;Y) in nats")
+    figure, axes = blank("derived data set", "I(X;Y) in nats")
     names = [f"mi_{name}" for name in expected]
     errors = [metrics[f"{name}_stderr"] for name in names]
     axes.errorbar([*expected], [metrics[name] for name in names], errors, linestyle="", marker="o", capsize=3, label="estimate")
@@ -145,7 +145,7 @@ def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figu
 
 def permutation(permuted: np.ndarray, observed: float) -> Figure:
     """The statistic of permuted pairs as a histogram, and where the pairs themselves have it."""
-    figure, axes = _axes("statistic", "permutations")
+    figure, axes = blank("statistic", "permutations")
     axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
     axes.axvline(observed, color="tab:orange", label="observed")
     axes.legend()
@@ -159,7 +159,8 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure to draw in, in the style of all."""
     figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x_label)

@@ -101,7 +101,7 @@ def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequ
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
-        cells = {key: shown(row[key]) for key in [*keys, *kinds]} | {name: f"{row[name]:.3f}" for name in beside}
+        cells = {key: shown(row[key]) for key in [*keys, *kinds]} | {name: _decimals(row[name]) for name in beside}
         cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
         cells |= {"mean ± sd": f"{row['mean']:.3f} ± {spread}", "bits": f"{row['mean'] / math.log(2):.3f}"}
         cells["runs"] = str(row["runs"])
@@ -199,6 +199,11 @@ def shown(value: float | str | None) -> str:
     if value is None or pd.isna(value):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _decimals(value: float) -> str:
+    """Three decimals, or the power of ten of what would show none of its digits."""
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
 
 
 def _line(cells: Sequence[str]) -> str:

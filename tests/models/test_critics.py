@@ -215,3 +215,19 @@ def test_squared_distance_is_minus_the_squared_distance(normalised: bool) -> Non
 def test_a_distance_needs_sides_of_one_dimension() -> None:
     with pytest.raises(ValueError, match=r"^a distance needs x and y of one dimension, got 3 and 2; use critic=bilinear"):
         SquaredDistance(3, 2, normalised=True)
+
+
+@pytest.mark.parametrize("build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"])
+def test_glorots_rule_draws_weights_of_its_range(build: Callable[..., nn.Module]) -> None:
+    layers = [each for each in build(60, 60, glorot=True, hidden=[50, 40]).modules() if isinstance(each, nn.Linear)]
+    assert len(layers) > 2
+    for layer in layers:
+        limit = math.sqrt(6 / (layer.in_features + layer.out_features))
+        assert 0.9 * limit < layer.weight.abs().max() <= limit
+        assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"])
+def test_glorots_rule_has_no_meaning_for_normalised_weights(build: Callable[..., nn.Module]) -> None:
+    with pytest.raises(ValueError, match=r"^glorot must be false with spectral_norm"):
+        build(3, 3, glorot=True, spectral_norm=True)
