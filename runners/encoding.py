@@ -121,7 +121,7 @@ class Encoding(ABC):
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:
-    """The outcome as a person reads it, such as `accuracy of a linear probe 0.876 ± 0.002, of pixels 0.849; I = 3.21 nats`."""
+    """The outcome as a person reads it, such as `accuracy of a linear probe 0.876 ± 0.002, of the view itself 0.849`."""
     parts = [f"accuracy of a linear probe {metrics['accuracy']:.3f} ± {metrics['accuracy_stderr']:.3f}"]
     parts[0] += f", of the view itself {metrics['accuracy_pixels']:.3f}"
     if "mi" in metrics:

@@ -126,6 +126,8 @@ class Sweep:
         self._pool, self._manner, self._total, self._follower = pool, manner, total, follower
         self._running: dict[Job, _Attempt] = {}
         self._elsewhere: list[Job] = []
+        self._stopping = ""
+        """Why no more jobs are begun."""
         self.ended: list[Ended] = []
 
     def run(self, jobs: Iterable[Job]) -> None:
@@ -145,13 +147,11 @@ class Sweep:
             raise Interrupted(signals.received)
 
     def _drive(self, jobs: Iterator[Job], signals: Deferred) -> None:
-        stopping = ""
         while True:
             if signals.received:
-                stopping = "the sweep was interrupted"
-            if stopping:
-                jobs = iter(())
-                self._stop_all(stopping)
+                self._stopping = "the sweep was interrupted"
+            if self._stopping:
+                self._stop_all(self._stopping)
             self._fill(jobs, signals)
             if not self._running and not self._elsewhere:
                 return
@@ -159,14 +159,14 @@ class Sweep:
                 attempt = self._running.pop(job)
                 if end == BUSY:
                     self._elsewhere.append(job)
-                elif self._settled(job, end, attempt).failed and self._manner.on_error == "stop":
-                    stopping = stopping or "another job failed, and sweep.on_error is stop"
+                else:
+                    self._settle(job, end, attempt)
             for job, attempt in self._running.items():
                 self._watch(job, attempt)
 
     def _fill(self, jobs: Iterator[Job], signals: Deferred) -> None:
         """Begin jobs while there is room, first those that another launcher was at and is no longer."""
-        while len(self._running) < self._pool.slots and not signals.received:
+        while len(self._running) < self._pool.slots and not (self._stopping or signals.received):
             free = next((job for job in self._elsewhere if not held(job.directory)), None)
             if free is not None:
                 self._elsewhere.remove(free)
@@ -179,7 +179,7 @@ class Sweep:
             except ConfigError as error:
                 attempt = self._running.pop(job)
                 job.fail(error)
-                self._settled(job, 2, attempt)
+                self._settle(job, 2, attempt)
 
     def _watch(self, job: Job, attempt: _Attempt) -> None:
         now, limit = time.monotonic(), self._manner.job_timeout
@@ -207,7 +207,7 @@ class Sweep:
             if attempt.stopped is None:
                 self._stop(job, attempt, reason)
 
-    def _settled(self, job: Job, end: int | str, attempt: _Attempt) -> Ended:
+    def _settle(self, job: Job, end: int | str, attempt: _Attempt) -> None:
         """See to it that the job's result says what became of it, which it may not have lived to write."""
         result = read_result(job.directory) or {}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
@@ -222,7 +222,8 @@ class Sweep:
         self.ended.append(Ended(job, result, failed))
         self._tell(job, result, failed)
         self._follower.ended(job, result)
-        return self.ended[-1]
+        if failed and self._manner.on_error == "stop":
+            self._stopping = self._stopping or "another job failed, and sweep.on_error is stop"
 
     def _tell(self, job: Job, result: Mapping[str, Any], failed: bool) -> None:
         words = result["summary"] if result["status"] == "completed" else result["error"]["message"]

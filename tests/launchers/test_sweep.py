@@ -87,12 +87,13 @@ def test_a_killed_job_is_done_by_the_next_command(command: Command) -> None:
     assert set(status().values()) == {"completed"}
 
 
-def test_a_failure_may_end_the_sweep(command: Command) -> None:
-    ended = command("-m", "name=s", "critic.embed=0,1,2,3", "sweep.on_error=stop", "hydra.launcher.workers=1")
+@pytest.mark.parametrize("values", [["critic.embed=0,1,2"], ["critic=bilinear,separable,concat", "critic.hidden=[8]"]])
+def test_a_failure_may_end_the_sweep(values: list[str], command: Command) -> None:
+    ended = command("-m", "name=s", *values, "sweep.on_error=stop", "hydra.launcher.workers=1")
     assert ended.code == 3
     assert list(status().values()) == ["failed"]
-    assert "4 of 4 jobs are still to do" in ended.err
-    assert [row["status"] for row in summary()].count("missing") == 3
+    assert "3 of 3 jobs are still to do" in ended.err
+    assert [row["status"] for row in summary()].count("missing") == 2
 
 
 @pytest.mark.parametrize(
