@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -10,15 +11,13 @@ from torch import Tensor, nn
 from models.initialisation import near_zero
 from models.mlp import mlp
 
-LEAST = 1e-7
-"""Added to every scale, so that none is 0."""
-
 
 class Coupling(nn.Module):
     """The first half of x passes; the second becomes scale * second + shift, and the whole is put into a fixed random order.
 
-    A network makes the shift of the first half, and where `affine` also s for the scale softplus(s + log(e - 1)) + 1e-7, which
-    at s = 0 is 1, so that a chain of couplings neither shrinks nor stretches at first. Without `affine` it is 1 throughout.
+    A network makes the shift of the first half, and where `affine` also s for the scale softplus(s + log(e^(1 - l) - 1)) + l,
+    which is above l = `least_scale` and at s = 0 is 1, so that a chain of couplings neither shrinks nor stretches at first.
+    Without `affine` it is 1 throughout.
     """
 
     order: Tensor
@@ -31,10 +30,11 @@ class Coupling(nn.Module):
         hidden: Sequence[int],
         activation: str,
         affine: bool,
+        least_scale: float,
         deviation: float,
     ) -> None:
         super().__init__()
-        self.passing, self.affine = inputs // 2, affine
+        self.passing, self.affine, self.least_scale = inputs // 2, affine, least_scale
         moved = inputs - self.passing
         self.network = near_zero(mlp(self.passing, hidden, (1 + affine) * moved, activation), deviation, generator)
         self.register_buffer("order", torch.randperm(inputs, generator=generator))
@@ -55,7 +55,7 @@ class Coupling(nn.Module):
         if not self.affine:
             return self.network(passing), 1.0
         shift, raw = self.network(passing).chunk(2, dim=-1)
-        return shift, F.softplus(raw + math.log(math.e - 1)) + LEAST
+        return shift, F.softplus(raw + math.log(math.expm1(1 - self.least_scale))) + self.least_scale
 
 
 class RealNVP(nn.Sequential):
@@ -65,7 +65,10 @@ class RealNVP(nn.Sequential):
     two deviations. Dinh et al. 2017, https://arxiv.org/abs/1605.08803; as in Tschannen et al. 2020,
     https://arxiv.org/abs/1907.13625
 
-    Raises ValueError unless there are two inputs and one coupling at least, and `deviation` is positive.
+    The inverse divides by the scales: below `least_scale` none can fall, however long it is trained, so that rounding errors
+    stay small.
+
+    Raises ValueError unless there are two inputs and one coupling at least, `deviation` is positive, and 0 < least_scale < 1.
     """
 
     def __init__(
@@ -77,14 +80,17 @@ class RealNVP(nn.Sequential):
         hidden: Sequence[int],
         activation: str,
         affine: bool,
+        least_scale: float,
         deviation: float,
     ) -> None:
         if inputs < 2:
             raise ValueError(f"RealNVP needs at least two inputs, got {inputs}")
         if couplings < 1:
             raise ValueError(f"couplings must be a positive integer, got {couplings}")
-        settings = {"hidden": hidden, "activation": activation, "affine": affine, "deviation": deviation}
-        super().__init__(*(Coupling(inputs, generator, **settings) for _ in range(couplings)))
+        if not 0 < least_scale < 1:
+            raise ValueError(f"least_scale must be between 0 and 1, got {least_scale}")
+        coupling = partial(Coupling, hidden=hidden, activation=activation, affine=affine, least_scale=least_scale)
+        super().__init__(*(coupling(inputs, generator, deviation=deviation) for _ in range(couplings)))
 
     def inverse(self, z: Tensor) -> Tensor:
         """The x (B, inputs) whose representation is z (B, inputs)."""

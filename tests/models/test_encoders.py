@@ -22,7 +22,7 @@ CONF = Path(__file__).parents[2] / "conf"
 INPUTS = 2 * 5 * 6
 CONVNET = partial(ConvNet, shape=(2, 5, 6), channels=[4, 6], outputs=7, activation="ReLU")
 RESIDUAL = partial(ResidualMLP, layers=3, activation="ReLU", deviation=1e-4)
-FLOW = partial(RealNVP, couplings=4, hidden=[16, 16], activation="ReLU", deviation=1e-4)
+FLOW = partial(RealNVP, couplings=4, hidden=[16, 16], activation="ReLU", least_scale=1e-7, deviation=1e-4)
 BUILDS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "identity": (Identity, INPUTS),
     "mlp": (partial(MLP, hidden=[8, 9], outputs=7, activation="ReLU"), 7),
@@ -130,10 +130,11 @@ def test_a_flow_begins_near_a_permutation(affine: bool) -> None:
 
 def test_a_single_coupling_is_its_definition() -> None:
     """Half of the inputs pass, the others are scaled and shifted by them; then the order changes."""
-    flow = RealNVP(5, source(), couplings=1, hidden=[8], activation="ReLU", affine=True, deviation=0.5)
+    settings = {"hidden": [8], "activation": "ReLU", "affine": True, "deviation": 0.5, "least_scale": 0.25}
+    flow = RealNVP(5, source(), couplings=1, **settings)
     coupling, x = cast(Coupling, flow[0]), rows(3, 5)
     shift, raw = coupling.network(x[:, :2]).split(3, dim=1)
-    scale = (1 + (torch.e - 1) * raw.exp()).log() + 1e-7
+    scale = (1 + (torch.e**0.75 - 1) * raw.exp()).log() + 0.25
     torch.testing.assert_close(flow(x), torch.cat([x[:, :2], x[:, 2:] * scale + shift], dim=1)[:, coupling.order])
 
 
@@ -142,8 +143,8 @@ def test_a_single_coupling_is_its_definition() -> None:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_the_inverse_reconstructs(affine: bool, inputs: int, dtype: torch.dtype, tolerance: float) -> None:
     """Of 30 couplings whose weights are far from their beginning, so that half of what comes out is not what went in."""
-    settings = {"couplings": 30, "hidden": [32, 32], "activation": "ReLU", "affine": affine, "deviation": 0.1}
-    flow, x = RealNVP(inputs, source(), **settings).to(dtype), rows(20, inputs).to(dtype)
+    settings = {"couplings": 30, "hidden": [32, 32], "affine": affine, "deviation": 0.1}
+    flow, x = FLOW(inputs, source(), **settings).to(dtype), rows(20, inputs).to(dtype)
     z = flow(x)
     assert not z.sort(dim=1).values.allclose(x.sort(dim=1).values, atol=1e-3)
     torch.testing.assert_close(flow.inverse(z), x, rtol=0, atol=tolerance)
@@ -152,9 +153,19 @@ def test_the_inverse_reconstructs(affine: bool, inputs: int, dtype: torch.dtype,
 
 @both_flows
 def test_volumes_are_preserved_by_shifts_alone(affine: bool) -> None:
-    flow = RealNVP(6, source(), couplings=3, hidden=[8], activation="Tanh", affine=affine, deviation=1.0).double()
+    flow = FLOW(6, source(), couplings=3, hidden=[8], activation="Tanh", affine=affine, deviation=1.0).double()
     volume = jacrev(flow)(rows(1, 6)[0].double()).det().abs().item()
     assert (volume == pytest.approx(1, abs=1e-12)) is not affine
+
+
+@pytest.mark.parametrize("least_scale", [1e-7, 0.3])
+def test_no_scale_falls_below_the_least(least_scale: float) -> None:
+    """Whatever a coupling has learned: the numbers that pass keep their volume, and the others shrink no further."""
+    flow = FLOW(6, source(), couplings=1, hidden=[8], affine=True, least_scale=least_scale, deviation=9.0).double()
+    x = rows(200, 6).double()
+    scales = vmap(jacrev(lambda row: flow(row[None])[0]))(x).det().abs() ** (1 / 3)
+    assert scales.min() >= least_scale
+    torch.testing.assert_close(flow.inverse(flow(x)), x, rtol=0, atol=1e-12 / least_scale)
 
 
 def test_what_is_invertible_says_so() -> None:
@@ -201,6 +212,7 @@ def test_glorot_weights_are_uniform_within_their_bound() -> None:
         (partial(FLOW, affine=True, couplings=0), "couplings must be a positive integer, got 0"),
         (partial(FLOW, affine=True, hidden=[0]), "hidden must list positive widths"),
         (partial(FLOW, affine=True, deviation=float("nan")), "deviation must be positive, got nan"),
+        (partial(FLOW, affine=True, least_scale=1.0), "least_scale must be between 0 and 1, got 1"),
     ],
 )
 def test_wrong_options_are_refused_by_name(build: Callable[..., nn.Module], message: str) -> None:

@@ -42,7 +42,7 @@ from runners.represent import Represent
 Command = Callable[..., Any]
 MODELS = [path for path in sorted((CONFIGURATIONS / "model").glob("*.yaml")) if path.stem != "none"]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
-FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, deviation=1e-2)
+FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, least_scale=1e-7, deviation=1e-2)
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
     "model": MODEL,
