@@ -86,6 +86,19 @@ def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
     return figure
 
 
+def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
+    """Mean and standard deviation over runs against step, a line a setting (columns step, mean, sd), and named levels."""
+    figure, axes = blank("step", label)
+    for index, (name, points) in enumerate(lines.points.items()):
+        color = _color(lines, index)
+        axes.plot(points["step"], points["mean"], color=color, marker="o", markersize=3, label=name)
+        axes.fill_between(points["step"], points["mean"] - points["sd"], points["mean"] + points["sd"], color=color, alpha=0.2)
+    for name, value in levels.items():
+        _level(axes, value, name, TRUTH)
+    _legend(figure, axes, lines.title)
+    return figure
+
+
 def against_truth(lines: Lines, label: str) -> Figure:
     """Mean and standard error against the truth, and the line on which the two are equal."""
     figure, axes = blank("truth", label)
@@ -206,11 +219,15 @@ def _every(values: Sized, most: int) -> int:
 
 
 def _errorbars(axes: Axes, key: str, lines: Lines, *, joined: bool) -> None:
-    count = len(lines.points)
     for index, (label, points) in enumerate(lines.points.items()):
-        color = colormaps["viridis"](0.9 * index / max(1, count - 1)) if lines.ordered else f"C{index % 10}"
         style: dict[str, Any] = {"linestyle": ("-", "--")[index // 10 % 2] if joined else "", "marker": "os"[index // 10 % 2]}
-        axes.errorbar(points[key], points["mean"], points["stderr"], markersize=4, capsize=2, color=color, label=label, **style)
+        style |= {"color": _color(lines, index), "markersize": 4, "capsize": 2, "label": label}
+        axes.errorbar(points[key], points["mean"], points["stderr"], **style)
+
+
+def _color(lines: Lines, index: int) -> Any:
+    count = len(lines.points)
+    return colormaps["viridis"](0.9 * index / max(1, count - 1)) if lines.ordered else f"C{index % 10}"
 
 
 def _write(axes: Axes, cells: np.ndarray) -> None:

@@ -38,14 +38,16 @@ class Report:
     """Reads every run at or below `source`, one folder or several, and writes into `into`, by default the one source.
 
     The table is of `metric`, by default the first that the runs name, with a column for the mean of each in `beside`; runs that
-    differ in the keys `over` alone are taken together, as those of several seeds are. `page` names a Markdown file, such as
-    RESULTS.md, in which the table replaces what stands between `<!-- block -->` and `<!-- /block -->`.
+    differ in the keys `over` alone are taken together, as those of several seeds are. The figure of the metric by step has the
+    mean of `baseline`, one of `beside`, as a level. `page` names a Markdown file, such as RESULTS.md, in which the table
+    takes the place of what stands between `<!-- block -->` and `<!-- /block -->`.
     """
 
     source: str | Sequence[str]
     metric: str | None
     beside: Sequence[str]
     over: Sequence[str]
+    baseline: str | None
     into: str | None
     page: str | None
     block: str | None
@@ -55,6 +57,10 @@ class Report:
             raise ValueError(f"page and block must be given together, got {self.page} and {self.block}")
         if self.into is None and not isinstance(self.source, str):
             raise ValueError("into must name the folder to write to where source lists several")
+        if self.baseline is not None and self.baseline not in self.beside:
+            raise ValueError(
+                f"baseline must be one of beside, {', '.join(self.beside) or 'which is empty'}, got {self.baseline}"
+            )
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Read the runs.
@@ -62,7 +68,7 @@ class Report:
         Raises ConfigError if there are none, or no block to replace.
         """
         sources = [self.source] if isinstance(self.source, str) else self.source
-        results = Results.of([Path(each) for each in sources], self.metric, self.beside, self.over)
+        results = Results.of([Path(each) for each in sources], self.metric, self.beside, self.over, self.baseline)
         page = self._page(results.table())
         folder = Path(self.into or sources[0])
 

@@ -1,6 +1,7 @@
 """What came of runs: a row each, the mean of a metric for each setting, and the figures that a reader looks for."""
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,7 +11,7 @@ from textwrap import wrap
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from runners import plots, tables
+from runners import courses, plots, tables
 from runners.checkpoint import write_atomically
 from runners.errors import ConfigError
 from runners.runs import Run, found
@@ -31,10 +32,17 @@ class Results:
     metric: str
     beside: Sequence[str]
     means: pd.DataFrame
+    baseline: str | None = None
+    """One of `beside` whose mean stands in the course of the metric, as a level."""
 
     @classmethod
     def of(
-        cls, sources: Sequence[Path], metric: str | None = None, beside: Sequence[str] = (), over: Sequence[str] = ()
+        cls,
+        sources: Sequence[Path],
+        metric: str | None = None,
+        beside: Sequence[str] = (),
+        over: Sequence[str] = (),
+        baseline: str | None = None,
     ) -> "Results":
         """What stands below the sources; the metric is by default the first of the completed runs.
 
@@ -55,7 +63,8 @@ class Results:
         for name, each in [("metric", metric or first), *(("beside", each) for each in beside)]:
             if each not in numbers:
                 raise ConfigError(f"{name} must be one that the runs have, got {each}; they have {', '.join(numbers)}")
-        return cls(runs, rows, keys, metric or first, beside, tables.aggregated(rows, keys, metric or first, beside))
+        means = tables.aggregated(rows, keys, metric or first, beside)
+        return cls(runs, rows, keys, metric or first, beside, means, baseline)
 
     @property
     def unfinished(self) -> list[Run]:
@@ -83,21 +92,34 @@ class Results:
         write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
         parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
         write_atomically(folder / "summary.md", "\n".join(filter(None, parts)).encode())
-        for name, figure in figures(self.means, self.keys, self.metric) if len(self.means) else ():
+        for name, figure in self.figures():
             name = name.replace("/", "_")
             write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
             yield name, figure
 
+    def figures(self) -> Iterator[tuple[str, plots.Figure]]:
+        """The figures of the means, and the courses of the metric and of what stands beside it, while settings are few."""
+        if not len(self.means):
+            return
+        yield from figures(self.means, self.keys, self.metric)
+        for name in (self.metric, *self.beside) if len(self.means) <= LINES else ():
+            if len(course := courses.course(self.rows, self.keys, name)):
+                level = self.baseline if name == self.metric else None
+                levels = {level: statistics.fmean(self.means[level])} if level else {}
+                named = course.assign(**{key: course[key].map(shown) for key in self.keys})
+                yield f"{name}_by_step", plots.by_step(_lines(named, "step", self.keys, name), _labelled(name), levels)
+
 
 def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> str:
-    """A Markdown table: the swept keys, the kind where kinds differ, the truth, what stands beside, mean ± sd over runs,
-    bits, runs.
+    """A Markdown table: the swept keys, the kind where kinds differ, the truth where there is one, what stands beside,
+    mean ± sd over runs, bits, runs.
 
     A setting with one run has its standard error for the sd, and only a metric in nats has bits.
     """
     kinds = ["kind"] if len({*means["kind"]}) > 1 else []
+    truth = ["truth"] if len(means["truth"].dropna()) else []
     bits = ["bits"] if in_nats(metric) else []
-    columns = [*keys, *kinds, "truth", *beside, "mean ± sd", *bits, "runs"]
+    columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
@@ -123,7 +145,7 @@ def figures(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Iterator[t
 
     Where only names were swept, such as estimators, they stand side by side.
     """
-    label = f"{metric} in nats" if in_nats(metric) else metric
+    label = _labelled(metric)
     numeric = [key for key in keys if is_numeric_dtype(means[key]) and _distinct(means.dropna(subset=[key]), key) > 1]
     named = [key for key in keys if key not in numeric]
     means = means.assign(**{key: means[key].map(shown) for key in named})
@@ -192,6 +214,10 @@ def _averaged(label: str, over: Sequence[str]) -> str:
 def in_nats(metric: str) -> bool:
     """Whether the metric is information: `mi`, what begins with `mi_`, and what ends in `_nats`."""
     return metric.partition("_")[0] == "mi" or metric.endswith("_nats")
+
+
+def _labelled(metric: str) -> str:
+    return f"{metric} in nats" if in_nats(metric) else metric
 
 
 def shown(value: float | str | None) -> str:

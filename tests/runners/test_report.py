@@ -133,4 +133,4 @@ def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Comm
     assert "| estimator | kind | truth | mean ± sd | bits | runs |" in table
     assert "| infonce | lower bound | 2.000 |" in table
     assert "| jsd | neither | 2.000 |" in table
-    assert [path.name for path in (SWEEP / "figures").iterdir()] == ["settings.png"]
+    assert {path.name for path in (SWEEP / "figures").iterdir()} == {"settings.png", "mi_by_step.png"}

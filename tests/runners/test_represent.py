@@ -361,7 +361,7 @@ def test_a_report_draws_the_accuracy_of_a_sweep(command: Command, data_dir: Path
     beside = "runner.beside=[mi,accuracy_pixels]"
     assert command("runner=report", "runner.source=outputs/sweeps/a", "runner.metric=accuracy", beside).code == 0
     summary = Path("outputs/sweeps/a/summary.md").read_text()
-    assert "| estimator | truth | mi | accuracy_pixels | mean ± sd | runs |" in summary
+    assert "| estimator | mi | accuracy_pixels | mean ± sd | runs |" in summary
     assert re.search(r"\| nwj \|.*\| 0\.\d{3} ± 0\.\d{3} \| 2 \|", summary)
     assert Path("outputs/sweeps/a/figures/settings.png").is_file()
 

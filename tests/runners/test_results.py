@@ -1,6 +1,7 @@
 """Means and errors are those of numpy, axes fit the grid, and a map has a cell for each pair."""
 
 import csv
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -205,13 +206,44 @@ def test_a_legend_covers_no_line(sweep: Sweep, tmp_path: Path) -> None:
 def test_the_runner_writes_what_the_end_of_a_sweep_writes(sweep: Sweep, tmp_path: Path) -> None:
     sweep({BETA: [1, 2]}, lambda beta: float(beta))
     report.summarise(tmp_path / "s")
-    settings: dict[str, Any] = {"metric": None, "beside": [], "over": [], "page": None, "block": None}
+    settings: dict[str, Any] = {"metric": None, "beside": [], "over": [], "baseline": None, "page": None, "block": None}
     outcome = Report(source=[str(tmp_path / "s")], into=str(tmp_path / "into"), **settings).prepare()(InMemory())
     assert outcome.metrics == {"runs": 2, "completed": 2}
     left = sorted(path.relative_to(tmp_path / "into") for path in (tmp_path / "into").rglob("*.*"))
     assert {path.suffix for path in left} == {".csv", ".md", ".png"}
     for path in left:
         assert (tmp_path / "into" / path).read_bytes() == (tmp_path / "s" / path).read_bytes()
+
+
+def test_the_course_of_a_metric_is_its_mean_and_deviation_over_runs_and_replicates(leave: Leave, tmp_path: Path) -> None:
+    """Of held-out lines alone, and with the baseline as a level."""
+    copies = np.random.default_rng(0).random((2, 2, 3, 2))
+    for beta, seed in product(range(2), range(2)):
+        metrics = {"accuracy": 0.5, "accuracy_pixels": 0.25, "stderr_of": "replicates"}
+        folder = leave(f"{beta}{seed}", [f"{BETA}={beta}", f"seed={seed}"], metrics=metrics)
+        lines = [{"step": 1, "split": "train", "accuracy": 9.0}, {"step": 7, "split": "validation", "mi": 9.0}]
+        for step, each in enumerate(copies[beta, seed]):
+            lines.append(
+                {"step": step, "split": "validation", "accuracy": each.mean(), "accuracy_replicates": [*map(float, each)]}
+            )
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    results = Results.of([tmp_path], "accuracy", ["accuracy_pixels"], baseline="accuracy_pixels")
+    axes = dict(results.figures())["accuracy_by_step"].axes[0]
+    assert [line.get_label() for line in axes.lines] == ["0", "1", "accuracy_pixels"]
+    for beta, (line, band) in enumerate(zip(axes.lines, axes.collections, strict=False)):
+        steps, means = np.asarray(line.get_xydata()).T
+        each = copies[beta].transpose(1, 0, 2).reshape(3, 4)
+        np.testing.assert_allclose(steps, [0, 1, 2])
+        np.testing.assert_allclose(means, each.mean(1))
+        edges = np.asarray(band.get_paths()[0].vertices)[:, 1]
+        assert edges.max() == pytest.approx((each.mean(1) + each.std(1, ddof=1)).max())
+    assert np.asarray(axes.lines[2].get_ydata()) == pytest.approx(0.25)
+    assert "accuracy_pixels_by_step" not in dict(results.figures()), "nobody has recorded its course"
+
+
+def test_a_baseline_stands_beside() -> None:
+    with pytest.raises(ValueError, match=r"^baseline must be one of beside, mi, got accuracy_pixels"):
+        Report(source="s", metric=None, beside=["mi"], over=[], baseline="accuracy_pixels", into=None, page=None, block=None)
 
 
 def test_two_thousand_jobs_take_seconds(sweep: Sweep, tmp_path: Path) -> None:
