@@ -23,6 +23,8 @@ from runners.records import Outcome, Record
 class Encoding(ABC):
     """Trains `replicates` encoders `model` of the views of `dataset`, and examines what they make of the first view.
 
+    All is read by the moving average of their weights of decay `average`, 0 being the weights themselves.
+
     Every `probe_every` steps, a multiple of `eval_every`, a linear classifier and the `neighbours` nearest training examples
     tell the labels of all test examples from their representations; where the encoder has an inverse, the largest error of any
     number that it gives back is read. Every `condition_every` steps the condition numbers of its Jacobian at `condition_rows`
@@ -34,6 +36,7 @@ class Encoding(ABC):
     optimizer: Callable[[list[Tensor]], Optimizer]
     steps: int
     batch_size: int
+    average: float
     log_every: int
     eval_every: int
     probe_every: int
@@ -57,6 +60,8 @@ class Encoding(ABC):
         for name, least in {"batch_size": 2, "replicates": 1, "neighbours": 1, "condition_rows": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
         _ = self.cadence
         for name in ("probe_every", "condition_every"):
             every = getattr(self, name)
@@ -102,7 +107,7 @@ class Encoding(ABC):
         return run
 
     def ensemble(self, build: Callable[[int], nn.Module], device: torch.device) -> Ensemble:
-        """Copies of a network that are read as they are, without an average of their weights."""
+        """Copies of a network that are read by the average of their weights."""
         return Ensemble(
             build,
             replicates=self.replicates,
@@ -110,7 +115,7 @@ class Encoding(ABC):
             device=device,
             precision=self.precision,
             compiled=self.compile,
-            average=0.0,
+            average=self.average,
         )
 
     def _metrics(self, found: Mapping[str, Any], read: Mapping[str, Any], examination: Examination) -> dict[str, Any]:

@@ -49,6 +49,7 @@ SETTINGS: dict[str, Any] = {
     "optimizer": partial(torch.optim.Adam, lr=1e-3),
     "steps": 8,
     "batch_size": 16,
+    "average": 0.0,
     "log_every": 4,
     "eval_every": 4,
     "probe_every": 4,
@@ -288,6 +289,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
         ({"neighbours": 0}, "neighbours must be at least 1"),
         ({"eval_batch_size": 1}, "eval_batch_size must be at least 4"),
         ({"steps": 0}, "steps must be a positive integer"),
+        ({"average": 1.0}, r"average must be the decay of a moving average, 0 \(none\) or more and below 1, got 1"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], message: str, represent: Callable[..., Represent]) -> None:
@@ -352,6 +354,18 @@ def test_more_steps_leave_the_very_bytes_of_a_longer_run(name: str, command: Com
     results = [json.loads((folder / "result.json").read_text())["metrics"] for folder in (whole, extended)]
     assert results[0] == results[1]
     assert (whole / "figures/accuracy.png").is_file()
+
+
+def test_encoders_are_read_by_the_average_of_their_weights(represent: Callable[..., Represent]) -> None:
+    """Which lags behind the weights themselves."""
+    moved = []
+    for average in (0.0, 0.99):
+        task = represent(average=average).task(CPU)
+        begun = nn.utils.parameters_to_vector(task.encoder(0).parameters()).clone()
+        for _ in range(16):
+            task.step()
+        moved.append((nn.utils.parameters_to_vector(task.encoder(0).parameters()) - begun).norm().item())
+    assert 0 < moved[1] < 0.99 * moved[0]
 
 
 def test_a_report_draws_the_accuracy_of_a_sweep(command: Command, data_dir: Path) -> None:
