@@ -59,6 +59,8 @@ class Ensemble:
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
         trained = {name: each for name, each in self._parameters.items() if each.requires_grad}  # weight decay moves the rest
         self.parameters = flattened(trained.values())
+        self._trained = [*trained.values()]
+        self._gradient = [each.grad.view(replicates, -1) for each in self._trained if each.grad is not None]
         self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
         for layer in (*self._module.modules(), *self._reader.modules()):
             if isinstance(layer, Noise):
@@ -84,9 +86,21 @@ class Ensemble:
 
     def descend(self, losses: Tensor, optimizer: Optimizer) -> None:
         """One step of the optimiser down the losses of all copies, (R,) or (), and of the averages behind it."""
+        self.gradient(losses)
+        self.step(optimizer)
+
+    def gradient(self, losses: Tensor, *, again: bool = False) -> list[Tensor]:
+        """That of all copies' losses by their parameters, a part (R, N) for each: the memory that the optimiser reads.
+
+        No other network's gradient is touched. `again` keeps what another gradient through the same values needs.
+        """
         assert self.parameters.grad is not None, "made with the parameters"
         self.parameters.grad.zero_()
-        losses.sum().backward()
+        losses.sum().backward(inputs=self._trained or None, retain_graph=again)
+        return self._gradient
+
+    def step(self, optimizer: Optimizer) -> None:
+        """One step of the optimiser by the gradient as it is, and of the averages behind it."""
         optimizer.step()
         self.steps += 1
         if self._decay and self.steps % STRIDE == 0:
@@ -117,6 +131,11 @@ class Ensemble:
         for name, tensor in self._buffers.items():
             tensor.copy_(before[name])
         self._set_noise(noise)
+
+    @property
+    def module(self) -> nn.Module:
+        """What runs every copy: its plain attributes are theirs."""
+        return self._module
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of what is read from the replicates: averaged parameters, and buffers, (R, ...)."""
