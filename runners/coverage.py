@@ -39,7 +39,10 @@ class Coverage:
 
         `js` compares histograms over the plane where samples are points, over the modes where they are images.
         """
-        recognised = self.recognise(x)
+        return self.measured(x, self.recognise(x))
+
+    def measured(self, x: Tensor, recognised: Recognised) -> dict[str, float]:
+        """The same of samples that are recognised already."""
         found = histogram(recognised.nearest, len(self.shares))
         js = jensen_shannon(found, self.shares) if self.points is None else jensen_shannon(*_binned(x, self.points))
         return {
