@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.adversaries import Shape
 from models.convolutional import check_channels, halved, halving
-from models.gan_mlp import check_slope
+from models.gan_mlp import rectifier
 from models.initialisation import near_zero
 
 DEVIATION = 0.02
@@ -54,7 +54,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.convolutions, features = _convolutions(shape, channels, slope, batch_norm)
         self.projection = nn.Linear(beside, features, bias=False) if beside else None
-        self.head = nn.Sequential(nn.LeakyReLU(slope), nn.Linear(features, 1))
+        self.head = nn.Sequential(rectifier(slope), nn.Linear(features, 1))
         near_zero(self, DEVIATION, None)
 
     def forward(self, x: Tensor, *codes: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class Encoder(nn.Sequential):
 
     def __init__(self, shape: Shape, outputs: int, *, channels: Sequence[int], slope: float, batch_norm: bool) -> None:
         convolutions, features = _convolutions(shape, channels, slope, batch_norm)
-        super().__init__(convolutions, nn.LeakyReLU(slope), nn.Linear(features, outputs))
+        super().__init__(convolutions, rectifier(slope), nn.Linear(features, outputs))
         near_zero(self, DEVIATION, None)
 
 
@@ -77,13 +77,12 @@ def _convolutions(shape: Shape, channels: Sequence[int], slope: float, batch_nor
     """Halving convolutions to flat features, and the number of these; all but the first are normalised where asked for."""
     _check_image(shape)
     check_channels(channels)
-    check_slope(slope)
     height, width = halved(shape, len(channels))
     first, *later = halving(shape[0], channels)
     layers: list[nn.Module] = [first]
     for layer in later:
         normalised = [nn.BatchNorm2d(layer.out_channels)] if batch_norm else []
-        layers += [nn.LeakyReLU(slope), layer, *normalised]
+        layers += [rectifier(slope), layer, *normalised]
     return nn.Sequential(*layers, nn.Flatten()), channels[-1] * height * width
 
 

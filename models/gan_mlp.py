@@ -41,20 +41,23 @@ class Discriminator(nn.Module):
 def _layers(inputs: int, hidden: Sequence[int], outputs: int, slope: float, batch_norm: bool) -> nn.Sequential:
     """Linear layers with leaky ReLUs of this negative `slope` between them, behind batch normalisation where asked for.
 
-    Raises ValueError for a width that is not positive, and for a slope outside 0..1.
+    Raises ValueError for a width that is not positive.
     """
     if not hidden or min(hidden) < 1:
         raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
-    check_slope(slope)
     widths = [inputs, *hidden]
     layers: list[nn.Module] = []
     for before, after in zip(widths, hidden, strict=False):
         normalised = [nn.BatchNorm1d(after)] if batch_norm else []
-        layers += [nn.Linear(before, after), *normalised, nn.LeakyReLU(slope)]
+        layers += [nn.Linear(before, after), *normalised, rectifier(slope)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
 
-def check_slope(slope: float) -> None:
-    """Raises ValueError for a leaky ReLU that is none."""
+def rectifier(slope: float) -> nn.Module:
+    """A leaky ReLU of this negative slope, which is slower than the ReLU that it is at 0.
+
+    Raises ValueError for a slope outside 0..1.
+    """
     if not 0 <= slope < 1:
         raise ValueError(f"slope must be 0, for ReLUs, or more and below 1, got {slope}")
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()

@@ -61,10 +61,8 @@ def test_lifted_copies_with_batch_norm_are_what_each_is_alone(model: Adversaries
     modules = [build[part]().double() for _ in range(3)]
     stacked: Any = stack_module_state(copy.deepcopy(modules))
     base = copy.deepcopy(modules[0]).to("meta")
-    inputs = (
-        torch.randn(3, 6, 7, dtype=torch.float64) if part == "generator" else torch.randn(3, 6, *shape, dtype=torch.float64)
-    )
-    lifted = read(lambda x: vmap(partial(call, base))(*stacked, x), inputs)
+    inputs = torch.randn(3, 6, *((7,) if part == "generator" else shape), dtype=torch.float64)
+    lifted = read(lambda x: vmap(partial(call, base))(stacked, x), inputs)
     alone = [read(module, each) for module, each in zip(modules, inputs, strict=True)]
     for together, apart in zip(lifted, zip(*alone, strict=True), strict=True):
         torch.testing.assert_close(together, torch.stack(apart))
@@ -76,8 +74,8 @@ def test_lifted_copies_with_batch_norm_are_what_each_is_alone(model: Adversaries
                     torch.testing.assert_close(kind[name].grad[index], values.grad)
 
 
-def call(base: nn.Module, parameters: Any, buffers: Any, x: torch.Tensor) -> torch.Tensor:
-    return functional_call(base, (parameters, buffers), (x,))
+def call(base: nn.Module, state: Any, x: torch.Tensor) -> torch.Tensor:
+    return functional_call(base, state, (x,))
 
 
 def read(function: Callable[..., Any], x: torch.Tensor) -> list[torch.Tensor]:

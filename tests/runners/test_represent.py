@@ -29,6 +29,7 @@ from estimators.js import JS
 from estimators.n_pair import NPair
 from estimators.nwj import NWJ
 from estimators.triplet import Triplet
+from models.adversaries import Adversaries
 from models.critics import Bilinear, Concat, InnerProduct
 from models.encoders import MLP, Identity, ResidualMLP
 from models.realnvp import RealNVP
@@ -40,7 +41,11 @@ from runners.records import InMemory
 from runners.represent import Represent
 
 Command = Callable[..., Any]
-MODELS = [path for path in sorted((CONFIGURATIONS / "model").glob("*.yaml")) if path.stem != "none"]
+MODELS = [
+    path
+    for path in sorted((CONFIGURATIONS / "model").glob("*.yaml"))
+    if re.match(r"_target_: models\.(?!adv)", path.read_text())
+]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
 FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, deviation=1e-2)
 CPU = torch.device("cpu")
@@ -275,6 +280,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
     [
         ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one of labelled views, got CorrelatedGaussians"),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
+        ({"model": Adversaries(*[partial(Identity)] * 3)}, "model must be an encoder, got Adversaries; use model=mlp"),
         (
             {"estimator": Gaussian(unbiased=False), "critic": None},
             "estimator must be one that trains a critic, got Gaussian without one",
