@@ -3,22 +3,25 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from textwrap import wrap
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from runners import plots, tables
+from runners import plots, sample_plots, tables
 from runners.checkpoint import write_atomically
 from runners.errors import ConfigError
 from runners.runs import Run, found
+from runners.snapshots import Snapshots
 
 LINES = 20
 """Lines that a figure has at most; the keys beyond are averaged over."""
 SETTINGS = 60
 """Settings that stand side by side in one figure at most."""
+ROWS, COPIES = 12, 8
+"""Settings whose samples are shown at most, and copies of each."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,13 @@ class Results:
         write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
         parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
         write_atomically(folder / "summary.md", "\n".join(filter(None, parts)).encode())
-        for name, figure in figures(self.means, self.keys, self.metric) if len(self.means) else ():
+        swept = figures(self.means, self.keys, self.metric) if len(self.means) else ()
+        for name, figure in chain(swept, made(self.rows, self.keys)):
             name = name.replace("/", "_")
             write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
             yield name, figure
+        if len(self.runs) == 1 and (snapshots := Snapshots.of(self.runs[0].path)):
+            sample_plots.film(snapshots, folder / "figures" / "training.gif")
 
 
 def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> str:
@@ -138,6 +144,18 @@ def figures(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Iterator[t
     for first, second in combinations(keys, 2):
         row, column = (second, first) if first in numeric and second in named else (first, second)
         yield from _heat_map(means.dropna(subset=[row, column]), row, column, keys, label)
+
+
+def made(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, plots.Figure]]:
+    """The last samples of the copies of every setting, where the runs have kept any."""
+    settings: dict[str, sample_plots.Row] = {}
+    for values, group in tables.grouped(rows, keys):
+        kept = [each for path in group["run"] if (each := Snapshots.of(Path(path)))]
+        name = ", ".join(f"{key}={shown(value)}" for key, value in zip(keys, values if keys else (), strict=True))
+        if kept and len(settings) < ROWS:
+            settings[name] = sample_plots.Row([x for each in kept for x in each.last][:COPIES], kept[0].data)
+    if settings:
+        yield "samples", sample_plots.gallery(settings)
 
 
 def _against(means: pd.DataFrame, key: str, others: Sequence[str], metric: str, label: str) -> plots.Figure:
