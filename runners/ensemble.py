@@ -5,7 +5,7 @@ Shapes lead with R. One copy takes the same code without the lift, which would c
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -60,7 +60,6 @@ class Ensemble:
         trained = {name: each for name, each in self._parameters.items() if each.requires_grad}  # weight decay moves the rest
         self.parameters = flattened(trained.values())
         self._trained = [*trained.values()]
-        self._gradient = [each.grad.view(replicates, -1) for each in self._trained if each.grad is not None]
         self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
         for layer in (*self._module.modules(), *self._reader.modules()):
             if isinstance(layer, Noise):
@@ -86,29 +85,23 @@ class Ensemble:
 
     def descend(self, losses: Tensor, optimizer: Optimizer) -> None:
         """One step of the optimiser down the losses of all copies, (R,) or (), and of the averages behind it."""
-        self.gradient(losses)
-        self.step(optimizer)
-
-    def gradient(self, losses: Tensor, *, again: bool = False) -> list[Tensor]:
-        """That of all copies' losses by their parameters, a part (R, N) for each: the memory that the optimiser reads.
-
-        No other network's gradient is touched. `again` keeps what another gradient through the same values needs.
-        """
         assert self.parameters.grad is not None, "made with the parameters"
         self.parameters.grad.zero_()
-        losses.sum().backward(inputs=self._trained or None, retain_graph=again)
-        return self._gradient
+        losses.sum().backward()
+        self._step(optimizer)
 
-    def step(self, optimizer: Optimizer) -> None:
-        """One step of the optimiser by the gradient as it is, and of the averages behind it."""
-        optimizer.step()
-        self.steps += 1
-        if self._decay and self.steps % STRIDE == 0:
-            updates = self.steps // STRIDE
-            weight = 1 - min(
-                self._decay**STRIDE, updates / (updates + 9)
-            )  # the average begins short and lengthens to its decay
-            self._average.lerp_(self.parameters.detach(), weight)
+    def gradient(self, losses: Tensor, *, again: bool = False) -> list[Tensor]:
+        """That of all copies' losses by their parameters, a part (R, N) for each; no other network is asked for its own.
+
+        `again` keeps what another gradient through the same values needs.
+        """
+        parts = torch.autograd.grad(losses.sum(), self._trained, retain_graph=again, materialize_grads=True)
+        return [part.reshape(self.replicates, -1) for part in parts]
+
+    def follow(self, gradient: Sequence[Tensor], optimizer: Optimizer) -> None:
+        """The same step by a gradient, as `gradient` gives it."""
+        torch.cat([part.view(-1) for part in gradient], out=self.parameters.grad)
+        self._step(optimizer)
 
     @torch.no_grad()
     def check(self, *inputs: Tensor) -> None:
@@ -164,6 +157,16 @@ class Ensemble:
         for name, tensor in self._buffers.items():
             tensor.copy_(state["buffers"][name])
         self._set_noise(state["noise"])
+
+    def _step(self, optimizer: Optimizer) -> None:
+        optimizer.step()
+        self.steps += 1
+        if self._decay and self.steps % STRIDE == 0:
+            updates = self.steps // STRIDE
+            weight = 1 - min(
+                self._decay**STRIDE, updates / (updates + 9)
+            )  # the average begins short and lengthens to its decay
+            self._average.lerp_(self.parameters.detach(), weight)
 
     def _set_noise(self, states: list[Tensor]) -> None:
         for each, state in zip(self._generators, states, strict=True):

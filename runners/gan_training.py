@@ -104,7 +104,7 @@ class GANTraining:
             loss = loss + self._objective.generator(-self._discriminators(*made.real).float())
         regularisation, told = self._regularisation, {"generator": loss.detach()}
         if regularisation is None or not regularisation.active(self._generators.networks.steps):
-            self._generators.descend(loss)
+            self._follow(loss)
             return told
         told |= self._regularised(regularisation, loss, made)
         regularisation.fit(lambda: self.make().exposed)
@@ -114,13 +114,15 @@ class GANTraining:
         """One step of the generators down their loss and the penalty."""
         terms = regularisation.terms(made.exposed)
         if not regularisation.clip:
-            self._generators.descend(loss + regularisation.strength * terms.penalty)
+            self._follow(loss + regularisation.strength * terms.penalty)
             return {"mi": terms.value}
         networks = self._generators.networks
-        unregularised = [part.clone() for part in networks.gradient(loss, again=True)]
-        gradient = networks.gradient(terms.penalty)
-        share = adaptive_clipping.share(gradient, unregularised)
-        for part, rest in zip(gradient, unregularised, strict=True):
-            part.mul_(regularisation.strength * share[:, None]).add_(rest)
-        self._generators.step()
+        rest, gradient = networks.gradient(loss, again=True), networks.gradient(terms.penalty)
+        share = adaptive_clipping.share(gradient, rest)
+        weight = (regularisation.strength * share)[:, None]
+        self._generators.follow([torch.addcmul(part, extra, weight) for part, extra in zip(rest, gradient, strict=True)])
         return {"mi": terms.value, "clip": share}
+
+    def _follow(self, losses: Tensor) -> None:
+        """One step of the generators, which leaves the gradients of the networks that judge them alone."""
+        self._generators.follow(self._generators.networks.gradient(losses))

@@ -1,6 +1,6 @@
 """One side of a game: its networks, and what moves them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,13 @@ class Player:
 
     def descend(self, losses: Tensor) -> None:
         """One step down the losses of all copies, (R,)."""
-        self.networks.gradient(losses)
-        self.step()
-
-    def step(self) -> None:
-        """One step by the gradient as it is."""
         self.schedule.set(self.networks.steps)
-        self.networks.step(self.optimizer)
+        self.networks.descend(losses, self.optimizer)
+
+    def follow(self, gradient: Sequence[Tensor]) -> None:
+        """One step by a gradient as Ensemble.gradient gives it."""
+        self.schedule.set(self.networks.steps)
+        self.networks.follow(gradient, self.optimizer)
 
     def state(self) -> dict[str, Any]:
         return {"networks": self.networks.state(), "optimizer": self.optimizer.state_dict()}

@@ -32,6 +32,7 @@ from estimators.triplet import Triplet
 from models.adversaries import Adversaries
 from models.critics import Bilinear, Concat, InnerProduct
 from models.encoders import MLP, Identity, ResidualMLP
+from models.gan_mlp import Discriminator, Encoder, Generator
 from models.realnvp import RealNVP
 from runners import probes
 from runners.adversarial import Adversarial, unevenness
@@ -68,6 +69,7 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "compile": False,
 }
+MLPS = Adversaries(*(partial(each, hidden=[8], slope=0.2) for each in (Generator, Discriminator, Encoder)))
 OF_PAIRS: dict[str, Any] = {
     "critic": Bilinear,
     "estimator": InfoNCE(),
@@ -280,7 +282,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
     [
         ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one of labelled views, got CorrelatedGaussians"),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
-        ({"model": Adversaries(*[partial(Identity)] * 3)}, "model must be an encoder, got Adversaries; use model=mlp"),
+        ({"model": MLPS}, "model must be an encoder, got Adversaries; use model=mlp"),
         (
             {"estimator": Gaussian(unbiased=False), "critic": None},
             "estimator must be one that trains a critic, got Gaussian without one",
