@@ -115,9 +115,11 @@ class GAN:
         cadence, task = self.cadence, self.task(device_named(self.device))
 
         def run(record: Record) -> Outcome:
-            trained = Loop(task, cadence, record).run()
+            pictured = task.pictured(record)
+            trained = Loop(pictured, cadence, record, pictured.draw).run()
             metrics = task.read(trained.steps)
             record.write(trained.steps, "test", {name: each for name, each in metrics.items() if isinstance(each, float)})
+            pictured.draw(trained.steps)
             return Outcome(metrics, metrics["modes"], sentence(metrics), trained.steps, trained.seconds)
 
         return run
@@ -214,5 +216,5 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     parts.append(f"high quality {metrics['high_quality']:.3f} ± {metrics['high_quality_stderr']:.3f}")
     parts.append(f"KL {metrics['kl']:.3f} and JS {metrics['js']:.3f} nats")
     if "reconstruction" in metrics:
-        parts.append(f"reconstruction within {metrics['reconstruction']:.3f}, {metrics['same_mode']:.3f} of the same mode")
+        parts.append(f"reconstruction error {metrics['reconstruction']:.3f}, {metrics['same_mode']:.3f} of the same mode")
     return "\n".join([", ".join(parts), *(f"warning: {warning}" for warning in metrics["warnings"])])

@@ -56,14 +56,14 @@ class GANReader:
         """
         copies = []
         for copy in range(generators.replicates):
-            made = self._made(generators, copy, "validation", step)
+            made = self.made(generators, copy, "validation", step, self.samples)
             copies.append(self._measured(made, _module(generators, copy)) | self._lost(made[0], discriminators, copy))
         self._watch([each["discriminator"] for each in copies], step)
         return together(copies)
 
     def test(self, step: int, generators: Ensemble) -> dict[str, Any]:
         """The metrics of result.json, with the standard error of each over copies, or else over resamples of the samples."""
-        made = [self._made(generators, copy, "test", step) for copy in range(generators.replicates)]
+        made = [self.made(generators, copy, "test", step, self.samples) for copy in range(generators.replicates)]
         copies = [self._measured(each, _module(generators, copy)) for copy, each in enumerate(made)]
         found = together(copies)
         if len(copies) > 1:
@@ -75,18 +75,18 @@ class GANReader:
         ahead = {name: found[name] for name in copies[0]} | {f"{name}_stderr": value for name, value in errors.items()}
         return ahead | found | said | {"warnings": self._warnings()}
 
+    @torch.no_grad()
+    def made(self, generators: Ensemble, copy: int, split: str, step: int, samples: int) -> list[Made]:
+        """So many held-out data and codes, the same for one split and step, with what a copy makes of them."""
+        source = generator(self.coverage.shares.device, self.seed, copy, "held out", split, step)
+        module = _module(generators, copy)
+        return [self._chunk(module, size, source) for size in _sizes(samples)]
+
     def state(self) -> dict[str, Any]:
         return {"winning": self._winning}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._winning = dict(state["winning"])
-
-    @torch.no_grad()
-    def _made(self, generators: Ensemble, copy: int, split: str, step: int) -> list[Made]:
-        """Held-out data and codes with what a copy makes of them."""
-        source = generator(self.coverage.shares.device, self.seed, copy, "held out", split, step)
-        module = _module(generators, copy)
-        return [self._chunk(module, size, source) for size in _sizes(self.samples)]
 
     def _chunk(self, module: Generation, size: int, source: torch.Generator) -> Made:
         x, labels = self.dataset.held_out(size, source)

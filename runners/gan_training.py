@@ -12,10 +12,12 @@ from torch import Tensor
 from runners import adaptive_clipping, gradient_penalties
 from runners.batches import FreshBatches
 from runners.codes import FreshCodes
+from runners.gan_pictures import Pictured
 from runners.gan_reading import GANReader
 from runners.made import Made
 from runners.objectives import Objective
 from runners.player import Player
+from runners.records import Record
 from runners.regularisation import Regularisation
 
 
@@ -57,6 +59,10 @@ class GANTraining:
 
     def finished(self) -> bool:
         return False
+
+    def pictured(self, record: Record) -> Pictured:
+        """The same task with pictures."""
+        return Pictured(self, self._reader, self._generators.networks, self._discriminators.networks, record)
 
     def read(self, step: int) -> dict[str, Any]:
         """The metrics of result.json, from held-out samples that no evaluation has seen."""
