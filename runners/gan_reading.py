@@ -17,6 +17,7 @@ from runners.codes import Codes
 from runners.coverage import Coverage
 from runners.ensemble import Ensemble
 from runners.errors import RunFailed
+from runners.image_similarity import ms_ssim
 from runners.made import Made
 from runners.objectives import Objective
 from runners.randomness import generator
@@ -63,13 +64,15 @@ class GANReader:
 
     def test(self, step: int, generators: Ensemble) -> dict[str, Any]:
         """The metrics of result.json, with the standard error of each over copies, or else over resamples of the samples."""
-        made = [self.made(generators, copy, "test", step, self.samples) for copy in range(generators.replicates)]
-        copies = [self._measured(each, _module(generators, copy)) for copy, each in enumerate(made)]
+        made, copies = list[Made](), []
+        for copy in range(generators.replicates):  # one at a time, for a thousand modes take many samples
+            made = self.made(generators, copy, "test", step, self.samples)
+            copies.append(self._measured(made, _module(generators, copy)))
         found = together(copies)
         if len(copies) > 1:
             errors = {name: spread(found[f"{name}_replicates"]).value for name in copies[0]}
         else:
-            errors = self._errors(made[0], _module(generators, 0))
+            errors = self._errors(made, _module(generators, 0))
         said = {"stderr_of": "replicates" if len(copies) > 1 else "samples", "of_modes": len(self.coverage.shares)}
         said |= {} if self.classifier_error is None else {"classifier_error": self.classifier_error}
         ahead = {name: found[name] for name in copies[0]} | {f"{name}_stderr": value for name, value in errors.items()}
@@ -99,15 +102,22 @@ class GANReader:
 
     @torch.no_grad()
     def _reconstructed(self, made: list[Made], module: Generation) -> dict[str, Tensor]:
-        """(N,) the squared distance of G(E(x)) from held-out x, and whether it is of the mode of x; nothing without E."""
+        """(N,) squared distances of G(E(x)) from held-out x, whether it is of the mode of x, and for images MS-SSIM.
+
+        Nothing without an encoder.
+        """
         if not isinstance(module, Inference):
             return {}
-        errors, same = [], []
-        for each in made:
-            again = module.generator(each.code._replace(latent=each.outputs[1]).whole)
-            errors.append((again - each.x).flatten(1).square().sum(1))
-            same.append(self.coverage.recognise(again).nearest == self.coverage.recognise(each.x).nearest)
-        return {"reconstruction": torch.cat(errors).double(), "same_mode": torch.cat(same).double()}
+        rows = [self._compared(each.x, module.generator(each.code._replace(latent=each.outputs[1]).whole)) for each in made]
+        return {name: torch.cat([each[name] for each in rows]) for name in rows[0]}
+
+    def _compared(self, x: Tensor, again: Tensor) -> dict[str, Tensor]:
+        """Of data and what is made again of them, (N,) each."""
+        found = {
+            "reconstruction": (again - x).flatten(1).square().sum(1).double(),
+            "same_mode": (self.coverage.recognise(again).nearest == self.coverage.recognise(x).nearest).double(),
+        }
+        return found | ({"ms_ssim": ms_ssim(x, again)} if x.ndim == 4 else {})
 
     @torch.no_grad()
     def _lost(self, made: Made, discriminators: Ensemble, copy: int) -> Metrics:

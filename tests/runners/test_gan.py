@@ -1,8 +1,10 @@
 """Generative adversarial networks: whose gradients move whom, what is reported, resumption, and what is refused."""
 
+import json
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +13,21 @@ from torch import Tensor
 
 from datasets.gaussian_modes import GaussianModes
 from datasets.gaussians import CorrelatedGaussians
+from datasets.stacked_mnist import StackedMnist
 from estimators.barber_agakov import BarberAgakov
 from estimators.infonce import InfoNCE
 from estimators.mine import MINE
 from estimators.nwj import NWJ
+from models import dcgan
 from models.adversaries import Adversaries
 from models.conditional_gaussian import ConditionalGaussian
+from models.convolutional import SemiConvolutional
 from models.critics import Concat, InnerProduct, Separable
 from models.encoders import MLP
 from models.gan_mlp import Discriminator, Encoder, Generator
 from regularizers.mutual_information import MutualInformation
-from runners import adaptive_clipping
+from runners import adaptive_clipping, recognition
+from runners.digit_classifier import RECIPE
 from runners.errors import RunFailed
 from runners.gan import GAN
 from runners.gan_training import GANTraining
@@ -246,6 +252,70 @@ def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
 def test_what_cannot_be_trained_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         gan(**changes).prepare()
+
+
+class Noting(InMemory):
+    """A record that notes at which steps it is given samples, with their shapes, and figures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[int | None, tuple[int, ...]] = {}
+        self.drawn: list[tuple[str, int]] = []
+
+    def samples(self, step: int | None, x: Tensor) -> None:
+        self.kept[step] = tuple(x.shape)
+
+    def figure(self, name: str, figure: Any, step: int) -> None:
+        self.drawn.append((name, step))
+
+
+def test_samples_are_kept_and_drawn_at_every_evaluation() -> None:
+    record = Noting()
+    gan(replicates=2).prepare()(record)
+    assert record.kept == {None: (2000, 2)} | dict.fromkeys((0, 3, 6), (2, 2000, 2))
+    assert [step for name, step in record.drawn if name == "samples"] == [0, 3, 6]
+    assert ("coverage", 6) in record.drawn
+
+
+def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By convolutions, with a critic of images and what is inferred of them, and a classifier of a few digits."""
+    few = RECIPE._replace(steps=2, batch_size=8)
+    monkeypatch.setattr(recognition, "digit_classifier", partial(recognition.digit_classifier, recipe=few))
+    model = Adversaries(
+        partial(dcgan.Generator, channels=[4, 4], batch_norm=True),
+        partial(dcgan.Discriminator, channels=[4, 4], slope=0.2, batch_norm=False),
+        partial(dcgan.Encoder, channels=[4, 4], slope=0.2, batch_norm=True),
+    )
+    critic = partial(SemiConvolutional, shape=(2, 28, 28), channels=[4], hidden=8, activation="ELU", spatial=False, negatives=1)
+    found = metrics(
+        dataset=StackedMnist.read(str(data_dir), 2),
+        model=model,
+        regularizer=penalty(of="inferred", critic=critic),
+        inference="bigan",
+        latent=3,
+        eval_samples=50,
+        steps=2,
+        eval_every=2,
+        r1=0.1,
+        classifiers=str(data_dir / "classifiers"),
+    )
+    assert found["of_modes"] == 100
+    assert 0 <= found["classifier_error"] <= 1
+    assert -1 <= found["ms_ssim"] < 1
+    assert found["reconstruction"] > 0
+
+
+def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
+    few = ["runner.batch_size=8", "runner.eval_every=2", "runner.eval_samples=50", "runner.log_every=2"]
+    penalised = ["regularizer=mutual_information", "optimizer@regularizer.optimizer=sgd", "runner/objective=wasserstein"]
+    for steps in (2, 4):
+        ended = command("name=a", "runner=gan", "dataset=ring", f"runner.steps={steps}", *few, *penalised)
+        assert ended.code == 0, ended.err
+    assert " of 8 modes, high quality " in ended.out
+    result = json.loads(Path("outputs/runs/a/result.json").read_text())
+    assert result["steps"] == 4
+    assert next(iter(result["metrics"])) == "modes"
+    assert result["score"] == result["metrics"]["modes"]
 
 
 @pytest.mark.parametrize(
