@@ -62,6 +62,11 @@ def validate(cfg: DictConfig) -> None:
             raise ConfigError(f"{key} must be at least {least}, got {cfg[key]}")
     for key, target, node in targets(cfg):
         _check_node(cfg, key, _allowed(key, target, cfg.allow_targets), node)
+    if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
+        raise ConfigError(
+            f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be regularised, got "
+            f"{cfg.regularizer._target_}; use runner=gan"
+        )
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
     if unknown := [str(key) for key in cfg if key not in root and key not in groups]:
         raise ConfigError(f"unknown key {unknown[0]}{nearest(unknown[0], [*root, *groups])}")

@@ -1,4 +1,4 @@
-"""What a data set is to a runner: something that samples pairs, a finite table of them, or views of labelled examples."""
+"""What a data set is to a runner: a sampler of pairs, a finite table of them, views of labelled examples, or modes to cover."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -94,4 +94,50 @@ class Views(Protocol):
 
         The generator, on that device too, draws the noise.
         """
+        ...
+
+
+class Recognised(NamedTuple):
+    """Which mode each sample belongs to."""
+
+    nearest: Tensor
+    """(N,) int64, the mode that the sample is in or nearest to, one alone."""
+    good: Tensor
+    """(N,) bool, whether it is of high quality: within three standard deviations of that mode, for points."""
+
+
+@runtime_checkable
+class Modes(Protocol):
+    """A distribution made of modes that can be told apart, sampled without end."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample: (2,) for points, (channels, height, width) for images from -1 to 1."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Labels that there are, for a generator that is told one; 0 for none."""
+        ...
+
+    @property
+    def shares(self) -> Tensor:
+        """(modes,) float64, the probability of each mode."""
+        ...
+
+    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Samples x (size, *shape) float32 and their labels (size,) int64, on the generator's device."""
+        ...
+
+    def held_out(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The same from what sample() never draws on; fresh ones where every sample is."""
+        ...
+
+
+@runtime_checkable
+class Located(Modes, Protocol):
+    """Modes that have a place, so that distance tells them apart."""
+
+    def recognise(self, x: Tensor) -> Recognised:
+        """What samples x (N, *shape) belong to, on their device."""
         ...

@@ -89,7 +89,7 @@ class SemiConvolutional(nn.Module):
         self.negatives = checked_negatives(negatives)
         self.image = image_of("shape", shape, dim_x)
         self.convolutions = nn.ModuleList(halving(shape[0], channels))
-        places = [_halved(shape, depth + 1) if spatial else (1, 1) for depth in range(len(channels))]
+        places = [halved(shape, depth + 1) if spatial else (1, 1) for depth in range(len(channels))]
         self.projections = nn.ModuleList(
             nn.Sequential(nn.Linear(dim_y, width * math.prod(place)), nn.Unflatten(-1, (width, *place)))
             for width, place in zip(channels, places, strict=True)
@@ -169,14 +169,14 @@ def halving(inputs: int, channels: Sequence[int]) -> list[nn.Conv2d]:
     return [nn.Conv2d(before, after, 5, 2, 2) for before, after in zip(widths, channels, strict=False)]
 
 
-def _halved(shape: Shape, times: int) -> tuple[int, int]:
-    """Height and width after convolutions."""
+def halved(shape: Sequence[int], times: int) -> tuple[int, int]:
+    """Height and width of an image (channels, height, width) after so many halvings that round up."""
     return -(-shape[1] // 2**times), -(-shape[2] // 2**times)
 
 
 def _features(shape: Shape, channels: Sequence[int]) -> int:
     """Numbers that the last convolution puts out."""
-    return channels[-1] * math.prod(_halved(shape, len(channels)))
+    return channels[-1] * math.prod(halved(shape, len(channels)))
 
 
 def _encoder(image: nn.Module, shape: Shape, channels: Sequence[int], hidden: int, outputs: int, activation: str) -> nn.Module:

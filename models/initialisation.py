@@ -31,19 +31,19 @@ def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
 
 
 def near_zero(network: Network, deviation: float, generator: torch.Generator | None) -> Network:
-    """The network with linear weights drawn from N(0, deviation^2), cut off at two deviations, and biases of 0.
+    """The network with linear and convolutional weights from N(0, deviation^2), cut off at two deviations, and biases of 0.
 
     Raises ValueError unless the deviation is positive.
     """
     if not deviation > 0:
         raise ValueError(f"deviation must be positive, got {deviation}")
     for layer in network.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
             _without_bias(layer)
     return network
 
 
-def _without_bias(layer: nn.Linear | nn.Conv2d) -> None:
+def _without_bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

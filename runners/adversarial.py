@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from datasets.interfaces import Examples, Views
 from models.encoders import Invertible
 from runners.batches import SeenBatches
 from runners.encoding import Encoding
-from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
+from runners.player import Player
+from runners.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,9 @@ class Adversarial(Encoding):
         learning, hiding = (elementwise(self.optimizer([each.parameters])) for each in (classifiers, encoders))
         for group in learning.param_groups:
             group["lr"] *= self.classifier_speed
-        return Hiding(batches, Player(classifiers, learning), Player(encoders, hiding), self.warm_up, self.classifier_steps)
+        rates = [Schedule(each, warmup=0, end=None) for each in (learning, hiding)]
+        classifier, encoder = Player(classifiers, learning, rates[0]), Player(encoders, hiding, rates[1])
+        return Hiding(batches, classifier, encoder, self.warm_up, self.classifier_steps)
 
 
 @dataclass(frozen=True)
@@ -83,28 +85,6 @@ class ViewWithLabel:
 
 def _labelled(examples: Examples) -> Examples:
     return examples._replace(y=examples.labels[:, None])
-
-
-@dataclass(frozen=True)
-class Player:
-    """One side of the game: its networks, and what moves them."""
-
-    networks: Ensemble
-    optimizer: Optimizer
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(R, B, D) -> (R, B, outputs)"""
-        return self.networks(x).view(*x.shape[:2], -1)
-
-    def descend(self, losses: Tensor) -> None:
-        self.networks.descend(losses, self.optimizer)
-
-    def state(self) -> dict[str, Any]:
-        return {"networks": self.networks.state(), "optimizer": self.optimizer.state_dict()}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        self.networks.load(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
 
 
 class Hiding:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Joint, Views
+from datasets.interfaces import Joint, Modes, Views
 from runners.errors import RunFailed
 from runners.randomness import generator
 
@@ -36,10 +36,10 @@ class Batches(Protocol):
 
 
 class FreshBatches:
-    """Every batch is sampled anew, from the distribution of its step."""
+    """Every batch is sampled anew, from the distribution of its step: pairs, or samples with their labels (R, B)."""
 
     def __init__(
-        self, at: Callable[[int], Joint], *, batch_size: int, seed: int, replicates: int, device: torch.device
+        self, at: Callable[[int], Joint | Modes], *, batch_size: int, seed: int, replicates: int, device: torch.device
     ) -> None:
         self._at, self._step = at, 0
         self._size, self._seed, self._device = batch_size, seed, device

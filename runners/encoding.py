@@ -55,8 +55,9 @@ class Encoding(ABC):
         if not isinstance(self.dataset, Views):
             name = type(self.dataset).__name__
             raise ValueError(f"dataset must be one of labelled views, got {name}; use dataset=mnist_halves")
-        if self.model is None:
-            raise ValueError("model must be an encoder, got none; use model=mlp")
+        if not callable(self.model):
+            name = "none" if self.model is None else type(self.model).__name__
+            raise ValueError(f"model must be an encoder, got {name}; use model=mlp")
         for name, least in {"batch_size": 2, "replicates": 1, "neighbours": 1, "condition_rows": 1}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

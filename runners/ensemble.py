@@ -5,7 +5,7 @@ Shapes lead with R. One copy takes the same code without the lift, which would c
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,7 @@ class Ensemble:
         self._precision = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
         trained = {name: each for name, each in self._parameters.items() if each.requires_grad}  # weight decay moves the rest
         self.parameters = flattened(trained.values())
+        self._trained = [*trained.values()]
         self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
         for layer in (*self._module.modules(), *self._reader.modules()):
             if isinstance(layer, Noise):
@@ -87,14 +88,20 @@ class Ensemble:
         assert self.parameters.grad is not None, "made with the parameters"
         self.parameters.grad.zero_()
         losses.sum().backward()
-        optimizer.step()
-        self.steps += 1
-        if self._decay and self.steps % STRIDE == 0:
-            updates = self.steps // STRIDE
-            weight = 1 - min(
-                self._decay**STRIDE, updates / (updates + 9)
-            )  # the average begins short and lengthens to its decay
-            self._average.lerp_(self.parameters.detach(), weight)
+        self._step(optimizer)
+
+    def gradient(self, losses: Tensor, *, again: bool = False) -> list[Tensor]:
+        """That of all copies' losses by their parameters, a part (R, N) for each; no other network is asked for its own.
+
+        `again` keeps what another gradient through the same values needs.
+        """
+        parts = torch.autograd.grad(losses.sum(), self._trained, retain_graph=again, materialize_grads=True)
+        return [part.reshape(self.replicates, -1) for part in parts]
+
+    def follow(self, gradient: Sequence[Tensor], optimizer: Optimizer) -> None:
+        """The same step by a gradient, as `gradient` gives it."""
+        torch.cat([part.view(-1) for part in gradient], out=self.parameters.grad)
+        self._step(optimizer)
 
     @torch.no_grad()
     def check(self, *inputs: Tensor) -> None:
@@ -117,6 +124,11 @@ class Ensemble:
         for name, tensor in self._buffers.items():
             tensor.copy_(before[name])
         self._set_noise(noise)
+
+    @property
+    def module(self) -> nn.Module:
+        """What runs every copy: its plain attributes are theirs."""
+        return self._module
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of what is read from the replicates: averaged parameters, and buffers, (R, ...)."""
@@ -145,6 +157,16 @@ class Ensemble:
         for name, tensor in self._buffers.items():
             tensor.copy_(state["buffers"][name])
         self._set_noise(state["noise"])
+
+    def _step(self, optimizer: Optimizer) -> None:
+        optimizer.step()
+        self.steps += 1
+        if self._decay and self.steps % STRIDE == 0:
+            updates = self.steps // STRIDE
+            weight = 1 - min(
+                self._decay**STRIDE, updates / (updates + 9)
+            )  # the average begins short and lengthens to its decay
+            self._average.lerp_(self.parameters.detach(), weight)
 
     def _set_noise(self, states: list[Tensor]) -> None:
         for each, state in zip(self._generators, states, strict=True):

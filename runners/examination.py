@@ -3,8 +3,7 @@
 R copies, N examples.
 """
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from runners import probes
 from runners.invertibility import encoded, log_conditions, reconstruction_error
 from runners.loop import Task
 from runners.randomness import generator
+from runners.readings import together
 
 PERCENTILES = (0, 20, 40, 60, 80, 100)
 
@@ -48,7 +48,7 @@ class Examination:
 
     def probes(self, task: EncoderTask) -> dict[str, Any]:
         """Accuracies of both probes, and where the encoder has an inverse how well that reconstructs, means and copies."""
-        return _together([self._probed(task.encoder(index), index) for index in range(task.replicates)])
+        return together([self._probed(task.encoder(index), index) for index in range(task.replicates)])
 
     def conditions(self, task: EncoderTask) -> dict[str, Any]:
         """The median log condition number of each copy's Jacobians at test examples, and percentiles over all copies."""
@@ -136,11 +136,3 @@ class Examined:
                 self._looked[index] = step
         self._latest, self._first = self._latest | found, found | self._first
         return found
-
-
-def _together(copies: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The mean of each quantity, and the list of its copies."""
-    lists = {name: [each[name] for each in copies] for name in copies[0]}
-    return {name: statistics.fmean(values) for name, values in lists.items()} | {
-        f"{name}_replicates": values for name, values in lists.items()
-    }

@@ -20,10 +20,11 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def essence(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that decide what a run computes; the steps are one where the learning rate falls to zero at the last."""
+    """The leaves that decide what a run computes; the steps are one where what happens before the last depends on it."""
     values = dict(leaves(config))
     left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
-    if values.get("runner.cosine"):
+    until = values.get("regularizer.until")
+    if values.get("runner.cosine") or (until is not None and until < 1):
         left_out -= {"runner.steps"}
     return {key: value for key, value in values.items() if key not in left_out and not key.startswith("sweep.")}
 

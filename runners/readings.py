@@ -84,6 +84,14 @@ class Reading:
         return [f"{self.mean:.2f} is within {NEAR} nat of {self.cap:.2f}, the most that it can read here, so it may be low"]
 
 
+def together(copies: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The mean of each quantity, and the list of its copies."""
+    lists = {name: [each[name] for each in copies] for name in copies[0]}
+    return {name: statistics.fmean(values) for name, values in lists.items()} | {
+        f"{name}_replicates": values for name, values in lists.items()
+    }
+
+
 def sentence(metrics: dict[str, Any]) -> str:
     """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true 2.00`."""
     mi, truth = metrics["mi"], metrics["mi_true"]

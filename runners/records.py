@@ -52,6 +52,10 @@ class Record(Protocol):
         """Write a table of the test rows, each column (M,); it replaces an earlier one."""
         ...
 
+    def samples(self, step: int | None, x: "Tensor") -> None:
+        """Keep samples x (R, N, *shape) after `step` steps for figures of them, or data (N, *shape) where it is None."""
+        ...
+
     def history(self) -> list[dict[str, Any]]:
         """Every line written so far, by this process or by those before it."""
         ...
@@ -79,6 +83,8 @@ class InMemory:
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
     def pointwise(self, columns: Mapping[str, "Tensor"]) -> None: ...
+
+    def samples(self, step: int | None, x: "Tensor") -> None: ...
 
     def history(self) -> list[dict[str, Any]]:
         return self._history
@@ -153,6 +159,11 @@ class Recording:
 
         table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
         checkpoint.write_atomically(self.path / "pointwise.parquet", table.to_parquet(index=False))
+
+    def samples(self, step: int | None, x: "Tensor") -> None:
+        from runners import snapshots  # NumPy takes a while to import, which a refused run need not wait for
+
+        snapshots.write(self.path, step, x)
 
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]

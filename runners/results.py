@@ -4,22 +4,15 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from textwrap import wrap
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
-from runners import courses, plots, tables
+from runners import plots, sample_plots, sweep_figures, tables
 from runners.checkpoint import write_atomically
 from runners.errors import ConfigError
 from runners.runs import Run, found
-
-LINES = 20
-"""Lines that a figure has at most; the keys beyond are averaged over."""
-SETTINGS = 60
-"""Settings that stand side by side in one figure at most."""
+from runners.snapshots import Snapshots
 
 
 @dataclass(frozen=True)
@@ -96,18 +89,16 @@ class Results:
             name = name.replace("/", "_")
             write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
             yield name, figure
+        if len(self.runs) == 1 and (snapshots := Snapshots.of(self.runs[0].path)):
+            sample_plots.film(snapshots, folder / "figures" / "training.gif")
 
     def figures(self) -> Iterator[tuple[str, plots.Figure]]:
-        """The figures of the means, and the courses of the metric and of what stands beside it, while settings are few."""
-        if not len(self.means):
-            return
-        yield from figures(self.means, self.keys, self.metric)
-        for name in (self.metric, *self.beside) if len(self.means) <= LINES else ():
-            if len(course := courses.course(self.rows, self.keys, name)):
-                level = self.baseline if name == self.metric else None
-                levels = {level: statistics.fmean(self.means[level])} if level else {}
-                named = course.assign(**{key: course[key].map(shown) for key in self.keys})
-                yield f"{name}_by_step", plots.by_step(_lines(named, "step", self.keys, name), _labelled(name), levels)
+        """The metric by what was swept, by step with what stands beside it, and samples, each where there is such a thing."""
+        if len(self.means):
+            yield from sweep_figures.of_means(self.means, self.keys, self.metric)
+            levels = {self.baseline: statistics.fmean(self.means[self.baseline])} if self.baseline else {}
+            yield from sweep_figures.of_courses(self.rows, self.keys, [self.metric, *self.beside], levels)
+        yield from sweep_figures.of_samples(self.rows, self.keys)
 
 
 def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()) -> str:
@@ -118,12 +109,12 @@ def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequ
     """
     kinds = ["kind"] if len({*means["kind"]}) > 1 else []
     truth = ["truth"] if len(means["truth"].dropna()) else []
-    bits = ["bits"] if in_nats(metric) else []
+    bits = ["bits"] if tables.in_nats(metric) else []
     columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
-        cells = {key: shown(row[key]) for key in [*keys, *kinds]} | {name: _decimals(row[name]) for name in beside}
+        cells = {key: tables.shown(row[key]) for key in [*keys, *kinds]} | {name: _decimals(row[name]) for name in beside}
         cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
         cells |= {"mean ± sd": f"{row['mean']:.3f} ± {spread}", "bits": f"{row['mean'] / math.log(2):.3f}"}
         cells["runs"] = str(row["runs"])
@@ -138,93 +129,6 @@ def failures(unfinished: Sequence[Run]) -> str:
         together.setdefault((run.status, run.error.partition("\n")[0].replace("|", "\\|")), []).append(run)
     lines = [_line([status, str(len(runs)), error, str(runs[0].path)]) for (status, error), runs in together.items()]
     return "\n".join(["| status | runs | error | the first |", "| --- | --- | --- | --- |", *lines, ""]) if lines else ""
-
-
-def figures(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Iterator[tuple[str, plots.Figure]]:
-    """The metric against each numeric swept key, against the truth where there are several, and a map of each two keys.
-
-    Where only names were swept, such as estimators, they stand side by side.
-    """
-    label = _labelled(metric)
-    numeric = [key for key in keys if is_numeric_dtype(means[key]) and _distinct(means.dropna(subset=[key]), key) > 1]
-    named = [key for key in keys if key not in numeric]
-    means = means.assign(**{key: means[key].map(shown) for key in named})
-    if named and not numeric and len(means) <= SETTINGS:
-        labels = means[named].agg(", ".join, axis=1)
-        yield "settings", plots.side_by_side(means.assign(label=labels), label, ", ".join(named))
-    known = means.dropna(subset=["truth"])
-    if _distinct(known, "truth") > 1:
-        yield "truth", plots.against_truth(_lines(known, "truth", _distinguished(known, named), metric), label)
-    for key in numeric:
-        yield key, _against(means.dropna(subset=[key]), key, [other for other in keys if other != key], metric, label)
-    for first, second in combinations(keys, 2):
-        row, column = (second, first) if first in numeric and second in named else (first, second)
-        yield from _heat_map(means.dropna(subset=[row, column]), row, column, keys, label)
-
-
-def _against(means: pd.DataFrame, key: str, others: Sequence[str], metric: str, label: str) -> plots.Figure:
-    """A line for each setting of the other keys, over some of which there is a mean where all would be too many lines.
-
-    Where no setting has all values of those, as in a random search, every setting is a point.
-    """
-    kept = _distinguished(means, others)
-    over = [other for other in others if other not in kept]
-    points = tables.averaged(means, [key, *kept], over)
-    if _distinct(points, key) < 2:
-        return plots.against(key, _lines(means, key, kept, metric), label, joined=False)
-    return plots.against(key, _lines(points, key, kept, metric), _averaged(label, over), joined=True)
-
-
-def _heat_map(
-    means: pd.DataFrame, row: str, column: str, keys: Sequence[str], label: str
-) -> Iterator[tuple[str, plots.Figure]]:
-    """The mean of each pair of values over the other keys; nothing unless most pairs of two or more values each were run."""
-    over = [key for key in keys if key not in (row, column)]
-    pairs = tables.averaged(means, [row, column], over)
-    size = _distinct(means, row), _distinct(means, column)
-    if min(size) > 1 and 2 * len(pairs) > math.prod(size):
-        cells = pairs.pivot(index=row, columns=column, values="mean")
-        upwards = cells if is_numeric_dtype(cells.index) else cells.iloc[::-1]
-        yield f"{row},{column}", plots.heat_map(upwards.rename(index=shown, columns=shown), _averaged(label, over))
-
-
-def _lines(points: pd.DataFrame, key: str, kept: Sequence[str], metric: str) -> plots.Lines:
-    groups = tables.grouped(points.sort_values(key), kept)
-    lines = {", ".join(shown(value) or "–" for value in setting) if kept else metric: group for setting, group in groups}
-    return plots.Lines(lines, ", ".join(kept), len(kept) == 1 and is_numeric_dtype(points[kept[0]]))
-
-
-def _distinguished(means: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """As many of the keys, those of the fewest values first, as have no more settings than a figure has lines."""
-    kept: list[str] = []
-    for key in sorted(keys, key=lambda key: _distinct(means, key)):
-        if len(means[[*kept, key]].drop_duplicates()) <= LINES:
-            kept.append(key)
-    return [key for key in keys if key in kept]
-
-
-def _distinct(means: pd.DataFrame, key: str) -> int:
-    return len(means[key].unique())
-
-
-def _averaged(label: str, over: Sequence[str]) -> str:
-    return "\n".join([f"{label},", *wrap(f"mean over {', '.join(over)}", 40)]) if over else label
-
-
-def in_nats(metric: str) -> bool:
-    """Whether the metric is information: `mi`, what begins with `mi_`, and what ends in `_nats`."""
-    return metric.partition("_")[0] == "mi" or metric.endswith("_nats")
-
-
-def _labelled(metric: str) -> str:
-    return f"{metric} in nats" if in_nats(metric) else metric
-
-
-def shown(value: float | str | None) -> str:
-    """A setting as a person writes it."""
-    if value is None or pd.isna(value):
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _decimals(value: float) -> str:

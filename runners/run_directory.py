@@ -29,6 +29,8 @@ OWN = (
     LOG,
     ".hydra/*.yaml",
     "figures/*.png",
+    "figures/*.gif",
+    "samples/*.npy",
     "events.out.tfevents.*",
 )
 """Everything that a run writes; `force` removes this and nothing else."""

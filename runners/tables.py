@@ -84,6 +84,18 @@ def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
     return rows.groupby([*keys] or (lambda _: 0), dropna=False)
 
 
+def in_nats(metric: str) -> bool:
+    """Whether the metric is information: `mi`, what begins with `mi_`, and what ends in `_nats`."""
+    return metric.partition("_")[0] == "mi" or metric.endswith("_nats")
+
+
+def shown(value: float | str | None) -> str:
+    """A setting as a person writes it."""
+    if value is None or pd.isna(value):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
     """The metric of each run, a list where it has independent copies; folds are none."""
     if f"{metric}_replicates" not in done:

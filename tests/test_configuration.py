@@ -24,8 +24,10 @@ OPTIONS = [
 HOSTS = {
     "dataset/map": ("dataset=transformed", "dataset/map@dataset.x_map"),
     "estimator/baseline": ("estimator=tuba", "estimator/baseline"),
+    "runner/objective": ("runner=gan", "runner/objective"),
+    "regularizer": ("runner=gan", "regularizer"),
 }
-"""Groups below a group: an option that takes one, and how it is then chosen."""
+"""Groups that not every option of another takes: one that does, and how it is then chosen."""
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Compose = Callable[..., DictConfig]
 
@@ -38,7 +40,7 @@ def choice(path: Path) -> str:
 def choices(path: Path) -> list[str]:
     """The overrides that pick this file."""
     group = str(path.parent.relative_to(CONF))
-    if "/" not in group:
+    if group not in HOSTS:
         return [choice(path)]
     host, key = HOSTS[group]
     return [host, f"{key}={path.stem}"]

@@ -29,8 +29,10 @@ from estimators.js import JS
 from estimators.n_pair import NPair
 from estimators.nwj import NWJ
 from estimators.triplet import Triplet
+from models.adversaries import Adversaries
 from models.critics import Bilinear, Concat, InnerProduct
 from models.encoders import MLP, Identity, ResidualMLP
+from models.gan_mlp import Discriminator, Encoder, Generator
 from models.realnvp import RealNVP
 from runners import probes
 from runners.adversarial import Adversarial, unevenness
@@ -40,7 +42,11 @@ from runners.records import InMemory
 from runners.represent import Represent
 
 Command = Callable[..., Any]
-MODELS = [path for path in sorted((CONFIGURATIONS / "model").glob("*.yaml")) if path.stem != "none"]
+MODELS = [
+    path
+    for path in sorted((CONFIGURATIONS / "model").glob("*.yaml"))
+    if re.match(r"_target_: models\.(?!adv)", path.read_text())
+]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
 FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, least_scale=1e-7, deviation=1e-2)
 CPU = torch.device("cpu")
@@ -64,6 +70,7 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "compile": False,
 }
+MLPS = Adversaries(*(partial(each, hidden=[8], slope=0.2) for each in (Generator, Discriminator, Encoder)))
 OF_PAIRS: dict[str, Any] = {
     "critic": Bilinear,
     "estimator": InfoNCE(),
@@ -276,6 +283,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
     [
         ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one of labelled views, got CorrelatedGaussians"),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
+        ({"model": MLPS}, "model must be an encoder, got Adversaries; use model=mlp"),
         (
             {"estimator": Gaussian(unbiased=False), "critic": None},
             "estimator must be one that trains a critic, got Gaussian without one",

@@ -16,7 +16,8 @@ from runners import plots, report
 from runners.errors import ConfigError
 from runners.records import InMemory
 from runners.report import Report
-from runners.results import Results, figures
+from runners.results import Results
+from runners.sweep_figures import of_means
 from runners.tables import averaged
 
 BETA = "regularizer.beta"
@@ -44,7 +45,7 @@ def sweep(leave: Leave) -> Sweep:
 
 def drawn(folder: Path, **settings: Any) -> dict[str, plots.Figure]:
     results = Results.of([folder], **settings)
-    return dict(figures(results.means, results.keys, results.metric))
+    return dict(of_means(results.means, results.keys, results.metric))
 
 
 def test_means_and_errors_over_seeds_and_replicates_are_those_of_numpy(leave: Leave, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Mutual information that a generative model is to have, read by a critic."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Literal, final
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from estimators.base import Estimator, SampleEstimator
+from estimators.measurement import Measurement
+from regularizers.base import Penalty, Terms
+
+PAIRS = {"latent": ("sample", "latent"), "label": ("sample", "label"), "inferred": ("data", "inferred")}
+"""What is paired, by the option that names it."""
+WAYS = {
+    "latent": "a generative model has one",
+    "label": "runner.conditional=true tells the generator the label",
+    "inferred": "runner.inference=bigan infers codes",
+}
+"""What makes a model expose it."""
+
+
+@final
+class MutualInformation(Penalty):
+    """-I(G(z); z) of `latent`, -I(G(z, c); c) of `label`, or -I(x; E(x)) of `inferred`: the model maximises information.
+
+    The critic climbs the estimator on batches of its own, by an optimiser of its own.
+
+    Belghazi et al. 2018, section 5, https://arxiv.org/abs/1801.04062
+
+    Raises ValueError where `rows`, what the model exposes (N, D), lack what is to be paired, or an estimator has no critic.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Tensor],
+        *,
+        of: Literal["latent", "label", "inferred"],
+        estimator: Estimator | SampleEstimator,
+        critic: Callable[[int, int], nn.Module] | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        beta: float,
+        critic_steps: int,
+        until: float | None,
+        clip: bool,
+    ) -> None:
+        super().__init__(PAIRS[of], beta, optimizer, critic_steps, until, clip)
+        if not beta >= 0:
+            raise ValueError(f"beta must be 0 or more, got {beta}")
+        if not isinstance(estimator, Estimator) or critic is None:
+            raise ValueError(
+                f"estimator must be one that trains a critic, got {type(estimator).__name__} without one; use estimator=infonce"
+            )
+        if any(name not in rows for name in self.requires):
+            able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
+            raise ValueError(f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}")
+        x, y = (rows[name] for name in self.requires)
+        self.measurement = Measurement(critic(x.shape[1], y.shape[1]), copy.deepcopy(estimator))
+        self.measurement.prepare(x, y)
+
+    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        x, y = (exposed[name] for name in self.requires)
+        scores = self.measurement.scores(x, y)
+        bound = self.measurement.estimator.bound(scores, x, y)
+        if self.learning:
+            self.measurement.estimator.update(scores)
+        return Terms(bound.fit, -bound.objective, bound.value)

@@ -1,0 +1,134 @@
+"""The task of training generative adversarial networks, R at once.
+
+R copies, B batch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from runners import adaptive_clipping, gradient_penalties
+from runners.batches import FreshBatches
+from runners.codes import FreshCodes
+from runners.gan_pictures import Pictured
+from runners.gan_reading import GANReader
+from runners.made import Made
+from runners.objectives import Objective
+from runners.player import Player
+from runners.records import Record
+from runners.regularisation import Regularisation
+
+
+class GANTraining:
+    """A Task: so many steps of the discriminators, one of the generators on the last batch, and those of the penalty's critics.
+
+    Where the penalty clips, generators descend L_GAN - beta c I, c of the gradients that both losses have before the step.
+    """
+
+    def __init__(
+        self,
+        batches: FreshBatches,
+        codes: FreshCodes,
+        generators: Player,
+        discriminators: Player,
+        objective: Objective,
+        regularisation: Regularisation | None,
+        reader: GANReader,
+        *,
+        r1: float,
+        discriminator_steps: int,
+    ) -> None:
+        self._batches, self._codes, self._reader = batches, codes, reader
+        self._generators, self._discriminators = generators, discriminators
+        self._objective, self._r1, self._discriminator_steps = objective, r1, discriminator_steps
+        self._regularisation = regularisation
+
+    def step(self) -> dict[str, Tensor]:
+        for _ in range(self._discriminator_steps - 1):
+            with torch.no_grad():
+                made = self.make()
+            self._discriminate(made)
+        made = self.make()
+        loss = self._discriminate(made)
+        return {"discriminator": loss, **self._generate(made)}
+
+    def evaluate(self, step: int) -> dict[str, Any]:
+        return self._reader.validate(step, self._generators.networks, self._discriminators.networks)
+
+    def finished(self) -> bool:
+        return False
+
+    def pictured(self, record: Record) -> Pictured:
+        """The same task with pictures."""
+        return Pictured(self, self._reader, self._generators.networks, self._discriminators.networks, record)
+
+    def read(self, step: int) -> dict[str, Any]:
+        """The metrics of result.json, from held-out samples that no evaluation has seen."""
+        return self._reader.test(step, self._generators.networks)
+
+    def make(self) -> Made:
+        """Fresh data and codes, with what is made of them."""
+        x, labels = self._batches.draw()
+        code = self._codes.draw(labels)
+        return Made(x, code, self._generators(code.whole, x))
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state() for name, part in self._parts.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for name, part in self._parts.items():
+            part.load(state[name])
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """All that has a state."""
+        parts = {"generators": self._generators, "discriminators": self._discriminators}
+        parts |= {"batches": self._batches, "codes": self._codes, "reader": self._reader}
+        return parts | ({"regularisation": self._regularisation} if self._regularisation else {})
+
+    def _discriminate(self, made: Made) -> Tensor:
+        """One step of the discriminators: their loss (R,) without penalties of the gradient."""
+        real, fake = ([each.detach() for each in side] for side in (made.real, made.fake))
+        if self._r1:
+            real = [each.requires_grad_() for each in real]
+        scores = self._discriminators(*real).float()
+        loss = total = self._objective.discriminator(scores, self._discriminators(*fake).float())
+        if self._r1:
+            total = total + self._r1 * gradient_penalties.r1(scores, real)
+        if weight := self._objective.gradient_penalty:
+            points = gradient_penalties.between(real, fake, self._codes.shares(real[0].shape[1]))
+            total = total + weight * gradient_penalties.from_one(self._discriminators(*points).float(), points)
+        self._discriminators.descend(total)
+        return loss.detach()
+
+    def _generate(self, made: Made) -> dict[str, Tensor]:
+        """One step of the generators, and after it those of the penalty's critics."""
+        loss = self._objective.generator(self._discriminators(*made.fake).float())
+        if len(made.outputs) > 1:
+            loss = loss + self._objective.generator(-self._discriminators(*made.real).float())
+        regularisation, told = self._regularisation, {"generator": loss.detach()}
+        if regularisation is None or not regularisation.active(self._generators.networks.steps):
+            self._follow(loss)
+            return told
+        told |= self._regularised(regularisation, loss, made)
+        regularisation.fit(lambda: self.make().exposed)
+        return told
+
+    def _regularised(self, regularisation: Regularisation, loss: Tensor, made: Made) -> dict[str, Tensor]:
+        """One step of the generators down their loss and the penalty."""
+        terms = regularisation.terms(made.exposed)
+        if not regularisation.clip:
+            self._follow(loss + regularisation.strength * terms.penalty)
+            return {"mi": terms.value}
+        networks = self._generators.networks
+        rest, gradient = networks.gradient(loss, again=True), networks.gradient(terms.penalty)
+        share = adaptive_clipping.share(gradient, rest)
+        weight = (regularisation.strength * share)[:, None]
+        self._generators.follow([torch.addcmul(part, extra, weight) for part, extra in zip(rest, gradient, strict=True)])
+        return {"mi": terms.value, "clip": share}
+
+    def _follow(self, losses: Tensor) -> None:
+        """One step of the generators, which leaves the gradients of the networks that judge them alone."""
+        self._generators.follow(self._generators.networks.gradient(losses))

@@ -1,0 +1,86 @@
+"""A penalty in training: R copies of it, with their own optimiser, beside the copies of a model.
+
+R copies, B batch.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regularizers.base import Penalty, Terms
+from runners.ensemble import Ensemble
+from runners.flat_parameters import elementwise
+from runners.player import Player
+from runners.schedule import Schedule
+
+Rows = Mapping[str, Tensor]
+"""What a model exposes, by name."""
+
+
+class Regularisation:
+    """Copies of a penalty, each made of rows (N, D) of what its copy of the model exposes at first.
+
+    `ensemble` makes networks of copies from a function of their number, and `steps` are those of the whole training.
+    """
+
+    def __init__(
+        self,
+        penalty: Callable[[Rows], Penalty],
+        rows: Callable[[int], Rows],
+        ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
+        steps: int,
+    ) -> None:
+        networks = ensemble(lambda index: penalty(rows(index)))
+        assert isinstance(networks.module, Penalty), "built by the line before"
+        self._penalty = networks.module
+        self.strength, self.clip = self._penalty.strength, self._penalty.clip
+        optimizer = elementwise(self._penalty.optimizer([networks.parameters]))
+        self._player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
+        self._end = ending(self._penalty.until, steps)
+
+    def active(self, step: int) -> bool:
+        """Whether it has anything to say to the model at the step after `step` ones."""
+        return step < self._end
+
+    def terms(self, exposed: Rows) -> Terms:
+        """What the model is to descend: three (R,) of a batch (R, B, D) of each name, without a side effect."""
+        self._penalty.learning = False
+        return self._read(exposed)
+
+    def fit(self, batches: Callable[[], Rows]) -> None:
+        """The steps of its own networks for one of the model, each on a batch of its own, (R, B, D) of each name."""
+        if not self._player.networks.parameters.numel():
+            return
+        for _ in range(self._penalty.critic_steps):
+            with torch.no_grad():
+                exposed = batches()
+            self._penalty.learning = True
+            self._player.descend(self._read(exposed).fit)
+
+    def check(self, exposed: Rows) -> None:
+        """Run once on a batch (R, B, D) of each name.
+
+        Raises ValueError where that does not fit.
+        """
+        self._player.networks.check(*self._required(exposed))
+
+    def state(self) -> dict[str, Any]:
+        return self._player.state()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._player.load(state)
+
+    def _read(self, exposed: Rows) -> Terms:
+        return Terms(*self._player(*self._required(exposed)))
+
+    def _required(self, exposed: Rows) -> list[Tensor]:
+        return [exposed[name] for name in self._penalty.requires]
+
+
+def ending(until: float | None, steps: int) -> int:
+    """The step at which what lasts `until` a step, or below 1 until a share of all steps, is off; None is never."""
+    if until is None:
+        return steps
+    return round(until * steps) if until < 1 else int(until)

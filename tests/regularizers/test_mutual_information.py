@@ -1,0 +1,69 @@
+"""The penalty of mutual information: an estimate's negative, whose averages move on its own steps alone; what is refused."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from estimators.gaussian import Gaussian
+from estimators.infonce import InfoNCE
+from estimators.mine import MINE
+from models.critics import Concat, Separable
+from regularizers.mutual_information import MutualInformation
+
+CRITIC = partial(Separable, hidden=[8], embed=4, activation="ReLU")
+SETTINGS: dict[str, Any] = {
+    "of": "latent",
+    "estimator": InfoNCE(),
+    "critic": CRITIC,
+    "optimizer": partial(torch.optim.Adam, lr=1e-3),
+    "beta": 1.0,
+    "critic_steps": 1,
+    "until": None,
+    "clip": True,
+}
+ROWS = {"sample": torch.randn(32, 2), "latent": torch.randn(32, 3)}
+
+
+def penalty(**changes: Any) -> MutualInformation:
+    return MutualInformation(ROWS, **{**SETTINGS, **changes})
+
+
+def test_the_penalty_is_minus_the_estimate_of_its_pairs() -> None:
+    made = penalty()
+    bound = made.measurement(ROWS["sample"], ROWS["latent"])
+    terms = made(ROWS["sample"], ROWS["latent"])
+    assert terms.penalty.item() == -bound.objective.item()
+    assert terms.value.item() == bound.value.item()
+    assert terms.fit.item() == bound.fit.item()
+
+
+def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
+    made = penalty(estimator=MINE(alpha=0.1), critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1))
+    average = made.get_buffer("measurement.estimator.log_average")
+    made.learning = False
+    made.terms(ROWS)
+    assert torch.isneginf(average)
+    made.learning = True
+    made.terms(ROWS)
+    assert torch.isfinite(average)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta": -1.0}, "beta must be 0 or more, got -1.0"),
+        ({"critic_steps": 0}, "critic_steps must be a positive integer, got 0"),
+        ({"until": 0.0}, "until must be a number of steps, a share of them below 1, or null for all, got 0.0"),
+        ({"of": "label"}, "of must be what this model has, latent, got label; runner.conditional=true"),
+        ({"of": "inferred"}, "of must be what this model has, latent, got inferred; runner.inference=bigan"),
+        (
+            {"estimator": Gaussian(unbiased=True), "critic": None},
+            "estimator must be one that trains a critic, got Gaussian",
+        ),
+    ],
+)
+def test_what_it_cannot_be_made_of_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        penalty(**changes)

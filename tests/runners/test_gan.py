@@ -1,0 +1,336 @@
+"""Generative adversarial networks: whose gradients move whom, what is reported, resumption, and what is refused."""
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets.gaussian_modes import GaussianModes
+from datasets.gaussians import CorrelatedGaussians
+from datasets.stacked_mnist import StackedMnist
+from estimators.barber_agakov import BarberAgakov
+from estimators.infonce import InfoNCE
+from estimators.mine import MINE
+from estimators.nwj import NWJ
+from models import dcgan
+from models.adversaries import Adversaries
+from models.conditional_gaussian import ConditionalGaussian
+from models.convolutional import SemiConvolutional
+from models.critics import Concat, InnerProduct, Separable
+from models.encoders import MLP
+from models.gan_mlp import Discriminator, Encoder, Generator
+from regularizers.mutual_information import MutualInformation
+from runners import adaptive_clipping, recognition
+from runners.digit_classifier import RECIPE
+from runners.errors import RunFailed
+from runners.gan import GAN
+from runners.gan_training import GANTraining
+from runners.objectives import NonSaturating, Wasserstein
+from runners.records import InMemory
+
+CPU = torch.device("cpu")
+Command = Callable[..., Any]
+MODEL = Adversaries(
+    partial(Generator, hidden=[16, 16], slope=0.2, batch_norm=True),
+    partial(Discriminator, hidden=[16, 16], slope=0.0),
+    partial(Encoder, hidden=[16], slope=0.2, batch_norm=False),
+)
+SEPARABLE = partial(Separable, hidden=[8], embed=4, activation="ReLU")
+CONCAT = partial(Concat, hidden=[8], activation="ReLU", negatives=1)
+ADAM = partial(torch.optim.Adam, lr=1e-3)
+PENALTY: dict[str, Any] = {
+    "of": "latent",
+    "estimator": InfoNCE(),
+    "critic": SEPARABLE,
+    "optimizer": ADAM,
+    "beta": 1.0,
+    "critic_steps": 1,
+    "until": None,
+    "clip": True,
+}
+SETTINGS: dict[str, Any] = {
+    "dataset": GaussianModes.grid(3, 2.0, 0.1, standardised=False),
+    "model": MODEL,
+    "regularizer": None,
+    "objective": NonSaturating(0.0),
+    "optimizer": ADAM,
+    "latent": 2,
+    "prior": "uniform",
+    "conditional": False,
+    "inference": None,
+    "r1": 0.0,
+    "discriminator_steps": 1,
+    "steps": 6,
+    "batch_size": 16,
+    "average": 0.0,
+    "warmup": 0,
+    "cosine": False,
+    "log_every": 2,
+    "eval_every": 3,
+    "eval_samples": 200,
+    "patience": None,
+    "classifiers": "unused",
+    "checkpoint_every": 100,
+    "checkpoint_seconds": None,
+    "seed": 0,
+    "replicates": 1,
+    "device": "cpu",
+    "precision": "fp32",
+    "compile": False,
+}
+
+
+def penalty(**changes: Any) -> Callable[..., MutualInformation]:
+    return partial(MutualInformation, **{**PENALTY, **changes})
+
+
+def gan(**changes: Any) -> GAN:
+    return GAN(**{**SETTINGS, **changes})
+
+
+def metrics(**changes: Any) -> dict[str, Any]:
+    return gan(**changes).prepare()(InMemory()).metrics
+
+
+def weights(task: GANTraining) -> dict[str, Tensor]:
+    parts: dict[str, Any] = {"generators": task._generators, "discriminators": task._discriminators}
+    if task._regularisation:
+        parts["critics"] = task._regularisation._player
+    return {name: part.networks.parameters.detach().clone() for name, part in parts.items()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"regularizer": penalty()},
+        {"regularizer": penalty(clip=False, critic_steps=2), "discriminator_steps": 2},
+        {"regularizer": penalty(estimator=MINE(alpha=0.1), critic=CONCAT), "r1": 0.1, "average": 0.9, "cosine": True},
+        {"regularizer": penalty(of="label", estimator=NWJ(), critic=CONCAT), "conditional": True},
+        {"regularizer": penalty(critic=InnerProduct), "prior": "gaussian"},
+        {
+            "regularizer": penalty(
+                estimator=BarberAgakov(),
+                critic=partial(ConditionalGaussian, hidden=[8], activation="ReLU", covariance="diagonal", negatives=1),
+            )
+        },
+        {"objective": Wasserstein(10.0), "discriminator_steps": 2},
+        {"inference": "bigan", "regularizer": penalty(of="inferred"), "r1": 0.1},
+        {"inference": "bigan", "objective": Wasserstein(10.0), "conditional": True},
+    ],
+)
+def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
+    alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
+    for name in ("modes", "high_quality", "kl", "js", *(["reconstruction", "same_mode"] if "inference" in changes else [])):
+        assert math.isfinite(alone[name])
+        assert alone[f"{name}_stderr"] >= 0
+        assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], abs=0.02, rel=0.01)
+    assert len({*beside["js_replicates"]}) == 3
+    assert beside["stderr_of"] == "replicates"
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
+    replicates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By plain SGD the generator moves along g_u + beta c g_m, and everyone else as without the regulariser."""
+    seen: list[tuple[list[Tensor], list[Tensor], Tensor]] = []
+    clipped = adaptive_clipping.share
+
+    def share(gradient: list[Tensor], beside: list[Tensor]) -> Tensor:
+        shares = clipped(gradient, beside)
+        seen.append(([part.clone() for part in gradient], [part.clone() for part in beside], shares))
+        return shares
+
+    monkeypatch.setattr(adaptive_clipping, "share", share)
+    sgd: dict[str, Any] = {"optimizer": partial(torch.optim.SGD, lr=0.1), "replicates": replicates}
+    plain = gan(**sgd).task(CPU)
+    task = gan(regularizer=penalty(beta=2.0), **sgd).task(CPU)
+    before = weights(task)
+    told, _ = task.step(), plain.step()
+    after = weights(task)
+    [(own, rest, shares)] = seen
+    length, most = (torch.cat(each, dim=1).norm(dim=1) for each in (own, rest))
+    assert (shares * length <= most * (1 + 1e-5)).all()
+    torch.testing.assert_close(told["clip"], shares)
+    moved = torch.cat([(each + 2 * shares[:, None] * extra).flatten() for each, extra in zip(rest, own, strict=True)])
+    torch.testing.assert_close(after["generators"], before["generators"] - 0.1 * moved)
+    torch.testing.assert_close(after["discriminators"], weights(plain)["discriminators"], rtol=0, atol=0)
+    assert not torch.equal(after["generators"], weights(plain)["generators"])
+
+
+def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone() -> None:
+    task = gan(regularizer=penalty()).task(CPU)
+    made = task.make()
+    task._discriminate(made)
+    discriminators = task._discriminators.networks.parameters
+    assert discriminators.grad is not None
+    gradient = discriminators.grad.clone()
+    critics = task._regularisation._player.networks.parameters if task._regularisation else None
+    assert critics is not None
+    assert critics.grad is not None
+    task._regularised(task._regularisation, torch.nn.functional.softplus(made.outputs[0]).mean((1, 2)), made)  # pyright: ignore
+    assert torch.equal(discriminators.grad, gradient)
+    assert not critics.grad.any()
+
+
+def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
+    task, plain = gan(regularizer=penalty(beta=0.0)).task(CPU), gan().task(CPU)
+    assert task._regularisation is None
+    for _ in range(3):
+        assert task.step().keys() == plain.step().keys() == {"discriminator", "generator"}
+    torch.testing.assert_close(weights(task), weights(plain), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("until", "steps"), [(2, 2), (0.5, 3), (None, 6)])
+def test_the_regulariser_is_off_after_steps_or_a_share_of_them(until: float | None, steps: int) -> None:
+    task = gan(regularizer=penalty(until=until)).task(CPU)
+    assert ["mi" in task.step() for _ in range(6)] == [step < steps for step in range(6)]
+
+
+def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
+    task = gan(regularizer=penalty(), batch_size=64, steps=200).task(CPU)
+    values = [task.step()["mi"].item() for _ in range(200)]
+    assert sum(values[-20:]) > sum(values[:20]) + 10
+
+
+def test_generators_find_the_modes() -> None:
+    found = metrics(steps=600, batch_size=64, r1=0.1, optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)))
+    assert found["modes"] >= 5
+    assert found["kl"] < 0.5
+
+
+def test_a_resumed_run_is_the_same() -> None:
+    changes: dict[str, Any] = {"regularizer": penalty(), "average": 0.9, "replicates": 2, "objective": Wasserstein(10.0)}
+    whole, begun, resumed = (gan(**changes).task(CPU) for _ in range(3))
+    for _ in range(3):
+        whole.step()
+        begun.step()
+    resumed.load(begun.state())
+    for _ in range(2):
+        torch.testing.assert_close(whole.step(), resumed.step(), rtol=0, atol=0)
+    assert whole.read(5) == resumed.read(5)
+
+
+class Winning(NonSaturating):
+    """An objective by which a discriminator is taken to be never wrong."""
+
+    @property
+    def least(self) -> float:
+        return 1e9
+
+
+def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
+    with pytest.raises(RunFailed, match="the discriminator was never wrong at 2 evaluations on end, at step 3 the last"):
+        metrics(objective=Winning(0.0), patience=2)
+    assert metrics(objective=Winning(0.0), patience=None)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent": 0}, "latent must be a positive integer, got 0"),
+        ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one with modes to cover, got CorrelatedGaussians"),
+        ({"model": None}, "model must be a generator and a discriminator; use model=gan_mlp"),
+        ({"model": partial(MLP, hidden=[8], outputs=2, activation="ReLU")}, "model must be a generator and a discriminator"),
+        ({"r1": -1.0}, "r1 must be 0 or more"),
+        ({"discriminator_steps": 0}, "discriminator_steps must be at least 1"),
+        ({"batch_size": 1}, "batch_size must be at least 2"),
+        ({"patience": 0}, "patience must be a positive integer or null"),
+        ({"average": 1.0}, "average must be the decay of a moving average"),
+        ({"compile": True, "r1": 0.1}, "compile must be false with a penalty of the discriminator's gradient"),
+        ({"regularizer": penalty(of="label")}, "of must be what this model has, latent, got label"),
+        ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        gan(**changes).prepare()
+
+
+class Noting(InMemory):
+    """A record that notes at which steps it is given samples, with their shapes, and figures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[int | None, tuple[int, ...]] = {}
+        self.drawn: list[tuple[str, int]] = []
+
+    def samples(self, step: int | None, x: Tensor) -> None:
+        self.kept[step] = tuple(x.shape)
+
+    def figure(self, name: str, figure: Any, step: int) -> None:
+        self.drawn.append((name, step))
+
+
+def test_samples_are_kept_and_drawn_at_every_evaluation() -> None:
+    record = Noting()
+    gan(replicates=2).prepare()(record)
+    assert record.kept == {None: (2000, 2)} | dict.fromkeys((0, 3, 6), (2, 2000, 2))
+    assert [step for name, step in record.drawn if name == "samples"] == [0, 3, 6]
+    assert ("coverage", 6) in record.drawn
+
+
+def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By convolutions, with a critic of images and what is inferred of them, and a classifier of a few digits."""
+    few = RECIPE._replace(steps=2, batch_size=8)
+    monkeypatch.setattr(recognition, "digit_classifier", partial(recognition.digit_classifier, recipe=few))
+    model = Adversaries(
+        partial(dcgan.Generator, channels=[4, 4], batch_norm=True),
+        partial(dcgan.Discriminator, channels=[4, 4], slope=0.2, batch_norm=False),
+        partial(dcgan.Encoder, channels=[4, 4], slope=0.2, batch_norm=True),
+    )
+    critic = partial(SemiConvolutional, shape=(2, 28, 28), channels=[4], hidden=8, activation="ELU", spatial=False, negatives=1)
+    found = metrics(
+        dataset=StackedMnist.read(str(data_dir), 2),
+        model=model,
+        regularizer=penalty(of="inferred", critic=critic),
+        inference="bigan",
+        latent=3,
+        eval_samples=50,
+        steps=2,
+        eval_every=2,
+        r1=0.1,
+        classifiers=str(data_dir / "classifiers"),
+    )
+    assert found["of_modes"] == 100
+    assert 0 <= found["classifier_error"] <= 1
+    assert -1 <= found["ms_ssim"] < 1
+    assert found["reconstruction"] > 0
+
+
+def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
+    few = ["runner.batch_size=8", "runner.eval_every=2", "runner.eval_samples=50", "runner.log_every=2"]
+    penalised = ["regularizer=mutual_information", "optimizer@regularizer.optimizer=sgd", "runner/objective=wasserstein"]
+    for steps in (2, 4):
+        ended = command("name=a", "runner=gan", "dataset=ring", f"runner.steps={steps}", *few, *penalised)
+        assert ended.code == 0, ended.err
+    assert " of 8 modes, high quality " in ended.out
+    result = json.loads(Path("outputs/runs/a/result.json").read_text())
+    assert result["steps"] == 4
+    assert next(iter(result["metrics"])) == "modes"
+    assert result["score"] == result["metrics"]["modes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runner=gan", "dataset=correlated_gaussians"], "dataset must be one with modes to cover"),
+        (["runner=gan", "runner.latent=0"], "runner.latent must be a positive integer, got 0"),
+        (
+            ["runner=gan", "regularizer=mutual_information", "regularizer.of=label"],
+            "regularizer.of must be what this model has",
+        ),
+        (["regularizer=mutual_information"], "regularizer must be none for runners.estimation.Estimation"),
+    ],
+)
+def test_the_launcher_names_the_key_that_does_not_fit(arguments: list[str], message: str, command: Command) -> None:
+    ended = command(*(["critic=separable", "dataset=ring", "runner.batch_size=8"]), *arguments)
+    assert ended.code == 2
+    assert ended.err.startswith(f"refused: {message}")
