@@ -55,7 +55,7 @@ def of_courses(rows: pd.DataFrame, keys: Sequence[str], names: Sequence[str], le
         points = course(rows, keys, name)
         if len(points):
             lines = _lines(points.assign(**{key: points[key].map(shown) for key in keys}), "step", keys, name)
-            yield f"{name}_by_step", plots.by_step(lines, _labelled(name), {} if index else levels)
+            yield f"{name}_by_step", plots.by_step(lines, f"{_labelled(name)}, mean ± sd", {} if index else levels)
 
 
 def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
