@@ -14,12 +14,14 @@ from datasets.interfaces import Joint
 CONFIGURATIONS = Path(__file__).parents[2] / "conf"
 
 
-def samples(path: Path) -> bool:
+def samples_pairs(path: Path) -> bool:
+    """Tables have no sample(), and modes, whose samples are no pairs, have held-out ones beside them."""
     target = get_object(OmegaConf.load(path)._target_)
-    return hasattr(getattr(target, "__self__", target), "sample")
+    owner = getattr(target, "__self__", target)
+    return hasattr(owner, "sample") and not hasattr(owner, "held_out")
 
 
-NAMES = sorted(path.stem for path in (CONFIGURATIONS / "dataset").glob("*.yaml") if samples(path))
+NAMES = sorted(path.stem for path in (CONFIGURATIONS / "dataset").glob("*.yaml") if samples_pairs(path))
 MAPS = sorted(path.stem for path in (CONFIGURATIONS / "dataset" / "map").glob("*.yaml"))
 
 
