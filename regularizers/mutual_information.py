@@ -1,6 +1,7 @@
 """Mutual information that a generative model is to have, read by a critic."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal, final
 
@@ -9,6 +10,7 @@ from torch.optim import Optimizer
 
 from estimators.base import Estimator, SampleEstimator
 from estimators.measurement import Measurement
+from models.noise import Noise
 from regularizers.base import Penalty, Terms
 
 PAIRS = {"latent": ("sample", "latent"), "label": ("sample", "label"), "inferred": ("data", "inferred")}
@@ -19,13 +21,17 @@ WAYS = {
     "inferred": "runner.inference=bigan infers codes",
 }
 """What makes a model expose it."""
+MADE = ("sample", "inferred")
+"""What the model makes, as a function of what it is paired with."""
 
 
 @final
 class MutualInformation(Penalty):
     """-I(G(z); z) of `latent`, -I(G(z, c); c) of `label`, or -I(x; E(x)) of `inferred`: the model maximises information.
 
-    The critic climbs the estimator on batches of its own, by an optimiser of its own.
+    The critic climbs the estimator on batches of its own, by an optimiser of its own. What the model makes is read with normal
+    `noise` of that standard deviation: a function of a continuous variable has infinite information about it, and with noise
+    no more than its resolution allows.
 
     Belghazi et al. 2018, section 5, https://arxiv.org/abs/1801.04062
 
@@ -44,10 +50,12 @@ class MutualInformation(Penalty):
         critic_steps: int,
         until: float | None,
         clip: bool,
+        noise: float,
     ) -> None:
         super().__init__(PAIRS[of], beta, optimizer, critic_steps, until, clip)
-        if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+        for name, value in {"beta": beta, "noise": noise}.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be 0 or more and finite, got {value}")
         if not isinstance(estimator, Estimator) or critic is None:
             raise ValueError(
                 f"estimator must be one that trains a critic, got {type(estimator).__name__} without one; use estimator=infonce"
@@ -56,11 +64,12 @@ class MutualInformation(Penalty):
             able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
             raise ValueError(f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}")
         x, y = (rows[name] for name in self.requires)
+        self._noise = Noise(noise) if noise else nn.Identity()
         self.measurement = Measurement(critic(x.shape[1], y.shape[1]), copy.deepcopy(estimator))
         self.measurement.prepare(x, y)
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        x, y = (exposed[name] for name in self.requires)
+        x, y = (self._noise(exposed[name]) if name in MADE else exposed[name] for name in self.requires)
         scores = self.measurement.scores(x, y)
         bound = self.measurement.estimator.bound(scores, x, y)
         if self.learning:

@@ -37,20 +37,24 @@ class Coverage:
     def __call__(self, x: Tensor) -> dict[str, float]:
         """Of samples x (N, *shape): `modes` covered, the share of `high_quality`, and in nats `kl` and `js`.
 
-        `js` compares histograms over the plane where samples are points, over the modes where they are images.
+        Of points `kl` compares the modes of samples of high quality, as published, and is the most that it can be where there
+        are none, and `js` compares histograms over the plane; of images both compare the modes of all samples.
         """
         return self.measured(x, self.recognise(x))
 
     def measured(self, x: Tensor, recognised: Recognised) -> dict[str, float]:
         """The same of samples that are recognised already."""
-        found = histogram(recognised.nearest, len(self.shares))
-        js = jensen_shannon(found, self.shares) if self.points is None else jensen_shannon(*_binned(x, self.points))
-        return {
-            "modes": float(modes_covered(recognised)),
-            "high_quality": recognised.good.double().mean().item(),
-            "kl": reverse_kl(found, self.shares),
-            "js": js,
-        }
+        found = {"modes": float(modes_covered(recognised)), "high_quality": recognised.good.double().mean().item()}
+        if self.points is None:
+            shares = histogram(recognised.nearest, len(self.shares))
+            return found | {"kl": reverse_kl(shares, self.shares), "js": jensen_shannon(shares, self.shares)}
+        return found | {"kl": self._kl(recognised), "js": jensen_shannon(*_binned(x, self.points))}
+
+    def _kl(self, recognised: Recognised) -> float:
+        """Of samples of high quality; where there are none, as if all were of the rarest mode."""
+        if not recognised.good.any():
+            return -self.shares.log().min().item()
+        return reverse_kl(histogram(recognised.nearest[recognised.good], len(self.shares)), self.shares)
 
 
 def modes_covered(recognised: Recognised) -> int:

@@ -10,6 +10,7 @@ from estimators.gaussian import Gaussian
 from estimators.infonce import InfoNCE
 from estimators.mine import MINE
 from models.critics import Concat, Separable
+from models.noise import Noise
 from regularizers.mutual_information import MutualInformation
 
 CRITIC = partial(Separable, hidden=[8], embed=4, activation="ReLU")
@@ -22,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "critic_steps": 1,
     "until": None,
     "clip": True,
+    "noise": 0.0,
 }
 ROWS = {"sample": torch.randn(32, 2), "latent": torch.randn(32, 3)}
 
@@ -39,6 +41,22 @@ def test_the_penalty_is_minus_the_estimate_of_its_pairs() -> None:
     assert terms.fit.item() == bound.fit.item()
 
 
+def noisy(std: float) -> MutualInformation:
+    made = penalty(noise=std)
+    for layer in made.modules():
+        if isinstance(layer, Noise):
+            layer.generators = [torch.Generator().manual_seed(1)]
+    return made
+
+
+def test_samples_are_read_with_noise_of_the_given_deviation_and_latents_without() -> None:
+    torch.manual_seed(0)
+    noise = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
+    made = noisy(0.5)
+    bound = made.measurement(ROWS["sample"] + 0.5 * noise, ROWS["latent"])
+    assert made(ROWS["sample"], ROWS["latent"]).value.item() == pytest.approx(bound.value.item(), rel=1e-6)
+
+
 def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
     made = penalty(estimator=MINE(alpha=0.1), critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1))
     average = made.get_buffer("measurement.estimator.log_average")
@@ -53,7 +71,8 @@ def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"beta": -1.0}, "beta must be 0 or more, got -1.0"),
+        ({"beta": -1.0}, "beta must be 0 or more and finite, got -1.0"),
+        ({"noise": -0.1}, "noise must be 0 or more and finite, got -0.1"),
         ({"critic_steps": 0}, "critic_steps must be a positive integer, got 0"),
         ({"until": 0.0}, "until must be a number of steps, a share of them below 1, or null for all, got 0.0"),
         ({"of": "label"}, "of must be what this model has, latent, got label; runner.conditional=true"),

@@ -53,6 +53,7 @@ PENALTY: dict[str, Any] = {
     "critic_steps": 1,
     "until": None,
     "clip": True,
+    "noise": 0.0,
 }
 SETTINGS: dict[str, Any] = {
     "dataset": GaussianModes.grid(3, 2.0, 0.1, standardised=False),
@@ -203,7 +204,7 @@ def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
 def test_generators_find_the_modes() -> None:
     found = metrics(steps=600, batch_size=64, r1=0.1, optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)))
     assert found["modes"] >= 5
-    assert found["kl"] < 0.5
+    assert found["kl"] < 1  # a single mode reads log 9 = 2.2
 
 
 def test_a_resumed_run_is_the_same() -> None:
