@@ -20,6 +20,7 @@ from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
 from runners.gan_reading import GANReader
 from runners.gan_training import GANTraining
+from runners.instance_noise import InstanceNoise
 from runners.loop import Cadence, Loop
 from runners.made import Made
 from runners.objectives import Objective
@@ -40,9 +41,10 @@ class GAN:
 
     Codes are a latent of `latent` numbers, with the one-hot label where `conditional`; with `inference` an encoder infers the
     latents of data, and the discriminator is shown samples with their latents. `r1` weighs half the squared gradient of the
-    discriminator at data. Every `eval_every` steps `eval_samples` are measured, made by weights averaged with decay `average`;
-    what tells digits apart is kept in the folder `classifiers`. A run whose discriminators were all never wrong at `patience`
-    of these times on end has failed.
+    discriminator at data; `instance_noise` is added to all that it judges, and falls to 0 at half of the steps. Every
+    `eval_every` steps `eval_samples` are measured, made by weights averaged with decay `average`; what tells digits apart is
+    kept in the folder `classifiers`. A run whose discriminators were all never wrong at `patience` of these times on end has
+    failed.
 
     Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
     """
@@ -57,6 +59,7 @@ class GAN:
     conditional: bool
     inference: Literal["bigan"] | None
     r1: float
+    instance_noise: float
     discriminator_steps: int
     steps: int
     batch_size: int
@@ -141,6 +144,7 @@ class GAN:
             generators,
             discriminators,
             self.objective,
+            InstanceNoise(self.instance_noise, self.steps // 2, **at_once),
             regularisation,
             self._reader(device),
             r1=self.r1,

@@ -4,7 +4,7 @@ R copies, B batch.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,11 +14,19 @@ from runners.batches import FreshBatches
 from runners.codes import FreshCodes
 from runners.gan_pictures import Pictured
 from runners.gan_reading import GANReader
+from runners.instance_noise import InstanceNoise
 from runners.made import Made
 from runners.objectives import Objective
 from runners.player import Player
 from runners.records import Record
 from runners.regularisation import Regularisation
+
+
+class Judged(NamedTuple):
+    """What discriminators tell apart: data and samples, (R, B, ...) each, with latents where these are inferred."""
+
+    real: tuple[Tensor, ...]
+    fake: tuple[Tensor, ...]
 
 
 class GANTraining:
@@ -34,6 +42,7 @@ class GANTraining:
         generators: Player,
         discriminators: Player,
         objective: Objective,
+        noise: InstanceNoise,
         regularisation: Regularisation | None,
         reader: GANReader,
         *,
@@ -43,16 +52,17 @@ class GANTraining:
         self._batches, self._codes, self._reader = batches, codes, reader
         self._generators, self._discriminators = generators, discriminators
         self._objective, self._r1, self._discriminator_steps = objective, r1, discriminator_steps
-        self._regularisation = regularisation
+        self._noise, self._regularisation = noise, regularisation
 
     def step(self) -> dict[str, Tensor]:
         for _ in range(self._discriminator_steps - 1):
             with torch.no_grad():
-                made = self.make()
-            self._discriminate(made)
+                judged = self._judged(self.make())
+            self._discriminate(judged)
         made = self.make()
-        loss = self._discriminate(made)
-        return {"discriminator": loss, **self._generate(made)}
+        judged = self._judged(made)
+        loss = self._discriminate(judged)
+        return {"discriminator": loss, **self._generate(judged, made)}
 
     def evaluate(self, step: int) -> dict[str, Any]:
         return self._reader.validate(step, self._generators.networks, self._discriminators.networks)
@@ -85,12 +95,17 @@ class GANTraining:
     def _parts(self) -> dict[str, Any]:
         """All that has a state."""
         parts = {"generators": self._generators, "discriminators": self._discriminators}
-        parts |= {"batches": self._batches, "codes": self._codes, "reader": self._reader}
+        parts |= {"batches": self._batches, "codes": self._codes, "noise": self._noise, "reader": self._reader}
         return parts | ({"regularisation": self._regularisation} if self._regularisation else {})
 
-    def _discriminate(self, made: Made) -> Tensor:
+    def _judged(self, made: Made) -> Judged:
+        """A batch as the discriminators see it."""
+        step = self._generators.networks.steps
+        return Judged(self._noise(made.real, step), self._noise(made.fake, step))
+
+    def _discriminate(self, judged: Judged) -> Tensor:
         """One step of the discriminators: their loss (R,) without penalties of the gradient."""
-        real, fake = ([each.detach() for each in side] for side in (made.real, made.fake))
+        real, fake = ([each.detach() for each in side] for side in judged)
         if self._r1:
             real = [each.requires_grad_() for each in real]
         scores = self._discriminators(*real).float()
@@ -103,11 +118,11 @@ class GANTraining:
         self._discriminators.descend(total)
         return loss.detach()
 
-    def _generate(self, made: Made) -> dict[str, Tensor]:
+    def _generate(self, judged: Judged, made: Made) -> dict[str, Tensor]:
         """One step of the generators, and after it those of the penalty's critics."""
-        loss = self._objective.generator(self._discriminators(*made.fake).float())
+        loss = self._objective.generator(self._discriminators(*judged.fake).float())
         if len(made.outputs) > 1:
-            loss = loss + self._objective.generator(-self._discriminators(*made.real).float())
+            loss = loss + self._objective.generator(-self._discriminators(*judged.real).float())
         regularisation, told = self._regularisation, {"generator": loss.detach()}
         if regularisation is None or not regularisation.active(self._generators.networks.steps):
             self._follow(loss)

@@ -24,7 +24,7 @@ def essence(config: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(leaves(config))
     left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
     until = values.get("regularizer.until")
-    if values.get("runner.cosine") or (until is not None and until < 1):
+    if values.get("runner.cosine") or values.get("runner.instance_noise") or (until is not None and until < 1):
         left_out -= {"runner.steps"}
     return {key: value for key, value in values.items() if key not in left_out and not key.startswith("sweep.")}
 

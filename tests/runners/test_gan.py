@@ -66,6 +66,7 @@ SETTINGS: dict[str, Any] = {
     "conditional": False,
     "inference": None,
     "r1": 0.0,
+    "instance_noise": 0.0,
     "discriminator_steps": 1,
     "steps": 6,
     "batch_size": 16,
@@ -114,7 +115,7 @@ def weights(task: GANTraining) -> dict[str, Tensor]:
         {"regularizer": penalty(clip=False, critic_steps=2), "discriminator_steps": 2},
         {"regularizer": penalty(estimator=MINE(alpha=0.1), critic=CONCAT), "r1": 0.1, "average": 0.9, "cosine": True},
         {"regularizer": penalty(of="label", estimator=NWJ(), critic=CONCAT), "conditional": True},
-        {"regularizer": penalty(critic=InnerProduct), "prior": "gaussian"},
+        {"regularizer": penalty(critic=InnerProduct), "prior": "gaussian", "instance_noise": 0.5, "discriminator_steps": 2},
         {
             "regularizer": penalty(
                 estimator=BarberAgakov(),
@@ -169,7 +170,7 @@ def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
 def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone() -> None:
     task = gan(regularizer=penalty()).task(CPU)
     made = task.make()
-    task._discriminate(made)
+    task._discriminate(task._judged(made))
     discriminators = task._discriminators.networks.parameters
     assert discriminators.grad is not None
     gradient = discriminators.grad.clone()
@@ -195,6 +196,21 @@ def test_the_regulariser_is_off_after_steps_or_a_share_of_them(until: float | No
     assert ["mi" in task.step() for _ in range(6)] == [step < steps for step in range(6)]
 
 
+def test_instance_noise_is_on_what_is_judged_alone_and_ends_at_half_of_the_steps() -> None:
+    task = gan(instance_noise=0.5, batch_size=2000, inference="bigan").task(CPU)
+    for step in range(6):
+        made = task.make()
+        x, latent = made.real
+        real, fake = task._judged(made)
+        assert real[1] is latent
+        std = max(0.0, 0.5 * (1 - step / 3))
+        for noisy, clean in ((real[0], x), (fake[0], made.outputs[0])):
+            difference = noisy - clean
+            assert difference.std().item() == pytest.approx(std, rel=0.05)  # 4,000 numbers: 4 standard errors
+            assert difference.mean().abs().item() <= 4 * std / 4000**0.5
+        task.step()
+
+
 def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
     task = gan(regularizer=penalty(), batch_size=64, steps=200).task(CPU)
     values = [task.step()["mi"].item() for _ in range(200)]
@@ -208,7 +224,8 @@ def test_generators_find_the_modes() -> None:
 
 
 def test_a_resumed_run_is_the_same() -> None:
-    changes: dict[str, Any] = {"regularizer": penalty(), "average": 0.9, "replicates": 2, "objective": Wasserstein(10.0)}
+    changes: dict[str, Any] = {"regularizer": penalty(), "average": 0.9, "replicates": 2, "instance_noise": 0.5}
+    changes |= {"objective": Wasserstein(10.0)}
     whole, begun, resumed = (gan(**changes).task(CPU) for _ in range(3))
     for _ in range(3):
         whole.step()
@@ -241,6 +258,7 @@ def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
         ({"model": None}, "model must be a generator and a discriminator; use model=gan_mlp"),
         ({"model": partial(MLP, hidden=[8], outputs=2, activation="ReLU")}, "model must be a generator and a discriminator"),
         ({"r1": -1.0}, "r1 must be 0 or more"),
+        ({"instance_noise": -0.1}, "instance_noise must be a standard deviation, 0"),
         ({"discriminator_steps": 0}, "discriminator_steps must be at least 1"),
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"patience": 0}, "patience must be a positive integer or null"),
