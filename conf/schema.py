@@ -65,7 +65,7 @@ def validate(cfg: DictConfig) -> None:
     if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
         raise ConfigError(
             f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be regularised, got "
-            f"{cfg.regularizer._target_}; use runner=gan"
+            f"{cfg.regularizer._target_}; use runner=classify or gan"
         )
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
     if unknown := [str(key) for key in cfg if key not in root and key not in groups]:
@@ -216,6 +216,8 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     message = " ".join(f"{error} {error.__cause__ or ''}".split())
     if found := re.search(r"raised while resolving interpolation: (.*?) full_key", message):
         return found[1]
+    if found := re.search(r"In 'regularizer/(\w+)': Could not override 'model/noise'", message):
+        return f"regularizer={found[1]} needs a model with noise layers; use runner=classify, or model=mlp_classifier"
     if found := re.search(r"Could not find '([\w/.-]+)/([^'/]+)'", message):
         group, option = found.groups()
         return f"{group} has no option {option}{nearest(option, options(group))}"

@@ -19,3 +19,15 @@ class Images(NamedTuple):
 
     train: Labelled
     test: Labelled
+
+
+def held_back(labelled: Labelled, count: int) -> tuple[Labelled, Labelled]:
+    """All but the last `count` images, and these.
+
+    Raises ValueError unless that leaves some.
+    """
+    total = len(labelled.labels)
+    if not 0 <= count < total:
+        raise ValueError(f"validation must be a number of the {total} training images that leaves some of them, got {count}")
+    first, last = zip(*(part.split([total - count, count]) for part in labelled), strict=True)
+    return Labelled(*first), Labelled(*last)

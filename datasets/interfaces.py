@@ -1,10 +1,11 @@
-"""What a data set is to a runner: a sampler of pairs, a finite table of them, views of labelled examples, or modes to cover."""
+"""What a data set is to a runner: a sampler of pairs, a table of them, views of examples, images of classes, modes to cover."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from datasets.images import Labelled
 from datasets.transforms import Transform
 
 
@@ -93,6 +94,43 @@ class Views(Protocol):
         """What a model sees of the bytes x (..., dim_x), y (..., dim_y): float32 of these shapes, on their device.
 
         The generator, on that device too, draws the noise.
+        """
+        ...
+
+
+@runtime_checkable
+class Classified(Protocol):
+    """Images of known classes; who trains keeps them on a device and asks for what a classifier sees of a batch.
+
+    They are kept as bytes, or as float32 where seeing them takes longer than reading four times the memory.
+    """
+
+    @property
+    def classes(self) -> int:
+        """Labels that there are."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of what is seen of one image."""
+        ...
+
+    @property
+    def train_images(self) -> Labelled: ...
+
+    @property
+    def validation_images(self) -> Labelled:
+        """Training images held back to choose by, none of them where there are none."""
+        ...
+
+    @property
+    def test_images(self) -> Labelled: ...
+
+    def seen(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What a classifier sees of images (N, *kept) on their device: (N, *shape) float32.
+
+        The generator, on that device too, draws what changes from one sight of a training image to the next; held-out images
+        have none, and are seen alike every time.
         """
         ...
 

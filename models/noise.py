@@ -44,7 +44,12 @@ class Noise(nn.Module):
         self.generators: Sequence[torch.Generator] = ()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.std * _Normal.apply(x.detach(), self.generators) if self.training else x
+        return x + self.std * self.normal(x) if self.training else x
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Numbers from N(0, I) of a tensor's shape and type, also in evaluation."""
+        drawn: Tensor = _Normal.apply(like.detach(), self.generators)  # pyright: ignore[reportAssignmentType]
+        return drawn
 
 
 def noise_before(layers: int, std: Sequence[float]) -> list[list[nn.Module]]:

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from estimators.measurement import Measurement
 
 
 class Terms(NamedTuple):
@@ -30,6 +32,10 @@ class Penalty(nn.Module, ABC):
     Raises ValueError for values out of range.
     """
 
+    quantity: ClassVar[str] = "mi"
+    """What the value is called in the records."""
+    measurement: Measurement | None
+    """The critic that reads the two tensors named by `requires`, where there is one."""
     learning: bool = True
     """Whether its own networks are at their step: only then are moving averages committed."""
 
@@ -47,6 +53,7 @@ class Penalty(nn.Module, ABC):
             raise ValueError(f"critic_steps must be a positive integer, got {critic_steps}")
         if until is not None and not until > 0:
             raise ValueError(f"until must be a number of steps, a share of them below 1, or null for all, got {until}")
+        self.measurement = None
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip
 

@@ -1,6 +1,5 @@
 """Mutual information that a generative model is to have, read by a critic."""
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Literal, final
@@ -9,8 +8,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from estimators.base import Estimator, SampleEstimator
-from estimators.measurement import Measurement
 from models.noise import Noise
+from regularizers import critics
 from regularizers.base import Penalty, Terms
 
 PAIRS = {"latent": ("sample", "latent"), "label": ("sample", "label"), "inferred": ("data", "inferred")}
@@ -44,7 +43,7 @@ class MutualInformation(Penalty):
         *,
         of: Literal["latent", "label", "inferred"],
         estimator: Estimator | SampleEstimator,
-        critic: Callable[[int, int], nn.Module] | None,
+        critic: critics.Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
         beta: float,
         critic_steps: int,
@@ -56,22 +55,14 @@ class MutualInformation(Penalty):
         for name, value in {"beta": beta, "noise": noise}.items():
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be 0 or more and finite, got {value}")
-        if not isinstance(estimator, Estimator) or critic is None:
-            raise ValueError(
-                f"estimator must be one that trains a critic, got {type(estimator).__name__} without one; use estimator=infonce"
-            )
         if any(name not in rows for name in self.requires):
             able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
             raise ValueError(f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}")
-        x, y = (rows[name] for name in self.requires)
         self._noise = Noise(noise) if noise else nn.Identity()
-        self.measurement = Measurement(critic(x.shape[1], y.shape[1]), copy.deepcopy(estimator))
-        self.measurement.prepare(x, y)
+        self.measurement = critics.measurement(critic, estimator, *(rows[name] for name in self.requires))
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        assert self.measurement is not None, "made by the constructor"
         x, y = (self._noise(exposed[name]) if name in MADE else exposed[name] for name in self.requires)
-        scores = self.measurement.scores(x, y)
-        bound = self.measurement.estimator.bound(scores, x, y)
-        if self.learning:
-            self.measurement.estimator.update(scores)
+        bound = critics.bound(self.measurement, x, y, self.learning)
         return Terms(bound.fit, -bound.objective, bound.value)

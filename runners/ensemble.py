@@ -126,6 +126,13 @@ class Ensemble:
         self._set_noise(noise)
 
     @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameters for an optimiser whose weight decay spares biases and the gains of normalisation: all but matrices."""
+        axes = 2 if self.replicates == 1 else 3
+        decayed, spared = ([each for each in self._trained if (each.ndim >= axes) == wanted] for wanted in (True, False))
+        return [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
+
+    @property
     def module(self) -> nn.Module:
         """What runs every copy: its plain attributes are theirs."""
         return self._module

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from runners import adaptive_clipping, gradient_penalties
+from runners import gradient_penalties
 from runners.batches import FreshBatches
 from runners.codes import FreshCodes
 from runners.gan_pictures import Pictured
@@ -30,10 +30,7 @@ class Judged(NamedTuple):
 
 
 class GANTraining:
-    """A Task: so many steps of the discriminators, one of the generators on the last batch, and those of the penalty's critics.
-
-    Where the penalty clips, generators descend L_GAN - beta c I, c of the gradients that both losses have before the step.
-    """
+    """A Task: steps of the discriminators, one of the generators on the last batch, and those of the penalty's critics."""
 
     def __init__(
         self,
@@ -127,22 +124,9 @@ class GANTraining:
         if regularisation is None or not regularisation.active(self._generators.networks.steps):
             self._follow(loss)
             return told
-        told |= self._regularised(regularisation, loss, made)
+        told |= regularisation.lead(self._generators, loss, made.exposed)
         regularisation.fit(lambda: self.make().exposed)
         return told
-
-    def _regularised(self, regularisation: Regularisation, loss: Tensor, made: Made) -> dict[str, Tensor]:
-        """One step of the generators down their loss and the penalty."""
-        terms = regularisation.terms(made.exposed)
-        if not regularisation.clip:
-            self._follow(loss + regularisation.strength * terms.penalty)
-            return {"mi": terms.value}
-        networks = self._generators.networks
-        rest, gradient = networks.gradient(loss, again=True), networks.gradient(terms.penalty)
-        share = adaptive_clipping.share(gradient, rest)
-        weight = (regularisation.strength * share)[:, None]
-        self._generators.follow([torch.addcmul(part, extra, weight) for part, extra in zip(rest, gradient, strict=True)])
-        return {"mi": terms.value, "clip": share}
 
     def _follow(self, losses: Tensor) -> None:
         """One step of the generators, which leaves the gradients of the networks that judge them alone."""

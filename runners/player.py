@@ -21,10 +21,11 @@ class Player:
 
     def __call__(self, *inputs: Tensor) -> Any:
         """The networks' output on inputs (R, ...), a tensor or several, each (R, ...) also where there is one copy."""
-        outputs = self.networks(*inputs)
-        if self.networks.replicates > 1:
-            return outputs
-        return outputs.unsqueeze(0) if isinstance(outputs, Tensor) else tuple(each.unsqueeze(0) for each in outputs)
+        return self._leading(self.networks(*inputs))
+
+    def read(self, *inputs: Tensor) -> Any:
+        """The same by averaged weights and in evaluation mode, so that nothing is committed."""
+        return self._leading(self.networks.read(*inputs))
 
     def descend(self, losses: Tensor) -> None:
         """One step down the losses of all copies, (R,)."""
@@ -42,3 +43,8 @@ class Player:
     def load(self, state: Mapping[str, Any]) -> None:
         self.networks.load(state["networks"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def _leading(self, outputs: Any) -> Any:
+        if self.networks.replicates > 1:
+            return outputs
+        return outputs.unsqueeze(0) if isinstance(outputs, Tensor) else tuple(each.unsqueeze(0) for each in outputs)

@@ -10,11 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from regularizers.base import Penalty, Terms
+from runners import adaptive_clipping, evaluation
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
+from runners.held_out import RowHeldOut
 from runners.player import Player
 from runners.schedule import Schedule
+from runners.splits import Part
 
+BLOCK = 500
+"""Held-out rows that are scored together."""
 Rows = Mapping[str, Tensor]
 """What a model exposes, by name."""
 
@@ -35,7 +40,7 @@ class Regularisation:
         networks = ensemble(lambda index: penalty(rows(index)))
         assert isinstance(networks.module, Penalty), "built by the line before"
         self._penalty = networks.module
-        self.strength, self.clip = self._penalty.strength, self._penalty.clip
+        self.strength = self._penalty.strength
         optimizer = elementwise(self._penalty.optimizer([networks.parameters]))
         self._player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
         self._end = ending(self._penalty.until, steps)
@@ -43,6 +48,22 @@ class Regularisation:
     def active(self, step: int) -> bool:
         """Whether it has anything to say to the model at the step after `step` ones."""
         return step < self._end
+
+    def lead(self, model: Player, loss: Tensor, exposed: Rows) -> dict[str, Tensor]:
+        """One step of the model down its loss (R,) and the penalty of a batch (R, B, D) of each name: what that reads, (R,).
+
+        It leaves the gradients of all other networks alone. A penalty that clips weighs beta c, c of both gradients before it.
+        """
+        terms = self.terms(exposed)
+        networks, told = model.networks, {self._penalty.quantity: terms.value}
+        if not self._penalty.clip:
+            model.follow(networks.gradient(loss + self.strength * terms.penalty))
+            return told
+        rest, gradient = networks.gradient(loss, again=True), networks.gradient(terms.penalty)
+        share = adaptive_clipping.share(gradient, rest)
+        weight = (self.strength * share)[:, None]
+        model.follow([torch.addcmul(part, extra, weight) for part, extra in zip(rest, gradient, strict=True)])
+        return told | {"clip": share}
 
     def terms(self, exposed: Rows) -> Terms:
         """What the model is to descend: three (R,) of a batch (R, B, D) of each name, without a side effect."""
@@ -58,6 +79,20 @@ class Regularisation:
                 exposed = batches()
             self._penalty.learning = True
             self._player.descend(self._read(exposed).fit)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it has critics that read information."""
+        return self._penalty.measurement is not None
+
+    def information(self, copy: int, exposed: Rows) -> float:
+        """Nats that the critic of a copy reads of held-out rows (N, D) of each name, all scores pooled."""
+        penalty = self._player.networks.copy(copy)
+        assert isinstance(penalty, Penalty), "as built"
+        assert penalty.measurement is not None, "asked for where it reads"
+        x, y = self._required(exposed)
+        rows = RowHeldOut({"test": Part([x], [y], [])}, BLOCK)
+        return evaluation.value(penalty.measurement.estimator, evaluation.pool(penalty.measurement, rows.blocks(0, "test", 0)))
 
     def check(self, exposed: Rows) -> None:
         """Run once on a batch (R, B, D) of each name.

@@ -25,7 +25,8 @@ HOSTS = {
     "dataset/map": ("dataset=transformed", "dataset/map@dataset.x_map"),
     "estimator/baseline": ("estimator=tuba", "estimator/baseline"),
     "runner/objective": ("runner=gan", "runner/objective"),
-    "regularizer": ("runner=gan", "regularizer"),
+    "regularizer": ("runner=classify", "regularizer"),
+    "model/noise": ("runner=classify", "model/noise"),
 }
 """Groups that not every option of another takes: one that does, and how it is then chosen."""
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

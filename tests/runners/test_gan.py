@@ -174,10 +174,11 @@ def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone()
     discriminators = task._discriminators.networks.parameters
     assert discriminators.grad is not None
     gradient = discriminators.grad.clone()
-    critics = task._regularisation._player.networks.parameters if task._regularisation else None
-    assert critics is not None
+    assert task._regularisation is not None
+    critics = task._regularisation._player.networks.parameters
     assert critics.grad is not None
-    task._regularised(task._regularisation, torch.nn.functional.softplus(made.outputs[0]).mean((1, 2)), made)  # pyright: ignore
+    loss = torch.nn.functional.softplus(made.outputs[0]).mean((1, 2))
+    task._regularisation.lead(task._generators, loss, made.exposed)
     assert torch.equal(discriminators.grad, gradient)
     assert not critics.grad.any()
 

@@ -1,0 +1,47 @@
+"""The information bottleneck with information that a critic reads."""
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from estimators.base import Estimator, SampleEstimator
+from regularizers import critics
+from regularizers.base import Penalty, Terms
+
+
+@final
+class MineBottleneck(Penalty):
+    """I(X; Z) of inputs and representations, `beta` times: the critic climbs it, the encoder descends it.
+
+    Any noise in the encoder will do, of a known density or not; without noise the information is infinite. By an estimator that
+    is a lower bound the encoder may learn what the critic cannot see, so the critic must keep up.
+
+    Belghazi et al. 2018, section 5.3, https://arxiv.org/abs/1801.04062
+
+    Raises ValueError where an estimator has no critic, or `beta` is negative.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Tensor],
+        *,
+        estimator: Estimator | SampleEstimator,
+        critic: critics.Critics | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        beta: float,
+        critic_steps: int,
+        until: float | None,
+        clip: bool,
+    ) -> None:
+        super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
+        if not beta >= 0:
+            raise ValueError(f"beta must be 0 or more, got {beta}")
+        self.measurement = critics.measurement(critic, estimator, *(rows[name] for name in self.requires))
+
+    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        assert self.measurement is not None, "made by the constructor"
+        x, z = (exposed[name] for name in self.requires)
+        bound = critics.bound(self.measurement, x, z, self.learning)
+        return Terms(bound.fit, bound.objective, bound.value)

@@ -1,0 +1,35 @@
+"""The rate of a model's noise layers, which the model descends."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from regularizers.base import Penalty, Terms
+
+
+@final
+class Rate(Penalty):
+    """The mean rate of a batch in nats, `beta` times: an upper bound of what the representation tells of the input.
+
+    Achille and Soatto 2018, https://arxiv.org/abs/1611.01353; Alemi et al. 2017, https://arxiv.org/abs/1612.00410
+
+    Raises ValueError where `rows`, what the model exposes, lack a rate, or `beta` is negative.
+    """
+
+    quantity = "rate"
+
+    def __init__(self, rows: Mapping[str, Tensor], *, beta: float) -> None:
+        super().__init__(("rate",), beta, partial(torch.optim.SGD, lr=0.0), critic_steps=1, until=None, clip=False)
+        if not beta >= 0:
+            raise ValueError(f"beta must be 0 or more, got {beta}")
+        if "rate" not in rows:
+            raise ValueError(
+                f"beta must weigh a rate, which this model has not, got {beta}; use model/noise=gaussian_bottleneck"
+            )
+
+    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        rate = exposed["rate"].mean()
+        return Terms(torch.zeros_like(rate), rate, rate.detach())

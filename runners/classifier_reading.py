@@ -1,0 +1,147 @@
+"""Reading classifiers on held-out images.
+
+N images, C classes.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from datasets.images import Labelled
+from datasets.interfaces import Classified
+from models.noise import Noise
+from runners import probes
+from runners.batch_norms import estimate_anew
+from runners.calibration import calibration_error
+from runners.ensemble import Ensemble, Weights
+from runners.label_loss import cross_entropy
+from runners.randomness import generator
+from runners.readings import spread, together
+from runners.regularisation import Regularisation
+
+CHUNK = 64
+"""Images that are read at once."""
+SETTLED = 4096
+"""Training images that averages of batch normalisation are estimated on in training; after it all are."""
+
+
+class Answers(NamedTuple):
+    """What a classifier made of images."""
+
+    predicted: Tensor
+    """(N, C) log probabilities, the logarithm of their mean over samples of the noise."""
+    labels: Tensor
+    """(N,) the right ones."""
+    rates: Tensor | None
+    """(N,) nats, their mean over the samples, where the model has any."""
+
+
+@dataclass(frozen=True)
+class ClassifierReader:
+    """Reads copies on held-out images: `samples` of their noise an image, whose probabilities are averaged; 0 is without noise.
+
+    The averages of batch normalisation are estimated anew on training images beforehand.
+    """
+
+    dataset: Classified
+    samples: int
+    seed: int
+    device: torch.device
+    _placed: dict[str, Labelled] = field(default_factory=dict)
+
+    def validate(self, networks: Ensemble, step: int) -> dict[str, Any]:
+        """Error, cross-entropy and rate on the validation images after `step` steps; nothing where there are none."""
+        if not len(self.dataset.validation_images.labels):
+            return {}
+        found = []
+        for copy in range(networks.replicates):
+            module = self._settled(networks, copy, "validation", step, None)
+            found.append(judged(self._answers(module, "validation")))
+        return together(found)
+
+    def test(self, networks: Ensemble, weights: Weights, regularisation: Regularisation | None) -> dict[str, Any]:
+        """The metrics of result.json, of these weights."""
+        copies = []
+        for copy in range(networks.replicates):
+            module = self._settled(networks, copy, "test", 0, weights)
+            answers = self._answers(module, "test")
+            copies.append(judged(answers) | calibrated(answers) | self._information(module, copy, regularisation))
+        found, count = together(copies), len(self.dataset.test_images.labels)
+        alone = networks.replicates == 1
+        stderr = probes.stderr(found["error"], count) if alone else spread(found["error_replicates"]).value
+        return {"error": found["error"], "error_stderr": stderr, "stderr_of": "test images" if alone else "replicates", **found}
+
+    @torch.no_grad()
+    def _settled(self, networks: Ensemble, copy: int, split: str, step: int, weights: Weights | None) -> nn.Module:
+        """A copy that is ready to read a split: with its noise, and averages of batch normalisation of its own."""
+        module = networks.copy(copy, weights).eval()
+        sampled(module, generator(self.device, self.seed, copy, "read", split, step) if self.samples else None)
+        count = SETTLED if split == "validation" else len(self.dataset.train_images.labels)
+        estimate_anew(module, self._training(count, copy))
+        return module
+
+    @torch.no_grad()
+    def _answers(self, module: nn.Module, split: str) -> Answers:
+        held = self._on_device(split)
+        parts = [self._read(module, self.dataset.seen(part, None)) for part in held.images.split(CHUNK)]
+        predicted, *rates = (torch.cat(each) for each in zip(*parts, strict=True))
+        return Answers(predicted, held.labels, *rates or [None])
+
+    def _read(self, module: nn.Module, x: Tensor) -> list[Tensor]:
+        """Log probabilities of x, and the rates where the model has any."""
+        drawn = [module(x) for _ in range(max(1, self.samples))]
+        predicted = torch.stack([logits.float().log_softmax(1) for logits, *_ in drawn])
+        rates = [torch.stack(each).mean(0) for each in zip(*(rate for _, _, *rate in drawn), strict=True)]
+        return [predicted.logsumexp(0) - math.log(len(drawn)), *rates]
+
+    @torch.no_grad()
+    def _information(self, module: nn.Module, copy: int, regularisation: Regularisation | None) -> dict[str, float]:
+        """What the penalty's critic reads of the test images and their representations, which have noise whatever is tested."""
+        if regularisation is None or not regularisation.reads:
+            return {}
+        sampled(module, generator(self.device, self.seed, copy, "information"))
+        seen = [self.dataset.seen(part, None) for part in self._on_device("test").images.split(CHUNK)]
+        rows = {"input": torch.cat([x.flatten(1) for x in seen]), "representation": torch.cat([module(x)[1] for x in seen])}
+        return {"mi": regularisation.information(copy, rows)}
+
+    def _training(self, count: int, copy: int) -> Iterator[Tensor]:
+        """The first training images as they are seen in training."""
+        source = generator(self.device, self.seed, copy, "settled")
+        for part in self.dataset.train_images.images[:count].split(CHUNK):
+            yield self.dataset.seen(part.to(self.device), source)
+
+    def _on_device(self, split: str) -> Labelled:
+        if split not in self._placed:
+            held = self.dataset.test_images if split == "test" else self.dataset.validation_images
+            self._placed[split] = Labelled(*(part.to(self.device) for part in held))
+        return self._placed[split]
+
+
+def sampled(module: nn.Module, source: torch.Generator | None) -> None:
+    """Have all noise of a module in evaluation drawn from this generator, or left out."""
+    for layer in module.modules():
+        if isinstance(layer, Noise):
+            layer.train(source is not None)
+            layer.generators = () if source is None else (source,)
+
+
+def judged(answers: Answers) -> dict[str, float]:
+    """Share of wrong answers, cross-entropy in nats, and the mean rate in nats and bits where there is one."""
+    wrong = (answers.predicted.argmax(dim=1) != answers.labels).double().mean().item()
+    found = {"error": wrong, "cross_entropy": cross_entropy(answers.predicted, answers.labels).item()}
+    if answers.rates is not None:
+        rate = answers.rates.double().mean().item()
+        found |= {"rate": rate, "rate_bits": rate / math.log(2)}
+    return found
+
+
+def calibrated(answers: Answers) -> dict[str, float]:
+    """The calibration error, and H(Y) less the cross-entropy, nats that the representation tells of the label at least."""
+    shares = answers.labels.bincount().double() / len(answers.labels)
+    entropy = -torch.xlogy(shares, shares).sum().item()
+    told = entropy - cross_entropy(answers.predicted, answers.labels).item()
+    return {"ece": calibration_error(answers.predicted, answers.labels), "mi_labels": told}

@@ -1,0 +1,181 @@
+"""Classify: classifiers of images whose representation is to tell no more of the image than the label needs."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from datasets.interfaces import Classified
+from models.classifiers import Classifier
+from regularizers.base import Penalty
+from runners.batches import SeenBatches
+from runners.classification import Classification, ImagesWithLabels, exposed
+from runners.classifier_reading import ClassifierReader, sampled
+from runners.devices import device_named
+from runners.ensemble import Ensemble
+from runners.flat_parameters import elementwise
+from runners.label_loss import LabelLoss
+from runners.loop import Cadence, Loop
+from runners.player import Player
+from runners.randomness import generator, stream
+from runners.records import Outcome, Record
+from runners.regularisation import Regularisation, Rows
+from runners.schedule import Drops, Schedule
+
+Models = Callable[[Sequence[int], int], nn.Module]
+"""Makes a classifier for the shape of an image and a number of classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify:
+    """Trains `replicates` classifiers `model` of the images of `dataset` by cross-entropy and a penalty, and tests them.
+
+    Labels are smoothed by `label_smoothing`, and the prediction's entropy is rewarded by `confidence_penalty`. The learning
+    rate is multiplied by `drop` after each of the steps `drops`, or after every so many. The optimiser's weight decay spares
+    biases and the gains of normalisation. Tested are the last `weights`, or the best on validation images; with decay
+    `average` they are moving averages. The noise of each test image is drawn `samples` times, 0 being none.
+
+    Raises ValueError for whatever is wrong with the settings.
+    """
+
+    dataset: Classified
+    model: Models | None
+    regularizer: Callable[[Rows], Penalty] | None
+    optimizer: Callable[[list[Any]], Optimizer]
+    label_smoothing: float
+    confidence_penalty: float
+    steps: int
+    batch_size: int
+    average: float
+    warmup: int
+    drops: Sequence[int] | int
+    drop: float
+    weights: Literal["last", "best"]
+    samples: int
+    log_every: int
+    eval_every: int
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+    seed: int
+    replicates: int
+    device: str
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Classified):
+            name = type(self.dataset).__name__
+            raise ValueError(f"dataset must be one of images of classes, got {name}; use dataset=mnist")
+        if not makes_classifiers(self.model):
+            name = "none" if self.model is None else getattr(self.model, "func", type(self.model)).__name__
+            raise ValueError(f"model must be a classifier, got {name}; use model=mlp_classifier")
+        for name, least in {"batch_size": 2, "replicates": 1, "samples": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        if self.weights == "best" and not len(self.dataset.validation_images.labels):
+            raise ValueError(
+                "weights must be last where no images are held back to choose by, got best; use dataset.validation"
+            )
+        _ = self.cadence, self.loss, Drops(self.drops, self.drop)
+
+    @property
+    def cadence(self) -> Cadence:
+        """When what is due."""
+        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+
+    @property
+    def loss(self) -> LabelLoss:
+        """What is descended of labels."""
+        return LabelLoss(self.label_smoothing, self.confidence_penalty)
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Build the networks and try them on a batch.
+
+        Raises ValueError for whatever is wrong with the settings or the data.
+        """
+        cadence, task = self.cadence, self.task(device_named(self.device))
+
+        def run(record: Record) -> Outcome:
+            trained = Loop(task, cadence, record).run()
+            metrics = task.read()
+            record.write(trained.steps, "test", {name: each for name, each in metrics.items() if isinstance(each, float)})
+            return Outcome(metrics, metrics["error"], sentence(metrics), trained.steps, trained.seconds)
+
+        return run
+
+    def task(self, device: torch.device) -> Classification:
+        """The networks before the first step.
+
+        Raises ValueError for whatever is wrong with the settings or the data.
+        """
+        batches = SeenBatches(
+            ImagesWithLabels(self.dataset),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            replicates=self.replicates,
+            device=device,
+        )
+        classifiers = self._classifiers(device)
+        x = torch.zeros(self.replicates, self.batch_size, *self.dataset.shape, device=device)
+        classifiers.networks.check(x)
+        regularisation = self._regularisation(classifiers, batches, device)
+        if regularisation is not None:
+            regularisation.check(exposed(x, classifiers.read(x)[1:]))
+        reader = ClassifierReader(self.dataset, self.samples, self.seed, device)
+        return Classification(batches, classifiers, self.loss, regularisation, reader, self.weights)
+
+    def _classifiers(self, device: torch.device) -> Player:
+        model = self.model
+        assert model is not None, "checked by the constructor"
+        shape, classes = self.dataset.shape, self.dataset.classes
+        networks = self._ensemble(lambda _: model(shape, classes), "classifier", device, self.average)
+        optimizer = elementwise(self.optimizer([networks.parameters]))
+        if optimizer.defaults.get("weight_decay"):
+            optimizer = self.optimizer(networks.groups)
+        return Player(networks, optimizer, Schedule(optimizer, self.warmup, None, Drops(self.drops, self.drop)))
+
+    def _regularisation(self, classifiers: Player, batches: SeenBatches, device: torch.device) -> Regularisation | None:
+        """The penalty's copies."""
+        if self.regularizer is None:
+            return None
+
+        @torch.no_grad()
+        def rows(copy: int) -> Rows:
+            module, (x, _) = classifiers.networks.copy(copy).eval(), batches.look(copy)
+            sampled(module, generator(device, self.seed, copy, "look", "noise"))
+            return exposed(x, module(x)[1:])
+
+        return Regularisation(self.regularizer, rows, lambda build: self._ensemble(build, "critic", device, 0.0), self.steps)
+
+    def _ensemble(self, build: Callable[[int], nn.Module], name: str, device: torch.device, average: float) -> Ensemble:
+        return Ensemble(
+            build,
+            replicates=self.replicates,
+            seed=stream(self.seed, name),
+            device=device,
+            precision=self.precision,
+            compiled=self.compile,
+            average=average,
+        )
+
+
+def makes_classifiers(model: object) -> bool:
+    """Whether it can be called for a model, and is no class of other networks."""
+    kind = getattr(model, "func", model)
+    return callable(model) and (not isinstance(kind, type) or issubclass(kind, Classifier))
+
+
+def sentence(metrics: Mapping[str, Any]) -> str:
+    """The outcome as a person reads it, such as `error 1.21 ± 0.11 %; rate 16.2 nats (23.4 bits)`."""
+    parts = [f"error {metrics['error']:.2%} ± {metrics['error_stderr']:.2%}, calibration error {metrics['ece']:.3f}"]
+    if "rate" in metrics:
+        parts.append(f"rate {metrics['rate']:.2f} nats ({metrics['rate_bits']:.2f} bits)")
+    if "mi" in metrics:
+        parts.append(f"I(X;Z) = {metrics['mi']:.2f} nats ({metrics['mi'] / math.log(2):.2f} bits) by the critic")
+    return "; ".join(parts)

@@ -1,0 +1,183 @@
+"""Images of classes: what a classifier sees of them, what whitening and clutter do, and which settings are refused."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from datasets import mnist, whitening
+from datasets.cifar10_images import Cifar10Images, normalised
+from datasets.cluttered_mnist import Clutter, ClutteredMnist
+from datasets.images import Images, Labelled
+from datasets.interfaces import Classified, Joint, Modes, Rows, Views
+from datasets.mnist_images import MnistImages
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+CLUTTER: dict[str, Any] = {"canvas": 12, "number": 3, "size": 2, "placement": "anywhere", "border": 0}
+
+
+def source(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def digits(count: int, seed: int, side: int = 4) -> Labelled:
+    images = torch.randint(1, 256, (count, 1, side, side), generator=source(seed), dtype=torch.uint8)
+    return Labelled(images, torch.arange(count) % 10)
+
+
+def hidden(**changes: Any) -> Clutter:
+    return Clutter(**{**CLUTTER, **changes})
+
+
+def cluttered(fresh: bool = True, seed: int = 0, **clutter: Any) -> ClutteredMnist:
+    return ClutteredMnist(Images(digits(40, 1), digits(10, 2)), hidden(**clutter), 8, fresh, seed)
+
+
+FAMILY: dict[str, Callable[[Path], Classified]] = {
+    "mnist": lambda data_dir: MnistImages.read(str(data_dir), 10),
+    "cifar10_images": lambda data_dir: Cifar10Images.read(str(data_dir), 10, False, "unused"),
+    "cluttered_mnist": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "anywhere", 0, 10, True, 0),
+    "fixed": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "around", 0, 10, False, 0),
+}
+
+
+@pytest.mark.parametrize("read", FAMILY.values(), ids=FAMILY)
+def test_what_is_seen_has_the_shape_that_is_promised(read: Callable[[Path], Classified], data_dir: Path) -> None:
+    dataset = read(data_dir)
+    assert isinstance(dataset, Classified)
+    assert not isinstance(dataset, Joint | Rows | Views | Modes)
+    training = dataset.seen(dataset.train_images.images[:3], source())
+    for x in training, *(dataset.seen(part.images[:3], None) for part in (dataset.validation_images, dataset.test_images)):
+        assert x.shape == (3, *dataset.shape)
+        assert x.dtype == torch.float32
+    sizes = [len(part.labels) for part in (dataset.train_images, dataset.validation_images, dataset.test_images)]
+    assert sizes == [50, 10, 20]
+    assert dataset.classes == 10
+
+
+@pytest.mark.parametrize("read", FAMILY.values(), ids=FAMILY)
+def test_held_out_images_are_the_same_every_time(read: Callable[[Path], Classified], data_dir: Path) -> None:
+    first, second = read(data_dir), read(data_dir)
+    for name in ("validation_images", "test_images"):
+        one, other = (getattr(each, name).images for each in (first, second))
+        torch.testing.assert_close(first.seen(one, None), second.seen(other, None), rtol=0, atol=0)
+
+
+def test_the_last_training_images_are_held_back(data_dir: Path) -> None:
+    dataset, train = MnistImages.read(str(data_dir), 10), mnist.read(str(data_dir)).train
+    assert dataset.train_images.images.equal(train.images[:50])
+    assert dataset.validation_images.images.equal(train.images[50:])
+    assert dataset.seen(torch.tensor([0, 255], dtype=torch.uint8), None).tolist() == [-1, 1]
+
+
+def test_photographs_are_normalised_one_by_one() -> None:
+    x = normalised(torch.randn(5, 30, generator=source()) * 7 + 3)
+    torch.testing.assert_close(x.mean(1), torch.zeros(5), rtol=0, atol=1e-6)
+    torch.testing.assert_close(x.std(1), torch.ones(5))
+    assert normalised(torch.full((1, 4), 9.0)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
+    """Zero-phase: of all whitenings that of least change, so the matrix is symmetric and positive."""
+    x = torch.randn(4000, 6, generator=source()) @ torch.randn(6, 6, generator=source(1)) + 3
+    fitted = whitening.whitening(x)
+    z = fitted(x)
+    torch.testing.assert_close(torch.cov(z.T), torch.eye(6), rtol=0, atol=1e-3)
+    torch.testing.assert_close(fitted.matrix, fitted.matrix.T)
+    assert torch.linalg.eigvalsh(fitted.matrix).min() > 0
+
+
+def test_a_direction_without_variance_is_not_blown_up() -> None:
+    """Per-image normalisation leaves images without a mean: along it there is rounding error alone."""
+    x = normalised(torch.randn(500, 8, generator=source()) * 50)
+    fitted = whitening.whitening(x)
+    torch.testing.assert_close(fitted.matrix.sum(1), torch.zeros(8), rtol=0, atol=1e-4)
+    assert fitted(x).abs().max() < 20
+
+
+def test_a_whitening_is_kept_by_what_it_was_fitted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(50, 4, generator=source())
+    first = whitening.kept_whitening(x, tmp_path / "cache")
+    whitening.kept_whitening(x + 1, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    monkeypatch.setattr(whitening, "whitening", lambda _: pytest.fail("it was fitted again"))
+    torch.testing.assert_close(whitening.kept_whitening(x, tmp_path / "cache"), first, rtol=0, atol=0)
+
+
+def test_test_photographs_are_whitened_as_the_training_ones(tmp_path: Path) -> None:
+    dataset = Cifar10Images(Images(digits(40, 0), digits(10, 1)), 10, True, str(tmp_path))
+    x, test = (normalised(part.images.flatten(1).float()) for part in dataset.photographs)
+    torch.testing.assert_close(dataset.test_images.images.flatten(1), whitening.whitening(x)(test))
+
+
+def test_fresh_clutter_changes_from_sight_to_sight_and_a_fixed_set_does_not() -> None:
+    fresh, fixed, generator = cluttered(), cluttered(fresh=False), source()
+    first, second = (fresh.seen(fresh.train_images.images, generator) for _ in range(2))
+    assert not first.equal(second)
+    assert first.equal(fresh.seen(fresh.train_images.images, source()))
+    images = fixed.train_images.images
+    assert fixed.seen(images, generator).equal(fixed.seen(images, generator))
+    assert not images.equal(cluttered(fresh=False, seed=1).train_images.images)
+    assert images.equal(cluttered(fresh=False).train_images.images)
+
+
+def places(image: Tensor, digit: Tensor) -> list[tuple[int, int]]:
+    """Where the digit stands whole in the image."""
+    windows = image[0].unfold(0, 4, 1).unfold(1, 4, 1)
+    return [(int(row), int(column)) for row, column in (windows == digit[0]).all(-1).all(-1).nonzero()]
+
+
+def test_the_digit_stands_whole_somewhere_within_the_border() -> None:
+    dataset = cluttered(placement="around", border=2)
+    found = [
+        place
+        for image, digit in zip(dataset.test_images.images, dataset.digits.test.images, strict=True)
+        for place in places(image, digit)
+    ]
+    assert len(found) == 10
+    assert all(2 <= coordinate <= 12 - 4 - 2 for place in found for coordinate in place)
+    assert len(set(found)) > 3
+
+
+def test_distractors_are_pieces_of_the_pool_added_up_to_white() -> None:
+    pool, blank = torch.full((3, 1, 4, 4), 200, dtype=torch.uint8), torch.zeros(50, 1, 4, 4, dtype=torch.uint8)
+    seen = hidden(number=4)(blank, pool, source())
+    assert seen.unique().tolist() == [0, 200, 255]
+    assert (seen > 0).sum((1, 2, 3)).max() <= 4 * 2**2
+    assert hidden(number=0)(blank, pool, source()).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cluttered(canvas=3), "canvas must hold the 4 pixels of a digit and the border twice, got 3"),
+        (lambda: cluttered(border=5), "canvas must hold the 4 pixels of a digit and the border twice, got 12"),
+        (lambda: cluttered(border=-1), "border must be 0 or more pixels, got -1"),
+        (lambda: cluttered(size=5), "size must be at most the 4 pixels of a digit, got 5"),
+        (lambda: cluttered(size=0), "size must be 1 to the 12 pixels of the canvas, got 0"),
+        (lambda: cluttered(number=-1), "number must be 0 or more distractors, got -1"),
+        (lambda: cluttered(placement="nowhere"), "placement must be anywhere or around, got nowhere"),
+        (
+            lambda: Cifar10Images(Images(digits(4, 0), digits(4, 0)), 4, False, ""),
+            "validation must be a number of the 4 training images that leaves some of them, got 4",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        make()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data")
+def test_clutter_has_the_ink_of_a_published_sample() -> None:
+    """123.6 ± 35.6 an image, and 11.24 % of the pixels are not black; of 4,000 images the mean's standard error is 0.6."""
+    train = mnist.read(str(REAL)).train.images
+    seen = Clutter(40, 5, 5, "anywhere", 0)(train[:4000], train, source()).float() / 255
+    ink = seen.sum((1, 2, 3))
+    assert ink.mean().item() == pytest.approx(123.6, abs=4 * 35.6 / math.sqrt(4000))
+    assert ink.std().item() == pytest.approx(35.6, abs=1.6)
+    assert (seen > 0).double().mean().item() == pytest.approx(0.1124, abs=0.002)

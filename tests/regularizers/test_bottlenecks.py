@@ -1,0 +1,73 @@
+"""Bottlenecks: a rate is weighed as it is, and information that a critic reads is climbed by it and descended by the model."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from estimators.infonce import InfoNCE
+from estimators.ksg import KSG
+from models.critics import InnerProduct, Separable
+from regularizers.mine_bottleneck import MineBottleneck
+from regularizers.rate import Rate
+
+SETTINGS: dict[str, Any] = {
+    "estimator": InfoNCE(),
+    "critic": partial(Separable, hidden=[8], embed=4, activation="ReLU"),
+    "optimizer": partial(torch.optim.Adam, lr=1e-3),
+    "beta": 1.0,
+    "critic_steps": 1,
+    "until": None,
+    "clip": False,
+}
+
+
+def rows(size: int = 32) -> dict[str, Tensor]:
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn(size, 3, generator=source)
+    return {"input": x, "representation": (0.1 * x).requires_grad_(), "rate": x.square().sum(1)}
+
+
+def mine(seen: dict[str, Tensor], **changes: Any) -> MineBottleneck:
+    return MineBottleneck(seen, **{**SETTINGS, **changes})
+
+
+def test_the_penalty_of_a_rate_is_its_mean() -> None:
+    seen = rows()
+    fit, penalty, value = Rate(seen, beta=0.1)(seen["rate"])
+    assert float(penalty) == float(value) == pytest.approx(float(seen["rate"].mean()))
+    assert float(fit) == 0
+
+
+def test_the_encoder_descends_what_the_critic_climbs() -> None:
+    """By inner products of x and a short z = x / 10 it reads less where z is shorter: the penalty's gradient points along z."""
+    seen = rows()
+    penalty = mine(seen, critic=InnerProduct)
+    terms = penalty(seen["input"], seen["representation"])
+    assert terms.penalty.item() == pytest.approx(-terms.fit.item()) == pytest.approx(terms.value.item())
+    terms.penalty.backward()
+    z = seen["representation"]
+    assert z.grad is not None
+    assert (z.grad * z).sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta": -1.0}, "beta must be 0 or more, got -1.0"),
+        ({"critic": None}, "estimator must be one that trains a critic, got InfoNCE without one"),
+        ({"estimator": KSG(k=3, version=1, lnc=None)}, "estimator must be one that trains a critic, got KSG without one"),
+    ],
+)
+def test_a_critics_wrong_settings_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        mine(rows(), **changes)
+
+
+def test_a_rate_that_is_not_there_cannot_be_weighed() -> None:
+    with pytest.raises(ValueError, match=r"^beta must weigh a rate, which this model has not, got 0\.1; "):
+        Rate({"representation": torch.zeros(2, 1)}, beta=0.1)
+    with pytest.raises(ValueError, match=r"^beta must be 0 or more, got -0\.1"):
+        Rate(rows(), beta=-0.1)
