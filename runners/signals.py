@@ -16,12 +16,12 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted at once when a signal comes."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    with _handled(stop):
+    with _handled(_stop):
         yield
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
 
 
 class Deferred:
@@ -32,7 +32,7 @@ class Deferred:
     @contextmanager
     def noting(self) -> Iterator[None]:
         """Note signals where interruptible() is entered; a caller from Python keeps its own handlers."""
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if signal.getsignal(signal.SIGINT) is not _stop:
             yield
             return
         with _handled(self._note):

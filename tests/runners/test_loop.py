@@ -202,7 +202,11 @@ def test_a_cadence_must_be_positive(name: str, value: int) -> None:
         Cadence(**{**settings, name: value})
 
 
-def test_a_caller_from_python_keeps_its_own_handlers() -> None:
-    before, within = signal.getsignal(signal.SIGINT), []
-    Loop(Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))), cadence(), Kept()).run()
-    assert set(within) == {before}
+@pytest.mark.parametrize("own", [signal.default_int_handler, signal.SIG_IGN, lambda number, frame: None])
+def test_a_caller_from_python_keeps_its_own_handlers(own: Any) -> None:
+    before, within = signal.signal(signal.SIGINT, own), []
+    try:
+        Loop(Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))), cadence(), Kept()).run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert set(within) == {own}
