@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from datasets.interfaces import Classified
 from models.classifiers import Classifier
 from regularizers.base import Penalty
+from runners import limits
 from runners.batches import SeenBatches
 from runners.classification import Classification, ImagesWithLabels, exposed
 from runners.classifier_reading import ClassifierReader, sampled
@@ -73,11 +74,8 @@ class Classify:
         if not makes_classifiers(self.model):
             name = "none" if self.model is None else getattr(self.model, "func", type(self.model)).__name__
             raise ValueError(f"model must be a classifier, got {name}; use model=mlp_classifier")
-        for name, least in {"batch_size": 2, "replicates": 1, "samples": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        limits.at_least(self, batch_size=2, replicates=1, samples=0)
+        limits.decay(self.average)
         if self.weights == "best" and not len(self.dataset.validation_images.labels):
             raise ValueError(
                 "weights must be last where no images are held back to choose by, got best; use dataset.validation"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from datasets.interfaces import Views
-from runners import encoder_plots, probes
+from runners import encoder_plots, limits, probes
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.examination import EncoderTask, Examination, Examined
@@ -58,11 +58,8 @@ class Encoding(ABC):
         if not callable(self.model):
             name = "none" if self.model is None else type(self.model).__name__
             raise ValueError(f"model must be an encoder, got {name}; use model=mlp")
-        for name, least in {"batch_size": 2, "replicates": 1, "neighbours": 1, "condition_rows": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        limits.at_least(self, batch_size=2, replicates=1, neighbours=1, condition_rows=1)
+        limits.decay(self.average)
         _ = self.cadence
         for name in ("probe_every", "condition_every"):
             every = getattr(self, name)

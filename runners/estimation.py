@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from datasets.interfaces import Joint, Rows
 from estimators.base import Estimator, SampleEstimator
-from runners import feeds, plots
+from runners import feeds, limits, plots
 from runners.beside import beside
 from runners.critic_reading import Critics
 from runners.critic_training import CriticTraining
@@ -73,14 +73,9 @@ class Estimation:
     load: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in {"batch_size": 2, "eval_batches": 1, "eval_batch_size": 4, "replicates": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name in ("train_rows", "patience"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be a positive integer or null, got {value}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        limits.at_least(self, batch_size=2, eval_batches=1, eval_batch_size=4, replicates=1)
+        limits.positive_or_null(self, "train_rows", "patience")
+        limits.decay(self.average)
         if not isinstance(self.dataset, Joint | Rows):
             raise ValueError(f"dataset must be one to sample pairs from or rows to read, got {type(self.dataset).__name__}")
         if self.estimator.kind == "loss":

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from datasets.interfaces import Modes
 from models.adversaries import Adversaries, Generation, Inference
 from regularizers.base import Penalty
+from runners import limits
 from runners.batches import FreshBatches
 from runners.codes import Code, Codes, FreshCodes
 from runners.coverage import Coverage
@@ -85,13 +86,9 @@ class GAN:
             raise ValueError(f"dataset must be one with modes to cover, got {name}; use dataset=gaussians_25")
         if not isinstance(self.model, Adversaries):
             raise ValueError("model must be a generator and a discriminator; use model=gan_mlp, or model=dcgan for images")
-        for name, least in {"batch_size": 2, "replicates": 1, "discriminator_steps": 1, "eval_samples": 2}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be a positive integer or null, got {self.patience}")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {self.average}")
+        limits.at_least(self, batch_size=2, replicates=1, discriminator_steps=1, eval_samples=2)
+        limits.positive_or_null(self, "patience")
+        limits.decay(self.average)
         if not self.r1 >= 0:
             raise ValueError(f"r1 must be 0 or more, got {self.r1}")
         if self.compile and (self.r1 or self.objective.gradient_penalty):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from estimators.base import Bound, Estimator, SampleEstimator
 from models.encoded import Encoded
-from runners import feeds
+from runners import feeds, limits
 from runners.critic_reading import Critics
 from runners.critic_training import CriticTraining
 from runners.encoding import Encoding
@@ -42,8 +42,7 @@ class Represent(Encoding):
             raise ValueError(
                 f"estimator must be one that critics and encoders climb together, got {name}; use estimator=infonce"
             )
-        if self.eval_batch_size < 4:
-            raise ValueError(f"eval_batch_size must be at least 4, got {self.eval_batch_size}")
+        limits.at_least(self, eval_batch_size=4)
         if self.target is not None and self.estimator.kind == "loss":
             raise ValueError(f"target must be null for {name}, a loss that is not in nats, got {self.target}")
 

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from datasets.staircase import Staircase
 from estimators.base import Bound, Estimator, SampleEstimator
 from estimators.measurement import Measurement
-from runners import feeds, plots
+from runners import feeds, limits, plots
 from runners.batches import Batches, FreshBatches
 from runners.critic_reading import Critics, measurement
 from runners.devices import device_named
@@ -61,9 +61,7 @@ class Climb:
             raise ValueError(f"estimator must be one that trains a critic, got {type(self.estimator).__name__} without one")
         if self.estimator.kind == "loss":
             raise ValueError(f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use estimator=infonce")
-        for name, least in {"batch_size": 2, "replicates": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        limits.at_least(self, batch_size=2, replicates=1)
         if not 2 <= self.window <= self.dataset.steps:
             raise ValueError(f"window must be at least 2 and at most a level's {self.dataset.steps} steps, got {self.window}")
 
