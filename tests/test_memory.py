@@ -1,5 +1,6 @@
 """Nothing of the size rows x rows: what whole runs hold at most, each in a process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,16 @@ TRAINED = ["runner.steps=2", "runner.eval_every=2", "critic.hidden=[64]"]
 
 
 def peak(*arguments: str, folder: Path) -> float:
-    """GiB that `python run.py ...` held at most; rusage would count what the process that starts it holds."""
+    """GiB that `python run.py ...` held at most; rusage would count what the process that starts it holds.
+
+    Freed blocks go back to the system at once: what glibc keeps of them differs by a GiB from one run to the next.
+    """
     program = f"from run import launch; code = launch({list(arguments)}); " + (
         "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]); sys.exit(code)"
     )
     line = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(run.__file__).parent)!r}); {program}"]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout.splitlines()[-1]) / 2**20
 
 
