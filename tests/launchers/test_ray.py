@@ -21,18 +21,18 @@ real = pytest.mark.skipif(not find_spec("ray"), reason='needs pip install -e ".[
 @real
 @pytest.mark.slow
 def test_a_killed_worker_costs_its_job_and_the_same_command_goes_on(sweep: Make, quiet: Sweep) -> None:
-    grid = sweep("seed=range(8)", *RAY)
+    grid = sweep("seed=range(4)", *RAY)
     launcher = grid.begun()
-    until(lambda: grid.training(3))
-    grid.kill(3)
+    until(lambda: grid.training(1))
+    grid.kill(1)
     told, _ = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 3, told
-    assert grid.statuses() == ["completed"] * 3 + ["failed"] + ["completed"] * 4
+    assert grid.statuses() == ["completed", "failed", "completed", "completed"]
     assert "Ray says: The worker died unexpectedly" in told
     code, told = grid.run()
     assert code == 0, told
-    assert "7 of them completed before" in told
-    for seed in range(8):
+    assert "3 of them completed before" in told
+    for seed in range(4):
         assert grid.metrics(seed) == quiet.metrics(seed)
         assert grid.completions(seed) == 1
 
