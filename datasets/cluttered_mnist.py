@@ -5,7 +5,7 @@ B batch, M digits, K distractors of an image.
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -17,6 +17,15 @@ DIGITS = 10
 CHUNK = 1000
 """Images of a fixed set that are made at a time."""
 Placement = Literal["anywhere", "around"]
+
+
+class Hidden(NamedTuple):
+    """Canvases, and where on them the digits are."""
+
+    images: Tensor
+    """(B, 1, canvas, canvas) uint8"""
+    corners: Tensor
+    """(B, 2) int64, row and column of the digit's first pixel."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +64,20 @@ class Clutter:
         if self.size > side:
             raise ValueError(f"size must be at most the {side} pixels of a digit, got {self.size}")
 
-    def __call__(self, digits: Tensor, pool: Tensor, generator: torch.Generator) -> Tensor:
-        """Bytes (B, 1, canvas, canvas) that show digits (B, 1, side, side) among pieces of the pool (M, 1, side, side)."""
+    def __call__(self, digits: Tensor, pool: Tensor, generator: torch.Generator) -> Hidden:
+        """What shows digits (B, 1, side, side) among pieces of the pool (M, 1, side, side), bytes all."""
         canvas = digits.new_zeros(len(digits), self.canvas**2, dtype=torch.float32)
         pieces = self._pieces(pool, (len(digits), self.number), generator)
-        places = self._places((len(digits), self.number), self.size, 0, generator)
-        canvas.scatter_add_(1, places.flatten(1), pieces.flatten(1))
-        place = self._places((len(digits),), digits.shape[-1], self.border, generator).flatten(1)
+        corners = self._corners((len(digits), self.number), self.size, 0, generator)
+        canvas.scatter_add_(1, _square(corners, self.size, self.canvas).flatten(1), pieces.flatten(1))
+        corner = self._corners((len(digits),), digits.shape[-1], self.border, generator)
+        place = _square(corner, digits.shape[-1], self.canvas).flatten(1)
         digits = digits.flatten(1).float()
         if self.placement == "anywhere":
             canvas.scatter_add_(1, place, digits)
         else:
             canvas.scatter_(1, place, digits)
-        return canvas.clamp_(max=255).byte().view(-1, 1, self.canvas, self.canvas)
+        return Hidden(canvas.clamp_(max=255).byte().view(-1, 1, self.canvas, self.canvas), corner)
 
     def _pieces(self, pool: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """(B, K, size, size) of random digits and places in them."""
@@ -76,10 +86,9 @@ class Clutter:
         corners = _corners(shape, side - self.size + 1, generator)
         return pool.flatten()[drawn[..., None, None] * side**2 + _square(corners, self.size, side)].float()
 
-    def _places(self, shape: tuple[int, ...], size: int, border: int, generator: torch.Generator) -> Tensor:
-        """(*shape, size, size) numbers of the canvas's pixels that squares at random places fill."""
-        corners = border + _corners(shape, self.canvas - 2 * border - size + 1, generator)
-        return _square(corners, size, self.canvas)
+    def _corners(self, shape: tuple[int, ...], size: int, border: int, generator: torch.Generator) -> Tensor:
+        """(*shape, 2) row and column of the canvas at which squares of this size begin, drawn at random."""
+        return border + _corners(shape, self.canvas - 2 * border - size + 1, generator)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,19 +138,24 @@ class ClutteredMnist:
 
     @property
     def train_images(self) -> Labelled:
-        return self._own if self.fresh else self._once[2]
+        return self._own if self.fresh else self._made(2)
 
     @property
     def validation_images(self) -> Labelled:
-        return self._once[1]
+        return self._made(1)
 
     @property
     def test_images(self) -> Labelled:
-        return self._once[0]
+        return self._made(0)
+
+    @property
+    def test_boxes(self) -> Tensor:
+        corners = self._once[0][0].corners
+        return torch.cat([corners, torch.full_like(corners, self.digits.test.images.shape[-1])], dim=1)
 
     def seen(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
         if self.fresh and generator is not None:
-            images = self.clutter(images, self._pool(images.device), generator)
+            images, _ = self.clutter(images, self._pool(images.device), generator)
         return images / 255
 
     @property
@@ -149,16 +163,20 @@ class ClutteredMnist:
         """The digits that are trained on."""
         return held_back(self.digits.train, self.validation)[0]
 
+    def _made(self, index: int) -> Labelled:
+        hidden, labels = self._once[index]
+        return Labelled(hidden.images, labels)
+
     @cached_property
-    def _once(self) -> list[Labelled]:
-        """Canvases of the test and the validation digits, and where they are not fresh of the training ones."""
+    def _once(self) -> list[tuple[Hidden, Tensor]]:
+        """The test and the validation digits, and where they are not fresh the training ones, hidden; and their labels."""
         source = torch.Generator().manual_seed(self.seed)
         sets = [self.digits.test, held_back(self.digits.train, self.validation)[1], *([] if self.fresh else [self._own])]
-        return [Labelled(self._hidden(part.images, source), part.labels) for part in sets]
+        return [(self._hidden(part.images, source), part.labels) for part in sets]
 
-    def _hidden(self, digits: Tensor, source: torch.Generator) -> Tensor:
-        pool = self._own.images
-        return torch.cat([self.clutter(part, pool, source) for part in digits.split(CHUNK)])
+    def _hidden(self, digits: Tensor, source: torch.Generator) -> Hidden:
+        parts = [self.clutter(part, self._own.images, source) for part in digits.split(CHUNK)]
+        return Hidden(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
     def _pool(self, device: torch.device) -> Tensor:
         if device not in self._pools:

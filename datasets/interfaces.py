@@ -135,6 +135,16 @@ class Classified(Protocol):
         ...
 
 
+@runtime_checkable
+class Boxed(Classified, Protocol):
+    """Images in which it is known where what they are named by stands."""
+
+    @property
+    def test_boxes(self) -> Tensor:
+        """(N, 4) int64, in each test image: the first row and the first column that it fills, its height and its width."""
+        ...
+
+
 class Recognised(NamedTuple):
     """Which mode each sample belongs to."""
 

@@ -33,7 +33,7 @@ class GaussianBottleneck(NoiseLayer):
         mean, spread = wide(self.affine(x)).chunk(2, dim=1)
         std = F.softplus(spread + self.shift).clamp_min(torch.finfo(spread.dtype).tiny)
         z = mean + std * self.noise.normal(mean) if self.noise.training else mean
-        return z, gaussian_rate(mean, std).flatten(1).sum(1)
+        return z, gaussian_rate(mean, std)
 
 
 def wide(x: Tensor) -> Tensor:

@@ -68,4 +68,4 @@ class InformationDropout(NoiseLayer):
         features, strength = self.affine(x).chunk(2, dim=1)
         activation, strength = wide(self.after(features)), LEAST + self.max_alpha * wide(strength).sigmoid()
         z = activation * (strength * self.noise.normal(strength)).exp() if self.noise.training else activation
-        return z, self.prior(activation, strength).flatten(1).sum(1)
+        return z, self.prior(activation, strength)

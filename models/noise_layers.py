@@ -24,11 +24,11 @@ class Block(NamedTuple):
 
 
 class NoiseLayer(nn.Module, ABC):
-    """x -> (z, rate): z (B, C, ...) and rate (B,) nats a sample, None for noise whose rate is not known.
+    """x -> (z, rates): z (B, C, ...) and as many rates in nats, or None for noise whose rate is not known.
 
-    The rate bounds from above what z tells of x, up to a constant where its prior is improper. Noise is drawn where the layer's
-    part `noise` is in training mode, whatever mode the layer is in; without it z is the middle of its distribution. Subclasses
-    are final and are made of a Block.
+    Their sum bounds from above what z tells of x, up to a constant where its prior is improper. Noise is drawn where the
+    layer's part `noise` is in training mode, whatever mode it is in itself; without it z is the middle of its distribution.
+    Subclasses are final and are made of a Block.
     """
 
     def __init__(self) -> None:

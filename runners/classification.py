@@ -11,11 +11,14 @@ from torch import Tensor
 
 from datasets.interfaces import Classified, Examples
 from runners.batches import SeenBatches
-from runners.classifier_reading import ClassifierReader
+from runners.classifier_reading import ClassifierReader, Draw
+from runners.critic_reading import described
 from runners.early_stopping import EarlyStopping
+from runners.ensemble import Weights
 from runners.label_loss import LabelLoss
 from runners.player import Player
 from runners.regularisation import Regularisation, Rows
+from runners.trained_runs import TrainedRun
 
 
 class ImagesWithLabels:
@@ -50,6 +53,7 @@ class Classification:
         self._batches, self._classifiers, self._loss = batches, classifiers, loss
         self._regularisation, self._reader = regularisation, reader
         self._best = EarlyStopping(classifiers.networks.weights(), patience=None) if weights == "best" else None
+        self._model = described(classifiers.networks.copy(0))
 
     def step(self) -> Mapping[str, Tensor]:
         x, labels = self._batches.draw()
@@ -73,14 +77,42 @@ class Classification:
     def finished(self) -> bool:
         return False
 
-    def read(self) -> dict[str, Any]:
-        """The metrics of result.json."""
-        networks = self._classifiers.networks
-        weights = networks.weights() if self._best is None else self._best.best
-        return self._reader.test(networks, weights, self._regularisation)
+    def read(self, draw: Draw) -> dict[str, Any]:
+        """The metrics of result.json; the figures of their analyses are drawn."""
+        return self._reader.test(self._classifiers.networks, self._read_weights, self._regularisation, draw)
+
+    def take_over(self, run: TrainedRun, *, train_on: bool) -> None:
+        """Stand where a completed run ended, or where it is to be trained on before the first step with the weights it tested.
+
+        Raises ValueError unless these are its networks.
+        """
+        networks, saved = self._classifiers.networks, run.state["classifiers"]["networks"]
+        if (copies := len(saved["noise"])) != networks.replicates:
+            raise ValueError(
+                f"replicates must be {copies}, as in {run.path}, got {networks.replicates}; use replicates={copies}"
+            )
+        if run.state.get("model", self._model) != self._model or not networks.fits(saved):
+            raise ValueError(f"load needs the model and the images of {run.path}; repeat beside runner.load {run.settings}")
+        networks.load(saved)
+        if (critic := self._regularisation) is not None:
+            known = "regularisation" in run.state and critic.take_over(run.state["regularisation"])
+            if critic.reads and not known and not train_on:
+                raise ValueError(f"load needs the regularizer of {run.path}; repeat beside runner.load {run.settings}")
+        if self._best is not None and "best" in run.state:
+            self._best.load(run.state["best"])
+        elif self._best is not None and not train_on:
+            raise ValueError(f"weights must be last for {run.path}, which has kept no best ones, got best")
+        if train_on:
+            networks.begin(self._read_weights if "best" in run.state else networks.weights())
+            if self._best is not None:
+                self._best = EarlyStopping(networks.weights(), patience=None)
+
+    @property
+    def _read_weights(self) -> Weights:
+        return self._classifiers.networks.weights() if self._best is None else self._best.best
 
     def state(self) -> dict[str, Any]:
-        return {name: part.state() for name, part in self._parts.items()}
+        return {"model": self._model, **{name: part.state() for name, part in self._parts.items()}}
 
     def load(self, state: Mapping[str, Any]) -> None:
         for name, part in self._parts.items():
@@ -102,4 +134,6 @@ class Classification:
 def exposed(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Rows:
     """What a penalty may ask for: images x (..., B, *shape) flat, and what else a classifier puts out of them."""
     batch = made[0].ndim - 1
-    return {"input": x.flatten(batch), **dict(zip(("representation", "rate"), made, strict=False))}
+    representation, *rates = made
+    rate = {"rate": rates[0].sum(-1)} if rates else {}
+    return {"input": x.flatten(batch), "representation": representation, **rate}

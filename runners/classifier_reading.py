@@ -1,12 +1,12 @@
 """Reading classifiers on held-out images.
 
-N images, C classes.
+N images, C classes, L noise layers that have a rate.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +23,16 @@ from runners.randomness import generator
 from runners.readings import spread, together
 from runners.regularisation import Regularisation
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 CHUNK = 64
 """Images that are read at once."""
 SETTLED = {"validation": 4096, "test": 10_000}
 """Training images at most that averages of batch normalisation are estimated on: those of a batch of 10,000 are within a
 hundredth of a standard deviation of all images', and all images would take longer than the test."""
+Draw = Callable[[str, "Figure"], None]
+"""Keeps a figure under a name."""
 
 
 class Answers(NamedTuple):
@@ -38,7 +43,46 @@ class Answers(NamedTuple):
     labels: Tensor
     """(N,) the right ones."""
     rates: Tensor | None
-    """(N,) nats, their mean over the samples, where the model has any."""
+    """(N, L) nats, their mean over the samples, where the model has any."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A copy of a classifier that is ready to be read, and held-out images on its device.
+
+    Its noise in evaluation is drawn from `source`, or left out where that is None.
+    """
+
+    module: nn.Module
+    copy: int
+    dataset: Classified
+    held: Labelled
+    seed: int
+    source: torch.Generator | None
+
+    def seen(self) -> Iterator[Tensor]:
+        """All images as they are seen, some at a time."""
+        return (self.dataset.seen(part, None) for part in self.held.images.split(CHUNK))
+
+    @torch.no_grad()
+    def representations(self, purpose: str) -> Tensor:
+        """(N, D) of the images, with noise that is drawn for this purpose whatever else is tested."""
+        sampled(self.module, generator(self.held.images.device, self.seed, self.copy, purpose))
+        found = torch.cat([self.module(x)[1] for x in self.seen()])
+        sampled(self.module, self.source)
+        return found
+
+
+class Analysis(Protocol):
+    """What more is read of a trained classifier than whether it is right."""
+
+    def check(self, module: nn.Module, x: Tensor) -> None:
+        """Raises ValueError unless it can be read of this model, whose noise is on, and of images x (N, *shape)."""
+        ...
+
+    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
+        """Metrics of one copy; it draws those figures that there are."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,46 +94,46 @@ class ClassifierReader:
 
     dataset: Classified
     samples: int
+    analyses: Sequence[Analysis]
     seed: int
     device: torch.device
     _placed: dict[str, Labelled] = field(default_factory=dict)
 
     def validate(self, networks: Ensemble, step: int) -> dict[str, Any]:
-        """Error, cross-entropy and rate on the validation images after `step` steps; nothing where there are none."""
+        """Error, cross-entropy and rates on the validation images after `step` steps; nothing where there are none."""
         if not len(self.dataset.validation_images.labels):
             return {}
-        found = []
-        for copy in range(networks.replicates):
-            module = self._settled(networks, copy, "validation", step, None)
-            found.append(judged(self._answers(module, "validation")))
-        return together(found)
+        copies = range(networks.replicates)
+        return together([judged(self._answers(self._ready(networks, copy, "validation", step, None))) for copy in copies])
 
-    def test(self, networks: Ensemble, weights: Weights, regularisation: Regularisation | None) -> dict[str, Any]:
+    def test(self, networks: Ensemble, weights: Weights, regularisation: Regularisation | None, draw: Draw) -> dict[str, Any]:
         """The metrics of result.json, of these weights."""
         copies = []
         for copy in range(networks.replicates):
-            module = self._settled(networks, copy, "test", 0, weights)
-            answers = self._answers(module, "test")
-            copies.append(judged(answers) | calibrated(answers) | self._information(module, copy, regularisation))
+            subject = self._ready(networks, copy, "test", 0, weights)
+            answers = self._answers(subject)
+            copies.append(judged(answers) | calibrated(answers) | self._information(subject, regularisation))
+            for analysis in self.analyses:
+                copies[-1] |= analysis(subject, draw)
         found, count = together(copies), len(self.dataset.test_images.labels)
         alone = networks.replicates == 1
         stderr = probes.stderr(found["error"], count) if alone else spread(found["error_replicates"]).value
         return {"error": found["error"], "error_stderr": stderr, "stderr_of": "test images" if alone else "replicates", **found}
 
     @torch.no_grad()
-    def _settled(self, networks: Ensemble, copy: int, split: str, step: int, weights: Weights | None) -> nn.Module:
-        """A copy that is ready to read a split: with its noise, and averages of batch normalisation of its own."""
+    def _ready(self, networks: Ensemble, copy: int, split: str, step: int, weights: Weights | None) -> Subject:
+        """A copy that is to read a split: with its noise, and averages of batch normalisation of its own."""
         module = networks.copy(copy, weights).eval()
-        sampled(module, generator(self.device, self.seed, copy, "read", split, step) if self.samples else None)
+        source = generator(self.device, self.seed, copy, "read", split, step) if self.samples else None
+        sampled(module, source)
         estimate_anew(module, self._training(SETTLED[split], copy))
-        return module
+        return Subject(module, copy, self.dataset, self._on_device(split), self.seed, source)
 
     @torch.no_grad()
-    def _answers(self, module: nn.Module, split: str) -> Answers:
-        held = self._on_device(split)
-        parts = [self._read(module, self.dataset.seen(part, None)) for part in held.images.split(CHUNK)]
+    def _answers(self, subject: Subject) -> Answers:
+        parts = [self._read(subject.module, x) for x in subject.seen()]
         predicted, *rates = (torch.cat(each) for each in zip(*parts, strict=True))
-        return Answers(predicted, held.labels, *rates or [None])
+        return Answers(predicted, subject.held.labels, *rates or [None])
 
     def _read(self, module: nn.Module, x: Tensor) -> list[Tensor]:
         """Log probabilities of x, and the rates where the model has any."""
@@ -99,14 +143,13 @@ class ClassifierReader:
         return [predicted.logsumexp(0) - math.log(len(drawn)), *rates]
 
     @torch.no_grad()
-    def _information(self, module: nn.Module, copy: int, regularisation: Regularisation | None) -> dict[str, float]:
+    def _information(self, subject: Subject, regularisation: Regularisation | None) -> dict[str, float]:
         """What the penalty's critic reads of the test images and their representations, which have noise whatever is tested."""
         if regularisation is None or not regularisation.reads:
             return {}
-        sampled(module, generator(self.device, self.seed, copy, "information"))
-        seen = [self.dataset.seen(part, None) for part in self._on_device("test").images.split(CHUNK)]
-        rows = {"input": torch.cat([x.flatten(1) for x in seen]), "representation": torch.cat([module(x)[1] for x in seen])}
-        return {"mi": regularisation.information(copy, rows)}
+        x = torch.cat([x.flatten(1) for x in subject.seen()])
+        rows = {"input": x, "representation": subject.representations("information")}
+        return {"mi": regularisation.information(subject.copy, rows)}
 
     def _training(self, count: int, copy: int) -> Iterator[Tensor]:
         """The first training images as they are seen in training."""
@@ -129,13 +172,18 @@ def sampled(module: nn.Module, source: torch.Generator | None) -> None:
             layer.generators = () if source is None else (source,)
 
 
+def by_layer(name: str, values: Sequence[float]) -> dict[str, float]:
+    """One quantity of every noise layer, from 1, where there are several."""
+    return {f"{name}_{layer}": value for layer, value in enumerate(values, 1)} if len(values) > 1 else {}
+
+
 def judged(answers: Answers) -> dict[str, float]:
-    """Share of wrong answers, cross-entropy in nats, and the mean rate in nats and bits where there is one."""
+    """Share of wrong answers, cross-entropy in nats, and where there is one the mean rate in nats and bits, and by layer."""
     wrong = (answers.predicted.argmax(dim=1) != answers.labels).double().mean().item()
     found = {"error": wrong, "cross_entropy": cross_entropy(answers.predicted, answers.labels).item()}
     if answers.rates is not None:
-        rate = answers.rates.double().mean().item()
-        found |= {"rate": rate, "rate_bits": rate / math.log(2)}
+        rates = answers.rates.double().mean(dim=0).tolist()
+        found |= {"rate": sum(rates), "rate_bits": sum(rates) / math.log(2), **by_layer("rate", rates)}
     return found
 
 

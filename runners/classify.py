@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,17 +16,20 @@ from regularizers.base import Penalty
 from runners import limits
 from runners.batches import SeenBatches
 from runners.classification import Classification, ImagesWithLabels, exposed
-from runners.classifier_reading import ClassifierReader, sampled
+from runners.classifier_reading import Analysis, ClassifierReader, sampled
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
+from runners.information_maps import InformationMaps
 from runners.label_loss import LabelLoss
-from runners.loop import Cadence, Loop
+from runners.loop import Cadence, Loop, Trained
 from runners.player import Player
 from runners.randomness import generator, stream
 from runners.records import Outcome, Record
 from runners.regularisation import Regularisation, Rows
 from runners.schedule import Drops, Schedule
+from runners.total_correlation import RepresentationCorrelation
+from runners.trained_runs import TrainedRun
 
 Models = Callable[[Sequence[int], int], nn.Module]
 """Makes a classifier for the shape of an image and a number of classes."""
@@ -38,7 +42,12 @@ class Classify:
     Labels are smoothed by `label_smoothing`, and the prediction's entropy is rewarded by `confidence_penalty`. The learning
     rate is multiplied by `drop` after each of the steps `drops`, or after every so many. The optimiser's weight decay spares
     biases and the gains of normalisation. Tested are the last `weights`, or the best on validation images; with decay
-    `average` they are moving averages. The noise of each test image is drawn `samples` times, 0 being none.
+    `average` they are moving averages. The noise of each test image is drawn `samples` times, 0 being none. Of `heat_maps`
+    test images it is drawn where the noise layers have their information from, and where `total_correlation` it is read how
+    far the numbers of the representation depend on one another.
+
+    With `load`, the folder of a completed run, that run's classifiers are tested and nothing is trained, or where `train_on`
+    they are trained further from the weights that it tested, by a new optimiser.
 
     Raises ValueError for whatever is wrong with the settings.
     """
@@ -57,6 +66,10 @@ class Classify:
     drop: float
     weights: Literal["last", "best"]
     samples: int
+    heat_maps: int
+    total_correlation: bool
+    load: str | None
+    train_on: bool
     log_every: int
     eval_every: int
     checkpoint_every: int
@@ -74,12 +87,14 @@ class Classify:
         if not makes_classifiers(self.model):
             name = "none" if self.model is None else getattr(self.model, "func", type(self.model)).__name__
             raise ValueError(f"model must be a classifier, got {name}; use model=mlp_classifier")
-        limits.at_least(self, batch_size=2, replicates=1, samples=0)
+        limits.at_least(self, batch_size=2, replicates=1, samples=0, heat_maps=0)
         limits.decay(self.average)
         if self.weights == "best" and not len(self.dataset.validation_images.labels):
             raise ValueError(
                 "weights must be last where no images are held back to choose by, got best; use dataset.validation"
             )
+        if self.train_on and self.load is None:
+            raise ValueError("train_on must be false where nothing is loaded, got true; give runner.load")
         _ = self.cadence, self.loss, Drops(self.drops, self.drop)
 
     @property
@@ -98,11 +113,21 @@ class Classify:
         Raises ValueError for whatever is wrong with the settings or the data.
         """
         cadence, task = self.cadence, self.task(device_named(self.device))
+        if self.load is not None:
+            task.take_over(TrainedRun.load(Path(self.load), "classifiers", ["classifiers"]), train_on=self.train_on)
 
         def run(record: Record) -> Outcome:
-            trained = Loop(task, cadence, record).run()
-            metrics = task.read()
+            def draw(step: int) -> None:
+                if (figure := information_plots.rates_by_step(record.history())) is not None:
+                    record.figure("rates", figure, step)
+
+            from runners import information_plots  # Matplotlib takes a while to import, which a refused run need not wait for
+
+            only_tested = self.load is not None and not self.train_on
+            trained = Trained(0, 0.0) if only_tested else Loop(task, cadence, record, draw).run()
+            metrics = task.read(lambda name, figure: record.figure(name, figure, trained.steps))
             record.write(trained.steps, "test", {name: each for name, each in metrics.items() if isinstance(each, float)})
+            draw(trained.steps)
             return Outcome(metrics, metrics["error"], sentence(metrics), trained.steps, trained.seconds)
 
         return run
@@ -125,8 +150,22 @@ class Classify:
         regularisation = self._regularisation(classifiers, batches, device)
         if regularisation is not None:
             regularisation.check(exposed(x, classifiers.read(x)[1:]))
-        reader = ClassifierReader(self.dataset, self.samples, self.seed, device)
+        self._check_analyses(classifiers, batches, device)
+        reader = ClassifierReader(self.dataset, self.samples, self.analyses, self.seed, device)
         return Classification(batches, classifiers, self.loss, regularisation, reader, self.weights)
+
+    @property
+    def analyses(self) -> list[Analysis]:
+        """What more is read of the trained classifiers."""
+        maps: list[Analysis] = [InformationMaps(self.heat_maps)] if self.heat_maps else []
+        return [*maps, *([RepresentationCorrelation()] if self.total_correlation else [])]
+
+    @torch.no_grad()
+    def _check_analyses(self, classifiers: Player, batches: SeenBatches, device: torch.device) -> None:
+        module, source = classifiers.networks.copy(0).eval(), generator(device, self.seed, 0, "look", "noise")
+        for analysis in self.analyses:
+            sampled(module, source)
+            analysis.check(module, batches.look(0)[0][: self.batch_size])
 
     def _classifiers(self, device: torch.device) -> Player:
         model = self.model

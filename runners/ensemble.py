@@ -165,6 +165,20 @@ class Ensemble:
             tensor.copy_(state["buffers"][name])
         self._set_noise(state["noise"])
 
+    def fits(self, state: Mapping[str, Any]) -> bool:
+        """Whether a state() is one of as many copies of networks with as many parameters, and the same buffers."""
+        buffers = {name: tensor.shape for name, tensor in state["buffers"].items()}
+        sizes = state["parameters"].shape == self.parameters.shape and len(state["noise"]) == self.replicates
+        return sizes and buffers == {name: tensor.shape for name, tensor in self._buffers.items()}
+
+    @torch.no_grad()
+    def begin(self, weights: Weights) -> None:
+        """Stand before the first step with these weights."""
+        self.steps = 0
+        for name, tensor in {**self._parameters, **self._buffers}.items():
+            self._leading(tensor).copy_(weights[name])
+        self._average.copy_(self.parameters)
+
     def _step(self, optimizer: Optimizer) -> None:
         optimizer.step()
         self.steps += 1

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from regularizers.base import Penalty, Terms
 from runners import adaptive_clipping, evaluation
+from runners.critic_reading import described
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
 from runners.held_out import RowHeldOut
@@ -44,6 +45,7 @@ class Regularisation:
         optimizer = elementwise(self._penalty.optimizer([networks.parameters]))
         self._player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
         self._end = ending(self._penalty.until, steps)
+        self._critic = described(self._penalty.measurement) if self._penalty.measurement else ""
 
     def active(self, step: int) -> bool:
         """Whether it has anything to say to the model at the step after `step` ones."""
@@ -101,8 +103,16 @@ class Regularisation:
         """
         self._player.networks.check(*self._required(exposed))
 
+    def take_over(self, state: Mapping[str, Any]) -> bool:
+        """Have the critics of a state() where they are built like these; whether they are."""
+        networks = self._player.networks
+        if state.get("critic", self._critic) != self._critic or not networks.fits(state["networks"]):
+            return False
+        networks.load(state["networks"])
+        return True
+
     def state(self) -> dict[str, Any]:
-        return self._player.state()
+        return {"critic": self._critic, **self._player.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self._player.load(state)

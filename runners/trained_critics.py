@@ -10,13 +10,11 @@ from torch import nn
 from datasets import transforms
 from datasets.interfaces import Rows
 from estimators.base import Estimator
-from runners import checkpoint
 from runners.critic_reading import CriticReader, Critics, described, measurement
 from runners.ensemble import Ensemble
-from runners.errors import RunFailed
 from runners.held_out import RowHeldOut
-from runners.run_directory import read_result
 from runners.splits import Changes, whole
+from runners.trained_runs import TrainedRun
 
 LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping", "evaluated")
 """What the state of a training has to have for its critics to read other rows."""
@@ -34,22 +32,12 @@ class TrainedCritics(NamedTuple):
 
         Raises ValueError if there is no such run, or it has no critics.
         """
-        result = read_result(path)
-        if result is None:
-            raise ValueError(f"load must name the folder of a run, but there is no result.json in {path}")
-        if result["status"] != "completed":
-            raise ValueError(f"load must name a completed run, but {path} is {result['status']}; run it to its end first")
-        try:
-            saved = checkpoint.load(path / "checkpoint.pt")
-        except RunFailed as error:
-            raise ValueError(f"load must name a run whose critics can be read: {error}") from error
-        state = (saved or {}).get("task", {})
-        if not state.keys() >= {*LEARNT}:
-            raise ValueError(f"load must name a run that has trained critics, but the checkpoint of {path} holds none")
-        if state["stopping"] and saved and state["evaluated"] < saved["step"]:
+        run = TrainedRun.load(path, "critics", LEARNT)
+        state = run.state
+        if state["stopping"] and state["evaluated"] < run.step:
             raise ValueError(
                 f"load must name a run that ended with an evaluation, but {path} had its last at step {state['evaluated']} of "
-                f"{saved['step']}; train it with a runner.eval_every that divides runner.steps"
+                f"{run.step}; train it with a runner.eval_every that divides runner.steps"
             )
         return cls(path, state)
 

@@ -13,7 +13,7 @@ from datasets import mnist, whitening
 from datasets.cifar10_images import Cifar10Images, normalised
 from datasets.cluttered_mnist import Clutter, ClutteredMnist
 from datasets.images import Images, Labelled
-from datasets.interfaces import Classified, Joint, Modes, Rows, Views
+from datasets.interfaces import Boxed, Classified, Joint, Modes, Rows, Views
 from datasets.mnist_images import MnistImages
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -143,12 +143,19 @@ def test_the_digit_stands_whole_somewhere_within_the_border() -> None:
     assert len(set(found)) > 3
 
 
+def test_a_data_set_knows_where_its_test_digits_are() -> None:
+    dataset = cluttered(placement="around", border=2)
+    assert isinstance(dataset, Boxed)
+    for image, digit, box in zip(dataset.test_images.images, dataset.digits.test.images, dataset.test_boxes, strict=True):
+        assert (*box.tolist(),) in [(*place, 4, 4) for place in places(image, digit)]
+
+
 def test_distractors_are_pieces_of_the_pool_added_up_to_white() -> None:
     pool, blank = torch.full((3, 1, 4, 4), 200, dtype=torch.uint8), torch.zeros(50, 1, 4, 4, dtype=torch.uint8)
-    seen = hidden(number=4)(blank, pool, source())
+    seen = hidden(number=4)(blank, pool, source()).images
     assert seen.unique().tolist() == [0, 200, 255]
     assert (seen > 0).sum((1, 2, 3)).max() <= 4 * 2**2
-    assert hidden(number=0)(blank, pool, source()).max() == 0
+    assert hidden(number=0)(blank, pool, source()).images.max() == 0
 
 
 @pytest.mark.parametrize(
@@ -176,7 +183,7 @@ def test_wrong_settings_are_refused_by_name(make: Callable[[], object], message:
 def test_clutter_has_the_ink_of_a_published_sample() -> None:
     """123.6 ± 35.6 an image, and 11.24 % of the pixels are not black; of 4,000 images the mean's standard error is 0.6."""
     train = mnist.read(str(REAL)).train.images
-    seen = Clutter(40, 5, 5, "anywhere", 0)(train[:4000], train, source()).float() / 255
+    seen = Clutter(40, 5, 5, "anywhere", 0)(train[:4000], train, source()).images / 255
     ink = seen.sum((1, 2, 3))
     assert ink.mean().item() == pytest.approx(123.6, abs=4 * 35.6 / math.sqrt(4000))
     assert ink.std().item() == pytest.approx(35.6, abs=1.6)

@@ -93,7 +93,7 @@ def test_a_rate_has_the_gradient_that_its_differences_say(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gaussian", "log_uniform", "log_normal"])
-def test_a_rate_is_the_sum_over_a_sample(name: str) -> None:
+def test_every_number_has_a_rate(name: str) -> None:
     torch.manual_seed(0)
     layer = LAYERS[name](Block(partial(nn.Conv2d, 2, kernel_size=3, padding=1), 4, nn.Softplus))
     noisy(layer, 0)
@@ -101,8 +101,9 @@ def test_a_rate_is_the_sum_over_a_sample(name: str) -> None:
     z, rate = layer(x)
     assert z.shape == (3, 4, 5, 5)
     assert rate is not None
+    assert rate.shape == z.shape
     torch.testing.assert_close(rate[1:2], layer(x[1:2])[1])
-    assert rate.min() > 0
+    assert rate.flatten(1).sum(1).min() > 0
 
 
 def test_information_dropout_multiplies_by_log_normal_noise() -> None:
@@ -144,7 +145,19 @@ def test_a_classifier_gives_logits_a_representation_and_a_rate_where_it_has_one(
     logits, z, *rate = module(torch.randn(5, 2, 8, 8, generator=source()))
     assert logits.shape == (5, 3)
     assert z.shape == (5, 6 if "MLP" in type(module).__name__ else 6 * 2 * 2)
-    assert [each.shape for each in rate] == ([] if layer in (LAYERS["none"], LAYERS["binary"]) else [(5,)])
+    layers = 2 if isinstance(module, AllConvolutional) else 1
+    assert [each.shape for each in rate] == ([] if layer in (LAYERS["none"], LAYERS["binary"]) else [(5, layers)])
+
+
+def test_the_maps_of_a_classifier_add_up_to_its_rates() -> None:
+    x = torch.randn(5, 2, 8, 8, generator=source())
+    for name, sizes in {"log_uniform": [(5, 4, 4), (5, 2, 2)], "binary": []}.items():
+        module = MODELS["cnn"](noise=LAYERS[name]).eval()
+        maps = module.maps(x)
+        assert [each.shape for each in maps] == sizes
+        for rates in module(x)[2:]:
+            torch.testing.assert_close(torch.stack([each.sum((1, 2)) for each in maps], dim=1), rates)
+    assert MODELS["mlp"](noise=LAYERS["gaussian"]).eval().maps(x) == []
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
