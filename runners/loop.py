@@ -17,6 +17,8 @@ from runners.progress import Progress
 from runners.records import Record
 from runners.signals import Deferred
 
+SHOWN = 8
+"""Quantities of an evaluation that are shown beside the progress, the first ones."""
 Window = list[Mapping[str, Tensor]]
 REMEDY = "try a lower optimizer.lr or a larger runner.batch_size; the gradients of infonce and js are bounded"
 
@@ -125,7 +127,8 @@ class Loop:
                 raise RunFailed(f"{name} of the validation pairs is not finite at step {self._step} ({value}); {REMEDY}")
         if values:
             self._record.write(self._step, "validation", values)
-        return "  ".join(f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float))
+        numbers = [f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float)]
+        return "  ".join(numbers[:SHOWN])
 
     def _picture(self) -> None:
         """Draw if it is time to; of its last step the runner has a picture drawn itself."""

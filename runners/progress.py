@@ -9,6 +9,8 @@ from types import TracebackType
 from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+PAUSE = 5.0
+"""Seconds from one line to the next that has no reading."""
 
 
 class Progress:
@@ -24,6 +26,7 @@ class Progress:
             leave=False,
         )
         self._first, self._total, self._begun = done, total, time.monotonic()
+        self._silent_until = self._begun
 
     def advance(self) -> None:
         """One step was done."""
@@ -34,7 +37,11 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_postfix_str(reading)
             return
-        speed = (step - self._first) / max(time.monotonic() - self._begun, 1e-9)
+        now = time.monotonic()
+        if not reading and now < self._silent_until:
+            return
+        self._silent_until = now + PAUSE
+        speed = (step - self._first) / max(now - self._begun, 1e-9)
         log.info(
             "step %d/%d  %s  %.0f steps/s  %.0f s left",
             step,

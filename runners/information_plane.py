@@ -1,0 +1,312 @@
+"""The information plane: what every layer of a classifier in training tells of its input, and what of the label."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from datasets.images import Labelled
+from datasets.interfaces import Classified
+from estimators.base import Estimate
+from models.layered_mlp import LayeredMLP
+from runners import limits, plane_plots
+from runners.batches import SeenBatches
+from runners.classification import ImagesWithLabels
+from runners.devices import device_named
+from runners.ensemble import Ensemble
+from runners.flat_parameters import elementwise
+from runners.label_loss import cross_entropy
+from runners.layer_estimates import LayerEstimates
+from runners.layer_pairs import LayerPairs, by_densities, layers
+from runners.loop import Cadence, Loop
+from runners.player import Player
+from runners.randomness import generator, stream
+from runners.readings import spread, together
+from runners.records import Outcome, Record
+from runners.schedule import Schedule
+
+Models = Callable[[Sequence[int], int], nn.Module]
+"""Makes a network for the shape of an example and a number of classes."""
+ROUNDING = 1e-6
+"""Nats by which readings differ that have no error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InformationPlane:
+    """Trains `replicates` networks by cross-entropy, and reads I(X; T) and I(Y; T) of all their layers T as training goes on.
+
+    X is one of the `inputs` of the data set, all or the held-out ones, each equally likely; they are read before the first
+    step, after the epochs `readings`, or so many that are spaced evenly by their logarithm, and after the last.
+
+    A layer without noise that is read to the last digit tells all of X, log N nats, whatever was learnt. What it tells depends
+    on the resolution: on `model.noise`, which is part of the network, in training and when read, so that the layers are a
+    Markov chain and no layer has more information than one before it; or on bins of a layer without noise, which promise
+    nothing of the kind. `dpi_violation` is the most by which any layer of any copy reads more than one before it, of both
+    informations, in nats; and `dpi_violation_errors` in standard errors of the difference, of which two or three are usual by
+    chance among so many pairs where layers have the same information.
+
+    Beside the estimator's the values by the densities of the layers are read (layer_pairs.by_densities) where there is noise
+    and `paths` is not 0: as `_reference`.
+
+    Shwartz-Ziv and Tishby 2017, https://arxiv.org/abs/1703.00810; that I(X; T) falls again in training depends on the
+    activation and on the bins, Saxe et al. 2018, https://openreview.net/forum?id=ry_WPG-A-
+
+    Raises ValueError for whatever is wrong with the settings.
+    """
+
+    dataset: Classified
+    model: Models | None
+    optimizer: Callable[[list[Tensor]], Optimizer]
+    estimates: LayerEstimates
+    epochs: int
+    batch_size: int
+    readings: Sequence[int] | int
+    inputs: Literal["all", "test"]
+    paths: int
+    log_every: int
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+    seed: int
+    replicates: int
+    device: str
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Classified):
+            name = type(self.dataset).__name__
+            raise ValueError(f"dataset must be one of examples of classes, got {name}; use dataset=bit_patterns")
+        kind = getattr(self.model, "func", type(self.model))
+        if kind is not LayeredMLP:
+            name = "none" if self.model is None else getattr(kind, "__name__", str(kind))
+            raise ValueError(f"model must be a network whose layers can be looked at, got {name}; use model=layered_mlp")
+        limits.at_least(self, epochs=1, batch_size=2, replicates=1, paths=0)
+        if self.paths:
+            limits.at_least(self.estimates, samples=2)
+        _ = self.cadence, self.due
+
+    @property
+    def due(self) -> frozenset[int]:
+        """The epochs after which layers are read.
+
+        Raises ValueError for epochs that there are not.
+        """
+        if isinstance(self.readings, int):
+            if self.readings < 1:
+                raise ValueError(f"readings must be a positive number, or a list of epochs, got {self.readings}")
+            spaced = torch.logspace(0, math.log10(self.epochs), self.readings, dtype=torch.float64)
+            return frozenset([0, *map(round, spaced.tolist()), self.epochs])
+        if any(not 0 <= epoch <= self.epochs for epoch in self.readings):
+            raise ValueError(f"readings must be epochs from 0 to {self.epochs}, got {[*self.readings]}")
+        return frozenset([0, *self.readings, self.epochs])
+
+    @property
+    def epoch(self) -> int:
+        """The steps of an epoch, which has no batch of fewer examples."""
+        return max(1, len(self.dataset.train_images.labels) // self.batch_size)
+
+    @property
+    def cadence(self) -> Cadence:
+        """When what is due."""
+        steps = self.epochs * self.epoch
+        return Cadence(steps, self.log_every, self.epoch, self.checkpoint_every, self.checkpoint_seconds)
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Build the networks, and of each layer what reads it, and try them.
+
+        Raises ValueError for whatever is wrong with the settings or the data.
+        """
+        cadence, task = self.cadence, self.task(device_named(self.device))
+
+        def run(record: Record) -> Outcome:
+            def draw(step: int) -> None:
+                for name, figure in plane_plots.figures(record.history()):
+                    record.figure(name, figure, step)
+
+            trained = Loop(task, cadence, record, draw).run()
+            metrics = self._metrics([line for line in record.history() if line["split"] == "validation"])
+            draw(trained.steps)
+            return Outcome(metrics, metrics[task.last], sentence(metrics), trained.steps, trained.seconds)
+
+        return run
+
+    def task(self, device: torch.device) -> "PlaneTraining":
+        """The networks before the first step.
+
+        Raises ValueError for whatever is wrong with the settings or the data.
+        """
+        model, dataset = self.model, self.dataset
+        assert model is not None, "checked by the constructor"
+        batches = SeenBatches(
+            ImagesWithLabels(dataset), batch_size=self.batch_size, seed=self.seed, replicates=self.replicates, device=device
+        )
+        networks = Ensemble(
+            lambda _: model(dataset.shape, dataset.classes),
+            replicates=self.replicates,
+            seed=stream(self.seed, "classifier"),
+            device=device,
+            precision=self.precision,
+            compiled=self.compile,
+            average=0.0,
+        )
+        networks.check(torch.zeros(self.replicates, self.batch_size, *dataset.shape, device=device))
+        optimizer = elementwise(self.optimizer([networks.parameters]))
+        reader = PlaneReader(dataset, self.inputs, self.estimates, self.paths, self.seed, device)
+        reader.check(networks)
+        due = {epoch * self.epoch: epoch for epoch in self.due}
+        return PlaneTraining(batches, Player(networks, optimizer, Schedule(optimizer, 0, None)), reader, due)
+
+    def _metrics(self, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The last line, with standard errors of several copies from their spread; violations are the worst of all lines."""
+        last = {name: value for name, value in lines[-1].items() if name not in ("step", "split")}
+        worst = {name: max(line[name] for line in lines) for name in last if name.startswith("dpi") and name in lines[0]}
+        if self.replicates > 1:
+            last |= {
+                name: spread(last[f"{name.removesuffix('_stderr')}_replicates"]).value
+                for name in last
+                if name.endswith("_stderr")
+            }
+        return last | worst | {"stderr_of": "replicates" if self.replicates > 1 else "test rows by influence values"}
+
+
+@dataclass(frozen=True)
+class PlaneReader:
+    """Reads the layers of copies of a network on the inputs of a data set, and its answers on the held-out ones."""
+
+    dataset: Classified
+    inputs: Literal["all", "test"]
+    estimates: LayerEstimates
+    paths: int
+    seed: int
+    device: torch.device
+
+    def check(self, networks: Ensemble) -> None:
+        """Build what is to read the layers.
+
+        Raises ValueError where that does not fit.
+        """
+        for each in self._pairs(network_of(networks, 0)):
+            for pairs in each:
+                self.estimates.check(pairs)
+
+    def read(self, networks: Ensemble, step: int) -> dict[str, Any]:
+        """Error and cross-entropy of held-out examples, and the information of each layer, means and copies."""
+        copies = [self._read(network_of(networks, copy), copy, step) for copy in range(networks.replicates)]
+        found = {name: value for name, value in together(copies).items() if not name.endswith("_stderr_replicates")}
+        return found | {name: max(copy[name] for copy in copies) for name in copies[0] if name.startswith("dpi")}
+
+    def _read(self, network: LayeredMLP, copy: int, step: int) -> dict[str, float]:
+        names = (self.seed, copy, "plane", step)
+        found = self._answers(network, generator(self.device, *names, "test"))
+        estimated = [
+            tuple(self.estimates.read(each, *names, index, side) for side, each in enumerate(pairs))
+            for index, pairs in enumerate(self._pairs(network))
+        ]
+        found |= told(estimated, "")
+        if network.std and self.paths:
+            seen, labels = self._examples
+            source = generator(self.device, *names, "paths")
+            found |= told(by_densities(network, seen, labels, self.estimates.samples, self.paths, source), "_reference")
+        return found
+
+    @torch.no_grad()
+    def _answers(self, network: LayeredMLP, source: torch.Generator) -> dict[str, float]:
+        images, labels = (each.to(self.device) for each in self.dataset.test_images)
+        probabilities = layers(network, self.dataset.seen(images, None), source)[-1]
+        wrong = (probabilities.argmax(1) != labels).double().mean().item()
+        return {"error": wrong, "cross_entropy": cross_entropy(probabilities.log(), labels).item()}
+
+    def _pairs(self, network: LayeredMLP) -> list[tuple[LayerPairs, LayerPairs]]:
+        """Of each layer the pairs of inputs, and of labels."""
+        seen, labels = self._examples
+        one_hot = nn.functional.one_hot(labels, self.dataset.classes).float()
+        depth = len(network.layers) + 1
+        return [
+            (LayerPairs(seen.flatten(1), seen, network, index), LayerPairs(one_hot, seen, network, index))
+            for index in range(depth)
+        ]
+
+    @property
+    def _examples(self) -> tuple[Tensor, Tensor]:
+        """(N, *shape) what is seen of the inputs, and (N,) their labels."""
+        dataset = self.dataset
+        held = (
+            [dataset.test_images]
+            if self.inputs == "test"
+            else [dataset.train_images, dataset.validation_images, dataset.test_images]
+        )
+        images, labels = Labelled(*(torch.cat(parts).to(self.device) for parts in zip(*held, strict=True)))
+        return dataset.seen(images, None), labels
+
+
+class PlaneTraining:
+    """A Task: networks descend the cross-entropy of a batch, and are read after the steps `due`, each with its epoch."""
+
+    def __init__(self, batches: SeenBatches, networks: Player, reader: PlaneReader, due: Mapping[int, int]) -> None:
+        self._batches, self._networks, self._reader, self._due = batches, networks, reader, due
+        self.last = f"mi_label_{len(network_of(networks.networks, 0).layers) + 1}"
+        """What the last layer tells of the label, by its name in the metrics."""
+
+    def step(self) -> Mapping[str, Tensor]:
+        x, labels = self._batches.draw()
+        loss = cross_entropy(self._networks(x)[0].float().log_softmax(-1), labels)
+        self._networks.descend(loss)
+        return {"loss": loss.detach()}
+
+    def evaluate(self, step: int) -> dict[str, Any]:
+        if step not in self._due:
+            return {}
+        return {"epoch": self._due[step], **self._reader.read(self._networks.networks, step)}
+
+    def finished(self) -> bool:
+        return False
+
+    def state(self) -> dict[str, Any]:
+        return {"batches": self._batches.state(), "networks": self._networks.state()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._batches.load(state["batches"])
+        self._networks.load(state["networks"])
+
+
+def network_of(networks: Ensemble, copy: int) -> LayeredMLP:
+    """A copy as an ordinary module; the next call overwrites it."""
+    network = networks.copy(copy)
+    assert isinstance(network, LayeredMLP), "checked by the runner's constructor"
+    return network
+
+
+def told(estimates: Sequence[Sequence[Estimate]], suffix: str) -> dict[str, float]:
+    """What is to be said of the estimates of each layer, of X and of Y, from the first layer to the last."""
+    found = dict[str, float]()
+    sides = [*zip(*estimates, strict=True)]
+    worst = [violation(side) for side in sides]
+    found[f"dpi_violation{suffix}"] = max(nats for nats, _ in worst)
+    found[f"dpi_violation_errors{suffix}"] = max(errors for _, errors in worst)
+    for name, side in zip(("input", "label"), sides, strict=True):
+        for layer, each in enumerate(side, 1):
+            found |= {f"mi_{name}_{layer}{suffix}": each.value, f"mi_{name}_{layer}{suffix}_stderr": each.stderr}
+    return found
+
+
+def violation(layers: Iterable[Estimate]) -> tuple[float, float]:
+    """The most by which a layer reads more than one before it: in nats, and in standard errors of their difference."""
+    pairs = [(after.value - before.value, math.hypot(before.stderr, after.stderr)) for before, after in combinations(layers, 2)]
+    return max(rise for rise, _ in pairs), max(rise / max(error, ROUNDING) for rise, error in pairs)
+
+
+def sentence(metrics: Mapping[str, Any]) -> str:
+    """The outcome as a person reads it: a line of what each layer tells of the input, and one of the label."""
+    depth = sum(name.startswith("mi_input_") and name.removeprefix("mi_input_").isdecimal() for name in metrics)
+    lines = [f"error {metrics['error']:.2%}; a layer tells at most {metrics['dpi_violation']:.3f} nats more than one before it"]
+    for suffix, by in (("", ""), ("_reference", " by densities")):
+        if f"mi_input_1{suffix}" in metrics:
+            for name, letter in (("input", "X"), ("label", "Y")):
+                values = "  ".join(f"{metrics[f'mi_{name}_{layer}{suffix}']:.3f}" for layer in range(1, depth + 1))
+                lines.append(f"I({letter};T) from the first layer to the last{by}: {values} nats")
+    return "\n".join(lines)

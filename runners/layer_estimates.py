@@ -1,0 +1,85 @@
+"""What any estimator of the group reads of a layer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from estimators.base import Estimate, Estimator, SampleEstimator
+from runners import limits
+from runners.critic_reading import Critics
+from runners.critic_training import CriticTraining
+from runners.estimation import Estimation
+from runners.layer_pairs import LayerPairs
+from runners.loop import Loop
+from runners.randomness import generator, stream
+from runners.records import InMemory
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerEstimates:
+    """An estimator that trains nothing reads every input `samples` times with noise of its own, or once where there is none.
+
+    Of any other a fresh critic is trained for `steps` steps on fresh pairs, and read by the moving average of its weights of
+    decay `average` on `eval_batches` further batches of `eval_batch_size` pairs.
+    """
+
+    estimator: Estimator | SampleEstimator
+    critic: Critics | None
+    optimizer: Callable[[list[Tensor]], Optimizer]
+    samples: int
+    steps: int
+    batch_size: int
+    average: float
+    eval_batches: int
+    eval_batch_size: int
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, samples=1)
+
+    def check(self, pairs: LayerPairs) -> None:
+        """Build what would read them.
+
+        Raises ValueError for settings that do not fit one another or the pairs.
+        """
+        estimation = self._estimation(pairs, 0)
+        if isinstance(self.estimator, Estimator):
+            estimation.task()
+
+    def read(self, pairs: LayerPairs, seed: int, *names: object) -> Estimate:
+        """The estimate in nats, with randomness of its own for these names.
+
+        Raises RunFailed if it is not finite.
+        """
+        if not isinstance(self.estimator, Estimator):
+            return self.estimator(*pairs.each(self.samples, generator(pairs.seen.device, seed, *names)))
+        estimation = self._estimation(pairs, stream(seed, *names))
+        task: CriticTraining = estimation.task()
+        trained = Loop(task, estimation.cadence, InMemory()).run()
+        reading = task.read(trained.steps)
+        return Estimate(reading.mean, reading.error.value)
+
+    def _estimation(self, pairs: LayerPairs, seed: int) -> Estimation:
+        never: Any = {"log_every": self.steps, "eval_every": self.steps, "checkpoint_every": self.steps}
+        return Estimation(
+            dataset=pairs,
+            critic=self.critic,
+            estimator=self.estimator,
+            optimizer=self.optimizer,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            train_rows=None,
+            average=self.average,
+            eval_batches=self.eval_batches,
+            eval_batch_size=self.eval_batch_size,
+            patience=None,
+            checkpoint_seconds=None,
+            seed=seed,
+            replicates=1,
+            device=str(pairs.seen.device),
+            precision="fp32",
+            compile=False,
+            **never,
+        )
