@@ -108,6 +108,21 @@ def test_a_whitening_is_kept_by_what_it_was_fitted_on(tmp_path: Path, monkeypatc
     torch.testing.assert_close(whitening.kept_whitening(x, tmp_path / "cache"), first, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-40], lambda whole: b"x" + whole[1:]])
+def test_a_damaged_whitening_is_computed_again_with_a_warning(
+    damage: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = torch.randn(50, 4, generator=source())
+    first = whitening.kept_whitening(x, tmp_path)
+    [path] = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    torch.testing.assert_close(whitening.kept_whitening(x, tmp_path), first, rtol=0, atol=0)
+    assert caplog.messages == [f"{path} is damaged: the whitening is computed again"]
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == whole
+
+
 def test_test_photographs_are_whitened_as_the_training_ones(tmp_path: Path) -> None:
     dataset = Cifar10Images(Images(digits(40, 0), digits(10, 1)), 10, True, str(tmp_path))
     x, test = (normalised(part.images.flatten(1).float()) for part in dataset.photographs)

@@ -151,17 +151,17 @@ def test_rates_of_one_layer_are_not_drawn_by_layer() -> None:
 SOFT = ["model.activation=Softplus", "model.noise.prior=log_normal"]
 DIGITS = ["dataset=cluttered_mnist", "dataset.canvas=32", "dataset.number=2", "dataset.validation=10"]
 MODEL = ["model=all_cnn_96", "model.channels=[4,6]", "regularizer=information_dropout", *SOFT]
-TRAINED = ["runner=classify", *DIGITS, *MODEL, "runner.batch_size=8", "runner.eval_every=2"]
+TRAINED = ["runner=classify", *DIGITS, *MODEL, "runner.batch_size=8", "runner.eval_every=2", "runner.steps=4"]
 ANALYSES = ["runner.heat_maps=2", "runner.total_correlation=true"]
 LOAD = "runner.load=outputs/runs/a"
 
 
 @pytest.fixture
 def trained(command: Command, data_dir: Path) -> Callable[..., Any]:
-    """A command with the settings of a run of two copies that stands under the name of a, and has tested its best weights."""
+    """A command with the settings of a run that stands under the name of a, and has tested its best weights."""
 
     def call(*arguments: str) -> Any:
-        return command(*TRAINED, f"data_dir={data_dir}", "runner.weights=best", "replicates=2", *arguments)
+        return command(*TRAINED, f"data_dir={data_dir}", "runner.weights=best", *arguments)
 
     ended = call("name=a", *ANALYSES)
     assert ended.code == 0, ended.err
@@ -196,30 +196,24 @@ def test_a_loaded_run_is_trained_on_from_the_weights_that_it_tested(trained: Com
     assert metrics("b")["cross_entropy"] == pytest.approx(metrics("a")["cross_entropy"], rel=1e-4)
     result = json.loads(Path("outputs/runs/b/result.json").read_text())
     assert result["steps"] == 2
-    assert trained("name=c", LOAD, "runner.train_on=true", "runner.steps=2").code == 0
+    assert trained("name=c", LOAD, "runner.train_on=true", "runner.steps=2", "runner.weights=last").code == 0
     assert metrics("c")["cross_entropy"] != pytest.approx(metrics("a")["cross_entropy"], rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_a_run_that_does_not_fit_is_refused_with_its_settings(trained: Command, command: Command) -> None:
+    for arguments, words in [
         (["runner.load=nowhere"], "runner.load must name the folder of a run, but there is no result.json in nowhere"),
-        (["replicates=1"], "replicates must be 2, as in outputs/runs/a, got 1; use replicates=2"),
+        (["replicates=2"], "replicates must be 1, as in outputs/runs/a, got 2; use replicates=1"),
         (["model.channels=[4,5]"], "runner.load needs the model and the images of outputs/runs/a; repeat beside runner.load "),
         (["model.activation=ReLU"], "'model.channels=[4,6]' regularizer=information_dropout model.activation=Softplus"),
         (["model.noise.max_alpha=0.1"], "runner.load needs the model and the images of outputs/runs/a"),
         (["runner.load=null", "runner.train_on=true"], "runner.train_on must be false where nothing is loaded, got true"),
-    ],
-)
-def test_a_run_that_does_not_fit_is_refused_with_its_settings(arguments: list[str], words: str, trained: Command) -> None:
-    ended = trained("name=b", LOAD, *arguments)
-    assert ended.code == 2
-    assert words in ended.err
-    assert ended.err.count("\n") == 1
-    assert not Path("outputs/runs/b").exists()
-
-
-def test_a_run_of_another_runner_or_not_completed_is_refused(trained: Command, command: Command) -> None:
+    ]:
+        ended = trained("name=b", LOAD, *arguments)
+        assert ended.code == 2
+        assert words in ended.err
+        assert ended.err.count("\n") == 1
+        assert not Path("outputs/runs/b").exists()
     assert command("name=other").code == 0
     ended = trained("name=b", "runner.load=outputs/runs/other")
     assert (ended.code, "has trained classifiers" in ended.err) == (2, True)
