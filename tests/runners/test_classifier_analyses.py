@@ -15,6 +15,7 @@ from runners import information_plots
 from runners.classifier_reading import Subject
 from runners.errors import RunFailed
 from runners.information_maps import InformationMaps, above_least, in_boxes, within
+from runners.nuisance import recovered
 from runners.total_correlation import RepresentationCorrelation, of_normal
 
 Command = Callable[..., Any]
@@ -89,6 +90,15 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
         RepresentationCorrelation().check(Given(), images * 0)
     with pytest.raises(ValueError, match=r"^heat_maps must be 0 for a model whose noise has no rate by place, got 3"):
         InformationMaps(3).check(Given(), images)
+
+
+@pytest.mark.parametrize("told", [0.0, 1.0])
+def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
+    """Within four standard errors, of 400 images that are read, of chance where it is not."""
+    nuisances = torch.randint(10, (800,), generator=source())
+    found = recovered(torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances], nuisances)
+    assert found["nuisance_chance"] == pytest.approx(0.9, abs=4 * 0.015)
+    assert found["nuisance_error"] == pytest.approx(0 if told else 0.9, abs=4 * 0.015)
 
 
 def test_a_place_is_in_a_box_where_its_receptive_field_is_centred() -> None:
