@@ -89,7 +89,7 @@ def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
 def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
     """Mean and standard error of several quantities against one `key`, each on axes of its own under its label."""
     figure = Figure(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
-    axes: Sequence[Axes] = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    axes: Sequence[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
     for each, (label, lines) in zip(axes, panels.items(), strict=True):
         _errorbars(each, key, lines, joined=True)
         each.set_ylabel(label)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 
 from runners.results import Results
 from runners.tables import aggregated
@@ -138,18 +139,21 @@ def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Comm
     assert {path.name for path in (SWEEP / "figures").iterdir()} == {"settings.png", "mi_by_step.png"}
 
 
-def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(leave: Callable[..., Path]) -> None:
+def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
+    leave: Callable[..., Path], tmp_path: Path
+) -> None:
     for beta, seed in itertools.product((0.1, 1, 10), range(3)):
         found = {"error": 0.1 * beta + 0.01 * seed, "rate": 9 - beta + seed}
-        run = leave(f"{beta},{seed}", [f"regularizer.beta={beta}", f"seed={seed}"], metrics=found)
-    results = Results.of([run.parent], "error", ["rate"])
+        leave(f"s/{beta},{seed}", [f"regularizer.beta={beta}", f"seed={seed}"], metrics=found)
+    results = Results.of([tmp_path / "s"], "error", ["rate"])
     figure = dict(results.figures())["regularizer.beta,error,rate"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["error", "rate in nats"]
     assert figure.axes[0].get_xscale() == "log"
     for axes, means in zip(figure.axes, ([0.02, 0.11, 1.01], [9.9, 9, 0]), strict=True):
         [drawn] = axes.containers
+        assert isinstance(drawn, ErrorbarContainer)
         line, _, [bars] = drawn.lines
         assert [float(each) for each in line.get_ydata()] == pytest.approx(means)
         low, high = bars.get_segments()[0][:, 1]
         assert (high - low) / 2 == pytest.approx((0.01 if axes is figure.axes[0] else 1.0) / 3**0.5)
-    assert "regularizer.beta,error,rate" not in dict(Results.of([run.parent], "error").figures())
+    assert "regularizer.beta,error,rate" not in dict(Results.of([tmp_path / "s"], "error").figures())
