@@ -145,6 +145,16 @@ class Boxed(Classified, Protocol):
         ...
 
 
+@runtime_checkable
+class Disturbed(Classified, Protocol):
+    """Images that show something beside what they are named by."""
+
+    @property
+    def test_nuisances(self) -> Tensor:
+        """(N,) int64, what that is in each test image, from 0."""
+        ...
+
+
 class Recognised(NamedTuple):
     """Which mode each sample belongs to."""
 

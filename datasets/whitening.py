@@ -4,6 +4,9 @@ N images, D numbers of each.
 """
 
 import hashlib
+import io
+import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,9 @@ from torch import Tensor
 
 EPSILON = 1e-5
 """What is added to every standard deviation before it divides."""
+LOG = logging.getLogger(__name__)
+CHECKSUM = 32
+"""Bytes of SHA-256 at the end of a file; torch.load() reads past them."""
 CHUNK = 5000
 """Images that are held in double precision, or whitened, at a time."""
 
@@ -30,15 +36,19 @@ class Whitening(NamedTuple):
 
 
 def kept_whitening(x: Tensor, folder: Path) -> Whitening:
-    """That of the rows x (N, D), from a file in `folder` that is named by their content, or fitted and put there."""
+    """That of the rows x (N, D), from a file in `folder` that is named by their content, or fitted and put there.
+
+    A file that is damaged is written anew, with a warning.
+    """
     path = folder / f"zca-{_digest(x)}.pt"
     if path.is_file():
-        return Whitening(**torch.load(path, weights_only=True))
+        content, digest = _parted(path.read_bytes())
+        if hashlib.sha256(content).digest() == digest:
+            return Whitening(**torch.load(io.BytesIO(content), weights_only=True))
+        LOG.warning("%s is damaged: the whitening is computed again", path)
     fitted = whitening(x)
     folder.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    torch.save(fitted._asdict(), new)
-    new.replace(path)
+    _write(path, fitted)
     return fitted
 
 
@@ -55,6 +65,27 @@ def whitening(x: Tensor) -> Whitening:
     noise = variances[-1] * len(mean) * torch.finfo(x.dtype).eps ** 2  # of numbers rounded to the precision of x
     scale = torch.where(variances > noise, 1 / (variances.clamp_min(0).sqrt() + EPSILON), 0)
     return Whitening(mean.to(x.dtype), (directions * scale @ directions.mT).to(x.dtype))
+
+
+def _parted(whole: bytes) -> tuple[bytes, bytes]:
+    """Content and checksum of a file."""
+    return whole[:-CHECKSUM], whole[-CHECKSUM:]
+
+
+def _write(path: Path, fitted: Whitening) -> None:
+    """Whole or not at all, whoever else writes the same at the same time."""
+    buffer = io.BytesIO()
+    torch.save(fitted._asdict(), buffer)
+    content = buffer.getvalue()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content + hashlib.sha256(content).digest())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _digest(x: Tensor) -> str:

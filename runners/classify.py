@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from datasets.interfaces import Classified
+from datasets.interfaces import Classified, Disturbed
 from models.classifiers import Classifier
 from regularizers.base import Penalty
 from runners import limits
@@ -23,6 +23,7 @@ from runners.flat_parameters import elementwise
 from runners.information_maps import InformationMaps
 from runners.label_loss import LabelLoss
 from runners.loop import Cadence, Loop, Trained
+from runners.nuisance import NuisanceProbe
 from runners.player import Player
 from runners.randomness import generator, stream
 from runners.records import Outcome, Record
@@ -158,7 +159,8 @@ class Classify:
     def analyses(self) -> list[Analysis]:
         """What more is read of the trained classifiers."""
         maps: list[Analysis] = [InformationMaps(self.heat_maps)] if self.heat_maps else []
-        return [*maps, *([RepresentationCorrelation()] if self.total_correlation else [])]
+        correlation = [RepresentationCorrelation()] if self.total_correlation else []
+        return [*maps, *correlation, *([NuisanceProbe()] if isinstance(self.dataset, Disturbed) else [])]
 
     @torch.no_grad()
     def _check_analyses(self, classifiers: Player, batches: SeenBatches, device: torch.device) -> None:
@@ -213,6 +215,8 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     parts = [f"error {metrics['error']:.2%} ± {metrics['error_stderr']:.2%}, calibration error {metrics['ece']:.3f}"]
     if "rate" in metrics:
         parts.append(f"rate {metrics['rate']:.2f} nats ({metrics['rate_bits']:.2f} bits)")
+    if "nuisance_error" in metrics:
+        parts.append(f"nuisance error {metrics['nuisance_error']:.2%}, by chance {metrics['nuisance_chance']:.2%}")
     if "mi" in metrics:
         parts.append(f"I(X;Z) = {metrics['mi']:.2f} nats ({metrics['mi'] / math.log(2):.2f} bits) by the critic")
     return "; ".join(parts)

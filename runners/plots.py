@@ -86,6 +86,21 @@ def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
     return figure
 
 
+def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
+    """Mean and standard error of several quantities against one `key`, each on axes of its own under its label."""
+    figure = Figure(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
+    axes: Sequence[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
+    for each, (label, lines) in zip(axes, panels.items(), strict=True):
+        _errorbars(each, key, lines, joined=True)
+        each.set_ylabel(label)
+        each.grid(alpha=0.3)
+    axes[-1].set_xlabel(key)
+    first = next(iter(panels.values()))
+    _scale(axes[-1], sorted({value for points in first.points.values() for value in points[key].dropna()}))
+    _legend(figure, axes[0], first.title)
+    return figure
+
+
 def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
     """Mean and standard deviation over runs against step, a line a setting (columns step, mean, sd), and named levels."""
     figure, axes = blank("step", label)

@@ -93,9 +93,12 @@ class Results:
             sample_plots.film(snapshots, folder / "figures" / "training.gif")
 
     def figures(self) -> Iterator[tuple[str, plots.Figure]]:
-        """The metric by what was swept, by step with what stands beside it, and samples, each where there is such a thing."""
+        """The metric by what was swept, alone and over what stands beside it, by step, and samples, each where there is such a
+        thing."""
         if len(self.means):
             yield from sweep_figures.of_means(self.means, self.keys, self.metric)
+            if self.beside:
+                yield from sweep_figures.of_several(self.rows, self.keys, [self.metric, *self.beside])
             levels = {self.baseline: statistics.fmean(self.means[self.baseline])} if self.baseline else {}
             yield from sweep_figures.of_courses(self.rows, self.keys, [self.metric, *self.beside], levels)
         yield from sweep_figures.of_samples(self.rows, self.keys)

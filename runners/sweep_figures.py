@@ -47,6 +47,20 @@ def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Figures:
         yield from _heat_map(means.dropna(subset=[row, column]), row, column, keys, label)
 
 
+def of_several(rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> Figures:
+    """Several metrics against each numeric swept key, one over the other, such as an error over a rate."""
+    means = {metric: tables.aggregated(rows, keys, metric) for metric in metrics}
+    first = means[metrics[0]]
+    for key in (key for key in keys if is_numeric_dtype(first[key])):
+        others = [other for other in keys if other != key]
+        kept = _distinguished(first, others)
+        over = [other for other in others if other not in kept]
+        points = {metric: tables.averaged(each, [key, *kept], over).dropna(subset=[key]) for metric, each in means.items()}
+        if all(_distinct(each, key) > 1 for each in points.values()):
+            panels = {_labelled(metric): _lines(each, key, kept, metric) for metric, each in points.items()}
+            yield f"{key},{','.join(metrics)}", plots.one_over_the_other(key, panels)
+
+
 def of_courses(rows: pd.DataFrame, keys: Sequence[str], names: Sequence[str], levels: Mapping[str, float]) -> Figures:
     """Each quantity that the runs have recorded by step, the first of them beside named levels, while settings are few."""
     if tables.grouped(rows, keys).ngroups > LINES:

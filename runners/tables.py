@@ -23,7 +23,7 @@ CHOICES = re.compile(r"^runtime:\n(?: .*\n)+", re.MULTILINE)
 
 
 def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds, error), and the swept keys.
+    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds, failure), and swept keys.
 
     The settings are what any of the runs has overridden. A run over several levels has a row for each, and `level` is one of
     the keys then.
@@ -31,7 +31,7 @@ def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
     given = [(run, _given(run.overrides, REPEATS)) for run in runs]
     keys = list(dict.fromkeys(key for _, settings in given for key in settings))
     frame = pd.DataFrame([row for run, settings in given for row in _rows(run, _settings(run.path, settings, keys))])
-    frame["error"] = frame.pop("error")  # last also where the first run has no metrics
+    frame["failure"] = frame.pop("failure")  # last also where the first run has no metrics
     keys += ["level"] if "level" in frame else []
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
 
@@ -85,8 +85,9 @@ def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 
 
 def in_nats(metric: str) -> bool:
-    """Whether the metric is information: `mi`, what begins with `mi_`, and what ends in `_nats`."""
-    return metric.partition("_")[0] == "mi" or metric.endswith("_nats")
+    """Whether the metric is information: what begins with `mi`, `rate` or `total_correlation` or ends in `_nats`, less bits."""
+    told = metric.startswith(("mi_", "rate_", "total_correlation_")) or metric in ("mi", "rate", "total_correlation")
+    return (told or metric.endswith("_nats")) and not metric.endswith(("_bits", "_shrinkage"))
 
 
 def shown(value: float | str | None) -> str:
@@ -110,7 +111,7 @@ def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[dict[str
     overrides = shlex.join(f"{key}={value}" for key, value in given.items())
     seed = {"seed": int(given["seed"])} if given.get("seed", "").isdecimal() else {}
     about = {"run": str(run.path), "overrides": overrides, "status": run.status, **settings, **seed}
-    return [{**about, **_shown(level), **run.facts, "error": run.error} for level in run.levels]
+    return [{**about, **_shown(level), **run.facts, "failure": run.error} for level in run.levels]
 
 
 def _given(overrides: Iterable[str], but: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ CONF = Path(run.__file__).parent / "conf"
 ROWS_ALONE = ["binned", "gaussian", "ksg"]
 LOSSES = ["n_pair", "triplet"]
 MODES = ["gaussians_25", "standardised_gaussians_25", "ring", "two_spirals", "three_spirals", "stacked_mnist"]
-CLASSES = ["mnist", "cifar10_images", "cluttered_mnist", "bit_patterns"]
+CLASSES = ["mnist", "cifar10_images", "cluttered_mnist", "occluded_cifar10", "bit_patterns"]
 """Data sets that hold no pairs."""
 IMAGES = ["critic.hidden=8", "critic.channels=[4]", "dataset.dim=12"]
 SETTINGS = {

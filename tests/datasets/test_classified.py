@@ -13,8 +13,9 @@ from datasets import mnist, whitening
 from datasets.cifar10_images import Cifar10Images, normalised
 from datasets.cluttered_mnist import Clutter, ClutteredMnist
 from datasets.images import Images, Labelled
-from datasets.interfaces import Boxed, Classified, Joint, Modes, Rows, Views
+from datasets.interfaces import Boxed, Classified, Disturbed, Joint, Modes, Rows, Views
 from datasets.mnist_images import MnistImages
+from datasets.occluded_cifar10 import OccludedCifar10, occluded
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 CLUTTER: dict[str, Any] = {"canvas": 12, "number": 3, "size": 2, "placement": "anywhere", "border": 0}
@@ -41,6 +42,8 @@ FAMILY: dict[str, Callable[[Path], Classified]] = {
     "mnist": lambda data_dir: MnistImages.read(str(data_dir), 10),
     "cifar10_images": lambda data_dir: Cifar10Images.read(str(data_dir), 10, False, "unused"),
     "cluttered_mnist": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "anywhere", 0, 10, True, 0),
+    "occluded_cifar10": lambda data_dir: OccludedCifar10.read(str(data_dir), 10, True, 0),
+    "occluded once": lambda data_dir: OccludedCifar10.read(str(data_dir), 10, False, 0),
     "fixed": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "around", 0, 10, False, 0),
 }
 
@@ -108,6 +111,21 @@ def test_a_whitening_is_kept_by_what_it_was_fitted_on(tmp_path: Path, monkeypatc
     torch.testing.assert_close(whitening.kept_whitening(x, tmp_path / "cache"), first, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-40], lambda whole: b"x" + whole[1:]])
+def test_a_damaged_whitening_is_computed_again_with_a_warning(
+    damage: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = torch.randn(50, 4, generator=source())
+    first = whitening.kept_whitening(x, tmp_path)
+    [path] = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    torch.testing.assert_close(whitening.kept_whitening(x, tmp_path), first, rtol=0, atol=0)
+    assert caplog.messages == [f"{path} is damaged: the whitening is computed again"]
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == whole
+
+
 def test_test_photographs_are_whitened_as_the_training_ones(tmp_path: Path) -> None:
     dataset = Cifar10Images(Images(digits(40, 0), digits(10, 1)), 10, True, str(tmp_path))
     x, test = (normalised(part.images.flatten(1).float()) for part in dataset.photographs)
@@ -148,6 +166,46 @@ def test_a_data_set_knows_where_its_test_digits_are() -> None:
     assert isinstance(dataset, Boxed)
     for image, digit, box in zip(dataset.test_images.images, dataset.digits.test.images, dataset.test_boxes, strict=True):
         assert (*box.tolist(),) in [(*place, 4, 4) for place in places(image, digit)]
+
+
+def test_a_digit_stands_in_front_of_a_photograph_and_is_known() -> None:
+    photographs, pool = torch.full((30, 3, 6, 6), 50, dtype=torch.uint8), digits(20, 3)
+    made = occluded(photographs, pool, source())
+    corners = set[tuple[int, int]]()
+    for image, digit in zip(made.images, made.digits, strict=True):
+        assert image[0].equal(image[1])
+        of_class = [(50 + (each[0] / 255.0) * 205).round().byte() for each in pool.images[pool.labels == digit]]
+        found = [
+            (row, column)
+            for row in range(3)
+            for column in range(3)
+            for each in of_class
+            if image[0, row : row + 4, column : column + 4].equal(each)
+        ]
+        assert len(found) == 1
+        corners.add(found[0])
+        assert (image[0] == 50).sum() >= 36 - 16
+    assert len(corners) == 9
+
+
+def test_test_photographs_are_behind_test_digits_of_the_seed() -> None:
+    def made(seed: int, fresh: bool = True) -> OccludedCifar10:
+        photographs = [Labelled(torch.zeros(count, 3, 6, 6, dtype=torch.uint8), torch.zeros(count)) for count in (12, 30)]
+        bright = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 255, dtype=torch.uint8))
+        dim = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 100, dtype=torch.uint8))
+        return OccludedCifar10(Images(*photographs), Images(bright, dim), 2, fresh, seed)
+
+    dataset = made(0)
+    assert isinstance(dataset, Disturbed)
+    assert dataset.test_images.images.max() == 100
+    assert dataset.validation_images.images.max() == 255
+    assert dataset.test_nuisances.equal(made(0, fresh=False).test_nuisances)
+    assert not dataset.test_nuisances.equal(made(1).test_nuisances)
+    x = dataset.seen(dataset.train_images.images, source())
+    assert not x.equal(dataset.seen(dataset.train_images.images, source(1)))
+    torch.testing.assert_close(x.flatten(1).std(1), torch.ones(10))
+    once = made(0, fresh=False)
+    assert once.seen(once.train_images.images, source()).equal(once.seen(once.train_images.images, source(1)))
 
 
 def test_distractors_are_pieces_of_the_pool_added_up_to_white() -> None:

@@ -29,12 +29,19 @@ LAYERS: dict[str, Layers] = {
     "log_normal": partial(InformationDropout, prior="log_normal", max_alpha=0.7),
 }
 MLP: dict[str, Any] = {"hidden": [8], "bottleneck": 6, "activation": "ReLU", "additive": 0.0, "propagated": 0}
-CNN: dict[str, Any] = {"channels": [4, 6], "filter_percentage": 1.0, "activation": "Softplus", "input_keep": 0.8}
+CNN: dict[str, Any] = {
+    "channels": [4, 6],
+    "filter_percentage": 1.0,
+    "activation": "Softplus",
+    "input_keep": 0.8,
+    "channels_last": False,
+}
 MODELS: dict[str, Callable[..., Classifier]] = {
     "mlp": partial(MLPClassifier, (2, 8, 8), 3, **MLP),
     "additive": partial(MLPClassifier, (2, 8, 8), 3, **MLP | {"additive": 0.5}),
     "propagated": partial(MLPClassifier, (2, 8, 8), 3, **MLP | {"propagated": 4}),
     "cnn": partial(AllConvolutional, (2, 8, 8), 3, **CNN),
+    "channels last": partial(AllConvolutional, (2, 8, 8), 3, **CNN | {"channels_last": True}),
 }
 WIDE = torch.float64
 
@@ -190,6 +197,17 @@ def test_lifted_copies_draw_and_give_what_each_does_alone(model: Callable[..., C
     for index, module in enumerate(modules):
         alone = noisy(module, 3 + index)(x[index])
         torch.testing.assert_close([each[index] for each in lifted], [*alone], rtol=1e-4, atol=1e-5)
+
+
+def test_the_order_in_memory_changes_no_number() -> None:
+    x, found = torch.randn(5, 2, 8, 8, generator=source()), []
+    for name in ("cnn", "channels last"):
+        torch.manual_seed(0)
+        module = MODELS[name](noise=LAYERS["log_normal"])
+        logits, z, rate = noisy(module, 0)(x)
+        (logits.sum() + z.square().sum() + rate.sum()).backward()
+        found.append([logits, z, rate, *(each.grad for each in module.parameters())])
+    torch.testing.assert_close(*found)
 
 
 def test_an_all_convolutional_net_has_the_published_layers() -> None:

@@ -35,7 +35,13 @@ Command = Callable[..., Any]
 GAUSSIAN = partial(GaussianBottleneck, shift=-1.0)
 INFORMATION = partial(InformationDropout, prior="log_normal", max_alpha=0.7)
 MLP: dict[str, Any] = {"hidden": [16], "bottleneck": 8, "activation": "ReLU", "additive": 0.0, "propagated": 0}
-CNN: dict[str, Any] = {"channels": [4], "filter_percentage": 1.0, "activation": "Softplus", "input_keep": 0.8}
+CNN: dict[str, Any] = {
+    "channels": [4],
+    "filter_percentage": 1.0,
+    "activation": "Softplus",
+    "input_keep": 0.8,
+    "channels_last": False,
+}
 MINE: dict[str, Any] = {
     "estimator": InfoNCE(),
     "critic": partial(Separable, hidden=[16], embed=8, activation="ReLU"),
@@ -166,6 +172,16 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
         read.evaluate(0)
         read.read(unseen)
         torch.testing.assert_close(read.step(), unread.step(), rtol=0, atol=0)
+
+
+def test_half_precision_leaves_rates_and_losses_whole() -> None:
+    task = classify(precision="bf16", **KINDS["dropout"]).task(CPU)
+    for _ in range(3):
+        told = task.step()
+        assert {each.dtype for each in told.values()} == {torch.float32}
+    assert all(each.isfinite().all() for each in told.values())
+    whole = classify(**KINDS["dropout"]).task(CPU).step()
+    torch.testing.assert_close(classify(precision="bf16", **KINDS["dropout"]).task(CPU).step(), whole, rtol=0.03, atol=0)
 
 
 def test_classifiers_learn_and_weigh_what_they_tell() -> None:

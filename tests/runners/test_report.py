@@ -1,5 +1,6 @@
 """A report reads run directories and nothing else: a row a run, means as the runs have them, one block of a page."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 
+from runners.results import Results
 from runners.tables import aggregated
 
 SWEEP = Path("outputs/sweeps/s")
@@ -35,7 +38,7 @@ def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: 
     assert ended.out.startswith("4 of 5 runs completed")
     rows = pd.read_csv(SWEEP / "summary.csv")
     assert sorted(rows["status"]) == ["completed"] * 4 + ["failed"]
-    assert "stopped being finite" in rows.set_index("status")["error"]["failed"]
+    assert "stopped being finite" in rows.set_index("status")["failure"]["failed"]
     assert {path: path.read_bytes() for path in before} == before, "nothing is trained or written again"
     table = (SWEEP / "summary.md").read_text()
     for truth in (1, 2):
@@ -134,3 +137,23 @@ def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Comm
     assert "| infonce | lower bound | 2.000 |" in table
     assert "| jsd | neither | 2.000 |" in table
     assert {path.name for path in (SWEEP / "figures").iterdir()} == {"settings.png", "mi_by_step.png"}
+
+
+def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
+    leave: Callable[..., Path], tmp_path: Path
+) -> None:
+    for beta, seed in itertools.product((0.1, 1, 10), range(3)):
+        found = {"error": 0.1 * beta + 0.01 * seed, "rate": 9 - beta + seed}
+        leave(f"s/{beta},{seed}", [f"regularizer.beta={beta}", f"seed={seed}"], metrics=found)
+    results = Results.of([tmp_path / "s"], "error", ["rate"])
+    figure = dict(results.figures())["regularizer.beta,error,rate"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["error", "rate in nats"]
+    assert figure.axes[0].get_xscale() == "log"
+    for axes, means in zip(figure.axes, ([0.02, 0.11, 1.01], [9.9, 9, 0]), strict=True):
+        [drawn] = axes.containers
+        assert isinstance(drawn, ErrorbarContainer)
+        line, _, [bars] = drawn.lines
+        assert [float(each) for each in line.get_ydata()] == pytest.approx(means)
+        low, high = bars.get_segments()[0][:, 1]
+        assert (high - low) / 2 == pytest.approx((0.01 if axes is figure.axes[0] else 1.0) / 3**0.5)
+    assert "regularizer.beta,error,rate" not in dict(Results.of([tmp_path / "s"], "error").figures())
