@@ -18,7 +18,7 @@ from models.noise_layers import Block, Layers
 
 
 class _Reordered(torch.autograd.Function):
-    """Images with the channels of a pixel together in memory; lifted copies, which have an axis more, stay as they are."""
+    """A kernel with its channels together in memory; those of lifted copies, which have an axis more, stay as they are."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -32,16 +32,16 @@ class _Reordered(torch.autograd.Function):
         return gradients[0]
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int], x: Tensor) -> tuple[Tensor, int]:
-        return x.clone(), in_dims[0]
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+        return args[0].clone(), in_dims[0]
 
 
-class ChannelsLast(nn.Module):
-    """The same images (B, channels, height, width), in an order of memory in which convolutions of few channels are faster."""
+class ChannelsLast(nn.Conv2d):
+    """A convolution that puts out the channels of a place together in memory, where it is no lifted copy of one."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        ordered: Tensor = _Reordered.apply(x)  # pyright: ignore[reportAssignmentType]
-        return ordered
+    def forward(self, input: Tensor) -> Tensor:
+        weight: Tensor = _Reordered.apply(self.weight)  # pyright: ignore[reportAssignmentType]
+        return self._conv_forward(input, weight, self.bias)
 
 
 class AllConvolutional(Classifier):
@@ -49,7 +49,7 @@ class AllConvolutional(Classifier):
 
     All convolutions are batch-normalised and activated; the average over all places goes through one linear layer. Of the
     channels there is the share `filter_percentage`, and of the pixels `input_keep` are kept. With `channels_last` the channels
-    of a pixel lie together in memory, where there is one copy; the numbers are the same.
+    of a place lie together in memory, where there is one copy; the numbers are the same.
 
     Springenberg et al. 2015, https://arxiv.org/abs/1412.6806; Achille and Soatto 2018, https://arxiv.org/abs/1611.01353
 
@@ -72,11 +72,13 @@ class AllConvolutional(Classifier):
         if not filter_percentage > 0:
             raise ValueError(f"filter_percentage must be a positive share, 1 for all, got {filter_percentage}")
         widths = [shape[0], *(max(1, int(width * filter_percentage)) for width in channels)]
-        layer = partial(_layer, activation=activation)
-        encoder: list[nn.Module] = [ChannelsLast()] if channels_last else []
-        encoder += [Dropout(input_keep, Noise(1.0))] if input_keep != 1 else []
+        convolution = ChannelsLast if channels_last else nn.Conv2d
+        layer = partial(_layer, convolution, activation)
+        encoder: list[nn.Module] = [Dropout(input_keep, Noise(1.0))] if input_keep != 1 else []
         for before, after in pairwise(widths):
-            halving = Block(partial(_halving, after), after, partial(_after, after, activation))
+            halving = Block(
+                partial(convolution, after, kernel_size=3, stride=2, padding=1), after, partial(_after, after, activation)
+            )
             encoder += [layer(before, after, 3), layer(after, after, 3), noise(halving)]
         last = widths[-1]
         decoder = [layer(last, last, 3), layer(last, last, 1), layer(last, classes, 1)]
@@ -84,14 +86,10 @@ class AllConvolutional(Classifier):
         glorot(self, None)
 
 
-def _halving(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, 2, 1)
-
-
 def _after(width: int, activation: str) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(width), activation_layer(activation))
 
 
-def _layer(inputs: int, outputs: int, side: int, activation: str) -> nn.Sequential:
+def _layer(convolution: type[nn.Conv2d], activation: str, inputs: int, outputs: int, side: int) -> nn.Sequential:
     """A convolution whose output is as large as its input, and what follows; batch normalisation makes up for a bias."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, side, 1, side // 2, bias=False), _after(outputs, activation))
+    return nn.Sequential(convolution(inputs, outputs, side, 1, side // 2, bias=False), _after(outputs, activation))

@@ -153,7 +153,7 @@ def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
         [drawn] = axes.containers
         assert isinstance(drawn, ErrorbarContainer)
         line, _, [bars] = drawn.lines
-        assert [float(each) for each in line.get_ydata()] == pytest.approx(means)
+        assert np.array(line.get_ydata(), dtype=float) == pytest.approx(means)
         low, high = bars.get_segments()[0][:, 1]
         assert (high - low) / 2 == pytest.approx((0.01 if axes is figure.axes[0] else 1.0) / 3**0.5)
     assert "regularizer.beta,error,rate" not in dict(Results.of([tmp_path / "s"], "error").figures())
