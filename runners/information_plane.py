@@ -20,8 +20,8 @@ from runners.classification import ImagesWithLabels
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
+from runners.fresh_estimates import FreshEstimates
 from runners.label_loss import cross_entropy
-from runners.layer_estimates import LayerEstimates
 from runners.layer_pairs import LayerPairs, by_densities, layers
 from runners.loop import Cadence, Loop
 from runners.player import Player
@@ -62,7 +62,7 @@ class InformationPlane:
     dataset: Classified
     model: Models | None
     optimizer: Callable[[list[Tensor]], Optimizer]
-    estimates: LayerEstimates
+    estimates: FreshEstimates
     epochs: int
     batch_size: int
     readings: Sequence[int] | int
@@ -180,7 +180,7 @@ class PlaneReader:
 
     dataset: Classified
     inputs: Literal["all", "test"]
-    estimates: LayerEstimates
+    estimates: FreshEstimates
     paths: int
     seed: int
     device: torch.device

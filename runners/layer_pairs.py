@@ -33,6 +33,10 @@ class LayerPairs:
     mutual_information: float | None = None
 
     @property
+    def device(self) -> torch.device:
+        return self.seen.device
+
+    @property
     def dim_x(self) -> int:
         return self.told.shape[1]
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from estimators.measurement import Measurement
 from regularizers.base import Penalty, Terms
 from runners import adaptive_clipping, evaluation
 from runners.critic_reading import described
@@ -89,12 +90,16 @@ class Regularisation:
 
     def information(self, copy: int, exposed: Rows) -> float:
         """Nats that the critic of a copy reads of held-out rows (N, D) of each name, all scores pooled."""
+        measurement = self.penalty(copy).measurement
+        assert measurement is not None, "asked for where it reads"
+        x, y = self._required(exposed)
+        return held_out(measurement, x, y)
+
+    def penalty(self, copy: int) -> Penalty:
+        """A copy as an ordinary module; the next call overwrites it."""
         penalty = self._player.networks.copy(copy)
         assert isinstance(penalty, Penalty), "as built"
-        assert penalty.measurement is not None, "asked for where it reads"
-        x, y = self._required(exposed)
-        rows = RowHeldOut({"test": Part([x], [y], [])}, BLOCK)
-        return evaluation.value(penalty.measurement.estimator, evaluation.pool(penalty.measurement, rows.blocks(0, "test", 0)))
+        return penalty
 
     def check(self, exposed: Rows) -> None:
         """Run once on a batch (R, B, D) of each name.
@@ -122,6 +127,12 @@ class Regularisation:
 
     def _required(self, exposed: Rows) -> list[Tensor]:
         return [exposed[name] for name in self._penalty.requires]
+
+
+def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:
+    """Nats that a critic reads of held-out rows x (N, dim_x), y (N, dim_y), all scores pooled."""
+    rows = RowHeldOut({"test": Part([x], [y], [])}, BLOCK)
+    return evaluation.value(measurement.estimator, evaluation.pool(measurement, rows.blocks(0, "test", 0)))
 
 
 def ending(until: float | None, steps: int) -> int:

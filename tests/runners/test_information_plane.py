@@ -18,8 +18,8 @@ from estimators.infonce import InfoNCE
 from models.critics import Separable
 from models.encoders import MLP
 from models.layered_mlp import LayeredMLP
+from runners.fresh_estimates import FreshEstimates
 from runners.information_plane import InformationPlane, violation
-from runners.layer_estimates import LayerEstimates
 from runners.layer_pairs import LayerPairs, by_densities
 from runners.records import InMemory
 
@@ -65,7 +65,7 @@ def model(noise: float = 0.1) -> Callable[..., LayeredMLP]:
 
 
 def plane(noise: float = 0.1, estimates: dict[str, Any] | None = None, **changes: Any) -> InformationPlane:
-    read = LayerEstimates(**{**ESTIMATES, **(estimates or {})})
+    read = FreshEstimates(**{**ESTIMATES, **(estimates or {})})
     return InformationPlane(**{**SETTINGS, "model": model(noise), "estimates": read, **changes})
 
 
@@ -177,7 +177,7 @@ def test_a_critic_reads_what_the_densities_say() -> None:
     known = by_densities(made, seen, labels, 20, 100, torch.Generator().manual_seed(0))
     wide = partial(Separable, hidden=[64], embed=16, activation="ReLU")
     learning = {"critic": wide, "steps": 250, "batch_size": 64, "average": 0.95, "eval_batch_size": 512}
-    estimates = LayerEstimates(**{**ESTIMATES, **CRITIC, **learning})
+    estimates = FreshEstimates(**{**ESTIMATES, **CRITIC, **learning})
     for index in (0, 1):
         read = estimates.read(LayerPairs(seen, seen, made, index), 0)
         assert -0.25 < read.value - known[index][0].value < 0.05

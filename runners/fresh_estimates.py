@@ -1,26 +1,38 @@
-"""What any estimator of the group reads of a layer."""
+"""What any estimator of the group reads of pairs that a network makes, with a critic of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from datasets.interfaces import Joint
 from estimators.base import Estimate, Estimator, SampleEstimator
 from runners import limits
 from runners.critic_reading import Critics
 from runners.critic_training import CriticTraining
 from runners.estimation import Estimation
-from runners.layer_pairs import LayerPairs
 from runners.loop import Loop
 from runners.randomness import generator, stream
 from runners.records import InMemory
 
 
+class Pairs(Joint, Protocol):
+    """Pairs made on a device."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The rows x (N, dim_x) and y (N, dim_y) for what trains no critic, with so many samples of the noise of an input."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
-class LayerEstimates:
-    """An estimator that trains nothing reads every input `samples` times with noise of its own, or once where there is none.
+class FreshEstimates:
+    """An estimator that trains nothing reads rows with `samples` of the noise of each input, where the inputs are known.
 
     Of any other a fresh critic is trained for `steps` steps on fresh pairs, and read by the moving average of its weights of
     decay `average` on `eval_batches` further batches of `eval_batch_size` pairs.
@@ -39,7 +51,7 @@ class LayerEstimates:
     def __post_init__(self) -> None:
         limits.at_least(self, samples=1)
 
-    def check(self, pairs: LayerPairs) -> None:
+    def check(self, pairs: Pairs) -> None:
         """Build what would read them.
 
         Raises ValueError for settings that do not fit one another or the pairs.
@@ -48,20 +60,20 @@ class LayerEstimates:
         if isinstance(self.estimator, Estimator):
             estimation.task()
 
-    def read(self, pairs: LayerPairs, seed: int, *names: object) -> Estimate:
+    def read(self, pairs: Pairs, seed: int, *names: object) -> Estimate:
         """The estimate in nats, with randomness of its own for these names.
 
         Raises RunFailed if it is not finite.
         """
         if not isinstance(self.estimator, Estimator):
-            return self.estimator(*pairs.each(self.samples, generator(pairs.seen.device, seed, *names)))
+            return self.estimator(*pairs.each(self.samples, generator(pairs.device, seed, *names)))
         estimation = self._estimation(pairs, stream(seed, *names))
         task: CriticTraining = estimation.task()
         trained = Loop(task, estimation.cadence, InMemory()).run()
         reading = task.read(trained.steps)
         return Estimate(reading.mean, reading.error.value)
 
-    def _estimation(self, pairs: LayerPairs, seed: int) -> Estimation:
+    def _estimation(self, pairs: Pairs, seed: int) -> Estimation:
         never: Any = {"log_every": self.steps, "eval_every": self.steps, "checkpoint_every": self.steps}
         return Estimation(
             dataset=pairs,
@@ -78,7 +90,7 @@ class LayerEstimates:
             checkpoint_seconds=None,
             seed=seed,
             replicates=1,
-            device=str(pairs.seen.device),
+            device=str(pairs.device),
             precision="fp32",
             compile=False,
             **never,
