@@ -70,7 +70,7 @@ class Table:
         kept = {key: frame.dropna() if missing == "drop" else frame for key, frame in chosen.items()}
         found = schema(_together(kept))
         x = torch.from_numpy(np.stack([*found.features.values()], axis=1)).float()
-        weights = None if found.weights is None else torch.from_numpy(found.weights).float()
+        weights = None if found.weights is None else torch.tensor(found.weights).float()
         rows = LabelledRows(x, torch.from_numpy(found.labels), torch.from_numpy(found.values).float(), weights)
         sizes = [len(kept[key]) if key in kept else 0 for key in paths]
         return cls([*found.features], found.classes, found.pivots, warnings, rows, sizes, shares)
