@@ -210,6 +210,8 @@ class LabelledSplits(NamedTuple):
     train: LabelledRows
     validation: LabelledRows
     test: LabelledRows
+    places: Tensor
+    """(N,) where the test rows stand in their file, among those that were read."""
 
 
 class Bayes(NamedTuple):

@@ -83,14 +83,15 @@ class Table:
         own = torch.arange(len(self.rows.labels)).split([*self.sizes])
         drawn = [_shared_out(self.rows.labels, label, own[0], self.shares, generator) for label in range(len(self.classes))]
         parts = [torch.cat([*each, rows]).sort().values for *each, rows in zip(*drawn, (own[0][:0], *own[1:]), strict=True)]
-        for name, part in zip(LabelledSplits._fields, parts, strict=True):
+        for name, part in zip(("training", "validation", "test"), parts, strict=True):
             if lacking := {*range(len(self.classes))} - {*self.rows.labels[part].tolist()}:
                 raise ValueError(
                     f"every class needs {name} rows, but none has the label {self.classes[min(lacking)]}; collect more"
                 )
         median = self.rows.x[parts[0]].nanmedian(0).values
         x = self.rows.x.where(~self.rows.x.isnan(), median)
-        return LabelledSplits(*(taken(self.rows._replace(x=x), part) for part in parts))
+        train, validation, test = (taken(self.rows._replace(x=x), part) for part in parts)
+        return LabelledSplits(train, validation, test, parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0))
 
 
 def taken(rows: LabelledRows, chosen: Tensor) -> LabelledRows:

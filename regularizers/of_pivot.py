@@ -12,7 +12,7 @@ from regularizers import critics
 from regularizers.base import required
 
 PAIR = ("logits", "pivot")
-"""Logits (B, C - 1) against class 0, and pivots (B, P) of mean 0 and deviation 1, of categories a one-hot row."""
+"""Logits (B, C - 1) against class 0, and pivots (B, P), categories as one-hot rows, all of mean 0 and deviation 1."""
 LOOKED_AT = 64
 """Rows that an estimator is tried on."""
 
