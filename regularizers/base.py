@@ -17,8 +17,7 @@ def required(rows: Mapping[str, Tensor], names: tuple[str, ...]) -> list[Tensor]
     """
     if lacking := [name for name in names if name not in rows]:
         raise ValueError(
-            f"regularizer must be one of what this model exposes, {', '.join(rows)}, got one that needs {', '.join(lacking)}; "
-            f"use regularizer=none"
+            f"this model exposes {', '.join(rows)} and not {', '.join(lacking)}, of which this penalty is; use regularizer=none"
         )
     return [rows[name] for name in names]
 

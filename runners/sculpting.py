@@ -55,11 +55,11 @@ def sculpted(pivot: Numbers, passes: NDArray[np.bool_], weights: Numbers, catego
 def edges(pivot: Numbers, weights: Numbers, categories: int) -> Numbers:
     """Ends of the bins of a pivot: equally wide ones between two quantiles, or one a category."""
     if categories:
-        return np.arange(categories + 1) - 0.5
+        return np.arange(categories + 1, dtype=np.float64) - 0.5
     order = np.argsort(pivot)
     passed = weights[order].cumsum() / weights.sum()
     low, high = (pivot[order][min(np.searchsorted(passed, share), len(pivot) - 1)] for share in (TAIL, 1 - TAIL))
-    return float(low) + float(high - low) * np.linspace(0.0, 1.0, BINS + 1)
+    return np.linspace(low, high, BINS + 1)
 
 
 def histogram_cells(pivot: Numbers, weights: Numbers, categories: int) -> NDArray[np.intp]:

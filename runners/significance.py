@@ -39,7 +39,7 @@ class Significance:
     AMS^2 = 2 [(s + b) log((s + b) / b0) - s - b + b0] + (b - b0)^2 / u^2 for s signal and b background events behind a cut, b
     known to u, with b0 = (b - u^2 + sqrt((b - u^2)^2 + 4 (s + b) u^2)) / 2 the background that fits best. The uncertainty u
     is `background_events` times the deviation, over bins of the pivot (the worst of several pivots), of the share of the
-    background that passes, without what counting few rows adds: a cut that passes as much at every value of the pivot has u = 0.
+    background that passes, without what counting few rows adds: a cut that passes as much at every pivot has u = 0.
 
     Cowan et al. 2011, https://arxiv.org/abs/1007.1727; Adam-Bourdarios et al. 2014,
     https://proceedings.mlr.press/v42/cowa14.html

@@ -281,7 +281,7 @@ def test_every_penalty_refuses_a_strength_that_is_none(name: str, changes: dict[
 @pytest.mark.parametrize("name", PENALTIES)
 def test_a_model_without_pivots_is_refused_with_the_way_out(name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^regularizer must be one of what this model exposes, input, got one that needs logits"
+        ValueError, match=r"^this model exposes input and not logits, .*pivot, of which this penalty is; use regularizer=none"
     ):
         PENALTIES[name]({"input": torch.zeros(8, 2)})
 
