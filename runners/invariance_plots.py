@@ -19,7 +19,7 @@ from runners.significance import Curve
 
 SLICES = 5
 """Of equal population, of a pivot of numbers, each with a line of its own."""
-BINS = 60
+BINS = 30
 """Of a histogram of scores."""
 SHOWN = 0.001
 """Share of the scores beyond each end of their histogram."""
@@ -113,12 +113,14 @@ def decision(described: Described, found: Predictions, x: Tensor, decide: Decide
     axes.contour(*grids, surface, levels=[0.5], colors="black", linewidths=1)
     figure.colorbar(drawn, ax=axes, label="probability that it is not background")
     _rows(axes, x[:POINTS].double().cpu().numpy(), found.labels[:POINTS])
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
     return figure
 
 
 def _rows(axes: Axes, points: Numbers, labels: np.ndarray) -> None:
     for label in np.unique(labels):
-        axes.scatter(*points[labels == label].T, s=3, marker="ox+^vs"[label % 6], linewidths=0.5, color="0.2", alpha=0.5)
+        axes.scatter(*points[labels == label].T, s=8, marker="ox+^vs"[label % 6], linewidths=0.5, color="0.2", alpha=0.5)
 
 
 def _slices(values: Numbers, pivot: Pivot) -> list[tuple[str, np.ndarray]]:

@@ -1,5 +1,7 @@
 """Reading classifiers on held-out rows: how well they tell the label, and what their scores tell of the pivots.
 
+Information about pivots is that of the rows that a penalty is of: all of them, or those of background alone.
+
 R copies, N rows, C classes, P pivots.
 """
 
@@ -121,13 +123,17 @@ class InvarianceReader:
         """How well the labels are told, and what the scores of up to so many rows tell of the pivots."""
         right = found.answers == found.labels
         told = found.predicted[np.arange(len(found.labels)), found.labels]
-        areas = self._areas(found)
+        areas, judged = self._areas(found), self._judged(found)
         return {
             "auc": statistics.fmean(area.value for area in areas),
             "accuracy": float(np.average(right, weights=found.weights)),
             "cross_entropy": -float(np.average(told, weights=found.weights)),
-            "mi": dependence.information(found.logits[:most], found.pivots[:most], self._categories).value,
+            "mi": dependence.information(judged.logits[:most], judged.pivots[:most], self._categories).value,
         }
+
+    def _judged(self, found: Predictions) -> Predictions:
+        """The rows that a penalty is of."""
+        return found.where(found.labels == self.background) if self.alone else found
 
     def _areas(self, found: Predictions) -> list[ranking.Area]:
         """Of every class against the others; of two classes they are one."""
@@ -150,21 +156,17 @@ class InvarianceReader:
         """All metrics but significance, and the standard errors of some over the rows."""
         seed = stream(self.seed, copy, "measured")
         of_label = dependence.information(found.logits, found.labels[:, None].astype(float), [len(self.described.classes)])
-        metrics = {
-            **cheap,
-            "mi_label": of_label.value,
-            **self._by_pivot(found),
-            **self._sculpted(found, seed),
-            **self._parity(found),
-        }
+        judged = self._judged(found)
+        metrics = {**cheap, "mi_label": of_label.value, **self._by_pivot(judged)}
+        metrics |= {**self._sculpted(found, seed), **self._parity(found)}
         if self.permutations:
-            part = found.logits[:PERMUTED], found.pivots[:PERMUTED], self._categories
+            part = judged.logits[:PERMUTED], judged.pivots[:PERMUTED], self._categories
             metrics["mi_p_value"] = dependence.permuted(*part, self.permutations, seed).p_value
         size = found.weights.sum() ** 2 / (found.weights**2).sum()
         errors = {
             "auc": statistics.fmean(area.stderr for area in self._areas(found)),
             "accuracy": (metrics["accuracy"] * (1 - metrics["accuracy"]) / size) ** 0.5,
-            "mi": dependence.information(found.logits, found.pivots, self._categories).stderr,
+            "mi": dependence.information(judged.logits, judged.pivots, self._categories).stderr,
             "mi_label": of_label.stderr,
         }
         return metrics, errors
