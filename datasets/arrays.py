@@ -62,14 +62,14 @@ class Arrays:
         y_columns: Sequence[str] | None = None,
         y_path: str | None = None,
     ) -> "Arrays":
-        """The arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv or .parquet file.
+        """The arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv, .parquet or .h5 file.
 
         Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a pickle is never opened.
         """
-        by_column = path.endswith((".csv", ".parquet"))
+        by_column = path.endswith((".csv", ".parquet", ".h5", ".hdf5"))
         if by_column != (x_columns is not None) or by_column != (y_columns is not None):
             raise ValueError(
-                "x_columns and y_columns must both be given for a .csv or .parquet file, and for no other, got "
+                "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file, and for no other, got "
                 f"{x_columns} and {y_columns} with {path}"
             )
         if path.endswith(".npy") != (y_path is not None):

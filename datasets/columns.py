@@ -1,14 +1,14 @@
-"""Columns of a CSV or Parquet file as numbers."""
+"""Columns of a file as numbers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+from datasets import frames
+
 CATEGORIES = 1000
 """Most of one column, each of which becomes a column."""
 
@@ -22,7 +22,7 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
     names = [name for listed in columns.values() for name in listed]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"x_columns and y_columns must name a column once, got {', '.join(repeated)} twice")
-    frame = _frame(path)
+    frame = frames.frame("path", path)
     for key, listed in columns.items():
         if not listed:
             raise ValueError(f"{key} must name at least one column, got none")
@@ -30,30 +30,26 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
             raise ValueError(
                 f"{key} must name columns of {path}, got {', '.join(missing)}; it has {', '.join(map(str, frame))}"
             )
-    return {key: np.hstack([_numbers(pd.Series(frame[name])) for name in listed]) for key, listed in columns.items()}
+    return {key: np.hstack([numbers(pd.Series(frame[name])) for name in listed]) for key, listed in columns.items()}
 
 
-def _frame(path: str) -> pd.DataFrame:
-    try:
-        return READERS[Path(path).suffix](path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"path must name a CSV or Parquet file, but {path} is not there") from None
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own are among them
-        raise ValueError(f"path {path} cannot be read: {error}") from error
-
-
-def _numbers(column: pd.Series) -> NDArray[np.float64]:
+def numbers(column: pd.Series) -> NDArray[np.float64]:
     """(N, 1), or (N, C) of zeros and ones for C categories."""
     if bad := int(column.isna().sum()):
         raise ValueError(f"column {column.name} must have every value, got {bad} missing; drop or fill these rows")
     if len(column) > 1 and column.nunique() == 1:
         raise ValueError(f"column {column.name} must vary, got {column.iloc[0]} in every row; leave it out")
-    if not (is_numeric_dtype(column) or is_bool_dtype(column)):
+    if text(column):
         return _one_hot(column)
     numbers = column.to_numpy(np.float64)
     if bad := int((~np.isfinite(numbers)).sum()):
         raise ValueError(f"column {column.name} must be finite, got {bad} infinite values; drop these rows")
     return numbers[:, None]
+
+
+def text(column: pd.Series) -> bool:
+    """Whether it holds neither numbers nor truth values."""
+    return not (is_numeric_dtype(column) or is_bool_dtype(column))
 
 
 def _one_hot(column: pd.Series) -> NDArray[np.float64]:

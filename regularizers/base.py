@@ -10,8 +10,20 @@ from torch.optim import Optimizer
 from estimators.measurement import Measurement
 
 
+def required(rows: Mapping[str, Tensor], names: tuple[str, ...]) -> list[Tensor]:
+    """The rows of these names.
+
+    Raises ValueError where the model does not expose them.
+    """
+    if lacking := [name for name in names if name not in rows]:
+        raise ValueError(
+            f"this model exposes {', '.join(rows)} and not {', '.join(lacking)}, of which this penalty is; use regularizer=none"
+        )
+    return [rows[name] for name in names]
+
+
 class Terms(NamedTuple):
-    """One batch's reading, three scalars in nats."""
+    """One batch's reading, three scalars, in nats where they are information."""
 
     fit: Tensor
     """() the penalty's own networks alone descend it."""
@@ -28,6 +40,7 @@ class Penalty(nn.Module, ABC):
     that torch.func can lift it. The model descends `strength` times the penalty, 0 being none at all; its own networks are
     moved by `optimizer`, `critic_steps` times for each step of the model. It is off after `until` steps or, below 1, that
     share of all. Where `clip`, the model's gradient of the penalty is brought down to no more than its gradient of the rest.
+    The strength rises in a line over the first `warmup` steps that have a penalty.
 
     Raises ValueError for values out of range.
     """
@@ -47,13 +60,16 @@ class Penalty(nn.Module, ABC):
         critic_steps: int,
         until: float | None,
         clip: bool,
+        warmup: int = 0,
     ) -> None:
         super().__init__()
         if critic_steps < 1:
             raise ValueError(f"critic_steps must be a positive integer, got {critic_steps}")
         if until is not None and not until > 0:
             raise ValueError(f"until must be a number of steps, a share of them below 1, or null for all, got {until}")
-        self.measurement = None
+        if warmup < 0:
+            raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
+        self.measurement, self.warmup = None, warmup
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from estimators.base import Bound, Estimator, SampleEstimator
 from estimators.measurement import Measurement
+from models.scores import Scores
 
 Critics = Callable[[int, int], nn.Module]
 """Makes a critic for the dimensions of x and y."""
@@ -26,10 +27,31 @@ def measurement(critic: Critics | None, estimator: Estimator | SampleEstimator, 
     return made
 
 
-def bound(measurement: Measurement, x: Tensor, y: Tensor, learning: bool) -> Bound:
-    """What it reads of a batch x (B, dim_x), y (B, dim_y); where it is `learning`, moving averages are committed."""
+def scored(measurement: Measurement, x: Tensor, y: Tensor, learning: bool) -> tuple[Scores, Bound]:
+    """The scores of a batch x (B, dim_x), y (B, dim_y) and what it reads of them; where it is `learning`, moving averages are
+    committed."""
     scores = measurement.scores(x, y)
     read = measurement.estimator.bound(scores, x, y)
     if learning:
         measurement.estimator.update(scores)
-    return read
+    return scores, read
+
+
+def bound(measurement: Measurement, x: Tensor, y: Tensor, learning: bool) -> Bound:
+    """What it reads of a batch, without the scores."""
+    return scored(measurement, x, y, learning)[1]
+
+
+def log_ratios(measurement: Measurement, scores: Scores, x: Tensor, y: Tensor) -> Scores:
+    """The scores of a batch less what the estimator takes off them: log p(x, y) / p(x) p(y) where the critic is at its best.
+
+    What is taken off is a constant to the gradient. Raises ValueError for an estimator whose best critic is no such ratio.
+    """
+    normaliser = measurement.estimator.log_normaliser(scores, x, y)
+    if normaliser is None:
+        raise ValueError(
+            f"estimator must be one whose best critic is a log-ratio, got {type(measurement.estimator).__name__}; "
+            "use estimator=js"
+        )
+    rows = normaliser.detach().expand_as(scores.joint)
+    return Scores(scores.joint - rows, scores.product - rows.unsqueeze(-1))

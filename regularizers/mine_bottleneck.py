@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from estimators.base import Estimator, SampleEstimator
 from regularizers import critics
-from regularizers.base import Penalty, Terms
+from regularizers.base import Penalty, Terms, required
 
 
 @final
@@ -38,7 +38,7 @@ class MineBottleneck(Penalty):
         super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, got {beta}")
-        self.measurement = critics.measurement(critic, estimator, *(rows[name] for name in self.requires))
+        self.measurement = critics.measurement(critic, estimator, *required(rows, self.requires))
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
         assert self.measurement is not None, "made by the constructor"

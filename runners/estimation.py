@@ -162,7 +162,7 @@ class Estimation:
         metrics = reading.metrics(self.dataset.mutual_information) | self._beside()
         record.write(steps, "test", {name: metrics[name] for name in ("mi", "mi_stderr")})
         if reading.pointwise is not None:
-            record.pointwise(reading.pointwise)
+            record.rows("pointwise", reading.pointwise)
         return Outcome(metrics, reading.mean, sentence(metrics), steps, seconds)
 
     @property

@@ -38,6 +38,7 @@ class LabelLoss:
         return loss
 
 
-def cross_entropy(predicted: Tensor, labels: Tensor) -> Tensor:
-    """(...,) nats of log probabilities (..., B, C) and labels (..., B)."""
-    return -predicted.gather(-1, labels.unsqueeze(-1)).mean((-2, -1))
+def cross_entropy(predicted: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(...,) nats of log probabilities (..., B, C) and labels (..., B), a mean by weights (..., B) if there are any."""
+    told = predicted.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return -told.mean(-1) if weights is None else -(told * weights).sum(-1) / weights.sum(-1)

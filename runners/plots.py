@@ -124,6 +124,17 @@ def against_truth(lines: Lines, label: str) -> Figure:
     return figure
 
 
+def tradeoff(lines: Lines, across: str, label: str) -> Figure:
+    """One metric against another with both standard errors (columns across, across_stderr, mean, stderr), a line a setting."""
+    figure, axes = blank(across, label)
+    for index, (name, points) in enumerate(lines.points.items()):
+        errors = {"xerr": points["across_stderr"], "yerr": points["stderr"], "capsize": 2, "elinewidth": 0.8}
+        style: dict[str, Any] = {"linestyle": ("-", "--")[index // 10 % 2], "marker": "os"[index // 10 % 2], "markersize": 4}
+        axes.errorbar(points["across"], points["mean"], color=_color(lines, index), label=name, **errors, **style)
+    _legend(figure, axes, lines.title)
+    return figure
+
+
 def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
     """Mean and standard error of every setting, from top to bottom, a colour a kind of bound, and the truth.
 

@@ -48,8 +48,8 @@ class Record(Protocol):
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
-    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None:
-        """Write a table of the test rows, each column (M,); it replaces an earlier one."""
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
+        """Write a table of the test rows, each column (M,), to `name`.parquet; it replaces an earlier one."""
         ...
 
     def samples(self, step: int | None, x: "Tensor") -> None:
@@ -82,7 +82,7 @@ class InMemory:
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
-    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None: ...
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None: ...
 
     def samples(self, step: int | None, x: "Tensor") -> None: ...
 
@@ -154,11 +154,11 @@ class Recording:
         checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
         self.board.image(name, picture, step)
 
-    def pointwise(self, columns: Mapping[str, "Tensor"]) -> None:
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
         import pandas as pd  # it takes half a second, which runs of no table need not wait for
 
         table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
-        checkpoint.write_atomically(self.path / "pointwise.parquet", table.to_parquet(index=False))
+        checkpoint.write_atomically(self.path / f"{name}.parquet", table.to_parquet(index=False))
 
     def samples(self, step: int | None, x: "Tensor") -> None:
         from runners import snapshots  # NumPy takes a while to import, which a refused run need not wait for

@@ -3,6 +3,7 @@
 R copies, B batch.
 """
 
+import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from runners.splits import Part
 
 BLOCK = 500
 """Held-out rows that are scored together."""
+WHOLE = 2048
+"""Held-out rows whose distances from one another are held at a time, by penalties without a critic."""
 Rows = Mapping[str, Tensor]
 """What a model exposes, by name."""
 
@@ -29,7 +32,8 @@ Rows = Mapping[str, Tensor]
 class Regularisation:
     """Copies of a penalty, each made of rows (N, D) of what its copy of the model exposes at first.
 
-    `ensemble` makes networks of copies from a function of their number, and `steps` are those of the whole training.
+    `ensemble` makes networks of copies from a function of their number, and `steps` are those of the whole training; the model
+    takes `begin` of them before it has a penalty.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Regularisation:
         rows: Callable[[int], Rows],
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
         steps: int,
+        begin: int = 0,
     ) -> None:
         networks = ensemble(lambda index: penalty(rows(index)))
         assert isinstance(networks.module, Penalty), "built by the line before"
@@ -45,12 +50,17 @@ class Regularisation:
         self.strength = self._penalty.strength
         optimizer = elementwise(self._penalty.optimizer([networks.parameters]))
         self._player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
-        self._end = ending(self._penalty.until, steps)
+        self._begin, self._end = begin, ending(self._penalty.until, steps)
         self._critic = described(self._penalty.measurement) if self._penalty.measurement else ""
 
     def active(self, step: int) -> bool:
         """Whether it has anything to say to the model at the step after `step` ones."""
-        return step < self._end
+        return self._begin <= step < self._end
+
+    def strength_at(self, step: int) -> float:
+        """What the penalty is weighed by at the step after `step` ones."""
+        warmup = self._penalty.warmup
+        return self.strength * min(1.0, (step - self._begin + 1) / warmup) if warmup else self.strength
 
     def lead(self, model: Player, loss: Tensor, exposed: Rows) -> dict[str, Tensor]:
         """One step of the model down its loss (R,) and the penalty of a batch (R, B, D) of each name: what that reads, (R,).
@@ -59,12 +69,13 @@ class Regularisation:
         """
         terms = self.terms(exposed)
         networks, told = model.networks, {self._penalty.quantity: terms.value}
+        strength = self.strength_at(networks.steps)
         if not self._penalty.clip:
-            model.follow(networks.gradient(loss + self.strength * terms.penalty))
+            model.follow(networks.gradient(loss + strength * terms.penalty))
             return told
         rest, gradient = networks.gradient(loss, again=True), networks.gradient(terms.penalty)
         share = adaptive_clipping.share(gradient, rest)
-        weight = (self.strength * share)[:, None]
+        weight = (strength * share)[:, None]
         model.follow([torch.addcmul(part, extra, weight) for part, extra in zip(rest, gradient, strict=True)])
         return told | {"clip": share}
 
@@ -82,6 +93,16 @@ class Regularisation:
                 exposed = batches()
             self._penalty.learning = True
             self._player.descend(self._read(exposed).fit)
+
+    @torch.no_grad()
+    def held_out(self, copy: int, exposed: Rows) -> dict[str, float]:
+        """What the penalty of a copy reads of held-out rows (N, D) of each name: information by its critic, or else its value,
+        the mean over blocks of rows."""
+        if self.reads:
+            return {"mi_critic": self.information(copy, exposed)}
+        penalty, rows = self._player.networks.copy(copy).eval(), self._required(exposed)
+        blocks = zip(*(each.tensor_split(-(-len(each) // WHOLE)) for each in rows), strict=True)
+        return {self._penalty.quantity: statistics.fmean(penalty(*block).value.item() for block in blocks)}
 
     @property
     def reads(self) -> bool:

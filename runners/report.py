@@ -39,7 +39,8 @@ class Report:
 
     The table is of `metric`, by default the first that the runs name, with a column for the mean of each in `beside`; runs that
     differ in the keys `over` alone are taken together, as those of several seeds are. The figure of the metric by step has the
-    mean of `baseline`, one of `beside`, as a level. `page` names a Markdown file, such as RESULTS.md, in which the table
+    mean of `baseline`, one of `beside`, as a level. The metric is also drawn `against` another one, by default the information
+    `mi` that stands beside it. `page` names a Markdown file, such as RESULTS.md, in which the table
     takes the place of what stands between `<!-- block -->` and `<!-- /block -->`.
     """
 
@@ -48,6 +49,7 @@ class Report:
     beside: Sequence[str]
     over: Sequence[str]
     baseline: str | None
+    against: str | None
     into: str | None
     page: str | None
     block: str | None
@@ -68,7 +70,8 @@ class Report:
         Raises ConfigError if there are none, or no block to replace.
         """
         sources = [self.source] if isinstance(self.source, str) else self.source
-        results = Results.of([Path(each) for each in sources], self.metric, self.beside, self.over, self.baseline)
+        chosen = self.metric, self.beside, self.over, self.baseline, self.against
+        results = Results.of([Path(each) for each in sources], *chosen)
         page = self._page(results.table())
         folder = Path(self.into or sources[0])
 

@@ -27,6 +27,8 @@ class Results:
     means: pd.DataFrame
     baseline: str | None = None
     """One of `beside` whose mean stands in the course of the metric, as a level."""
+    against: tuple[str, pd.DataFrame] | None = None
+    """Another metric and its means, to draw the metric against."""
 
     @classmethod
     def of(
@@ -36,8 +38,10 @@ class Results:
         beside: Sequence[str] = (),
         over: Sequence[str] = (),
         baseline: str | None = None,
+        against: str | None = None,
     ) -> "Results":
-        """What stands below the sources; the metric is by default the first of the completed runs.
+        """What stands below the sources; the metric is by default the first of the completed runs, and what it is drawn against
+        is information that they have beside it.
 
         Raises ConfigError if nothing does, or if no run has the metrics or differs in the keys.
         """
@@ -53,11 +57,15 @@ class Results:
             return cls(runs, rows, keys, metric or "", beside, pd.DataFrame())
         done = rows.query("status == 'completed'").dropna(axis=1, how="all").infer_objects()
         numbers = list(done.select_dtypes("number"))
-        for name, each in [("metric", metric or first), *(("beside", each) for each in beside)]:
+        metric = metric or first
+        across = against or ("mi" if "mi" in numbers and metric != "mi" else None)
+        asked = [("metric", metric), *(("beside", each) for each in beside), *([("against", across)] if across else [])]
+        for name, each in asked:
             if each not in numbers:
                 raise ConfigError(f"{name} must be one that the runs have, got {each}; they have {', '.join(numbers)}")
-        means = tables.aggregated(rows, keys, metric or first, beside)
-        return cls(runs, rows, keys, metric or first, beside, means, baseline)
+        means = tables.aggregated(rows, keys, metric, beside)
+        other = (across, tables.aggregated(rows, keys, across)) if across else None
+        return cls(runs, rows, keys, metric, beside, means, baseline, other)
 
     @property
     def unfinished(self) -> list[Run]:
@@ -99,6 +107,9 @@ class Results:
             yield from sweep_figures.of_means(self.means, self.keys, self.metric)
             if self.beside:
                 yield from sweep_figures.of_several(self.rows, self.keys, [self.metric, *self.beside])
+            if self.against is not None and self.keys:
+                name, across = self.against
+                yield from sweep_figures.of_tradeoff(self.means, across, self.keys, self.metric, name)
             levels = {self.baseline: statistics.fmean(self.means[self.baseline])} if self.baseline else {}
             yield from sweep_figures.of_courses(self.rows, self.keys, [self.metric, *self.beside], levels)
         yield from sweep_figures.of_samples(self.rows, self.keys)

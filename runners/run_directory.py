@@ -26,6 +26,7 @@ OWN = (
     "result.json",
     "checkpoint.pt",
     "pointwise.parquet",
+    "predictions.parquet",
     LOG,
     ".hydra/*.yaml",
     "figures/*.png",

@@ -72,6 +72,23 @@ def of_courses(rows: pd.DataFrame, keys: Sequence[str], names: Sequence[str], le
             yield f"{name}_by_step", plots.by_step(lines, f"{_labelled(name)}, mean ± sd", {} if index else levels)
 
 
+def of_tradeoff(means: pd.DataFrame, across: pd.DataFrame, keys: Sequence[str], metric: str, against: str) -> Figures:
+    """The means of a metric against those of another, for the same settings: a line through those that differ in numbers alone.
+
+    A line goes in the order of the numbers, such as strengths of a penalty; settings without the number are points.
+    """
+    if len(means) < 2:
+        return
+    numeric = [key for key in keys if is_numeric_dtype(means[key])]
+    named = [key for key in keys if key not in numeric]
+    other = pd.DataFrame({**across[[*keys]], "across": across["mean"], "across_stderr": across["stderr"]})
+    points = means.merge(other, on=[*keys]).sort_values([*numeric])
+    points = points.assign(**{key: points[key].map(shown) for key in named})
+    lines = {", ".join(setting) if named else metric: group for setting, group in tables.grouped(points, named)}
+    if len(lines) <= LINES:
+        yield "tradeoff", plots.tradeoff(plots.Lines(lines, ", ".join(named), False), _labelled(against), _labelled(metric))
+
+
 def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
     """The last samples of the copies of every setting, where the runs have kept any."""
     settings: dict[str, sample_plots.Row] = {}

@@ -30,6 +30,7 @@ HOMES = {
     "torch.utils.tensorboard": ["runners/board.py"],
     "pandas": ["datasets/*", "runners/*"],
     "pyarrow": ["datasets/*"],
+    "h5py": ["datasets/*"],
     "pooch": ["datasets/*"],
     "scipy": ["estimators/*", "runners/*"],
     "sklearn": ["runners/*"],

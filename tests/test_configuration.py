@@ -26,9 +26,10 @@ HOSTS = {
     "estimator/baseline": ("estimator=tuba", "estimator/baseline"),
     "runner/objective": ("runner=gan", "runner/objective"),
     "regularizer": ("runner=classify", "regularizer"),
+    "regularizer/density": ("runner=classify regularizer=adversary", "regularizer/density"),
     "model/noise": ("runner=classify", "model/noise"),
 }
-"""Groups that not every option of another takes: one that does, and how it is then chosen."""
+"""Groups that not every option of another takes: one that does, with what it needs, and how it is then chosen."""
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Compose = Callable[..., DictConfig]
 
@@ -44,7 +45,7 @@ def choices(path: Path) -> list[str]:
     if group not in HOSTS:
         return [choice(path)]
     host, key = HOSTS[group]
-    return [host, f"{key}={path.stem}"]
+    return [*host.split(), f"{key}={path.stem}"]
 
 
 @pytest.fixture

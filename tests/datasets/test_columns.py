@@ -38,7 +38,7 @@ def test_columns_are_read_in_order_and_categories_are_one_hot(tmp_path: Path, na
         (["a", "c"], ["b"], "x_columns must name columns of .*, got c; it has a, b, kind, yes"),
         (["a"], [], "y_columns must name at least one column, got none"),
         (["a"], ["a"], "x_columns and y_columns must name a column once, got a twice"),
-        (["a"], None, "x_columns and y_columns must both be given for a .csv or .parquet file"),
+        (["a"], None, "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(tmp_path: Path, x: Any, y: Any, message: str) -> None:
@@ -66,5 +66,5 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00\xff\xfe")
     with pytest.raises(ValueError, match=r"^(path .* cannot be read|x_columns must name columns)"):
         read(str(tmp_path / name), ["a"], ["b"])
-    with pytest.raises(FileNotFoundError, match=r"^path must name a CSV or Parquet file, but .* is not there"):
+    with pytest.raises(FileNotFoundError, match=r"^path must name a CSV, Parquet or HDF5 file, but .* is not there"):
         read(str(tmp_path / f"no{name}"), ["a"], ["b"])

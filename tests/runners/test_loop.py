@@ -50,7 +50,7 @@ class Kept:
         self._memory = InMemory()
         self.write, self.history = self._memory.write, self._memory.history
         self.constants, self.figure = self._memory.constants, self._memory.figure
-        self.pointwise, self.samples = self._memory.pointwise, self._memory.samples
+        self.rows, self.samples = self._memory.rows, self._memory.samples
 
     def save(self, state: dict[str, Any]) -> None:
         self.checkpoints.append(copy.deepcopy({**state, "lines": len(self.history())}))

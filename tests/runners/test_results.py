@@ -115,6 +115,27 @@ def test_the_metric_is_the_first_that_the_runs_name_and_has_its_unit(leave: Leav
         Results.of([tmp_path], "kind")
 
 
+def test_a_metric_beside_information_is_drawn_against_it(leave: Leave, tmp_path: Path) -> None:
+    """A line a regulariser, in the order of its strengths, with both standard errors; one without a strength is a point."""
+    for kind, lam in (("minmax", 10), ("minmax", 0.3), ("minmax", 1), ("kl", 1), ("kl", 3)):
+        for seed in (0, 1):
+            metrics = {"auc": 0.9 - lam / 100 + seed / 50, "mi": 1 / lam + seed / 10, "ece": lam}
+            leave(f"{kind}{lam}{seed}", [f"regularizer={kind}", f"regularizer.lam={lam}", f"seed={seed}"], metrics=metrics)
+    leave("none", ["regularizer=none"], metrics={"auc": 0.95, "auc_stderr": 0.01, "mi": 2.0, "mi_stderr": 0.1, "ece": 0})
+    axes = dict(Results.of([tmp_path]).figures())["tradeoff"].axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("mi in nats", "auc")
+    lines = {container.get_label(): container for container in axes.containers}
+    assert {*lines} == {"minmax", "kl", "none"}
+    data, _, bars = lines["minmax"]  # pyright: ignore[reportGeneralTypeIssues]
+    np.testing.assert_allclose(np.asarray(data.get_xdata(), float), [1 / lam + 0.05 for lam in (0.3, 1, 10)])
+    np.testing.assert_allclose(np.asarray(data.get_ydata(), float), [0.91 - lam / 100 for lam in (0.3, 1, 10)])
+    assert len(bars) == 2
+    assert dict(Results.of([tmp_path], against="ece").figures())["tradeoff"].axes[0].get_xlabel() == "ece"
+    assert "tradeoff" not in dict(Results.of([tmp_path], "mi").figures())
+    with pytest.raises(ConfigError, match="against must be one that the runs have, got nothing"):
+        Results.of([tmp_path], against="nothing")
+
+
 @pytest.mark.parametrize(
     ("grid", "scale"),
     [
@@ -207,7 +228,15 @@ def test_a_legend_covers_no_line(sweep: Sweep, tmp_path: Path) -> None:
 def test_the_runner_writes_what_the_end_of_a_sweep_writes(sweep: Sweep, tmp_path: Path) -> None:
     sweep({BETA: [1, 2]}, lambda beta: float(beta))
     report.summarise(tmp_path / "s")
-    settings: dict[str, Any] = {"metric": None, "beside": [], "over": [], "baseline": None, "page": None, "block": None}
+    settings: dict[str, Any] = {
+        "metric": None,
+        "beside": [],
+        "over": [],
+        "baseline": None,
+        "against": None,
+        "page": None,
+        "block": None,
+    }
     outcome = Report(source=[str(tmp_path / "s")], into=str(tmp_path / "into"), **settings).prepare()(InMemory())
     assert outcome.metrics == {"runs": 2, "completed": 2}
     left = sorted(path.relative_to(tmp_path / "into") for path in (tmp_path / "into").rglob("*.*"))
@@ -244,7 +273,17 @@ def test_the_course_of_a_metric_is_its_mean_and_deviation_over_runs_and_replicat
 
 def test_a_baseline_stands_beside() -> None:
     with pytest.raises(ValueError, match=r"^baseline must be one of beside, mi, got accuracy_pixels"):
-        Report(source="s", metric=None, beside=["mi"], over=[], baseline="accuracy_pixels", into=None, page=None, block=None)
+        Report(
+            source="s",
+            metric=None,
+            beside=["mi"],
+            over=[],
+            baseline="accuracy_pixels",
+            against=None,
+            into=None,
+            page=None,
+            block=None,
+        )
 
 
 def test_two_thousand_jobs_take_seconds(sweep: Sweep, tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The game with a critic whose gradient is held."""
+
+from collections.abc import Callable, Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from estimators.base import Estimator, SampleEstimator
+from regularizers import critics, of_pivot
+from regularizers.base import Penalty, Terms
+
+
+@final
+class JSDGradient(Penalty):
+    """max(0, I), as in Minmax, of a critic that climbs I - gamma / 2 Omega.
+
+    Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score of a pair, trained as a
+    classifier of pairs (estimator=js or jsd); its gradient is by both sides of the pair, and E_M over one shuffled partner a
+    row. It smooths both distributions, as noise would. The classifier's own loss has no Omega.
+
+    Roth et al. 2017, https://arxiv.org/abs/1705.09367
+
+    Raises ValueError for `lam` or `gamma` below 0 and what of_pivot.measurement refuses.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Tensor],
+        *,
+        estimator: Estimator | SampleEstimator,
+        critic: critics.Critics | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        lam: float,
+        warmup: int,
+        critic_steps: int,
+        gamma: float,
+    ) -> None:
+        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup)
+        if not gamma >= 0:
+            raise ValueError(f"gamma must be 0 or more, got {gamma}")
+        self._gamma = gamma
+        self.measurement = of_pivot.measurement(rows, critic, estimator, calibrated=True)
+
+    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        assert self.measurement is not None, "made by the constructor"
+        x, y = (exposed[name] for name in self.requires)
+        bound = critics.bound(self.measurement, x, y, self.learning)
+        fit = bound.fit + self._gamma / 2 * self.omega(x, y) if self.learning else bound.fit
+        return Terms(fit, bound.objective.relu(), bound.value)
+
+    def omega(self, x: Tensor, y: Tensor) -> Tensor:
+        """() of a batch x (B, dim_x), y (B, dim_y)."""
+        joint, along_joint = self._steepness(x, y)
+        product, along_product = self._steepness(x, y.roll(-1, 0))
+        return (torch.sigmoid(-joint).square() * along_joint + torch.sigmoid(product).square() * along_product).mean()
+
+    def _steepness(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) scores of pairs, and the squared length of the gradient of each by its pair."""
+
+        def summed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            assert self.measurement is not None, "made by the constructor"
+            scores = self.measurement.scores(x, y).joint
+            return scores.sum(), scores
+
+        gradients, scores = torch.func.grad(summed, argnums=(0, 1), has_aux=True)(x, y)
+        return scores, torch.cat(gradients, dim=-1).square().sum(-1)

@@ -1,0 +1,63 @@
+"""The distance of kernel means of joint and product samples.
+
+B batch, D and E features.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from regularizers import of_pivot
+from regularizers.base import Penalty, Terms, required
+
+FLOOR = 1e-12
+"""Of the squared distance, at whose root the gradient would be infinite."""
+
+
+@final
+class MMD(Penalty):
+    """sqrt(sum_s MMD^2), MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of the pivots, of deviation s each.
+
+    It is the maximum mean discrepancy of joint samples from all pairs of a batch, 0 for independent ones alone, but for 1/B of
+    chance. The logits are taken in units of their deviation in the batch, lest they shrink in place of becoming independent. It
+    costs B^2 kernels for each of `sigmas`.
+
+    Gretton et al. 2005, https://doi.org/10.1007/11564089_7
+
+    Raises ValueError for `lam` below 0 and deviations that are not positive.
+    """
+
+    quantity = "mmd"
+
+    def __init__(self, rows: Mapping[str, Tensor], *, sigmas: Sequence[float], lam: float, warmup: int) -> None:
+        nothing = partial(torch.optim.SGD, lr=0.0)
+        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), nothing, 1, None, False, warmup)
+        required(rows, self.requires)
+        if not sigmas or not min(sigmas) > 0:
+            raise ValueError(f"sigmas must list positive deviations, got {list(sigmas)}")
+        self._sigmas = sigmas
+
+    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+        logits, pivot = (exposed[name] for name in self.requires)
+        distance = discrepancy(standardised(logits), pivot, self._sigmas).clamp_min(FLOOR).sqrt()
+        return Terms(of_pivot.no_networks(distance), distance, distance.detach())
+
+
+def discrepancy(x: Tensor, y: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """() sum_s MMD^2 of x (B, D) and y (B, E)."""
+    apart_x, apart_y = of_pivot.squared_distances(x), of_pivot.squared_distances(y)
+    each = [of_pivot.centred(_kernel(apart_x, sigma)) * _kernel(apart_y, sigma) for sigma in sigmas]
+    return torch.stack(each).mean((1, 2)).sum()
+
+
+def _kernel(squared_distances: Tensor, sigma: float) -> Tensor:
+    return torch.exp(-squared_distances / (2 * sigma**2))
+
+
+def standardised(x: Tensor) -> Tensor:
+    """x (B, D) with mean 0 and deviation 1 in the batch; what never varies stays 0."""
+    x = x - x.mean(0)
+    return x / (x.square().mean(0) + FLOOR).sqrt()
