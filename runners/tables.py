@@ -87,7 +87,7 @@ def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
 def in_nats(metric: str) -> bool:
     """Whether the metric is information: what begins with `mi`, `rate` or `total_correlation` or ends in `_nats`, less bits."""
     told = metric.startswith(("mi_", "rate_", "total_correlation_")) or metric in ("mi", "rate", "total_correlation")
-    return (told or metric.endswith("_nats")) and not metric.endswith(("_bits", "_shrinkage"))
+    return (told or metric.endswith("_nats")) and not metric.endswith(("_bits", "_shrinkage", "_floored"))
 
 
 def shown(value: float | str | None) -> str:

@@ -86,6 +86,9 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
     found = RepresentationCorrelation()(subject, lambda name, figure: None)
     assert found["total_correlation"] == pytest.approx(of_normal(images.log().flatten(1)).nats)
     assert found["total_correlation_per_dimension"] == found["total_correlation"] / 4
+    assert found["total_correlation_floored"] == 0
+    images[:8] = 0
+    assert RepresentationCorrelation()(subject, lambda name, figure: None)["total_correlation_floored"] == 0.01
     with pytest.raises(ValueError, match=r"^total_correlation must be false for .*model\.activation=Softplus"):
         RepresentationCorrelation().check(Given(), images * 0)
     with pytest.raises(ValueError, match=r"^heat_maps must be 0 for a model whose noise has no rate by place, got 3"):

@@ -367,6 +367,7 @@ def test_the_launcher_trains_every_regulariser_by_its_name(arguments: list[str],
     [
         ["dataset=cluttered_mnist", "dataset.canvas=32", "dataset.number=2", "model=all_cnn_96", "model.channels=[4]"],
         ["dataset=cifar10_images", "dataset.whiten=false", "model=all_cnn_32", "model.filter_percentage=0.02"],
+        ["dataset=occluded_cifar10", "model=all_cnn_32", "model.filter_percentage=0.02"],
     ],
 )
 def test_the_launcher_trains_on_every_kind_of_images_and_a_longer_run_goes_on(
