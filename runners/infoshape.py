@@ -1,10 +1,7 @@
-"""InfoShape: encoders whose codes are to keep a label and to hide what else they are made of.
-
-R copies, B batch, N rows.
-"""
+"""InfoShape: encoders whose codes are to keep a label and to hide what else they are made of."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,26 +12,25 @@ from torch.optim import Optimizer
 
 from datasets.images import Labelled
 from datasets.interfaces import Joint
-from models.mlp_classifier import MLPClassifier
 from models.noise import Noise
-from models.noise_layers import Noiseless
 from regularizers.base import Penalty
 from regularizers.privacy_utility import PrivacyUtility
 from runners import limits
 from runners.batches import RowBatches
-from runners.classifier_reading import sampled
-from runners.classify import Classify
+from runners.code_pairs import CodePairs, encode, one_hot
 from runners.devices import device_named
 from runners.ensemble import Ensemble, Weights
 from runners.flat_parameters import elementwise
+from runners.fresh_classifier import FreshClassifier
 from runners.fresh_estimates import FreshEstimates
 from runners.loop import Cadence, Loop
 from runners.player import Player
 from runners.randomness import generator, stream
 from runners.readings import spread, together
-from runners.records import InMemory, Outcome, Record
-from runners.regularisation import Regularisation, Rows, held_out
+from runners.records import Outcome, Record
+from runners.regularisation import Regularisation, Rows
 from runners.schedule import Schedule
+from runners.shaping import Shaping, exposed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +42,8 @@ class InfoShape:
     resolution allows, which longer codes cannot undo. Critics alone are trained for `warm_up` steps, and after each later step
     of the encoder they take theirs. Each copy has `train_rows` rows of its own, and is tested on `test_rows` others.
 
-    In the end fresh critics read both informations on fresh pairs (`estimates`), and fresh classifiers of `classifier_width`
-    hidden units, trained on the codes of the training rows for `classifier_steps` steps, give the cross-entropy of test rows
-    in nats: of the codes, of those that the encoder gave before its first step, and of the inputs themselves.
+    In the end fresh critics read both informations on fresh pairs (`estimates`), and a fresh `classifier` of the training rows
+    is tested on the test rows: by their codes, by those that the encoder gave before its first step, and by themselves.
 
     Raises ValueError for whatever is wrong with the settings.
     """
@@ -58,16 +53,13 @@ class InfoShape:
     regularizer: Callable[[Rows], Penalty] | None
     optimizer: Callable[[list[Tensor]], Optimizer]
     estimates: FreshEstimates
+    classifier: FreshClassifier
     noise: float
     train_rows: int
     test_rows: int
     warm_up: int
     steps: int
     batch_size: int
-    classifier_width: int
-    classifier_steps: int
-    classifier_batch_size: int
-    classifier_optimizer: Callable[[list[Any]], Optimizer]
     log_every: int
     eval_every: int
     checkpoint_every: int
@@ -90,7 +82,6 @@ class InfoShape:
             name = getattr(kind, "__name__", "none")
             raise ValueError(f"regularizer must weigh privacy against utility, got {name}; use regularizer=privacy_utility")
         limits.at_least(self, train_rows=4, test_rows=4, warm_up=0, batch_size=2, replicates=1)
-        limits.at_least(self, classifier_width=1, classifier_steps=1, classifier_batch_size=2)
         if not 0 < self.noise < math.inf:
             raise ValueError(f"noise must be above 0, or codes tell of their inputs without end, got {self.noise}")
         _ = self.cadence
@@ -117,7 +108,7 @@ class InfoShape:
 
         return run
 
-    def task(self, device: torch.device) -> "Shaping":
+    def task(self, device: torch.device) -> Shaping:
         """The encoders with their critics before the first step.
 
         Raises ValueError for whatever is wrong with the settings or the data.
@@ -160,7 +151,7 @@ class InfoShape:
             average=0.0,
         )
 
-    def _metrics(self, task: "Shaping", device: torch.device) -> dict[str, Any]:
+    def _metrics(self, task: Shaping, device: torch.device) -> dict[str, Any]:
         found = together([self._tested(task, copy, device) for copy in range(self.replicates)])
         if self.replicates == 1:
             return found | {"stderr_of": "subsamples"}
@@ -171,7 +162,7 @@ class InfoShape:
             | {"stderr_of": "replicates"}
         )
 
-    def _tested(self, task: "Shaping", copy: int, device: torch.device) -> dict[str, float]:
+    def _tested(self, task: Shaping, copy: int, device: torch.device) -> dict[str, float]:
         """What fresh critics and classifiers find out about the codes of a copy."""
         found = dict[str, float]()
         for name, of_input in (("label", False), ("input", True)):
@@ -185,178 +176,11 @@ class InfoShape:
             found |= self._classified(task, copy, partial(encode, encoder, source=source), suffix)
         return found | self._classified(task, copy, lambda x: x, "_raw")
 
-    def _classified(self, task: "Shaping", copy: int, released: Callable[[Tensor], Tensor], suffix: str) -> dict[str, float]:
-        """Cross-entropy and error of a fresh classifier on the test rows of a copy."""
+    def _classified(self, task: Shaping, copy: int, released: Callable[[Tensor], Tensor], suffix: str) -> dict[str, float]:
+        """What a fresh classifier makes of the test rows of a copy."""
         train, test = (Labelled(released(x), y.argmax(1)) for x, y in (task.training(copy), task.test[copy]))
-        classify = Classify(
-            dataset=Released(train, test, self.dataset.dim_y),
-            model=partial(
-                MLPClassifier,
-                hidden=[],
-                bottleneck=self.classifier_width,
-                activation="ReLU",
-                additive=0.0,
-                propagated=0,
-                noise=Noiseless,
-            ),
-            regularizer=None,
-            optimizer=self.classifier_optimizer,
-            label_smoothing=0.0,
-            confidence_penalty=0.0,
-            steps=self.classifier_steps,
-            batch_size=self.classifier_batch_size,
-            average=0.0,
-            warmup=0,
-            drops=[self.classifier_steps // 2, self.classifier_steps // 4 * 3] if self.classifier_steps > 3 else [],
-            drop=0.3,
-            weights="last",
-            samples=0,
-            log_every=self.classifier_steps,
-            eval_every=self.classifier_steps,
-            checkpoint_every=self.classifier_steps,
-            checkpoint_seconds=None,
-            seed=stream(self.seed, copy, "classifier"),
-            replicates=1,
-            device=self.device,
-            precision="fp32",
-            compile=False,
-        )
-        classification = classify.task(train.images.device)
-        Loop(classification, classify.cadence, InMemory()).run()
-        metrics = classification.read()
-        return {f"{name}{suffix}": metrics[name] for name in ("cross_entropy", "error")}
-
-
-class Shaping:
-    """A Task: critics learn for `warm_up` steps, then encoders descend their difference once before the critics' next steps."""
-
-    def __init__(
-        self,
-        batches: RowBatches,
-        encoders: Player,
-        regularisation: Regularisation,
-        test: Sequence[tuple[Tensor, Tensor]],
-        warm_up: int,
-        seed: int,
-    ) -> None:
-        self._batches, self._encoders, self._regularisation = batches, encoders, regularisation
-        self.test, self._warm_up, self._seed, self._steps = test, warm_up, seed, 0
-        self.first = encoders.networks.weights()
-        """Those of the encoders before the first step."""
-
-    def step(self) -> Mapping[str, Tensor]:
-        x, y = self._batches.draw()
-        terms = self._regularisation.terms(exposed(x, y, self._encoders(x)))
-        if self._steps >= self._warm_up:
-            self._encoders.follow(self._encoders.networks.gradient(terms.penalty))
-        self._steps += 1
-        self._regularisation.fit(self._fresh)
-        return {"loss": terms.value}
-
-    def evaluate(self, step: int) -> dict[str, Any]:
-        """What the critics in training read of the test rows."""
-        return together([self._read(copy, step) for copy in range(len(self.test))])
-
-    def finished(self) -> bool:
-        return False
-
-    def encoder(self, copy: int, weights: Weights | None = None) -> nn.Module:
-        """That of a copy, as it is or with these weights; the next call overwrites it."""
-        return self._encoders.networks.copy(copy, weights)
-
-    def training(self, copy: int) -> tuple[Tensor, Tensor]:
-        """The training rows of a copy."""
-        return self._batches.look(copy)
-
-    def state(self) -> dict[str, Any]:
-        return {**{name: part.state() for name, part in self._parts.items()}, "steps": self._steps}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        self._steps = state["steps"]
-        for name, part in self._parts.items():
-            part.load(state[name])
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        return {"batches": self._batches, "encoders": self._encoders, "regularisation": self._regularisation}
-
-    def _fresh(self) -> Rows:
-        x, y = self._batches.draw()
-        return exposed(x, y, self._encoders(x))
-
-    def _read(self, copy: int, step: int) -> dict[str, float]:
-        x, y = self.test[copy]
-        z = encode(self.encoder(copy), x, generator(x.device, self._seed, copy, "validation", step))
-        penalty = self._regularisation.penalty(copy)
-        assert isinstance(penalty, PrivacyUtility), "checked by the runner's constructor"
-        return {"mi_label": held_out(penalty.utility, y, z), "mi_input": held_out(penalty.privacy, x, z)}
-
-
-@dataclass(frozen=True, eq=False)
-class CodePairs:
-    """A Joint: fresh inputs, or their labels, against the codes that an encoder gives them."""
-
-    base: Joint
-    encoder: nn.Module
-    of_input: bool
-    rows: int
-    device: torch.device
-    mutual_information: float | None = None
-
-    @property
-    def dim_x(self) -> int:
-        return self.base.dim_x if self.of_input else self.base.dim_y
-
-    @property
-    def dim_y(self) -> int:
-        return self.sample(2, torch.Generator(self.device))[1].shape[1]
-
-    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x) and y (size, dim_y)."""
-        x, y = self.base.sample(size, generator)
-        return x if self.of_input else y, encode(self.encoder, x, generator)
-
-    def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """As many pairs as there are test rows, for what trains no critic."""
-        return self.sample(self.rows, generator)
-
-
-@dataclass(frozen=True, eq=False)
-class Released:
-    """Classified: rows as a classifier is given them, training and test ones."""
-
-    train_images: Labelled
-    test_images: Labelled
-    classes: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.train_images.images.shape[1:])
-
-    @property
-    def validation_images(self) -> Labelled:
-        return Labelled(*(part[:0] for part in self.train_images))
-
-    def seen(self, images: Tensor, generator: object) -> Tensor:
-        return images
-
-
-@torch.no_grad()
-def encode(encoder: nn.Module, x: Tensor, source: torch.Generator) -> Tensor:
-    """Codes (N, D) of x (N, dim_x), with their noise."""
-    sampled(encoder.eval(), source)
-    return encoder(x)
-
-
-def exposed(x: Tensor, y: Tensor, z: Tensor) -> Rows:
-    """What the penalty asks for."""
-    return {"input": x, "label": y, "representation": z}
-
-
-def one_hot(joint: Joint) -> bool:
-    """Whether y has one 1 in a row, and else zeros."""
-    _, y = joint.sample(64, torch.Generator().manual_seed(0))
-    return bool(y.shape[1] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+        found = self.classifier.test(train, test, self.dataset.dim_y, stream(self.seed, copy, "classifier"))
+        return {f"{name}{suffix}": value for name, value in found.items()}
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """The information plane, drawn from the lines of a run."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, takewhile
 from typing import Any
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import FuncNorm
@@ -26,11 +28,8 @@ def plane(lines: Lines, suffix: str) -> Figure:
 
     Small points are the copies of the last epoch.
     """
-    import numpy as np
-
     figure, axes = plots.blank("I(X;T) in nats", "I(Y;T) in nats")
-    depth = sum(name.startswith("mi_input_") and name.endswith(f"{suffix}_stderr") for name in lines[0])
-    layers = [layer for layer in range(1, depth + 1) if f"mi_input_{layer}{suffix}" in lines[0]]
+    layers = [*takewhile(lambda layer: f"mi_input_{layer}{suffix}" in lines[0], count(1))]
     colours = ScalarMappable(FuncNorm((np.log1p, np.expm1), 0, max(1, lines[-1]["epoch"])), colormaps["plasma"])
     for line in lines:
         x, y = ([line[f"mi_{name}_{layer}{suffix}"] for layer in layers] for name in ("input", "label"))

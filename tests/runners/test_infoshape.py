@@ -19,8 +19,10 @@ from models.critics import Concat
 from models.encoders import MLP
 from regularizers.mine_bottleneck import MineBottleneck
 from regularizers.privacy_utility import PrivacyUtility
+from runners.code_pairs import CodePairs, one_hot
+from runners.fresh_classifier import FreshClassifier
 from runners.fresh_estimates import FreshEstimates
-from runners.infoshape import CodePairs, InfoShape, one_hot
+from runners.infoshape import InfoShape
 from runners.records import InMemory
 
 CPU = torch.device("cpu")
@@ -39,20 +41,18 @@ ESTIMATES: dict[str, Any] = {
     "eval_batches": 4,
     "eval_batch_size": 256,
 }
+TEST: dict[str, Any] = {"width": 16, "steps": 30, "batch_size": 64, "optimizer": ADAM}
 SETTINGS: dict[str, Any] = {
     "dataset": TwoClasses(1, 0.99),
     "model": partial(MLP, hidden=[6], outputs=2, activation="Tanh"),
     "optimizer": ADAM,
+    "classifier": FreshClassifier(**TEST),
     "noise": 0.2,
     "train_rows": 400,
     "test_rows": 500,
     "warm_up": 2,
     "steps": 5,
     "batch_size": 64,
-    "classifier_width": 16,
-    "classifier_steps": 30,
-    "classifier_batch_size": 64,
-    "classifier_optimizer": ADAM,
     "log_every": 2,
     "eval_every": 5,
     "checkpoint_every": 100,
@@ -138,8 +138,9 @@ def test_copies_do_not_depend_on_how_many_run_beside_them() -> None:
 
 
 def test_codes_keep_more_of_the_label_than_those_of_the_first_weights() -> None:
-    learning: dict[str, Any] = {"steps": 80, "warm_up": 20, "train_rows": 1000, "classifier_steps": 100, "noise": 0.1}
-    learning |= {"regularizer": penalty(beta=0.0), "optimizer": partial(torch.optim.Adam, lr=3e-2), "eval_every": 80}
+    learning: dict[str, Any] = {"steps": 80, "warm_up": 20, "train_rows": 1000, "noise": 0.1, "eval_every": 80}
+    learning |= {"regularizer": penalty(beta=0.0), "optimizer": partial(torch.optim.Adam, lr=3e-2)}
+    learning |= {"classifier": FreshClassifier(**{**TEST, "steps": 100})}
     found = infoshape(**learning).prepare()(InMemory()).metrics
     assert found["cross_entropy"] < found["cross_entropy_random"] - 0.05
     assert found["cross_entropy_raw"] < found["cross_entropy_random"] - 0.05
@@ -202,7 +203,7 @@ def test_a_label_must_be_there_to_be_kept() -> None:
 
 def test_the_launcher_tests_the_codes(command: Command) -> None:
     few = ["runner.train_rows=64", "runner.test_rows=32", "runner.steps=4", "runner.warm_up=1", "runner.batch_size=16"]
-    few += ["runner.classifier_steps=4", "runner.classifier_batch_size=16", "runner.estimates.steps=3"]
+    few += ["runner.classifier.steps=4", "runner.classifier.batch_size=16", "runner.estimates.steps=3"]
     few += ["runner.estimates.batch_size=16", "runner.estimates.eval_batches=2", "runner.estimates.eval_batch_size=16"]
     chosen = ["experiment=infoshape", "runner=infoshape", "critic=concat", "critic.hidden=[8]", "critic.negatives=1"]
     ended = command(*chosen, *few, "dataset=two_classes", "dataset.dim=2", "name=a")
