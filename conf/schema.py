@@ -65,7 +65,7 @@ def validate(cfg: DictConfig) -> None:
     if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
         raise ConfigError(
             f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be regularised, got "
-            f"{cfg.regularizer._target_}; use runner=classify or gan"
+            f"{cfg.regularizer._target_}; use runner=classify, gan or invariant"
         )
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
     if unknown := [str(key) for key in cfg if key not in root and key not in groups]:
