@@ -35,7 +35,7 @@ def _hdf5(path: str) -> pd.DataFrame:
     with h5py.File(path) as file:
         if KEY not in file:
             raise ValueError(f"it must hold a table {KEY}, got {', '.join(file) or 'nothing'}; {REWRITE}")
-        group = file[KEY]
+        group: Any = file[KEY]
         return _records(group["table"][:]) if "table" in group else _blocks(group)
 
 
