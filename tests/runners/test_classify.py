@@ -179,7 +179,7 @@ def test_half_precision_leaves_rates_and_losses_whole() -> None:
     for _ in range(3):
         told = task.step()
         assert {each.dtype for each in told.values()} == {torch.float32}
-    assert all(each.isfinite().all() for each in told.values())
+        assert all(each.isfinite().all() for each in told.values())
     whole = classify(**KINDS["dropout"]).task(CPU).step()
     torch.testing.assert_close(classify(precision="bf16", **KINDS["dropout"]).task(CPU).step(), whole, rtol=0.03, atol=0)
 
