@@ -23,15 +23,16 @@ CHOICES = re.compile(r"^runtime:\n(?: .*\n)+", re.MULTILINE)
 
 
 def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds, failure), and swept keys.
+    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds, error), and the swept keys.
 
-    The settings are what any of the runs has overridden. A run over several levels has a row for each, and `level` is one of
-    the keys then.
+    What failed is said in the column error, or failure where there is a metric of that name. The settings are what any of the
+    runs has overridden. A run over several levels has a row for each, and `level` is one of the keys then.
     """
     given = [(run, _given(run.overrides, REPEATS)) for run in runs]
     keys = list(dict.fromkeys(key for _, settings in given for key in settings))
     frame = pd.DataFrame([row for run, settings in given for row in _rows(run, _settings(run.path, settings, keys))])
-    frame["failure"] = frame.pop("failure")  # last also where the first run has no metrics
+    failures = frame.pop("failure")
+    frame["failure" if "error" in frame else "error"] = failures
     keys += ["level"] if "level" in frame else []
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
 

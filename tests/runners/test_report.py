@@ -38,7 +38,7 @@ def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: 
     assert ended.out.startswith("4 of 5 runs completed")
     rows = pd.read_csv(SWEEP / "summary.csv")
     assert sorted(rows["status"]) == ["completed"] * 4 + ["failed"]
-    assert "stopped being finite" in rows.set_index("status")["failure"]["failed"]
+    assert "stopped being finite" in rows.set_index("status")["error"]["failed"]
     assert {path: path.read_bytes() for path in before} == before, "nothing is trained or written again"
     table = (SWEEP / "summary.md").read_text()
     for truth in (1, 2):

@@ -35,8 +35,8 @@ def test_every_expected_job_has_a_row_with_its_overrides_and_how_it_ended(leave:
     ends = {"done": "completed", "raised": "failed", "killed": "failed", "alive": "running", "never": "missing"}
     assert {name: row["status"] for name, row in rows.items()} == ends
     assert rows["never"]["overrides"] == "estimator=never 'critic.hidden=[8]'"
-    assert rows["raised"]["failure"] == "mi stopped being finite\nat step 3"
-    assert str(rows["killed"]["failure"]).endswith("or its machine went down; the same command goes on from its checkpoint")
+    assert rows["raised"]["error"] == "mi stopped being finite\nat step 3"
+    assert str(rows["killed"]["error"]).endswith("or its machine went down; the same command goes on from its checkpoint")
     assert (rows["done"]["mi"], rows["done"]["seconds"]) == (1.5, 1.5)
     assert summary.line == f"1 of 5 runs completed, 2 failed, 1 missing, 1 running; {tmp_path / 'summary.csv'}"
     assert {run.path.name: run.status for run in summary.unfinished} == {key: ends[key] for key in ends if key != "done"}
@@ -61,7 +61,7 @@ def test_a_result_that_cannot_be_read_is_a_failed_row_among_the_others(text: str
     assert report.summarise(tmp_path).line.startswith("1 of 2 runs completed, 1 failed")
     torn = pd.read_csv(tmp_path / "summary.csv").to_dict("records")[1]
     assert (torn["overrides"], torn["seed"]) == ("seed=2", 2)
-    assert "is not the result of a run" in torn["failure"]
+    assert "is not the result of a run" in torn["error"]
 
 
 def test_a_sweep_of_which_nothing_is_completed_has_its_table_and_says_so(tmp_path: Path) -> None:
