@@ -101,6 +101,21 @@ class InvarianceReader:
         stderr = {f"{name}_stderr": value for name, value in errors.items() if name != "mi_p_value"}
         return means | stderr | found | said | before | {"warnings": [*self.warnings]}
 
+    def table(self, copies: Sequence[Copy]) -> dict[str, Tensor]:
+        """Columns of all test rows of all copies: copy, place in the table, label, pivots, weight, logits, and log-odds against
+        the background."""
+        parts = []
+        for index, (found, *_) in enumerate(copies):
+            named = dict(zip((pivot.name for pivot in self.described.pivots), found.pivots.T, strict=True))
+            alone = found.logits.shape[1] == 1
+            logits = ["logit"] if alone else [f"logit_{name}" for name in self.described.classes[1:]]
+            columns = {"label": found.labels, **named, "weight": found.weights}
+            columns |= {**dict(zip(logits, found.logits.T, strict=True)), "score": -found.log_odds(self.background)}
+            ahead = {"copy": torch.full((len(found.labels),), index)}
+            ahead |= {} if self.feed.places is None else {"row": self.feed.places(index)}
+            parts.append(ahead | {name: torch.from_numpy(values.copy()) for name, values in columns.items()})
+        return {name: torch.cat([columns[name] for columns in parts]) for name in parts[0]}
+
     @torch.no_grad()
     def predictions(self, module: nn.Module, copy: int, split: Held, step: int) -> tuple[Predictions, LabelledRows]:
         """What a classifier made of held-out rows, and these."""

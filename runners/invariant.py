@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -123,7 +124,7 @@ class Invariant:
             copies = task.reader.test(networks, task.regularisation)
             metrics = task.reader.metrics(copies, task.before)
             record.write(trained.steps, "test", {name: each for name, each in metrics.items() if isinstance(each, float)})
-            record.rows("predictions", self._predicted(task, copies))
+            record.rows("predictions", task.reader.table(copies))
             self._draw(task, copies[0], record, trained.steps)
             return Outcome(metrics, metrics["auc"], sentence(metrics), trained.steps, trained.seconds)
 
@@ -211,8 +212,8 @@ class Invariant:
             module = classifiers.networks.copy(copy).eval()
             return exposed(module(looked.x).float(), code.of(copy, looked.pivots), looked.pivots)
 
-        ensemble = lambda build: self._ensemble(build, "critic", device, 0.0)  # noqa: E731
-        made = Regularisation(self.regularizer, rows, ensemble, self.steps, self.pretrain)
+        critics = partial(self._ensemble, name="critic", device=device, average=0.0)
+        made = Regularisation(self.regularizer, rows, critics, self.steps, self.pretrain)
         batch = {name: each[: self.batch_size].expand(self.replicates, -1, -1) for name, each in rows(0).items()}
         made.check(batch)
         return made
@@ -227,24 +228,6 @@ class Invariant:
             compiled=self.compile,
             average=average,
         )
-
-    def _predicted(self, task: Invariance, copies: list[Copy]) -> dict[str, Tensor]:
-        """Columns of a table of every copy's test rows: where they stand, label, pivots, weight, logits, log-odds of signal."""
-        parts = []
-        for index, copy in enumerate(copies):
-            found, places = copy.predictions, task.reader.feed.places
-            columns = {"copy": torch.full((len(found.labels),), index)}
-            columns |= {} if places is None else {"row": places(index)}
-            columns["label"] = torch.from_numpy(found.labels)
-            columns |= {
-                pivot.name: torch.from_numpy(each) for pivot, each in zip(self.dataset.pivots, found.pivots.T, strict=True)
-            }
-            columns["weight"] = torch.from_numpy(found.weights)
-            names = ["logit"] if found.logits.shape[1] == 1 else [f"logit_{name}" for name in self.dataset.classes[1:]]
-            columns |= {name: torch.from_numpy(each) for name, each in zip(names, found.logits.T, strict=True)}
-            columns["score"] = torch.from_numpy(-found.log_odds(self.background))
-            parts.append(columns)
-        return {name: torch.cat([columns[name] for columns in parts]) for name in parts[0]}
 
     def _draw(self, task: Invariance, copy: Copy, record: Record, step: int) -> None:
         """The figures of the first copy."""

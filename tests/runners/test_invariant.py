@@ -32,7 +32,6 @@ from regularizers.minmax import Minmax
 from regularizers.mmd import MMD
 from runners.invariant import Invariant
 from runners.pivot_code import PivotCode
-from runners.records import InMemory
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
@@ -85,7 +84,12 @@ def invariant(**changes: Any) -> Invariant:
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
-    return invariant(**changes).prepare()(InMemory()).metrics
+    """Those of result.json after all steps, without figures, which take longer than the rest."""
+    runner = invariant(**changes)
+    task = runner.task(CPU)
+    for _ in range(runner.steps):
+        task.step()
+    return task.reader.metrics(task.reader.test(task.classifiers.networks, task.regularisation), task.before)
 
 
 def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
@@ -360,7 +364,7 @@ def few(*arguments: str) -> list[str]:
     return [*(each for each in FEW if each.partition("=")[0].partition(".")[0] not in chosen), *arguments]
 
 
-@pytest.mark.parametrize("regularizer", ["none", "kl_update", "adversary"])
+@pytest.mark.parametrize("regularizer", ["none", "adversary"])
 def test_the_launcher_trains_by_the_names_of_regularisers(regularizer: str, command: Command) -> None:
     ended = command(*few(f"regularizer={regularizer}", "name=a"))
     assert ended.code == 0, ended.err
@@ -368,7 +372,6 @@ def test_the_launcher_trains_by_the_names_of_regularisers(regularizer: str, comm
     result = json.loads(Path("outputs/runs/a/result.json").read_text())
     read = result["metrics"]
     assert result["score"] == read["auc"]
-    assert ("mi_critic" in read) == (regularizer == "kl_update")
     assert ("adversary_loss" in read) == (regularizer == "adversary")
     figures = {path.stem for path in Path("outputs/runs/a/figures").iterdir()}
     assert figures == {"roc", "significance", "scores", "sculpting", "decision"}
@@ -388,8 +391,8 @@ def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(
     np.testing.assert_allclose(left["pivot"], expected, rtol=1e-5)
     assert np.array_equal(left["label"], (frame["_label"] == "signal").to_numpy()[left["row"]])
     read = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
-    for copy, value in enumerate(read["accuracy_replicates"]):
-        mine = left.query(f"copy == {copy}")
+    assert {"mi", "mi_critic", "mi_p_value", "mi_label"} <= {*read}
+    for value, (_, mine) in zip(read["accuracy_replicates"], left.groupby("copy"), strict=True):
         assert np.mean((mine["logit"].to_numpy() > 0) == mine["label"].to_numpy()) == pytest.approx(value)
 
 
