@@ -55,9 +55,7 @@ class Encoding(ABC):
         if not isinstance(self.dataset, Views):
             name = type(self.dataset).__name__
             raise ValueError(f"dataset must be one of labelled views, got {name}; use dataset=mnist_halves")
-        if not callable(self.model):
-            name = "none" if self.model is None else type(self.model).__name__
-            raise ValueError(f"model must be an encoder, got {name}; use model=mlp")
+        limits.encoders(self.model)
         limits.at_least(self, batch_size=2, replicates=1, neighbours=1, condition_rows=1)
         limits.decay(self.average)
         _ = self.cadence

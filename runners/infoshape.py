@@ -74,9 +74,7 @@ class InfoShape:
         if not isinstance(self.dataset, Joint) or not one_hot(self.dataset):
             name = type(self.dataset).__name__
             raise ValueError(f"dataset must be one of inputs and one-hot labels, got {name}; use dataset=two_classes")
-        if not callable(self.model):
-            name = "none" if self.model is None else type(self.model).__name__
-            raise ValueError(f"model must be an encoder, got {name}; use model=mlp")
+        limits.encoders(self.model)
         kind = getattr(self.regularizer, "func", self.regularizer)
         if kind is not PrivacyUtility:
             name = getattr(kind, "__name__", "none")

@@ -1,5 +1,7 @@
 """Limits of settings that several runners have."""
 
+import inspect
+
 
 def at_least(settings: object, /, **least: int) -> None:
     """Raise ValueError where the setting of a name is below the number given for it."""
@@ -19,3 +21,15 @@ def decay(average: float) -> None:
     """Raise ValueError unless `average` is the decay of a moving average."""
     if not 0 <= average < 1:
         raise ValueError(f"average must be the decay of a moving average, 0 (none) or more and below 1, got {average}")
+
+
+def encoders(model: object) -> None:
+    """Raise ValueError unless `model` makes an encoder of a number of inputs and needs nothing else."""
+    try:
+        if callable(model):
+            inspect.signature(model).bind(1)
+            return
+    except TypeError:
+        pass
+    name = "none" if model is None else getattr(model, "func", type(model)).__name__
+    raise ValueError(f"model must be an encoder, got {name}; use model=mlp")

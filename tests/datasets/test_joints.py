@@ -15,10 +15,10 @@ CONFIGURATIONS = Path(__file__).parents[2] / "conf"
 
 
 def samples_pairs(path: Path) -> bool:
-    """Tables have no sample(), and modes, whose samples are no pairs, have held-out ones beside them."""
+    """Tables have no sample(); modes, whose samples are no pairs, have held-out ones beside them, and labelled rows pivots."""
     target = get_object(OmegaConf.load(path)._target_)
     owner = getattr(target, "__self__", target)
-    return hasattr(owner, "sample") and not hasattr(owner, "held_out")
+    return hasattr(owner, "sample") and not (hasattr(owner, "held_out") or hasattr(owner, "pivots"))
 
 
 NAMES = sorted(path.stem for path in (CONFIGURATIONS / "dataset").glob("*.yaml") if samples_pairs(path))

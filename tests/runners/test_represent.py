@@ -45,7 +45,7 @@ Command = Callable[..., Any]
 MODELS = [
     path
     for path in sorted((CONFIGURATIONS / "model").glob("*.yaml"))
-    if re.match(r"_target_: models\.(?!adv)", path.read_text())
+    if re.match(r"_target_: models\.(encoders|realnvp)\.", path.read_text())
 ]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
 FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, least_scale=1e-7, deviation=1e-2)
