@@ -119,7 +119,7 @@ def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequ
     """A Markdown table: the swept keys, the kind where kinds differ, the truth where there is one, what stands beside,
     mean ± sd over runs, bits, runs.
 
-    A setting with one run has its standard error for the sd, and only a metric in nats has bits.
+    A setting with one run has its standard error for the sd if the run states one, and only a metric in nats has bits.
     """
     kinds = ["kind"] if len({*means["kind"]}) > 1 else []
     truth = ["truth"] if len(means["truth"].dropna()) else []
@@ -127,10 +127,13 @@ def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequ
     columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
-        spread = f"{row['sd']:.3f}" if row["runs"] > 1 else f"{row['stderr']:.3f} (standard error)"
+        spread = f" ± {row['sd']:.3f}" if row["runs"] > 1 else f" ± {row['stderr']:.3f} (standard error)"
         cells = {key: tables.shown(row[key]) for key in [*keys, *kinds]} | {name: _decimals(row[name]) for name in beside}
         cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
-        cells |= {"mean ± sd": f"{row['mean']:.3f} ± {spread}", "bits": f"{row['mean'] / math.log(2):.3f}"}
+        cells |= {
+            "mean ± sd": f"{row['mean']:.3f}" + ("" if pd.isna(row["stderr"]) else spread),
+            "bits": f"{row['mean'] / math.log(2):.3f}",
+        }
         cells["runs"] = str(row["runs"])
         lines.append(_line([cells[column] for column in columns]))
     return "\n".join(lines) + "\n"

@@ -73,7 +73,14 @@ def test_means_and_errors_over_seeds_and_replicates_are_those_of_numpy(leave: Le
 
 def test_a_single_run_has_the_error_that_it_states(sweep: Sweep, tmp_path: Path) -> None:
     sweep({BETA: [0, 1]}, lambda beta: 1.0 - beta)
-    assert Results.of([tmp_path]).means["stderr"].tolist() == [0.25, 0.25]
+    results = Results.of([tmp_path])
+    assert results.means["stderr"].tolist() == [0.25, 0.25]
+    assert "| 1.000 ± 0.250 (standard error) |" in results.table()
+
+
+def test_a_single_run_that_states_no_error_has_none(leave: Leave, tmp_path: Path) -> None:
+    leave("0", [f"{BETA}=1"], metrics={"mi": 1.0, "rate": 3.0})
+    assert "| 3.000 | 4.328 | 1 |" in Results.of([tmp_path], "rate").table()
 
 
 def test_what_stands_beside_is_the_mean_of_its_setting_also_where_a_run_has_no_such_key(leave: Leave, tmp_path: Path) -> None:
