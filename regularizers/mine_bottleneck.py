@@ -13,10 +13,11 @@ from regularizers.base import Penalty, Terms, required
 
 @final
 class MineBottleneck(Penalty):
-    """I(X; Z) of inputs and representations, `beta` times: the critic climbs it, the encoder descends it.
+    """max(0, I(X; Z)) of inputs and representations, `beta` times: the critic climbs I, the encoder descends it.
 
     Any noise in the encoder will do, of a known density or not; without noise the information is infinite. By an estimator that
-    is a lower bound the encoder may learn what the critic cannot see, so the critic must keep up.
+    is a lower bound the encoder may learn what the critic cannot see, so the critic must keep up. Below 0 a bound says nothing,
+    and has no end: the encoder is not led there.
 
     Belghazi et al. 2018, section 5.3, https://arxiv.org/abs/1801.04062
 
@@ -44,4 +45,4 @@ class MineBottleneck(Penalty):
         assert self.measurement is not None, "made by the constructor"
         x, z = (exposed[name] for name in self.requires)
         bound = critics.bound(self.measurement, x, z, self.learning)
-        return Terms(bound.fit, bound.objective, bound.value)
+        return Terms(bound.fit, bound.objective.relu(), bound.value)

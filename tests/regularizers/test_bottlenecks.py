@@ -53,6 +53,19 @@ def test_the_encoder_descends_what_the_critic_climbs() -> None:
     assert (z.grad * z).sum() > 0
 
 
+def test_the_encoder_is_not_led_below_no_information() -> None:
+    """Where the critic takes pairs for strangers a bound is below 0, and could be driven down without end."""
+    seen = rows()
+    z = (-10 * seen["input"]).requires_grad_()
+    terms = mine(seen, critic=InnerProduct)(seen["input"], z)
+    assert terms.value.item() < -10
+    assert terms.penalty.item() == 0
+    terms.penalty.backward()
+    assert z.grad is not None
+    assert not z.grad.any()
+    assert terms.fit.item() == pytest.approx(-terms.value.item())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
