@@ -2,9 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -127,13 +128,9 @@ def markdown(means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequ
     columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
-        spread = f" ± {row['sd']:.3f}" if row["runs"] > 1 else f" ± {row['stderr']:.3f} (standard error)"
         cells = {key: tables.shown(row[key]) for key in [*keys, *kinds]} | {name: _decimals(row[name]) for name in beside}
         cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
-        cells |= {
-            "mean ± sd": f"{row['mean']:.3f}" + ("" if pd.isna(row["stderr"]) else spread),
-            "bits": f"{row['mean'] / math.log(2):.3f}",
-        }
+        cells |= {"mean ± sd": _mean(row), "bits": f"{row['mean'] / math.log(2):.3f}"}
         cells["runs"] = str(row["runs"])
         lines.append(_line([cells[column] for column in columns]))
     return "\n".join(lines) + "\n"
@@ -148,8 +145,19 @@ def failures(unfinished: Sequence[Run]) -> str:
     return "\n".join(["| status | runs | error | the first |", "| --- | --- | --- | --- |", *lines, ""]) if lines else ""
 
 
+def _mean(row: Mapping[Any, Any]) -> str:
+    """The mean and its sd, or what a single run states, with three decimals or two digits of that."""
+    spread, words = (row["sd"], "") if row["runs"] > 1 else (row["stderr"], " (standard error)")
+    if pd.isna(spread):
+        return f"{row['mean']:.3f}"
+    digits = min(6, max(3, 1 - math.floor(math.log10(spread)))) if spread > 0 else 3
+    return f"{row['mean']:.{digits}f} ± {spread:.{digits}f}{words}"
+
+
 def _decimals(value: float) -> str:
-    """Three decimals, or the power of ten of what would show none of its digits."""
+    """Three decimals, or the power of ten of what would show none of its digits; nothing of what is not there."""
+    if pd.isna(value):
+        return ""
     return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
 
 

@@ -83,6 +83,11 @@ def test_a_single_run_that_states_no_error_has_none(leave: Leave, tmp_path: Path
     assert "| 3.000 | 4.328 | 1 |" in Results.of([tmp_path], "rate").table()
 
 
+def test_a_table_shows_two_digits_of_an_error(leave: Leave, tmp_path: Path) -> None:
+    leave("0", [f"{BETA}=1"], metrics={"accuracy": 0.9859, "accuracy_stderr": 0.00118})
+    assert "| 0.9859 ± 0.0012 (standard error) |" in Results.of([tmp_path], "accuracy").table()
+
+
 def test_what_stands_beside_is_the_mean_of_its_setting_also_where_a_run_has_no_such_key(leave: Leave, tmp_path: Path) -> None:
     for index, overrides in enumerate([[], [], ["critic.negatives=null"], ["critic.negatives=16"], ["critic.negatives=16"]]):
         leave(str(index), overrides, metrics={"mi": 1.0, "mi_stderr": 0.1, "mse": float(index), "level": 2.0})
