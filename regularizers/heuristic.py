@@ -1,19 +1,17 @@
 """The non-saturating game: a classifier makes pairs that are none look like pairs."""
 
-from collections.abc import Callable, Mapping
 from typing import final
 
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim import Optimizer
 
-from estimators.base import Estimator, SampleEstimator
-from regularizers import critics, of_pivot
-from regularizers.base import Penalty, Terms
+from estimators.base import Bound
+from models.scores import Scores
+from regularizers.pivot_critic import PivotCritic
 
 
 @final
-class Heuristic(Penalty):
+class Heuristic(PivotCritic):
     """E_M[softplus(-T)], T the log-ratio of the critic: the classifier makes product samples look like joint ones.
 
     It is log 2 where nothing depends on the pivot, and has a gradient also where the critic is sure. Logits that say nothing of
@@ -21,26 +19,8 @@ class Heuristic(Penalty):
 
     Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661
 
-    Raises ValueError for `lam` below 0 and what of_pivot.measurement refuses.
+    Raises ValueError for what PivotCritic refuses.
     """
 
-    def __init__(
-        self,
-        rows: Mapping[str, Tensor],
-        *,
-        estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float,
-        warmup: int,
-        critic_steps: int,
-    ) -> None:
-        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup)
-        self.measurement = of_pivot.measurement(rows, critic, estimator, calibrated=True)
-
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        assert self.measurement is not None, "made by the constructor"
-        x, y = (exposed[name] for name in self.requires)
-        scores, bound = critics.scored(self.measurement, x, y, self.learning)
-        product = critics.log_ratios(self.measurement, scores, x, y).product
-        return Terms(bound.fit, F.softplus(-product).mean(), bound.value)
+    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return F.softplus(-self.log_ratios(scores, x, y).product).mean()

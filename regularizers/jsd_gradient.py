@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from estimators.base import Estimator, SampleEstimator
-from regularizers import critics, of_pivot
-from regularizers.base import Penalty, Terms
+from estimators.base import Bound, Estimator, SampleEstimator
+from models.scores import Scores
+from regularizers import critics
+from regularizers.base import Terms
+from regularizers.pivot_critic import PivotCritic
 
 
 @final
-class JSDGradient(Penalty):
+class JSDGradient(PivotCritic):
     """max(0, I), as in Minmax, of a critic that climbs I - gamma / 2 Omega.
 
     Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score of a pair, trained as a
@@ -22,7 +24,7 @@ class JSDGradient(Penalty):
 
     Roth et al. 2017, https://arxiv.org/abs/1705.09367
 
-    Raises ValueError for `lam` or `gamma` below 0 and what of_pivot.measurement refuses.
+    Raises ValueError for `gamma` below 0 and what PivotCritic refuses.
     """
 
     def __init__(
@@ -37,18 +39,21 @@ class JSDGradient(Penalty):
         critic_steps: int,
         gamma: float,
     ) -> None:
-        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup)
+        super().__init__(
+            rows, estimator=estimator, critic=critic, optimizer=optimizer, lam=lam, warmup=warmup, critic_steps=critic_steps
+        )
         if not gamma >= 0:
             raise ValueError(f"gamma must be 0 or more, got {gamma}")
         self._gamma = gamma
-        self.measurement = of_pivot.measurement(rows, critic, estimator, calibrated=True)
+
+    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+        return bound.objective.relu()
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        assert self.measurement is not None, "made by the constructor"
-        x, y = (exposed[name] for name in self.requires)
-        bound = critics.bound(self.measurement, x, y, self.learning)
-        fit = bound.fit + self._gamma / 2 * self.omega(x, y) if self.learning else bound.fit
-        return Terms(fit, bound.objective.relu(), bound.value)
+        read = super().terms(exposed)
+        if not self.learning:
+            return read
+        return read._replace(fit=read.fit + self._gamma / 2 * self.omega(*(exposed[name] for name in self.requires)))
 
     def omega(self, x: Tensor, y: Tensor) -> Tensor:
         """() of a batch x (B, dim_x), y (B, dim_y)."""
@@ -60,8 +65,7 @@ class JSDGradient(Penalty):
         """(B,) scores of pairs, and the squared length of the gradient of each by its pair."""
 
         def summed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            assert self.measurement is not None, "made by the constructor"
-            scores = self.measurement.scores(x, y).joint
+            scores = self.reader.scores(x, y).joint
             return scores.sum(), scores
 
         gradients, scores = torch.func.grad(summed, argnums=(0, 1), has_aux=True)(x, y)

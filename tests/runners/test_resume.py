@@ -111,7 +111,7 @@ def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_fi
         if (RUNS / name).is_dir():
             status = (read_result(RUNS / name) or {"status": "none"})["status"]
             checkpoint.load(RUNS / name / "checkpoint.pt")
-            assert (status == "completed") == (process.exitcode == 0)
+            assert status == "completed" or process.exitcode != 0  # a kill may strike between the result and the exit
         if process.exitcode == 0:
             assert_same("whole", name)
             number += 1
