@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from datasets import labels
-from datasets.interfaces import Bayes, LabelledRows, Pivot
+from datasets.labelled_rows import Bayes, LabelledRows, Pivot
 from datasets.two_normals import TwoNormals
 
 CLASSES = TwoNormals(means=((0.0, 0.0), (0.0, 1.5)), covariances=(((2.0, 0.5), (0.5, 1.0)), ((1.0, 0.0), (0.0, 1.0))))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Recognised
+from datasets.modes import Recognised
 
 STANDARD_DEVIATIONS = 3
 """Distance from a mode up to which a sample is of high quality; exp(-4.5) of a normal mode's own lie beyond it."""

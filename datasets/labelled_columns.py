@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype
 
 from datasets import columns
-from datasets.interfaces import Pivot
+from datasets.labelled_rows import Pivot
 
 Numbers = NDArray[np.float64]
 Missing = Literal["refuse", "drop", "zero", "median"]

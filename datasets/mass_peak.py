@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datasets import labels
-from datasets.interfaces import LabelledRows, Pivot
+from datasets.labelled_rows import LabelledRows, Pivot
 
 LOW, HIGH, SCALE = 60.0, 300.0, 70.0
 """Ends of the background's masses, and the scale on which they fall."""

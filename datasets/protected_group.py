@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from datasets import labels
-from datasets.interfaces import LabelledRows, Pivot
+from datasets.labelled_rows import LabelledRows, Pivot
 
 SHARES = (0.5, 0.3)
 """Of group B among the refused and among the accepted."""

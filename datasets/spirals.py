@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Recognised
+from datasets.modes import Recognised
 
 STANDARD_DEVIATIONS = 3
 """Distance from an arm up to which a sample is of high quality."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from datasets import frames
-from datasets.interfaces import LabelledRows, LabelledSplits, Pivot
 from datasets.labelled_columns import Missing, Schema
+from datasets.labelled_rows import LabelledRows, LabelledSplits, Pivot
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from datasets import quadrature
-from datasets.interfaces import Bayes
+from datasets.labelled_rows import Bayes
 
 REACH, WIDTH = 9.0, 0.25
 """Of the grid: standard deviations on each side, and a panel's width. The edge between the classes costs 1e-5 of accuracy."""

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Joint, Modes, Views
+from datasets.interfaces import Joint, Views
+from datasets.modes import Modes
 from runners.errors import RunFailed
 from runners.randomness import generator
 

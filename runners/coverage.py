@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Modes, Recognised
+from datasets.modes import Modes, Recognised
 
 BINS = 50
 """In each direction of the plane, over the range of the data."""

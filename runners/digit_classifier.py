@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from datasets import stacked_mnist
 from datasets.images import Images, Labelled
-from datasets.interfaces import Recognised
+from datasets.modes import Recognised
 from models.lenet import LeNet
 from runners import checkpoint
 from runners.batches import RowBatches

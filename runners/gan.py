@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from datasets.interfaces import Modes
+from datasets.modes import Modes
 from models.adversaries import Adversaries, Generation, Inference
 from regularizers.base import Penalty
 from runners import limits

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Modes, Recognised
+from datasets.modes import Modes, Recognised
 from models.adversaries import Generation, Inference
 from runners.codes import Codes
 from runners.coverage import Coverage

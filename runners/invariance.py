@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.interfaces import LabelledRows
+from datasets.labelled_rows import LabelledRows
 from runners.invariance_reading import InvarianceReader, exposed
 from runners.label_loss import cross_entropy
 from runners.labelled_feeds import LabelledFeed

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from datasets.interfaces import Described, Pivot
+from datasets.labelled_rows import Described, Pivot
 from runners import plots, ranking, sculpting
 from runners.predictions import Numbers, Predictions
 from runners.significance import Curve

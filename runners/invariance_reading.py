@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datasets.interfaces import Bayes, Described, LabelledRows
+from datasets.labelled_rows import Bayes, Described, LabelledRows
 from runners import dependence, parity, permutation, ranking, sculpting
 from runners.batch_norms import estimate_anew
 from runners.ensemble import Ensemble

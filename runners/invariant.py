@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.optim import Optimizer
 
-from datasets.interfaces import LabelledPopulation, LabelledTable
+from datasets.labelled_rows import LabelledPopulation, LabelledTable
 from models.classifiers import Classifier
 from models.standardised import Standardised
 from regularizers.base import Penalty

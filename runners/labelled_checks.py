@@ -6,7 +6,7 @@ N rows.
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Described, LabelledRows
+from datasets.labelled_rows import Described, LabelledRows
 
 SAME = 1e-4
 """Deviations that a feature is at most from a pivot, or from its negative, that it is."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from datasets.interfaces import LabelledPopulation, LabelledRows, LabelledTable
+from datasets.labelled_rows import LabelledPopulation, LabelledRows, LabelledTable
 from runners.batches import LOOKED_AT, RowBatches
 from runners.randomness import generator, stream
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datasets.interfaces import Pivot
+from datasets.labelled_rows import Pivot
 from models.standardised import Standardised
 
 

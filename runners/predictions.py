@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from torch import Tensor
 
-from datasets.interfaces import LabelledRows
+from datasets.labelled_rows import LabelledRows
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.intp]

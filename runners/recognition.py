@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datasets.images import Images
-from datasets.interfaces import Located, Modes, Recognised
+from datasets.modes import Located, Modes, Recognised
 from datasets.stacked_mnist import StackedMnist
 from runners.digit_classifier import digit_classifier
 

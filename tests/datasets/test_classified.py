@@ -13,8 +13,9 @@ from datasets import mnist, whitening
 from datasets.cifar10_images import Cifar10Images, normalised
 from datasets.cluttered_mnist import Clutter, ClutteredMnist
 from datasets.images import Images, Labelled
-from datasets.interfaces import Boxed, Classified, Disturbed, Joint, Modes, Rows, Views
+from datasets.interfaces import Boxed, Classified, Disturbed, Joint, Rows, Views
 from datasets.mnist_images import MnistImages
+from datasets.modes import Modes
 from datasets.occluded_cifar10 import OccludedCifar10, occluded
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

@@ -13,20 +13,12 @@ from torch import Tensor
 
 from datasets.bivariate import CLASSES as BIVARIATE
 from datasets.bivariate import Bivariate
-from datasets.interfaces import (
-    Classified,
-    Joint,
-    LabelledPopulation,
-    LabelledRows,
-    LabelledSplits,
-    LabelledTable,
-    Modes,
-    Rows,
-    Views,
-)
+from datasets.interfaces import Classified, Joint, Rows, Views
+from datasets.labelled_rows import LabelledPopulation, LabelledRows, LabelledSplits, LabelledTable
 from datasets.louppe import CLASSES as LOUPPE
 from datasets.louppe import Louppe
 from datasets.mass_peak import MassPeak, falling
+from datasets.modes import Modes
 from datasets.protected_group import ProtectedGroup
 from datasets.table import Table
 from datasets.two_normals import TwoNormals

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from datasets.gaussian_modes import GaussianModes
 from datasets.images import Labelled
-from datasets.interfaces import Joint, Located, Modes, Rows, Views
+from datasets.interfaces import Joint, Rows, Views
+from datasets.modes import Located, Modes
 from datasets.spirals import Spirals
 from datasets.stacked_mnist import StackedMnist
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from datasets.gaussian_modes import GaussianModes
-from datasets.interfaces import Recognised
+from datasets.modes import Recognised
 from runners.coverage import Coverage, bins, histogram, jensen_shannon, modes_covered, reverse_kl
 
 GRID = GaussianModes.grid(5, 2.0, 0.05, standardised=False)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from datasets.bivariate import Bivariate
 from datasets.gaussian_modes import GaussianModes
-from datasets.interfaces import LabelledRows, Pivot
+from datasets.labelled_rows import LabelledRows, Pivot
 from datasets.mass_peak import MassPeak
 from datasets.protected_group import ProtectedGroup
 from datasets.table import Table
