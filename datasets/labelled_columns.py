@@ -68,6 +68,9 @@ class Schema:
         features = self._features({str(name): pd.Series(frame[name]) for name in frame if not str(name).startswith("_")})
         labels, classes = _coded(pd.Series(frame[LABEL]), CLASSES)
         read = [self._pivot(pd.Series(frame[name])) for name in own]
+        names = [pivot.name for pivot, _ in read]
+        if len({*names}) < len(names):
+            raise ValueError(f"columns of pivots must differ in more than _pivot and _, got {', '.join(own)}; rename one")
         values = np.stack([each for _, each in read], axis=1)
         weights = _weights(pd.Series(frame[WEIGHT])) if WEIGHT in frame else None
         return Columns(features, labels, classes, [pivot for pivot, _ in read], values, weights)

@@ -50,11 +50,12 @@ class Adversarial(Encoding):
         """
         model, (x, _, labels) = self.model, self.dataset.train_examples
         assert model is not None, "checked by the constructor"
-        encoders = self.ensemble(lambda _: model(x.shape[1]), device)
+        encoders = self.ensemble(lambda _: model(x.shape[1]), self.seed, device, self.average)
         if not isinstance(encoder := encoders.copy(0), Invertible):
             raise ValueError(f"model must be an encoder with an inverse, got {type(encoder).__name__}; use model=realnvp")
         encoders.check(torch.zeros(self.replicates, self.batch_size, x.shape[1], device=device))
-        classifiers = self.ensemble(lambda _: nn.Linear(x.shape[1], int(labels.max()) + 1), device)
+        classes = int(labels.max()) + 1
+        classifiers = self.ensemble(lambda _: nn.Linear(x.shape[1], classes), self.seed, device, self.average)
         shared: Any = {"batch_size": self.batch_size, "seed": self.seed, "replicates": self.replicates, "device": device}
         batches = SeenBatches(ViewWithLabel(self.dataset), **shared)
         learning, hiding = (elementwise(self.optimizer([each.parameters])) for each in (classifiers, encoders))

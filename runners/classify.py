@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,6 @@ from runners.batches import SeenBatches
 from runners.classification import Classification, ImagesWithLabels, exposed
 from runners.classifier_reading import Analysis, ClassifierReader, sampled
 from runners.devices import device_named
-from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
 from runners.information_maps import InformationMaps
 from runners.label_loss import LabelLoss
@@ -31,13 +31,14 @@ from runners.regularisation import Regularisation, Rows
 from runners.schedule import Drops, Schedule
 from runners.total_correlation import RepresentationCorrelation
 from runners.trained_runs import TrainedRun
+from runners.training import Training
 
 Models = Callable[[Sequence[int], int], nn.Module]
 """Makes a classifier for the shape of an image and a number of classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classify:
+class Classify(Training):
     """Trains `replicates` classifiers `model` of the images of `dataset` by cross-entropy and a penalty, and tests them.
 
     Labels are smoothed by `label_smoothing`, and the prediction's entropy is rewarded by `confidence_penalty`. The learning
@@ -60,7 +61,6 @@ class Classify:
     label_smoothing: float
     confidence_penalty: float
     steps: int
-    batch_size: int
     average: float
     warmup: int
     drops: Sequence[int] | int
@@ -71,15 +71,7 @@ class Classify:
     total_correlation: bool
     load: str | None
     train_on: bool
-    log_every: int
     eval_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
@@ -88,7 +80,8 @@ class Classify:
         if not makes_classifiers(self.model):
             name = "none" if self.model is None else getattr(self.model, "func", type(self.model)).__name__
             raise ValueError(f"model must be a classifier, got {name}; use model=mlp_classifier")
-        limits.at_least(self, batch_size=2, replicates=1, samples=0, heat_maps=0)
+        super().__post_init__()
+        limits.at_least(self, samples=0, heat_maps=0)
         limits.decay(self.average)
         if self.weights == "best" and not len(self.dataset.validation_images.labels):
             raise ValueError(
@@ -101,7 +94,7 @@ class Classify:
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     @property
     def loss(self) -> LabelLoss:
@@ -173,7 +166,7 @@ class Classify:
         model = self.model
         assert model is not None, "checked by the constructor"
         shape, classes = self.dataset.shape, self.dataset.classes
-        networks = self._ensemble(lambda _: model(shape, classes), "classifier", device, self.average)
+        networks = self.ensemble(lambda _: model(shape, classes), stream(self.seed, "classifier"), device, self.average)
         optimizer = elementwise(self.optimizer([networks.parameters]))
         if optimizer.defaults.get("weight_decay"):
             optimizer = self.optimizer(networks.groups)
@@ -190,18 +183,8 @@ class Classify:
             sampled(module, generator(device, self.seed, copy, "look", "noise"))
             return exposed(x, module(x)[1:])
 
-        return Regularisation(self.regularizer, rows, lambda build: self._ensemble(build, "critic", device, 0.0), self.steps)
-
-    def _ensemble(self, build: Callable[[int], nn.Module], name: str, device: torch.device, average: float) -> Ensemble:
-        return Ensemble(
-            build,
-            replicates=self.replicates,
-            seed=stream(self.seed, name),
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=average,
-        )
+        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
+        return Regularisation(self.regularizer, rows, critics, self.steps)
 
 
 def makes_classifiers(model: object) -> bool:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,15 @@ from torch.optim import Optimizer
 from datasets.interfaces import Views
 from runners import encoder_plots, limits, probes
 from runners.devices import device_named
-from runners.ensemble import Ensemble
 from runners.examination import EncoderTask, Examination, Examined
 from runners.loop import Cadence, Loop
 from runners.readings import spread
 from runners.records import Outcome, Record
+from runners.training import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding(ABC):
+class Encoding(Training, ABC):
     """Trains `replicates` encoders `model` of the views of `dataset`, and examines what they make of the first view.
 
     All is read by the moving average of their weights of decay `average`, 0 being the weights themselves.
@@ -35,28 +35,20 @@ class Encoding(ABC):
     model: Callable[[int], nn.Module] | None
     optimizer: Callable[[list[Tensor]], Optimizer]
     steps: int
-    batch_size: int
     average: float
-    log_every: int
     eval_every: int
     probe_every: int
     neighbours: int
     condition_every: int | None
     condition_rows: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Views):
             name = type(self.dataset).__name__
             raise ValueError(f"dataset must be one of labelled views, got {name}; use dataset=mnist_halves")
         limits.encoders(self.model)
-        limits.at_least(self, batch_size=2, replicates=1, neighbours=1, condition_rows=1)
+        super().__post_init__()
+        limits.at_least(self, neighbours=1, condition_rows=1)
         limits.decay(self.average)
         _ = self.cadence
         for name in ("probe_every", "condition_every"):
@@ -74,7 +66,7 @@ class Encoding(ABC):
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build the networks and try them on a batch of zeros.
@@ -101,18 +93,6 @@ class Encoding(ABC):
             return Outcome(metrics, metrics["accuracy"], sentence(metrics), trained.steps, trained.seconds)
 
         return run
-
-    def ensemble(self, build: Callable[[int], nn.Module], device: torch.device) -> Ensemble:
-        """Copies of a network that are read by the average of their weights."""
-        return Ensemble(
-            build,
-            replicates=self.replicates,
-            seed=self.seed,
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=self.average,
-        )
 
     def _metrics(self, found: Mapping[str, Any], read: Mapping[str, Any], examination: Examination) -> dict[str, Any]:
         copies, examples = found["accuracy_replicates"], len(self.dataset.test_examples.labels)

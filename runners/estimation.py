@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from runners.readings import Error, Reading, sentence, spread
 from runners.records import Outcome, Record
 from runners.schedule import Schedule
 from runners.trained_critics import TrainedCritics
+from runners.training import Training
 
 
 class Measured(NamedTuple):
@@ -37,7 +38,7 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimation:
+class Estimation(Training):
     """Trains `replicates` critics on pairs of `dataset` and reads each once on held-out pairs.
 
     A data set that can be sampled is read on `eval_batches` fresh batches of `eval_batch_size` pairs, and `train_rows` makes
@@ -53,27 +54,19 @@ class Estimation:
     estimator: Estimator | SampleEstimator
     optimizer: Callable[[list[Tensor]], Optimizer]
     steps: int
-    batch_size: int
     train_rows: int | None
     average: float
-    log_every: int
     eval_every: int
     eval_batches: int
     eval_batch_size: int
     patience: int | None
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
     warmup: int = 0
     cosine: bool = False
     load: str | None = None
 
     def __post_init__(self) -> None:
-        limits.at_least(self, batch_size=2, eval_batches=1, eval_batch_size=4, replicates=1)
+        super().__post_init__()
+        limits.at_least(self, eval_batches=1, eval_batch_size=4)
         limits.positive_or_null(self, "train_rows", "patience")
         limits.decay(self.average)
         if not isinstance(self.dataset, Joint | Rows):
@@ -168,7 +161,7 @@ class Estimation:
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     def task(self) -> CriticTraining:
         """The critics with their data, before the first step.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,13 +32,14 @@ from runners.recognition import recognition
 from runners.records import Outcome, Record
 from runners.regularisation import Regularisation, Rows
 from runners.schedule import Schedule
+from runners.training import Training
 
 Networks = Callable[[int], nn.Module]
 """Makes the network of a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class GAN:
+class GAN(Training):
     """Trains `replicates` generators of `dataset` against discriminators, and measures which modes their samples cover.
 
     Codes are a latent of `latent` numbers, with the one-hot label where `conditional`; with `inference` an encoder infers the
@@ -63,22 +65,13 @@ class GAN:
     instance_noise: float
     discriminator_steps: int
     steps: int
-    batch_size: int
     average: float
     warmup: int
     cosine: bool
-    log_every: int
     eval_every: int
     eval_samples: int
     patience: int | None
     classifiers: str
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Modes):
@@ -86,7 +79,8 @@ class GAN:
             raise ValueError(f"dataset must be one with modes to cover, got {name}; use dataset=gaussians_25")
         if not isinstance(self.model, Adversaries):
             raise ValueError("model must be a generator and a discriminator; use model=gan_mlp, or model=dcgan for images")
-        limits.at_least(self, batch_size=2, replicates=1, discriminator_steps=1, eval_samples=2)
+        super().__post_init__()
+        limits.at_least(self, discriminator_steps=1, eval_samples=2)
         limits.positive_or_null(self, "patience")
         limits.decay(self.average)
         if not self.r1 >= 0:
@@ -100,7 +94,7 @@ class GAN:
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     @property
     def codes(self) -> Codes:
@@ -160,21 +154,10 @@ class GAN:
     def _player(self, name: Literal["generator", "discriminator"], build: Networks, device: torch.device) -> Player:
         """Generators, which alone are averaged, or discriminators, which may take several steps in one of the training."""
         often, average = (1, self.average) if name == "generator" else (self.discriminator_steps, 0.0)
-        networks = self._ensemble(build, name, device, average)
+        networks = self.ensemble(build, stream(self.seed, name), device, average)
         optimizer = elementwise(self.optimizer([networks.parameters]))
         schedule = Schedule(optimizer, self.warmup * often, self.steps * often if self.cosine else None)
         return Player(networks, optimizer, schedule)
-
-    def _ensemble(self, build: Networks, name: str, device: torch.device, average: float) -> Ensemble:
-        return Ensemble(
-            build,
-            replicates=self.replicates,
-            seed=stream(self.seed, name),
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=average,
-        )
 
     def _regularisation(self, generators: Ensemble, batches: FreshBatches, device: torch.device) -> Regularisation | None:
         """The penalty's copies, None where it has no strength."""
@@ -187,7 +170,8 @@ class GAN:
             code = self.codes.draw(labels, generator(device, self.seed, copy, "look", "latent"))
             return Made(x, code, generators.copy(copy).train()(code.whole, x)).exposed
 
-        made = Regularisation(self.regularizer, rows, lambda build: self._ensemble(build, "critic", device, 0.0), self.steps)
+        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
+        made = Regularisation(self.regularizer, rows, critics, self.steps)
         return made if made.strength else None
 
     def _check(

@@ -15,7 +15,6 @@ from runners import limits, plane_plots
 from runners.batches import SeenBatches
 from runners.classification import ImagesWithLabels
 from runners.devices import device_named
-from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
 from runners.fresh_estimates import FreshEstimates
 from runners.label_loss import cross_entropy
@@ -26,13 +25,14 @@ from runners.randomness import stream
 from runners.readings import spread
 from runners.records import Outcome, Record
 from runners.schedule import Schedule
+from runners.training import Training
 
 Models = Callable[[Sequence[int], int], nn.Module]
 """Makes a network for the shape of an example and a number of classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class InformationPlane:
+class InformationPlane(Training):
     """Trains `replicates` networks by cross-entropy, and reads I(X; T) and I(Y; T) of all their layers T as training goes on.
 
     X is one of the `inputs` of the data set, all or the held-out ones, each equally likely; they are read before the first
@@ -59,18 +59,9 @@ class InformationPlane:
     optimizer: Callable[[list[Tensor]], Optimizer]
     estimates: FreshEstimates
     epochs: int
-    batch_size: int
     readings: Sequence[int] | int
     inputs: Literal["all", "test"]
     paths: int
-    log_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
@@ -80,7 +71,8 @@ class InformationPlane:
         if kind is not LayeredMLP:
             name = "none" if self.model is None else getattr(kind, "__name__", str(kind))
             raise ValueError(f"model must be a network whose layers can be looked at, got {name}; use model=layered_mlp")
-        limits.at_least(self, epochs=1, batch_size=2, replicates=1, paths=0)
+        super().__post_init__()
+        limits.at_least(self, epochs=1, paths=0)
         if self.paths:
             limits.at_least(self.estimates, samples=2)
         _ = self.cadence, self.due
@@ -109,7 +101,7 @@ class InformationPlane:
     def cadence(self) -> Cadence:
         """When what is due."""
         steps = self.epochs * self.epoch
-        return Cadence(steps, self.log_every, self.epoch, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(steps, self.epoch)
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build the networks, and of each layer what reads it, and try them.
@@ -140,15 +132,7 @@ class InformationPlane:
         batches = SeenBatches(
             ImagesWithLabels(dataset), batch_size=self.batch_size, seed=self.seed, replicates=self.replicates, device=device
         )
-        networks = Ensemble(
-            lambda _: model(dataset.shape, dataset.classes),
-            replicates=self.replicates,
-            seed=stream(self.seed, "classifier"),
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=0.0,
-        )
+        networks = self.ensemble(lambda _: model(dataset.shape, dataset.classes), stream(self.seed, "classifier"), device)
         networks.check(torch.zeros(self.replicates, self.batch_size, *dataset.shape, device=device))
         optimizer = elementwise(self.optimizer([networks.parameters]))
         reader = PlaneReader(dataset, self.inputs, self.estimates, self.paths, self.seed, device)

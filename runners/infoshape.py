@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from runners import limits
 from runners.batches import RowBatches
 from runners.code_pairs import CodePairs, encode, one_hot
 from runners.devices import device_named
-from runners.ensemble import Ensemble, Weights
+from runners.ensemble import Weights
 from runners.flat_parameters import elementwise
 from runners.fresh_classifier import FreshClassifier
 from runners.fresh_estimates import FreshEstimates
@@ -31,10 +31,11 @@ from runners.records import Outcome, Record
 from runners.regularisation import Regularisation, Rows
 from runners.schedule import Schedule
 from runners.shaping import Shaping, exposed
+from runners.training import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class InfoShape:
+class InfoShape(Training):
     """Trains `replicates` encoders `model`, with critics of what codes tell of the input and of the label, and tests the codes.
 
     The pairs of `dataset` are inputs and one-hot labels. A code is tanh of what the encoder puts out, with normal `noise` of
@@ -59,16 +60,7 @@ class InfoShape:
     test_rows: int
     warm_up: int
     steps: int
-    batch_size: int
-    log_every: int
     eval_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Joint) or not one_hot(self.dataset):
@@ -79,7 +71,8 @@ class InfoShape:
         if kind is not PrivacyUtility:
             name = getattr(kind, "__name__", "none")
             raise ValueError(f"regularizer must weigh privacy against utility, got {name}; use regularizer=privacy_utility")
-        limits.at_least(self, train_rows=4, test_rows=4, warm_up=0, batch_size=2, replicates=1)
+        super().__post_init__()
+        limits.at_least(self, train_rows=4, test_rows=4, warm_up=0)
         if not 0 < self.noise < math.inf:
             raise ValueError(f"noise must be above 0, or codes tell of their inputs without end, got {self.noise}")
         _ = self.cadence
@@ -87,7 +80,7 @@ class InfoShape:
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Draw the rows, build the networks and try them on a batch.
@@ -120,9 +113,11 @@ class InfoShape:
         )
         x, y = (torch.stack(each) for each in zip(*train, strict=True))
         batches = RowBatches(x, y, batch_size=self.batch_size, seed=self.seed)
-        networks = self._ensemble(
-            lambda _: nn.Sequential(model(self.dataset.dim_x), nn.Tanh(), Noise(self.noise)), "encoder", device
-        )
+
+        def build(_: int) -> nn.Module:
+            return nn.Sequential(model(self.dataset.dim_x), nn.Tanh(), Noise(self.noise))
+
+        networks = self.ensemble(build, stream(self.seed, "encoder"), device)
         networks.check(x[:, : self.batch_size])
         optimizer = elementwise(self.optimizer([networks.parameters]))
         encoders = Player(networks, optimizer, Schedule(optimizer, 0, None))
@@ -132,22 +127,12 @@ class InfoShape:
             encoder = networks.copy(copy)
             return exposed(inputs, labels, encode(encoder, inputs, generator(device, self.seed, copy, "look", "noise")))
 
-        regularisation = Regularisation(penalty, rows, lambda build: self._ensemble(build, "critic", device), self.steps)
+        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
+        regularisation = Regularisation(penalty, rows, critics, self.steps)
         with torch.no_grad():
             batch = x[:, : self.batch_size], y[:, : self.batch_size]
             regularisation.check(exposed(*batch, encoders(batch[0])))
         return Shaping(batches, encoders, regularisation, test, self.warm_up, self.seed)
-
-    def _ensemble(self, build: Callable[[int], nn.Module], name: str, device: torch.device) -> Ensemble:
-        return Ensemble(
-            build,
-            replicates=self.replicates,
-            seed=stream(self.seed, name),
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=0.0,
-        )
 
     def _metrics(self, task: Shaping, device: torch.device) -> dict[str, Any]:
         found = together([self._tested(task, copy, device) for copy in range(self.replicates)])

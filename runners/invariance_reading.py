@@ -103,13 +103,14 @@ class InvarianceReader:
 
     def table(self, copies: Sequence[Copy]) -> dict[str, Tensor]:
         """Columns of all test rows of all copies: copy, place in the table, label, pivots, weight, logits, and log-odds against
-        the background."""
+        the background. A pivot that is called as another column has `pivot_` before its name."""
+        classes = self.described.classes
+        logits = ["logit"] if len(classes) == 2 else [f"logit_{name}" for name in classes[1:]]
+        taken = {"copy", "row", "label", "weight", "score", *logits}
+        names = [f"pivot_{name}" if name in taken else name for name, _ in self.described.pivots]
         parts = []
         for index, (found, *_) in enumerate(copies):
-            named = dict(zip((pivot.name for pivot in self.described.pivots), found.pivots.T, strict=True))
-            alone = found.logits.shape[1] == 1
-            logits = ["logit"] if alone else [f"logit_{name}" for name in self.described.classes[1:]]
-            columns = {"label": found.labels, **named, "weight": found.weights}
+            columns = {"label": found.labels, **dict(zip(names, found.pivots.T, strict=True)), "weight": found.weights}
             columns |= {**dict(zip(logits, found.logits.T, strict=True)), "score": -found.log_odds(self.background)}
             ahead = {"copy": torch.full((len(found.labels),), index)}
             ahead |= {} if self.feed.places is None else {"row": self.feed.places(index)}

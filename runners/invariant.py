@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from models.standardised import Standardised
 from regularizers.base import Penalty
 from runners import labelled_feeds, limits
 from runners.devices import device_named
-from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
 from runners.invariance import Invariance
 from runners.invariance_reading import Copy, InvarianceReader, exposed
@@ -30,13 +29,14 @@ from runners.records import Outcome, Record
 from runners.regularisation import Regularisation, Rows
 from runners.schedule import Schedule
 from runners.significance import Significance
+from runners.training import Training
 
 Models = Callable[[int, int], nn.Module]
 """Makes a classifier for a number of features and of logits, those of all classes but the first against the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invariant:
+class Invariant(Training):
     """Trains `replicates` classifiers `model` of the rows of `dataset` by cross-entropy and a penalty, and tests them.
 
     Features are given to the model in units of their deviation in training. Before it has a penalty the classifier is trained
@@ -57,7 +57,6 @@ class Invariant:
     pretrain: int
     pretrain_critic: int
     steps: int
-    batch_size: int
     average: float
     warmup: int
     cosine: bool
@@ -67,15 +66,7 @@ class Invariant:
     efficiency: float
     signal_events: float
     background_events: float
-    log_every: int
     eval_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, LabelledPopulation | LabelledTable):
@@ -85,9 +76,8 @@ class Invariant:
         if not callable(self.model) or (isinstance(kind, type) and issubclass(kind, Classifier)):
             name = "none" if self.model is None else getattr(kind, "__name__", type(self.model).__name__)
             raise ValueError(f"model must make logits of rows of features, got {name}; use model=tabular_mlp")
-        limits.at_least(
-            self, batch_size=2, replicates=1, pretrain=0, pretrain_critic=0, permutations=0, eval_rows=100, test_rows=100
-        )
+        super().__post_init__()
+        limits.at_least(self, pretrain=0, pretrain_critic=0, permutations=0, eval_rows=100, test_rows=100)
         limits.decay(self.average)
         if not 0 < self.efficiency < 1:
             raise ValueError(f"efficiency must be a share of the background above 0 and below 1, got {self.efficiency}")
@@ -104,7 +94,7 @@ class Invariant:
     @property
     def cadence(self) -> Cadence:
         """When what is due."""
-        return Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        return self.paced(self.steps, self.eval_every)
 
     @property
     def significance(self) -> Significance:
@@ -179,7 +169,7 @@ class Invariant:
                 raise ValueError(f"model must be made for {features} features and {logits} logits: {error}") from error
             return nn.Sequential(Standardised(feed.batches.look(copy).x), network)
 
-        networks = self._ensemble(build, "classifier", device, self.average)
+        networks = self.ensemble(build, stream(self.seed, "classifier"), device, self.average)
         x = torch.zeros(self.replicates, self.batch_size, features, device=device)
         networks.check(x)
         optimizer = elementwise(self.optimizer([networks.parameters]))
@@ -212,22 +202,11 @@ class Invariant:
             module = classifiers.networks.copy(copy).eval()
             return exposed(module(looked.x).float(), code.of(copy, looked.pivots), looked.pivots)
 
-        critics = partial(self._ensemble, name="critic", device=device, average=0.0)
+        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
         made = Regularisation(self.regularizer, rows, critics, self.steps, self.pretrain)
         batch = {name: each[: self.batch_size].expand(self.replicates, -1, -1) for name, each in rows(0).items()}
         made.check(batch)
         return made
-
-    def _ensemble(self, build: Callable[[int], nn.Module], name: str, device: torch.device, average: float) -> Ensemble:
-        return Ensemble(
-            build,
-            replicates=self.replicates,
-            seed=stream(self.seed, name),
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=average,
-        )
 
     def _draw(self, task: Invariance, copy: Copy, record: Record, step: int) -> None:
         """The figures of the first copy."""

@@ -67,7 +67,7 @@ class Represent(Encoding):
             patience=None,
             schedule=partial(Schedule, warmup=0, end=None),
             folds=False,
-            ensemble=partial(self.ensemble, device=device),
+            ensemble=partial(self.ensemble, seed=self.seed, device=device, average=self.average),
             loss=climb if self.target is None else partial(distance, target=self.target),
         )
         return Representing(training, self.replicates, self.estimator.kind == "loss")

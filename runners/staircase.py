@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,18 +16,19 @@ from torch.optim import Optimizer
 from datasets.staircase import Staircase
 from estimators.base import Bound, Estimator, SampleEstimator
 from estimators.measurement import Measurement
-from runners import feeds, limits, plots
+from runners import feeds, plots
 from runners.batches import Batches, FreshBatches
 from runners.critic_reading import Critics, measurement
 from runners.devices import device_named
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
-from runners.loop import Cadence, Loop
+from runners.loop import Loop
 from runners.records import Outcome, Record
+from runners.training import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class Climb:
+class Climb(Training):
     """Trains `replicates` critics throughout all levels of `dataset` and reads each batch of fresh pairs before its step.
 
     Each level's bias, variance and mean squared error are those of its last `window` values, each an estimate from a single
@@ -41,18 +42,9 @@ class Climb:
     critic: Critics | None
     estimator: Estimator | SampleEstimator
     optimizer: Callable[[list[Tensor]], Optimizer]
-    batch_size: int
     window: int
     average: float
-    log_every: int
     eval_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Staircase):
@@ -61,7 +53,7 @@ class Climb:
             raise ValueError(f"estimator must be one that trains a critic, got {type(self.estimator).__name__} without one")
         if self.estimator.kind == "loss":
             raise ValueError(f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use estimator=infonce")
-        limits.at_least(self, batch_size=2, replicates=1)
+        super().__post_init__()
         if not 2 <= self.window <= self.dataset.steps:
             raise ValueError(f"window must be at least 2 and at most a level's {self.dataset.steps} steps, got {self.window}")
 
@@ -75,7 +67,7 @@ class Climb:
 
         Raises ValueError for whatever is wrong with the settings.
         """
-        cadence = Cadence(self.steps, self.log_every, self.eval_every, self.checkpoint_every, self.checkpoint_seconds)
+        cadence = self.paced(self.steps, self.eval_every)
         task = self.task()
         truths = [nats for nats in self.dataset.levels for _ in range(self.dataset.steps)]
 
@@ -103,14 +95,8 @@ class Climb:
         batches = FreshBatches(
             self.dataset.at, batch_size=self.batch_size, seed=self.seed, replicates=self.replicates, device=device
         )
-        ensemble = Ensemble(
-            lambda index: measurement(critic, estimator, *batches.look(index)),
-            replicates=self.replicates,
-            seed=self.seed,
-            device=device,
-            precision=self.precision,
-            compiled=self.compile,
-            average=self.average,
+        ensemble = self.ensemble(
+            lambda index: measurement(critic, estimator, *batches.look(index)), self.seed, device, self.average
         )
         first = self.dataset.at(0)
         zeros = feeds.zeros(self.replicates, self.batch_size, first.dim_x, first.dim_y, device)

@@ -381,11 +381,12 @@ def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(
     source = np.random.default_rng(0)
     frame = pd.DataFrame({"a": source.normal(size=400), "b": source.normal(size=400)})
     frame = frame.assign(_label=np.where(frame["a"] > 0, "signal", "background"), _pivot=frame["b"] + source.normal(size=400))
+    frame["_pivot_score"] = source.normal(size=400)
     frame.assign(_weight=1.0, _event=range(400)).to_csv("rows.csv", index=False)
     ended = command(*few("dataset=table", "dataset.path=rows.csv", "regularizer=kl_update", "replicates=2", "name=a"))
     assert ended.code == 0, ended.err
     left = pd.read_parquet("outputs/runs/a/predictions.parquet")
-    assert [*left] == ["copy", "row", "label", "pivot", "weight", "logit", "score"]
+    assert [*left] == ["copy", "row", "label", "pivot", "pivot_score", "weight", "logit", "score"]
     assert left.groupby("copy").size().tolist() == [80, 80]
     expected = frame["_pivot"].to_numpy()[left["row"]]
     np.testing.assert_allclose(left["pivot"], expected, rtol=1e-5)
