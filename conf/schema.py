@@ -224,7 +224,9 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     if found := re.search(r"Could not override '(?:[\w/]+@)?([^']+)'", message) or re.search(
         r"Key '([^']+)' is not in struct", message
     ):
-        return f"unknown key {found[1]}{nearest(found[1], _known_keys(overrides))}"
+        if found[1] in (known := _known_keys(overrides)):
+            return f"{found[1]} is a key of options that are swept, which Hydra leaves out at first; write ++{found[1]}=..."
+        return f"unknown key {found[1]}{nearest(found[1], known)}"
     return message
 
 
@@ -234,9 +236,10 @@ def options(group: str) -> list[str]:
 
 
 def _known_keys(overrides: Sequence[str]) -> list[str]:
-    """Every dotted key that these choices of groups offer, and the groups."""
+    """Every dotted key that these choices of groups offer, the first of those that are swept, and the groups."""
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
-    chosen = [f"{group}={option}" for group, _, option in (each.partition("=") for each in overrides) if group in groups]
+    choices = [(group, option.split(",")[0]) for group, _, option in (each.partition("=") for each in overrides)]
+    chosen = [f"{group}={option}" for group, option in choices if group in groups]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):
         try:

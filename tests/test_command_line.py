@@ -49,6 +49,10 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
         (["sed=1"], ["unknown key sed", "seed"]),
         (["+critic.embd=8"], ["unknown key critic.embd; nearest: embed"]),
+        (
+            ["-m", "experiment=vib_mnist,mnist_baseline", "runner.drops=9"],
+            ["runner.drops", "swept", "write ++runner.drops=..."],
+        ),
         (["critic.embed=wide"], ["critic.embed must be an integer, got 'wide'"]),
         (["critic.embed=0"], ["critic.embed must be a positive integer, got 0"]),
         (["critic.hidden=[0]"], ["critic.hidden must list positive widths, got [0]"]),
