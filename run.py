@@ -2,11 +2,9 @@
 
 import gc
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -17,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from conf import schema
-from runners.errors import LESS, Busy, ConfigError, Interrupted, RunFailed, SweepFailed, out_of_memory
+from runners.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
+from runners.errors import SweepFailed
 from runners.naming import job_name, run_name
 from runners.run_directory import RunDirectory
 from runners.signals import interruptible
-from runners.sweep import BUSY
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
@@ -32,7 +30,7 @@ def main(cfg: DictConfig) -> float:
     """Run one job and return the number that a sweep may optimise."""
     settings = HydraConfig.get()
     directory, sweep = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
-    with ending(directory, sweep=sweep):
+    with telling_why(directory, sweep=sweep):
         run = RunDirectory(directory, texts(cfg), list(settings.overrides.task), expected=sweep)
         with run.claimed():
             with schema.refusing(cfg):
@@ -57,11 +55,6 @@ def main(cfg: DictConfig) -> float:
         return outcome.score
 
 
-def shortest(path: Path) -> Path:
-    """The path as it is typed from here, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def texts(cfg: DictConfig) -> dict[str, str]:
     """The files of .hydra: the configuration as composed, Hydra's own, and the overrides."""
     settings = HydraConfig.get()
@@ -70,32 +63,20 @@ def texts(cfg: DictConfig) -> dict[str, str]:
 
 
 @contextmanager
-def ending(directory: Path, *, sweep: bool) -> Iterator[None]:
-    """Say in one line why a job ends early and exit with its code: 2 refused, 1 failed, 128 + signal interrupted."""
+def telling_why(directory: Path, *, sweep: bool) -> Iterator[None]:
+    """Say why a job ends early, and exit with the code for it."""
     try:
         yield
-    except (Interrupted, KeyboardInterrupt) as error:
-        number = error.signal_number if isinstance(error, Interrupted) else signal.SIGINT
-        further = f"goes on from the checkpoint in {directory}" if (directory / "checkpoint.pt").is_file() else "starts again"
-        print(f"interrupted; the same command with the same name {further}", file=sys.stderr)
-        sys.exit(128 + number)
-    except Exception as error:
-        refused = isinstance(error, ConfigError)
-        if refused or isinstance(error, RunFailed | OSError):
-            print(f"{'refused' if refused else 'failed'}: {error}", file=sys.stderr)
-        elif out_of_memory(error):
-            first, _, _ = str(error).partition("\n")
-            print(f"failed: out of memory ({first}); {LESS}", file=sys.stderr)
-        else:
-            traceback.print_exc()
-        with suppress(OSError):
-            for folder in (directory, *(each for each in directory.parents if Path.cwd() in each.parents)):
-                folder.rmdir()  # what Hydra made for a run that never began; a folder with files in it stays
-        sys.exit(BUSY if sweep and isinstance(error, Busy) else 2 if refused else 1)
+    except (Exception, *INTERRUPTS) as error:
+        ended = ending(error, directory, sweep=sweep)
+        print(ended.line, file=sys.stderr)
+        if not isinstance(error, INTERRUPTS):
+            remove_empty(directory)
+        sys.exit(ended.code)
 
 
 def launch(arguments: list[str]) -> int:
-    """Run the command line and return its exit code: 0, or what `ending` says, or 3 for a sweep with failed jobs."""
+    """Run the command line and return its exit code: 0, that of an ending, or 3 for a sweep with failed jobs."""
     gc.disable()  # until the run begins: what is imported stays, and looking through it time and again makes a start slow
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what it could not compose instead of exiting with 1
     sys.argv[1:] = arguments
@@ -106,9 +87,9 @@ def launch(arguments: list[str]) -> int:
     except SweepFailed as error:
         print(error, file=sys.stderr)
         return 3
-    except (Interrupted, KeyboardInterrupt) as error:
+    except INTERRUPTS as error:
         print("interrupted; the same command with the same name goes on", file=sys.stderr)
-        return 128 + (error.signal_number if isinstance(error, Interrupted) else signal.SIGINT)
+        return interrupted(error)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
         return 2

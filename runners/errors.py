@@ -1,4 +1,4 @@
-"""How a run can end early, each with an exit code of its own in run.py."""
+"""How a run can end early, each with an exit code of its own in endings.py."""
 
 LESS = "lower runner.batch_size, runner.eval_batch_size or replicates, or set critic.negatives"
 """The way out of what does not fit into memory."""
