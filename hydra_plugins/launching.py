@@ -25,8 +25,9 @@ from conf import schema
 from runners import sweep
 from runners.checkpoint import write_atomically
 from runners.errors import ConfigError, Interrupted, SweepFailed
+from runners.locks import locked
 from runners.naming import job_name
-from runners.run_directory import RunDirectory, locked, read_result
+from runners.run_directory import RunDirectory, read_result
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from omegaconf import DictConfig
 from conf.schema import CONFIGURATIONS
 from hydra_plugins.launching import SweepLauncher, require
 from runners.errors import ConfigError
+from runners.locks import held
 from runners.processes import printing_into
-from runners.run_directory import LOG, held
+from runners.run_directory import LOG
 from runners.signals import interruptible
 from runners.sweep import Job
 

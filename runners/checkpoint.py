@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.errors import RunFailed
+from runners.locks import owned
 
 CHECKSUM = 32
 """Bytes of SHA-256 at the end of a checkpoint; torch.load() reads past them."""
@@ -15,17 +16,21 @@ CHECKSUM = 32
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, so that a reader, or a kill at any moment, sees the old file or the new one.
 
-    Raises RunFailed if the disk does not take it; the old file stays.
+    Processes that write it at once take turns. Raises RunFailed if the disk does not take it; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with owned(temporary, seconds=60, doing=f"writing {path}") as descriptor:
+            try:
+                with os.fdopen(descriptor, "wb", closefd=False) as file:
+                    file.truncate()  # what a kill may have left
+                    file.write(content)
+                os.fsync(descriptor)
+                os.replace(temporary, path)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RunFailed(f"{path} could not be written: {error.strerror}; what it held before is still there") from error
     _sync_folder(path.parent)
 

@@ -20,9 +20,9 @@ from runners import checkpoint
 from runners.batches import RowBatches
 from runners.ensemble import Ensemble
 from runners.flat_parameters import elementwise
+from runners.locks import locked
 from runners.loop import Cadence, Loop
 from runners.records import InMemory
-from runners.run_directory import locked
 from runners.schedule import Schedule
 
 log = logging.getLogger(__name__)

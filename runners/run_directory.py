@@ -1,24 +1,22 @@
 """A run's directory: whose it is, what is in it, and who may write there."""
 
-import fcntl
 import json
 import logging
 import os
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from runners import checkpoint
-from runners.errors import Busy, ConfigError, Interrupted, Occupied
+from runners.errors import ConfigError, Interrupted, Occupied
 from runners.identity import differences
+from runners.locks import locked
 from runners.records import Recording
 
 LOG = "run.log"
-LOCK = ".lock"
 PATIENCE = 0.1
 """Seconds after which a directory is taken for another process's; who only looks has its lock for a moment."""
 OWN = (
@@ -136,63 +134,6 @@ def read_result(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise Occupied(f"{file} cannot be read: {error}; use another name, or force=true") from error
-
-
-def held(path: Path) -> bool:
-    """Whether a process is at work in the directory."""
-    with unless_held(path) as free:
-        return not free
-
-
-@contextmanager
-def unless_held(path: Path) -> Iterator[bool]:
-    """Whether nobody is at work in the directory; who finds a lock there then waits for the end of this block."""
-    try:
-        descriptor = os.open(path / LOCK, os.O_RDONLY)
-    except FileNotFoundError:
-        yield True
-        return
-    try:
-        yield _taken(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def locked(path: Path, *, seconds: float) -> Iterator[None]:
-    """Hold the directory's lock, which the system lets go when its owner dies.
-
-    It is a file opened for writing, as network file systems need. Raises Busy if another process still has it after `seconds`.
-    """
-    until = time.monotonic() + seconds
-    while (descriptor := _acquired(path / LOCK)) is None:
-        if time.monotonic() > until:
-            raise Busy(f"another process is running in {path}; wait for it, or use another name")
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        (path / LOCK).unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _acquired(file: Path) -> int | None:
-    """A descriptor that holds the lock; None if another has it, or took the file away just before."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    if _taken(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), file.stat()):
-                return descriptor
-    os.close(descriptor)
-    return None
-
-
-def _taken(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

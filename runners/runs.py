@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from runners.errors import ConfigError
-from runners.run_directory import unless_held
+from runners.locks import unless_held
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 FACTS = ("seed", "steps", "seconds", "steps_per_second")

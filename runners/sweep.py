@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from runners.errors import ConfigError, Interrupted, JobDied
-from runners.run_directory import LOG, held, read_result
+from runners.locks import held
+from runners.run_directory import LOG, read_result
 from runners.signals import Deferred, interruptible
 
 log = logging.getLogger(__name__)

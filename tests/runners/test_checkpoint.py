@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(call: str, path: Path, monk
     with pytest.raises(RunFailed, match=r"checkpoint.pt could not be written: No space left on device; what it held before"):
         checkpoint.save(path, state(step=4))
     assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_who_write_one_file_at_once_take_turns(path: Path) -> None:
+    contents = [bytes([each]) * 100_000 for each in range(8)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            checkpoint.write_atomically(path, content)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        list(pool.map(write, contents))
     assert os.listdir(path.parent) == [path.name]
 
 

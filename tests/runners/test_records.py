@@ -1,8 +1,6 @@
 """What a run leaves behind, as the tools that read it see it."""
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +11,9 @@ import pytest
 import yaml
 
 from runners import records
-from runners.errors import Busy, ConfigError, RunFailed
+from runners.errors import ConfigError, RunFailed
 from runners.records import Recording
-from runners.run_directory import LOCK, RunDirectory, held, locked, read_result
+from runners.run_directory import RunDirectory, read_result
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -134,33 +132,6 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
         assert contents(path) == before
         recording.complete(records.Outcome({"mi": 1.0}, 1.0, "one nat"))
     assert run_directory(path).completed() is not None
-
-
-def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(tmp_path: Path) -> None:
-    (tmp_path / LOCK).touch()  # as a process that was killed leaves it
-    assert not held(tmp_path)
-    with locked(tmp_path, seconds=0):
-        assert held(tmp_path)
-        with pytest.raises(Busy), locked(tmp_path, seconds=0.05):
-            pytest.fail("it is taken")
-    assert not held(tmp_path)
-    assert not (tmp_path / LOCK).exists()
-
-
-def test_who_waits_for_a_lock_gets_it_though_its_file_was_taken_away(tmp_path: Path) -> None:
-    order = list[str]()
-
-    def second() -> None:
-        with locked(tmp_path, seconds=10):
-            order.append("second")
-
-    with locked(tmp_path, seconds=0):
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        time.sleep(0.05)
-        order.append("first")
-    waiting.join()
-    assert order == ["first", "second"]
 
 
 def test_a_failure_is_recorded_with_its_traceback_and_is_not_completed(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from runners import report
 from runners.errors import ConfigError
+from runners.locks import locked
 from runners.results import Results
-from runners.run_directory import locked
 
 Leave = Callable[..., Path]
 

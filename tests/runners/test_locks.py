@@ -1,0 +1,37 @@
+"""One process at a time, and none is kept out by one that died."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runners.errors import Busy
+from runners.locks import LOCK, held, locked
+
+
+def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(tmp_path: Path) -> None:
+    (tmp_path / LOCK).touch()  # as a process that was killed leaves it
+    assert not held(tmp_path)
+    with locked(tmp_path, seconds=0):
+        assert held(tmp_path)
+        with pytest.raises(Busy), locked(tmp_path, seconds=0.05):
+            pytest.fail("it is taken")
+    assert not held(tmp_path)
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_who_waits_for_a_lock_gets_it_though_its_file_was_taken_away(tmp_path: Path) -> None:
+    order = list[str]()
+
+    def second() -> None:
+        with locked(tmp_path, seconds=10):
+            order.append("second")
+
+    with locked(tmp_path, seconds=0):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        time.sleep(0.05)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
