@@ -1,15 +1,17 @@
-"""Two normal classes in the plane, and what the best classifier of them reaches."""
+"""Two normal classes in the plane: their rows, and what the best classifier of them reaches."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from datasets import quadrature
-from datasets.labelled_rows import Bayes
+from datasets import labels, quadrature
+from datasets.labelled_rows import Bayes, LabelledRows, Pivot
 
 REACH, WIDTH = 9.0, 0.25
 """Of the grid: standard deviations on each side, and a panel's width. The edge between the classes costs 1e-5 of accuracy."""
@@ -51,3 +53,41 @@ class TwoNormals:
             MultivariateNormal(torch.tensor(mean, dtype=torch.float64), torch.tensor(covariance, dtype=torch.float64))
             for mean, covariance in zip(self.means, self.covariances, strict=True)
         ]
+
+
+class LabelledNormals(ABC):
+    """Rows of two normal classes in the plane, with one continuous pivot."""
+
+    normals: ClassVar[TwoNormals]
+    pivot: ClassVar[str]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return "x_1", "x_2"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return "0", "1"
+
+    @property
+    def pivots(self) -> tuple[Pivot, ...]:
+        return (Pivot(self.pivot, ()),)
+
+    @property
+    def bayes(self) -> Bayes:
+        return self.normals.bayes
+
+    @abstractmethod
+    def points(self, first: Tensor, second: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (N, 2) of class 0 and of class 1, made of independent standard normal numbers (N,)."""
+
+    @abstractmethod
+    def pivot_of(self, x: Tensor, z: Tensor) -> Tensor:
+        """The pivot (N, 1) of points x (N, 2) that were made with z (N,)."""
+
+    def sample(self, size: int, generator: torch.Generator, label: int | None = None) -> LabelledRows:
+        label_of = labels.sampled(size, 0.5, generator, label)
+        first, second, z = torch.randn(3, size, generator=generator, device=generator.device)
+        background, signal = self.points(first, second, z)
+        x = signal.where(label_of[:, None] == 1, background)
+        return LabelledRows(x, label_of, self.pivot_of(x, z))

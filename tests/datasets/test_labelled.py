@@ -11,11 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.bivariate import CLASSES as BIVARIATE
 from datasets.bivariate import Bivariate
 from datasets.interfaces import Classified, Joint, Rows, Views
 from datasets.labelled_rows import LabelledPopulation, LabelledRows, LabelledSplits, LabelledTable
-from datasets.louppe import CLASSES as LOUPPE
 from datasets.louppe import Louppe
 from datasets.mass_peak import MassPeak, falling
 from datasets.modes import Modes
@@ -29,7 +27,7 @@ POPULATIONS: dict[str, LabelledPopulation] = {
     "mass_peak": MassPeak(0.5, 1.0),
     "protected_group": ProtectedGroup(0.7),
 }
-TOYS = {"bivariate": (Bivariate(), BIVARIATE), "louppe": (Louppe(), LOUPPE)}
+TOYS = {"bivariate": (Bivariate(), Bivariate.normals), "louppe": (Louppe(), Louppe.normals)}
 FRAME = pd.DataFrame(
     {
         "height": np.linspace(1, 2, 40),
