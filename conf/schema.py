@@ -226,13 +226,25 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     ):
         if found[1] in (known := _known_keys(overrides)):
             return f"{found[1]} is a key of options that are swept, which Hydra leaves out at first; write ++{found[1]}=..."
-        return f"unknown key {found[1]}{nearest(found[1], known)}"
+        return f"unknown key {found[1]}{_offered(found[1]) or nearest(found[1], known)}"
     return message
 
 
 def options(group: str) -> list[str]:
     """The options of a group."""
     return sorted(path.stem for path in (CONFIGURATIONS / group).glob("*.yaml"))
+
+
+def _offered(key: str) -> str:
+    """`; it is one of ...` with the options of the key's group that have such a key, empty if there are none."""
+    group, _, inner = key.partition(".")
+    files = ((option, OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml")) for option in options(group))
+    having = [f"{group}={option}" for option, cfg in files if inner in (name for name, _ in leaves(_unresolved(cfg)))]
+    return f"; it is one of {', '.join(having)}" if having else ""
+
+
+def _unresolved(cfg: DictConfig | ListConfig) -> dict[str, Any]:
+    return typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
 
 
 def _known_keys(overrides: Sequence[str]) -> list[str]:
@@ -246,5 +258,5 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
             cfg = compose("config", chosen)
         except HydraException:
             cfg = compose("config")
-    keys = (key for key, _ in leaves(typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))))
+    keys = (key for key, _ in leaves(_unresolved(cfg)))
     return [*dict.fromkeys([*groups, *keys])]

@@ -47,6 +47,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["estimator=club", "critic=separable"], ["critic must give log q(y | x) for CLUB", "use critic=conditional_gaussian"]),
         (["dataset=staircase"], ["dataset must be one to sample pairs from or rows to read, got Staircase"]),
         (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
+        (["regularizer.lam=1"], ["unknown key regularizer.lam; it is one of regularizer=adversary, regularizer=combined, "]),
+        (["estimator=nwj", "estimator.tau=1"], ["unknown key estimator.tau; it is one of estimator=smile"]),
         (["sed=1"], ["unknown key sed", "seed"]),
         (["+critic.embd=8"], ["unknown key critic.embd; nearest: embed"]),
         (
