@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 import run
+from tests.conftest import small
 
 Command = Callable[..., Any]
 RUN = str(run.__file__)
@@ -307,7 +308,7 @@ def test_cfg_job_shows_what_would_run() -> None:
 
 
 def test_a_pipe_gets_plain_lines_and_a_terminal_gets_a_bar(tmp_path: Path) -> None:
-    line = [sys.executable, RUN, "runner.steps=20", "runner.eval_every=10", "critic.hidden=[8]", "name=a"]
+    line = [sys.executable, RUN, *small(("runner.steps=20", "runner.eval_every=10", "runner.log_every=10", "name=a"))]
     piped = subprocess.run(line, cwd=tmp_path, capture_output=True, check=True)
     assert b"step 10/20" in piped.stderr
     assert not {b"\x1b", b"\r"} & {bytes([each]) for each in piped.stdout + piped.stderr}
