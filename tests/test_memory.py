@@ -54,6 +54,7 @@ def test_brute_force_neighbours_hold_a_block_of_distances_at_a_time(tmp_path: Pa
             *TRAINED,
             "critic.hidden=[256,256]",
             "runner.batch_size=1024",
+            "runner.eval_batch_size=1024",
             "runner.eval_batches=2",
         ],
     ],

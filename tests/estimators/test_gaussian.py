@@ -79,13 +79,13 @@ def test_a_linear_function_is_refused_instead_of_infinite() -> None:
 
 
 @pytest.mark.slow
-def test_fifty_by_fifty_columns_take_less_than_a_tenth_of_a_second() -> None:
+def test_fifty_by_fifty_columns_take_less_than_a_tenth_of_a_cpu_second() -> None:
     x, y = normal(10_000, 50, 50, 0.5)
     times = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         Gaussian(unbiased=True)(x, y)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     assert min(times) < 0.1
 
 

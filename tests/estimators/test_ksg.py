@@ -124,11 +124,11 @@ def test_distances_of_many_points_are_held_in_small_blocks() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_rows_in_twenty_dimensions_take_less_than_ten_seconds() -> None:
+def test_ten_thousand_rows_in_twenty_dimensions_take_less_than_ten_cpu_seconds() -> None:
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started = time.process_time()
     ksg()(*gaussian(10_000, 10, 10, 0.6))
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(
