@@ -8,6 +8,8 @@ from typing import Any
 NOT_HASHED = ("name", "force", "device", "threads")
 CADENCES = ("steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds")
 """Keys of the runner that say when it writes or ends; on a table `eval_every` also says which weights stand to choice."""
+NAMED = 6
+"""Differences that are told, in a line that can be read."""
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,10 +37,9 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """The keys that differ in essence, as `key: before -> after`."""
+    """The first keys that differ in essence, as `key: before -> after`, those ahead that both have, and how many more do."""
     old, new = essence(before), essence(after)
-    return ", ".join(
-        f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
-        for key in sorted({*old, *new})
-        if old.get(key, ...) != new.get(key, ...)
-    )
+    changed = [key for key in sorted({*old, *new}) if old.get(key, ...) != new.get(key, ...)]
+    changed.sort(key=lambda key: key not in old or key not in new)
+    said = [f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in changed[:NAMED]]
+    return ", ".join(said) + (f" and {len(changed) - NAMED} more" if len(changed) > NAMED else "")

@@ -234,3 +234,10 @@ def test_the_hash_changes_with_what_changes_the_estimate(override: str, composed
     before, after = essence(composed()), essence(composed(override))
     assert config_hash(before) != config_hash(after)
     assert override.partition("=")[0] in differences(before, after)
+
+
+def test_of_many_differences_those_that_both_have_are_told_and_the_others_counted() -> None:
+    before = {"a": 1, "seed": 0} | {f"b{n}": n for n in range(20)}
+    told = differences(before, {"a": 1, "seed": 3})
+    assert told.startswith("seed: 0 -> 3, b0: 0 -> absent, ")
+    assert told.endswith(" and 15 more")
