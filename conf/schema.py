@@ -168,7 +168,10 @@ def _value(cfg: DictConfig, key: str) -> Any:
 
 def _check_type(key: str, value: Any, annotation: Any) -> None:
     if not fits(value, annotation):
-        raise ConfigError(f"{key} must be {described(annotation)}, got {'null' if value is None else repr(value)}")
+        group = key.replace(".", "/")
+        choices = [f"{group}={option}" for option in options(group)]
+        ways = f"; choose {' or '.join(choices)}" if choices else ""
+        raise ConfigError(f"{key} must be {described(annotation)}, got {'null' if value is None else repr(value)}{ways}")
 
 
 @contextmanager
