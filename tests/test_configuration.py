@@ -116,7 +116,7 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["critic.hidden=8"], "critic.hidden must be a list, each an integer, got 8"),
         (["critic.hidden=[8,wide]"], "critic.hidden must be a list, each an integer"),
         (["optimizer.betas=[0.9]"], "optimizer.betas must be a list of 2 values"),
-        (["runner=gan", "runner.objective=wasserstein"], "choose runner/objective=non_saturating or runner/objective=wasserstein"),
+        (["runner=gan", "runner.objective=wasserstein"], "runner.objective must be an option of its group, got 'wasserstein'; choose runner/objective=non_saturating or runner/objective=wasserstein"),
         (["runner.steps={a:1}"], "runner.steps must be an integer, got {'a': 1}"),
         (["runner.checkpoint_seconds=soon"], "runner.checkpoint_seconds must be a number or null, got 'soon'"),
         (["seed=null"], "seed must be an integer, got null"),
