@@ -1,7 +1,9 @@
-"""Steps per CPU-second of training a classifier against a bare hand-written loop: `python -m benchmarks.classifiers`.
+"""Steps per CPU-second of training a classifier against a bare hand-written loop: `python -m
+benchmarks.classifiers`.
 
-All-CNN-32 with information dropout on 32 x 32 photographs, batch 100, Nesterov momentum. The contestants take turns as those of
-benchmarks.throughput do: the bare loop, this project's, and this project's with channels last in memory and in bf16.
+All-CNN-32 with information dropout on 32 x 32 photographs, batch 100, Nesterov momentum. The
+contestants take turns as those of benchmarks.throughput do: the bare loop, this project's, and this
+project's with channels last in memory and in bf16.
 """
 
 import argparse
@@ -15,18 +17,24 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from benchmarks.throughput import Run, interleaved
-from datasets.cifar10_images import Cifar10Images
-from datasets.images import Images, Labelled
-from models.all_convolutional import AllConvolutional
-from models.information_dropout import InformationDropout
-from regularizers.rate import Rate
-from runners.classify import Classify
-from runners.loop import Cadence, Loop
-from runners.records import InMemory
+from infobound.datasets.images.cifar10_images import Cifar10Images
+from infobound.datasets.images.labelled import Images, Labelled
+from infobound.models.classifiers.all_convolutional import AllConvolutional
+from infobound.models.noise.information_dropout import InformationDropout
+from infobound.regularizers.rate import Rate
+from infobound.runners.classify.runner import Classify
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training.loop import Cadence, Loop
 
 BATCH, CHANNELS, CLASSES, KEEP = 100, (96, 192), 10, 0.8
 LEAST, MOST, BETA = 1e-3, 0.7, 6e-5
-DESCENT: dict[str, Any] = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3, "fused": True}
+DESCENT: dict[str, Any] = {
+    "lr": 0.05,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 1e-3,
+    "fused": True,
+}
 
 
 class Information(nn.Module):
@@ -34,7 +42,10 @@ class Information(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.features, self.strength = nn.Conv2d(width, width, 3, 2, 1), nn.Conv2d(width, width, 3, 2, 1)
+        self.features, self.strength = (
+            nn.Conv2d(width, width, 3, 2, 1),
+            nn.Conv2d(width, width, 3, 2, 1),
+        )
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,9 +62,17 @@ class Bare(nn.Module):
         widths = [3, *(int(width * share) for width in CHANNELS)]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
-            layers += [*convolution(before, after, 3), *convolution(after, after, 3), Information(after)]
+            layers += [
+                *convolution(before, after, 3),
+                *convolution(after, after, 3),
+                Information(after),
+            ]
         last = widths[-1]
-        layers += [*convolution(last, last, 3), *convolution(last, last, 1), *convolution(last, CLASSES, 1)]
+        layers += [
+            *convolution(last, last, 3),
+            *convolution(last, last, 1),
+            *convolution(last, CLASSES, 1),
+        ]
         self.layers, self.head = nn.ModuleList(layers), nn.Linear(CLASSES, CLASSES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +87,11 @@ class Bare(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, side: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, side, 1, side // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return [
+        nn.Conv2d(inputs, outputs, side, 1, side // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    ]
 
 
 def bare(images: Labelled, share: float) -> Run:
@@ -91,10 +114,20 @@ def bare(images: Labelled, share: float) -> Run:
 def ours(images: Labelled, share: float, **changes: Any) -> Run:
     """The launcher's own loop, with a line every 100 steps."""
     noise = partial(InformationDropout, prior="log_uniform", max_alpha=MOST)
-    settings: dict[str, Any] = {"channels": CHANNELS, "filter_percentage": share, "activation": "ReLU", "input_keep": KEEP}
+    settings: dict[str, Any] = {
+        "channels": CHANNELS,
+        "filter_percentage": share,
+        "activation": "ReLU",
+        "input_keep": KEEP,
+    }
     classify = Classify(
         dataset=Cifar10Images(Images(images, images), 0, False, "unused"),
-        model=partial(AllConvolutional, noise=noise, channels_last=changes.get("channels_last", False), **settings),
+        model=partial(
+            AllConvolutional,
+            noise=noise,
+            channels_last=changes.get("channels_last", False),
+            **settings,
+        ),
         regularizer=partial(Rate, beta=BETA),
         optimizer=partial(SGD, **DESCENT),
         label_smoothing=0.0,
@@ -127,15 +160,25 @@ def ours(images: Labelled, share: float, **changes: Any) -> Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=40, help="CPU seconds for each contestant of a width")
+    parser.add_argument(
+        "--seconds", type=float, default=40, help="CPU seconds for each contestant of a width"
+    )
     parser.add_argument("--rounds", type=int, default=8, help="turns that each takes")
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.25, 1.0], help="of the net's filters")
-    parser.add_argument("--no-bf16", action="store_true", help="leave out bf16, which is slow without hardware for it")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.25, 1.0], help="of the net's filters"
+    )
+    parser.add_argument(
+        "--no-bf16",
+        action="store_true",
+        help="leave out bf16, which is slow without hardware for it",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     source = torch.Generator().manual_seed(0)
     labels = torch.randint(CLASSES, (2000,), generator=source)
-    images = Labelled(torch.randint(256, (2000, 3, 32, 32), generator=source, dtype=torch.uint8), labels)
+    images = Labelled(
+        torch.randint(256, (2000, 3, 32, 32), generator=source, dtype=torch.uint8), labels
+    )
     seen = Cifar10Images(Images(images, images), 0, False, "unused").train_images
     print("steps per CPU-second, and as a multiple of the bare loop's")
     for share in options.shares:
@@ -147,7 +190,9 @@ def main() -> None:
         if not options.no_bf16:
             contestants["bf16"] = (ours(images, share, precision="bf16"), 1, 1)
         speed = interleaved(contestants, options.seconds, options.rounds)
-        columns = [f"{name} {each:.2f} ({each / speed['bare']:.2f})" for name, each in speed.items()]
+        columns = [
+            f"{name} {each:.2f} ({each / speed['bare']:.2f})" for name, each in speed.items()
+        ]
         print(f"filters {share:g}:  {'   '.join(columns)}", flush=True)
 
 

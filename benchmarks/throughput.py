@@ -1,8 +1,9 @@
-"""Steps per CPU-second of this project's loop against a bare hand-written one: `python -m benchmarks.throughput`.
+"""Steps per CPU-second of this project's loop against a bare hand-written one: `python -m
+benchmarks.throughput`.
 
-All contestants of a workload take turns in one process on one thread, so that a busy machine slows them alike. A step of R
-copies counts R. W1: concat critic, one shuffled partner a row, DV. W2: concat critic, all pairs, DV. W3: separable critic,
-InfoNCE. 20-d Gaussians at 4 nats, batch 128.
+All contestants of a workload take turns in one process on one thread, so that a busy machine slows
+them alike. A step of R copies counts R. W1: concat critic, one shuffled partner a row, DV. W2:
+concat critic, all pairs, DV. W3: separable critic, InfoNCE. 20-d Gaussians at 4 nats, batch 128.
 """
 
 import argparse
@@ -16,15 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from datasets.gaussians import CorrelatedGaussians
-from estimators.base import Estimator
-from estimators.dv import DV
-from estimators.infonce import InfoNCE
-from models.critics import Concat, Separable
-from runners.critic_reading import Critics
-from runners.estimation import Estimation
-from runners.loop import Cadence, Loop
-from runners.records import InMemory
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.base import Estimator
+from infobound.estimators.dv import DV
+from infobound.estimators.infonce import InfoNCE
+from infobound.models.critics.dense import Concat, Separable
+from infobound.runners.critics.reading import Critics
+from infobound.runners.estimate.runner import Estimate
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training.loop import Cadence, Loop
 
 BATCH, WIDTH, EMBED = 128, 256, 32
 PAIRS = CorrelatedGaussians(20, None, 4.0)
@@ -57,7 +58,11 @@ def bare_concat(all_pairs: bool) -> Run:
         if all_pairs:
             scores = rest((a[:, None] + b[None]).flatten(0, 1)).view(BATCH, BATCH)
             off_diagonal = scores.masked_fill(torch.eye(BATCH, dtype=torch.bool), -math.inf)
-            return scores.diagonal().mean() - off_diagonal.flatten().logsumexp(0) + math.log(BATCH * (BATCH - 1))
+            return (
+                scores.diagonal().mean()
+                - off_diagonal.flatten().logsumexp(0)
+                + math.log(BATCH * (BATCH - 1))
+            )
         joint, product = rest(torch.stack([a + b, a + b.roll(-1, 0)])).squeeze(-1)
         return joint.mean() - product.logsumexp(0) + math.log(BATCH)
 
@@ -66,7 +71,13 @@ def bare_concat(all_pairs: bool) -> Run:
 
 def bare_separable() -> Run:
     def network() -> nn.Sequential:
-        return nn.Sequential(nn.Linear(20, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, EMBED))
+        return nn.Sequential(
+            nn.Linear(20, WIDTH),
+            nn.ReLU(),
+            nn.Linear(WIDTH, WIDTH),
+            nn.ReLU(),
+            nn.Linear(WIDTH, EMBED),
+        )
 
     g, h = network(), network()
 
@@ -78,8 +89,10 @@ def bare_separable() -> Run:
 
 
 def ours(critic: Critics, estimator: Estimator, replicates: int) -> Run:
-    """The launcher's own loop with its defaults: weight average, a reading every 500 steps, a line every 100."""
-    estimation = Estimation(
+    """The launcher's own loop with its defaults: weight average, a reading every 500 steps, a line
+    every 100.
+    """
+    estimation = Estimate(
         dataset=PAIRS,
         critic=critic,
         estimator=estimator,
@@ -106,8 +119,12 @@ def ours(critic: Critics, estimator: Estimator, replicates: int) -> Run:
     return loop.advance
 
 
-def interleaved(contestants: dict[str, tuple[Run, int, int]], seconds: float, rounds: int) -> dict[str, float]:
-    """Median steps per CPU-second of each contestant (run, steps a turn, copies); they take turns until each had its time."""
+def interleaved(
+    contestants: dict[str, tuple[Run, int, int]], seconds: float, rounds: int
+) -> dict[str, float]:
+    """Median steps per CPU-second of each contestant (run, steps a turn, copies); they take turns
+    until each had its time.
+    """
     for run, _, _ in contestants.values():
         run(3)
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -123,7 +140,9 @@ def interleaved(contestants: dict[str, tuple[Run, int, int]], seconds: float, ro
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=20, help="CPU seconds for each contestant of a workload")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="CPU seconds for each contestant of a workload"
+    )
     parser.add_argument("--rounds", type=int, default=10, help="turns that each takes")
     parser.add_argument("--copies", type=int, default=8)
     options = parser.parse_args()
@@ -141,10 +160,16 @@ def main() -> None:
         contestants = {
             "bare": (by_hand, steps, 1),
             "one": (ours(critic, estimator, 1), steps, 1),
-            "many": (ours(critic, estimator, options.copies), max(1, steps // options.copies), options.copies),
+            "many": (
+                ours(critic, estimator, options.copies),
+                max(1, steps // options.copies),
+                options.copies,
+            ),
         }
         speed = interleaved(contestants, options.seconds, options.rounds)
-        columns = [f"{speed[key]:10.1f} ({speed[key] / speed['bare']:.2f})" for key in ("one", "many")]
+        columns = [
+            f"{speed[key]:10.1f} ({speed[key] / speed['bare']:.2f})" for key in ("one", "many")
+        ]
         print(f"{name:4}{speed['bare']:10.1f}{columns[0]:>18}{columns[1]:>18}", flush=True)
 
 

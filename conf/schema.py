@@ -1,4 +1,6 @@
-"""What a configuration may say: checked before anything is built, refused in one line that names the key and the way out."""
+"""What a configuration may say: checked before anything is built, refused in one line that names
+the key and the way out.
+"""
 
 import difflib
 import inspect
@@ -19,12 +21,18 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runners.annotations import described, fits
-from runners.errors import ConfigError
-from runners.identity import leaves
-from runners.naming import run_name
+from infobound.conf.annotations import described, fits
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.identity import leaves
+from infobound.runners.runs.naming import run_name
 
-FOLDERS = ("datasets", "models", "estimators", "regularizers", "runners")
+FOLDERS = (
+    "infobound.datasets",
+    "infobound.models",
+    "infobound.estimators",
+    "infobound.regularizers",
+    "infobound.runners",
+)
 CONFIGURATIONS = Path(__file__).parent
 MARKS = ("_target_", "_partial_", "_convert_", "_recursive_")
 """Keys that Hydra reads; it would also take `_args_`, whose values no signature names."""
@@ -47,7 +55,8 @@ class Root:
 
 
 def validate(cfg: DictConfig) -> None:
-    """Check every key, type and target against the constructors' own signatures, without building anything.
+    """Check every key, type and target against the constructors' own signatures, without building
+    anything.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
@@ -64,21 +73,26 @@ def validate(cfg: DictConfig) -> None:
         _check_node(cfg, key, _allowed(key, target, cfg.allow_targets), node)
     if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
         raise ConfigError(
-            f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be regularised, got "
-            f"{cfg.regularizer._target_}; use runner=classify, gan or invariant"
+            f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be"
+            f" regularised, got {cfg.regularizer._target_}; use runner=classify, gan or invariant"
         )
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
     if unknown := [str(key) for key in cfg if key not in root and key not in groups]:
         raise ConfigError(f"unknown key {unknown[0]}{nearest(unknown[0], [*root, *groups])}")
     try:
         for key, target, _ in targets(cfg, resolve=True):
-            _allowed(key, target, cfg.allow_targets)  # a resolver such as oc.create can write a target of its own
+            _allowed(
+                key, target, cfg.allow_targets
+            )  # a resolver such as oc.create can write a target of its own
     except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+        raise ConfigError(
+            f"the configuration cannot be resolved: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def built(cfg: DictConfig, key: str, places: Sequence[str] = ()) -> Any:
-    """What the node at a key configures, checked as validate() checks it; its targets may lie in these places too.
+    """What the node at a key configures, checked as validate() checks it; its targets may lie in
+    these places too.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
@@ -97,7 +111,9 @@ def nearest(word: str, words: Sequence[str]) -> str:
 
 
 def targets(cfg: DictConfig, *, resolve: bool = False) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every node with a `_target_`: its dotted key, the target, and its values, interpolations as written or resolved."""
+    """Every node with a `_target_`: its dotted key, the target, and its values, interpolations as
+    written or resolved.
+    """
 
     def walk(node: Any, key: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         if isinstance(node, dict):
@@ -113,10 +129,15 @@ def targets(cfg: DictConfig, *, resolve: bool = False) -> Iterator[tuple[str, st
 
 
 def _allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]:
-    """The class or function that a target names, where it lives in this project, in torch.optim, or in what the user lists."""
+    """The class or function that a target names, where it lives in this project, in torch.optim, or
+    in what the user lists.
+    """
     places = [*FOLDERS, "torch.optim", *listed]
     inside = [place for place in places if target.startswith(f"{place}.")]
-    refusal = f"{key}._target_ must lie in {', '.join(places)}, got {target}; allow_targets=[...] lets your own modules in"
+    refusal = (
+        f"{key}._target_ must lie in {', '.join(places)}, got {target}; allow_targets=[...] lets"
+        " your own modules in"
+    )
     if not inside:
         raise ConfigError(refusal)
     try:
@@ -129,13 +150,17 @@ def _allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]
     return found
 
 
-def _check_node(cfg: DictConfig, key: str, target: Callable[..., Any], node: dict[str, Any]) -> None:
+def _check_node(
+    cfg: DictConfig, key: str, target: Callable[..., Any], node: dict[str, Any]
+) -> None:
     signature = inspect.signature(target)
     hints = dict[str, Any]()
     with suppress(NameError):  # of types that a library imports for type checkers alone
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     arguments = [
-        name for name, each in signature.parameters.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        name
+        for name, each in signature.parameters.items()
+        if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
     ]
     for name in node:
         if name in MARKS:
@@ -158,7 +183,10 @@ def _value(cfg: DictConfig, key: str) -> Any:
     Raises ConfigError if it is missing or points nowhere.
     """
     try:
-        if OmegaConf.is_missing(OmegaConf.select(cfg, key.rpartition(".")[0]) if "." in key else cfg, key.rpartition(".")[2]):
+        if OmegaConf.is_missing(
+            OmegaConf.select(cfg, key.rpartition(".")[0]) if "." in key else cfg,
+            key.rpartition(".")[2],
+        ):
             raise ConfigError(f"{key} is missing; give {key}=...")
         value = OmegaConf.select(cfg, key)
     except OmegaConfBaseException as error:
@@ -171,12 +199,17 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         group = key.replace(".", "/")
         choices = [f"{group}={option}" for option in options(group)]
         ways = f"; choose {' or '.join(choices)}" if choices else ""
-        raise ConfigError(f"{key} must be {described(annotation)}, got {'null' if value is None else repr(value)}{ways}")
+        raise ConfigError(
+            f"{key} must be {described(annotation)}, got"
+            f" {'null' if value is None else repr(value)}{ways}"
+        )
 
 
 @contextmanager
 def refusing(cfg: DictConfig) -> Iterator[None]:
-    """Turn what constructors and readers of data raise inside the block into a ConfigError that names the dotted key."""
+    """Turn what constructors and readers of data raise inside the block into a ConfigError that
+    names the dotted key.
+    """
     try:
         yield
     except ConfigError:
@@ -189,7 +222,9 @@ def refusing(cfg: DictConfig) -> Iterator[None]:
 
 
 def _attributed(error: Exception, cfg: DictConfig) -> str:
-    """The error's message behind the dotted key of the innermost configured object that was at work when it was raised."""
+    """The error's message behind the dotted key of the innermost configured object that was at work
+    when it was raised.
+    """
     nodes = [(key, get_object(target), node) for key, target, node in targets(cfg)]
     owner, values = "", dict[str, Any]()
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -211,7 +246,10 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         return f"the run's folder cannot be written: {error}; give another name or hydra.run.dir"
     if isinstance(error, OverrideParseException):
-        return f"{error.override} is not of the form key=value; the shell needs quotes around some, as in 'seed=range(5)'"
+        return (
+            f"{error.override} is not of the form key=value; the shell needs quotes around some, as"
+            " in 'seed=range(5)'"
+        )
     if isinstance(error, ConfigError):
         return str(error)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, ValueError):
@@ -220,7 +258,10 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     if found := re.search(r"raised while resolving interpolation: (.*?) full_key", message):
         return found[1]
     if found := re.search(r"In 'regularizer/(\w+)': Could not override 'model/noise'", message):
-        return f"regularizer={found[1]} needs a model with noise layers; use runner=classify, or model=mlp_classifier"
+        return (
+            f"regularizer={found[1]} needs a model with noise layers; use runner=classify, or"
+            " model=mlp_classifier"
+        )
     if found := re.search(r"Could not find '([\w/.-]+)/([^'/]+)'", message):
         group, option = found.groups()
         return f"{group} has no option {option}{nearest(option, options(group))}"
@@ -228,7 +269,10 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
         r"Key '([^']+)' is not in struct", message
     ):
         if found[1] in (known := _known_keys(overrides)):
-            return f"{found[1]} is a key of options that are swept, which Hydra leaves out at first; write ++{found[1]}=..."
+            return (
+                f"{found[1]} is a key of options that are swept, which Hydra leaves out at first;"
+                f" write ++{found[1]}=..."
+            )
         return f"unknown key {found[1]}{_offered(found[1]) or nearest(found[1], known)}"
     return message
 
@@ -239,10 +283,19 @@ def options(group: str) -> list[str]:
 
 
 def _offered(key: str) -> str:
-    """`; it is one of ...` with the options of the key's group that have such a key, empty if there are none."""
+    """`; it is one of ...` with the options of the key's group that have such a key, empty if there
+    are none.
+    """
     group, _, inner = key.partition(".")
-    files = ((option, OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml")) for option in options(group))
-    having = [f"{group}={option}" for option, cfg in files if inner in (name for name, _ in leaves(_unresolved(cfg)))]
+    files = (
+        (option, OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
+        for option in options(group)
+    )
+    having = [
+        f"{group}={option}"
+        for option, cfg in files
+        if inner in (name for name, _ in leaves(_unresolved(cfg)))
+    ]
     return f"; it is one of {', '.join(having)}" if having else ""
 
 
@@ -251,9 +304,14 @@ def _unresolved(cfg: DictConfig | ListConfig) -> dict[str, Any]:
 
 
 def _known_keys(overrides: Sequence[str]) -> list[str]:
-    """Every dotted key that these choices of groups offer, the first of those that are swept, and the groups."""
+    """Every dotted key that these choices of groups offer, the first of those that are swept, and
+    the groups.
+    """
     groups = [path.name for path in CONFIGURATIONS.iterdir() if path.is_dir()]
-    choices = [(group, option.split(",")[0]) for group, _, option in (each.partition("=") for each in overrides)]
+    choices = [
+        (group, option.split(",")[0])
+        for group, _, option in (each.partition("=") for each in overrides)
+    ]
     chosen = [f"{group}={option}" for group, option in choices if group in groups]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):

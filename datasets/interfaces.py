@@ -1,12 +1,14 @@
-"""What a data set is to a runner: a sampler of pairs, a table of them, views of examples, or images of classes."""
+"""What a data set is to a runner: a sampler of pairs, a table of them, views of examples, or images
+of classes.
+"""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from datasets.images import Labelled
-from datasets.transforms import Transform
+from infobound.datasets.images.labelled import Labelled
+from infobound.datasets.transforms import Transform
 
 
 @runtime_checkable
@@ -25,13 +27,17 @@ class Joint(Protocol):
         ...
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Independent pairs x (size, dim_x) and y (size, dim_y), float32, on the generator's device."""
+        """Independent pairs x (size, dim_x) and y (size, dim_y), float32, on the generator's
+        device.
+        """
         ...
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """A finite table of pairs, split into training, validation and test rows by whoever reads it."""
+    """A finite table of pairs, split into training, validation and test rows by whoever reads
+    it.
+    """
 
     @property
     def mutual_information(self) -> float | None:
@@ -55,12 +61,16 @@ class Rows(Protocol):
 
     @property
     def test(self) -> float | int:
-        """Share of the rows that the estimate is read from, once; an integer is a number of rows, always the last ones."""
+        """Share of the rows that the estimate is read from, once; an integer is a number of rows,
+        always the last ones.
+        """
         ...
 
     @property
     def folds(self) -> int | None:
-        """Folds, each of them once the test rows in place of the share `test`; None for a single split."""
+        """Folds, each of them once the test rows in place of the share `test`; None for a single
+        split.
+        """
         ...
 
     @property
@@ -82,7 +92,9 @@ class Examples(NamedTuple):
 
 @runtime_checkable
 class Views(Protocol):
-    """Labelled examples of which two views are seen; who trains keeps the bytes on a device and asks for a batch's views."""
+    """Labelled examples of which two views are seen; who trains keeps the bytes on a device and
+    asks for a batch's views.
+    """
 
     @property
     def train_examples(self) -> Examples: ...
@@ -91,7 +103,8 @@ class Views(Protocol):
     def test_examples(self) -> Examples: ...
 
     def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What a model sees of the bytes x (..., dim_x), y (..., dim_y): float32 of these shapes, on their device.
+        """What a model sees of the bytes x (..., dim_x), y (..., dim_y): float32 of these shapes,
+        on their device.
 
         The generator, on that device too, draws the noise.
         """
@@ -100,9 +113,11 @@ class Views(Protocol):
 
 @runtime_checkable
 class Classified(Protocol):
-    """Images of known classes; who trains keeps them on a device and asks for what a classifier sees of a batch.
+    """Images of known classes; who trains keeps them on a device and asks for what a classifier
+    sees of a batch.
 
-    They are kept as bytes, or as float32 where seeing them takes longer than reading four times the memory.
+    They are kept as bytes, or as float32 where seeing them takes longer than reading four times the
+    memory.
     """
 
     @property
@@ -129,8 +144,8 @@ class Classified(Protocol):
     def seen(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
         """What a classifier sees of images (N, *kept) on their device: (N, *shape) float32.
 
-        The generator, on that device too, draws what changes from one sight of a training image to the next; held-out images
-        have none, and are seen alike every time.
+        The generator, on that device too, draws what changes from one sight of a training image to
+        the next; held-out images have none, and are seen alike every time.
         """
         ...
 
@@ -141,7 +156,9 @@ class Boxed(Classified, Protocol):
 
     @property
     def test_boxes(self) -> Tensor:
-        """(N, 4) int64, in each test image: the first row and the first column that it fills, its height and its width."""
+        """(N, 4) int64, in each test image: the first row and the first column that it fills, its
+        height and its width.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from models.scores import Scores
+from infobound.models.critics.scores import Scores
 
 Kind = Literal["lower bound", "upper bound", "neither", "loss"]
 ScoreKind = Literal["any", "log density"]
@@ -13,12 +13,16 @@ ScoreKind = Literal["any", "log density"]
 
 
 class Bound(NamedTuple):
-    """One batch's reading, three scalars; of a loss, objective and value are minus the loss in a unit of its own, not nats."""
+    """One batch's reading, three scalars; of a loss, objective and value are minus the loss in a
+    unit of its own, not nats.
+    """
 
     fit: Tensor
     """() the critic alone descends it."""
     objective: Tensor
-    """() nats, differentiable: who maximises mutual information descends -objective, who minimises it descends +objective."""
+    """() nats, differentiable: who maximises mutual information descends -objective, who minimises
+    it descends +objective.
+    """
     value: Tensor
     """() nats, detached: what is reported."""
 
@@ -34,43 +38,57 @@ def surrogate(objective: Tensor, value: Tensor) -> Bound:
 
 
 class Estimator(nn.Module, ABC):
-    """Turns scores into nats. Subclasses are final and are stateless or keep their state in buffers.
+    """Turns scores into nats. Subclasses are final and are stateless or keep their state in
+    buffers.
 
-    One that has parameters of its own, or statistics of the data, makes them in `prepare`: see estimators.measurement.
+    One that has parameters of its own, or statistics of the data, makes them in `prepare`: see
+    estimators.measurement.
     """
 
     kind: ClassVar[Kind]
-    """Whether the value bounds the mutual information from below, from above, or not at all; a loss is no estimate of it."""
+    """Whether the value bounds the mutual information from below, from above, or not at all; a loss
+    is no estimate of it.
+    """
     scores: ClassVar[ScoreKind] = "any"
-    """What the critic's scores must be; a critic that gives log densities says so in an attribute of this name."""
+    """What the critic's scores must be; a critic that gives log densities says so in an attribute
+    of this name.
+    """
     log_of_mean: ClassVar[bool] = False
-    """Whether the value takes the logarithm of a sample mean of exp T, which is not to be believed above the logarithm of the
-    number of product pairs behind it (McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251)."""
+    """Whether the value takes the logarithm of a sample mean of exp T, which is not to be believed
+    above the logarithm of the number of product pairs behind it (McAllester and Stratos 2020,
+    https://arxiv.org/abs/1811.04251).
+    """
 
     @abstractmethod
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
         """Read the scores of x (B, dim_x) and y (B, dim_y), without a side effect."""
 
     def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor | None:
-        """(B,) or () from what `bound` takes: what to take off a joint score to have log p(x, y) / p(x) p(y) in nats.
+        """(B,) or () from what `bound` takes: what to take off a joint score to have log p(x, y) /
+        p(x) p(y) in nats.
 
-        It is what makes the critic's optimum under this estimator that ratio, or None where there is nothing that does.
+        It is what makes the critic's optimum under this estimator that ratio, or None where there
+        is nothing that does.
         """
         return None
 
     def arranged(self, scores: Scores) -> Scores:
-        """The scores of one batch with what `bound` reads together in one row, for estimators that read columns."""
+        """The scores of one batch with what `bound` reads together in one row, for estimators that
+        read columns.
+        """
         return scores
 
     def update(self, scores: Scores) -> None:
         """Commit moving averages; called on the critic's own training steps alone."""
 
     def cap(self, negatives: int) -> float | None:
-        """The most nats that the value can reach with this many product samples a row, or None where there is no limit."""
+        """The most nats that the value can reach with this many product samples a row, or None
+        where there is no limit.
+        """
         return None
 
 
-class Estimate(NamedTuple):
+class SampleEstimate(NamedTuple):
     """A value in nats with its standard error."""
 
     value: float
@@ -82,4 +100,4 @@ class SampleEstimator(Protocol):
 
     kind: ClassVar[Kind]
 
-    def __call__(self, x: Tensor, y: Tensor, /) -> Estimate: ...
+    def __call__(self, x: Tensor, y: Tensor, /) -> SampleEstimate: ...

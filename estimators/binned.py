@@ -11,21 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from estimators.base import Estimate, Kind
-from estimators.rows import Table, paired
+from infobound.estimators.base import Kind, SampleEstimate
+from infobound.estimators.rows import Table, paired
 
 Codes = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Binned:
-    """sum_ab p_ab log(p_ab / p_a p_b) over the cells of x and y, each column cut into `bins` of equal population or width.
+    """sum_ab p_ab log(p_ab / p_a p_b) over the cells of x and y, each column cut into `bins` of
+    equal population or width.
 
-    A column with at most `bins` distinct values is taken as it is, so a discrete table is read exactly. Neither bound: cutting
-    loses information, and counting biases upwards by about (cells_xy - cells_x - cells_y + 1) / 2N, which `miller_madow` takes
-    off; the variance falls as 1 / N. Cells multiply with the columns, so it is for low dimension; it costs a sort.
+    A column with at most `bins` distinct values is taken as it is, so a discrete table is read
+    exactly. Neither bound: cutting loses information, and counting biases upwards by about
+    (cells_xy - cells_x - cells_y + 1) / 2N, which `miller_madow` takes off; the variance falls as 1
+    / N. Cells multiply with the columns, so it is for low dimension; it costs a sort.
 
-    Miller 1955, Note on the bias of information estimates; Paninski 2003, https://doi.org/10.1162/089976603321780272
+    Miller 1955, Note on the bias of information estimates; Paninski 2003,
+    https://doi.org/10.1162/089976603321780272
 
     The standard error is by influence values, log(p_ab / p_a p_b) at each row.
 
@@ -41,7 +44,7 @@ class Binned:
         if self.bins < 2:
             raise ValueError(f"bins must be at least 2, got {self.bins}")
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
         code_x, code_y = (self._cells(table) for table in paired(x, y, 2))
         rows = len(code_x)
         log_x, cells_x = _log_share(code_x)
@@ -49,7 +52,9 @@ class Binned:
         log_xy, cells_xy = _log_share(code_x * (code_y.max() + 1) + code_y)
         influence = log_xy - log_x - log_y
         bias = (cells_xy - cells_x - cells_y + 1) / (2 * rows) if self.miller_madow else 0.0
-        return Estimate(float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows)))
+        return SampleEstimate(
+            float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows))
+        )
 
     def _cells(self, table: Table) -> Codes:
         """(N,): the number of the cell of each row."""

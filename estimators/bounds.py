@@ -1,7 +1,8 @@
 """Bounds on mutual information, pure functions from scores to nats, in log space throughout.
 
-B batch, K product samples a row; scores are joint (B,) and product (B, K), a bound is a differentiable scalar ().
-T is the critic, E_J and E_M are means over joint and product samples, a(x) and q(x) baselines given as logarithms (B,).
+B batch, K product samples a row; scores are joint (B,) and product (B, K), a bound is a
+differentiable scalar (). T is the critic, E_J and E_M are means over joint and product samples,
+a(x) and q(x) baselines given as logarithms (B,).
 """
 
 import math
@@ -10,14 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.scores import Scores
+from infobound.models.critics.scores import Scores
 
 NEGLIGIBLE = -80.0
-"""exp of this is nothing beside 1; processors take fifty times longer where an exp leaves the range of normal floats."""
+"""exp of this is nothing beside 1; processors take fifty times longer where an exp leaves the range
+of normal floats.
+"""
 
 
 def log_sum_exp(values: Tensor) -> Tensor:
-    """log sum exp along the last dimension: (..., K) -> (...). It is torch.logsumexp, as fast where values lie far apart."""
+    """log sum exp along the last dimension: (..., K) -> (...). It is torch.logsumexp, as fast where
+    values lie far apart.
+    """
     largest = values.detach().amax(dim=-1, keepdim=True)
     largest = largest.where(largest < math.inf, 0)
     return (values - largest).clamp_min(NEGLIGIBLE).exp().sum(dim=-1).log() + largest.squeeze(-1)
@@ -42,7 +47,8 @@ def dv(scores: Scores) -> Tensor:
 
 
 def nwj(scores: Scores) -> Tensor:
-    """Nguyen-Wainwright-Jordan lower bound, E_J[T] - E_M[exp(T - 1)], nats; tight at T = 1 + log ratio.
+    """Nguyen-Wainwright-Jordan lower bound, E_J[T] - E_M[exp(T - 1)], nats; tight at T = 1 + log
+    ratio.
 
     Nguyen et al. 2010, https://arxiv.org/abs/0809.0853
     """
@@ -50,7 +56,8 @@ def nwj(scores: Scores) -> Tensor:
 
 
 def infonce(scores: Scores) -> Tensor:
-    """InfoNCE lower bound, E_J[T_i0 - log mean_k exp T_ik] over the joint and the K product scores of a row, nats.
+    """InfoNCE lower bound, E_J[T_i0 - log mean_k exp T_ik] over the joint and the K product scores
+    of a row, nats.
 
     It cannot exceed log(K + 1). van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
@@ -64,32 +71,43 @@ def infonce_terms(scores: Scores) -> Tensor:
 
 
 def mine(scores: Scores, log_average: Tensor) -> Tensor:
-    """A surrogate whose gradient is MINE's, E_J[grad T] - E_M[exp(T) grad T] / average; its own value means nothing.
+    """A surrogate whose gradient is MINE's, E_J[grad T] - E_M[exp(T) grad T] / average; its own
+    value means nothing.
 
-    `log_average` () is the logarithm of the moving average of E_M[exp T]. Belghazi et al. 2018, section 3.2,
-    https://arxiv.org/abs/1801.04062
+    `log_average` () is the logarithm of the moving average of E_M[exp T]. Belghazi et al. 2018,
+    section 3.2, https://arxiv.org/abs/1801.04062
     """
     return scores.joint.mean() - torch.exp(log_mean_exp(scores.product) - log_average.detach())
 
 
 def tuba(scores: Scores, log_baseline: Tensor) -> Tensor:
-    """Tractable unnormalised Barber-Agakov lower bound, 1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)], nats.
+    """Tractable unnormalised Barber-Agakov lower bound, 1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)],
+    nats.
 
-    a = e gives NWJ; a = 1 is unbiased where T is the log ratio itself. Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    a = e gives NWJ; a = 1 is unbiased where T is the log ratio itself. Poole et al. 2019,
+    https://arxiv.org/abs/1905.06922
     """
     joint, product = scores
-    return 1 + (joint - log_baseline).mean() - torch.exp(log_mean_exp(product - log_baseline.unsqueeze(-1)))
+    return (
+        1
+        + (joint - log_baseline).mean()
+        - torch.exp(log_mean_exp(product - log_baseline.unsqueeze(-1)))
+    )
 
 
 def interpolated(scores: Scores, log_baseline: Tensor, alpha: float) -> Tensor:
-    """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), m the mean of exp T over K samples, nats.
+    """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), m the mean of exp
+    T over K samples, nats.
 
-    Beside a joint sample, m takes it and all product samples of its row but one, averaged over the one left out; beside product
-    samples it takes these K. alpha = 1 has InfoNCE's baseline, alpha = 0 is TUBA. Poole et al. 2019, equation 10,
-    https://arxiv.org/abs/1905.06922
+    Beside a joint sample, m takes it and all product samples of its row but one, averaged over the
+    one left out; beside product samples it takes these K. alpha = 1 has InfoNCE's baseline, alpha =
+    0 is TUBA. Poole et al. 2019, equation 10, https://arxiv.org/abs/1905.06922
     """
     joint = scores.joint.unsqueeze(-1)
-    product, log_q = scores.product - joint, log_baseline.unsqueeze(-1) - joint  # exact where the joint score is large
+    product, log_q = (
+        scores.product - joint,
+        log_baseline.unsqueeze(-1) - joint,
+    )  # exact where the joint score is large
     beside_joint = log_mixture(_log_mean_exp_but_one(product), log_q, alpha)
     log_mean = row_log_mean_exp(product).unsqueeze(-1)
     beside_product = log_mean - log_mixture(log_mean, log_q, alpha)
@@ -106,18 +124,23 @@ def log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 def _log_mean_exp_but_one(product: Tensor) -> Tensor:
     """(B, K): log mean exp over a joint score of 0 and all product scores of the row but the k-th.
 
-    Each is subtracted from the sum, apart from the largest, which alone can be more than half of it: the sum without that one
-    is taken anew.
+    Each is subtracted from the sum, apart from the largest, which alone can be more than half of
+    it: the sum without that one is taken anew.
     """
     total = torch.logsumexp(F.pad(product, (1, 0)), dim=-1, keepdim=True)
-    largest = torch.arange(product.shape[-1], device=product.device) == product.argmax(dim=-1, keepdim=True)
-    others = torch.logsumexp(F.pad(product.masked_fill(largest, -math.inf), (1, 0)), dim=-1, keepdim=True)
+    largest = torch.arange(product.shape[-1], device=product.device) == product.argmax(
+        dim=-1, keepdim=True
+    )
+    others = torch.logsumexp(
+        F.pad(product.masked_fill(largest, -math.inf), (1, 0)), dim=-1, keepdim=True
+    )
     share = torch.exp(product - total).masked_fill(largest, 0)
     return torch.where(largest, others, total + torch.log1p(-share)) - math.log(product.shape[-1])
 
 
 def jsd(scores: Scores) -> Tensor:
-    """Lower bound on twice the Jensen-Shannon divergence, log 4 - E_J[softplus(-T)] - E_M[softplus(T)], nats, at most log 4.
+    """Lower bound on twice the Jensen-Shannon divergence, log 4 - E_J[softplus(-T)] -
+    E_M[softplus(T)], nats, at most log 4.
 
     It is greatest at T = log ratio. Nowozin et al. 2016, https://arxiv.org/abs/1606.00709
     """
@@ -125,7 +148,8 @@ def jsd(scores: Scores) -> Tensor:
 
 
 def smile(scores: Scores, tau: float) -> Tensor:
-    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; no bound unless tau is infinite, which is Donsker-Varadhan.
+    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; no bound unless tau is infinite,
+    which is Donsker-Varadhan.
 
     Song and Ermon 2020, https://arxiv.org/abs/1910.06222
     """
@@ -133,9 +157,11 @@ def smile(scores: Scores, tau: float) -> Tensor:
 
 
 def flo(scores: Scores, dual: Tensor) -> Tensor:
-    """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, u the `dual` (B,) of each joint pair.
+    """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, u the
+    `dual` (B,) of each joint pair.
 
-    It is tight at T = log ratio + c(x), u = log E_M[exp T] - T. Guo et al. 2022, https://arxiv.org/abs/2107.01131
+    It is tight at T = log ratio + c(x), u = log E_M[exp T] - T. Guo et al. 2022,
+    https://arxiv.org/abs/2107.01131
     """
     excess = row_log_mean_exp(scores.product) - scores.joint - dual
     return 1 - dual.mean() - torch.exp(log_mean_exp(excess))
@@ -150,7 +176,8 @@ def club(scores: Scores) -> Tensor:
 
 
 def leave_one_out(scores: Scores) -> Tensor:
-    """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], rows y, over the K other x of a row, nats.
+    """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], rows y, over the
+    K other x of a row, nats.
 
     Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
@@ -158,9 +185,10 @@ def leave_one_out(scores: Scores) -> Tensor:
 
 
 def log_density_ratio(scores: Scores, log_marginal: Tensor) -> Tensor:
-    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal` (B,), the marginal's density at each y.
+    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal` (B,), the marginal's density at each
+    y.
 
-    With the true conditional it is an upper bound for every r, with r = p(y) a lower bound for every q.
-    Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    With the true conditional it is an upper bound for every r, with r = p(y) a lower bound for
+    every q. Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
     return (scores.joint - log_marginal).mean()

@@ -4,17 +4,18 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
 
 
 @final
 class CLUB(Estimator):
     """E_J[log q(y | x)] - E_M[log q(y | x)], q trained by its likelihood.
 
-    An upper bound where q is the true conditional, or nearer to p(x, y) than to p(x) p(y); biased upwards, of low variance. It
-    scores all pairs; `critic.negatives=1` is its sampled form, linear in B.
+    An upper bound where q is the true conditional, or nearer to p(x, y) than to p(x) p(y); biased
+    upwards, of low variance. It scores all pairs; `critic.negatives=1` is its sampled form, linear
+    in B.
 
     Cheng et al. 2020, https://arxiv.org/abs/2006.12013
     """

@@ -4,19 +4,20 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.gaussian import GaussianMixture
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.gaussian import GaussianMixture
 
 
 @final
 class DifferenceOfEntropies(Estimator):
-    """E_J[-log r(y)] - E_J[-log q(y | x)], q and r trained by their likelihoods, r a mixture of normals.
+    """E_J[-log r(y)] - E_J[-log q(y | x)], q and r trained by their likelihoods, r a mixture of
+    normals.
 
-    Neither bound: both cross-entropies are above their entropies, and the bias is the difference of the two excesses. Unlike a
-    lower bound it is not limited by the logarithm of the number of samples; its variance is that of a log-likelihood, and it
-    needs joint samples alone.
+    Neither bound: both cross-entropies are above their entropies, and the bias is the difference of
+    the two excesses. Unlike a lower bound it is not limited by the logarithm of the number of
+    samples; its variance is that of a log-likelihood, and it needs joint samples alone.
 
     McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251
     """

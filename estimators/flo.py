@@ -6,18 +6,20 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.mlp import mlp
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.mlp import mlp
 
 
 @final
 class FLO(Estimator):
-    """1 - E_J[u(x, y) + exp(-u(x, y)) mean_k exp(T_ik - T_i0)], u a network of the estimator's own on [x, y].
+    """1 - E_J[u(x, y) + exp(-u(x, y)) mean_k exp(T_ik - T_i0)], u a network of the estimator's own
+    on [x, y].
 
-    A lower bound, unbiased, of lower variance than NWJ because T_ik - T_i0 needs no normalisation; u learns minus the pointwise
-    mutual information. It costs one more network on B rows. Guo et al. 2022, https://arxiv.org/abs/2107.01131
+    A lower bound, unbiased, of lower variance than NWJ because T_ik - T_i0 needs no normalisation;
+    u learns minus the pointwise mutual information. It costs one more network on B rows. Guo et al.
+    2022, https://arxiv.org/abs/2107.01131
 
     Raises ValueError for widths that are not positive.
     """

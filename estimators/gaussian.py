@@ -11,17 +11,19 @@ import numpy as np
 from scipy.special import digamma
 from torch import Tensor
 
-from estimators.base import Estimate, Kind
-from estimators.rows import Table, paired
+from infobound.estimators.base import Kind, SampleEstimate
+from infobound.estimators.rows import Table, paired
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian:
-    """-1/2 sum_p log(1 - rho_p^2) over the canonical correlations of x and y, by one singular value decomposition.
+    """-1/2 sum_p log(1 - rho_p^2) over the canonical correlations of x and y, by one singular value
+    decomposition.
 
-    Exact for jointly normal pairs, a lower bound where x is normal and y is normal, in general neither. The bias upwards, about
-    D_x D_y / 2N, is taken off where `unbiased`, exactly so for normal pairs, which may leave a value below 0; the variance
-    falls as 1 / N. It costs N (D_x + D_y)^2. Hotelling 1936, https://doi.org/10.1093/biomet/28.3-4.321
+    Exact for jointly normal pairs, a lower bound where x is normal and y is normal, in general
+    neither. The bias upwards, about D_x D_y / 2N, is taken off where `unbiased`, exactly so for
+    normal pairs, which may leave a value below 0; the variance falls as 1 / N. It costs N (D_x +
+    D_y)^2. Hotelling 1936, https://doi.org/10.1093/biomet/28.3-4.321
 
     The standard error is by influence values, the fitted pointwise mutual information of each row.
 
@@ -31,17 +33,19 @@ class Gaussian:
     unbiased: bool
     kind: ClassVar[Kind] = "neither"
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
         white_x, white_y = map(_whitened, paired(x, y, x.shape[-1] + y.shape[-1] + 2))
         rows = len(white_x)
         left, rho, right = np.linalg.svd(white_x.T @ white_y / rows, full_matrices=False)
         if rho.size and rho[0] ** 2 >= 1 - 1e-12:
-            raise ValueError("x and y must not determine one another linearly, but a canonical correlation is 1")
+            raise ValueError(
+                "x and y must not determine one another linearly, but a canonical correlation is 1"
+            )
         value = -float(np.log1p(-(rho**2)).sum()) / 2
         if self.unbiased:
             value -= _bias(rows, white_x.shape[1], white_y.shape[1])
         influence = _quadratic(white_x @ left, white_y @ right.T, rho)
-        return Estimate(value, float(influence.std() / math.sqrt(rows)))
+        return SampleEstimate(value, float(influence.std() / math.sqrt(rows)))
 
 
 def _whitened(table: Table) -> Table:
@@ -55,11 +59,15 @@ def _whitened(table: Table) -> Table:
 
 
 def _bias(rows: int, dim_x: int, dim_y: int) -> float:
-    """What normal pairs read too high, from E log det of a Wishart matrix with N - 1 degrees of freedom."""
+    """What normal pairs read too high, from E log det of a Wishart matrix with N - 1 degrees of
+    freedom.
+    """
     terms = digamma((rows - np.arange(1, dim_x + dim_y + 1)) / 2)
     return float(terms[:dim_x].sum() + terms[:dim_y].sum() - terms.sum()) / 2
 
 
 def _quadratic(u: Table, v: Table, rho: Table) -> Table:
-    """(N,): what the rows of canonical pairs u, v (N, P) add to the fitted pointwise mutual information."""
+    """(N,): what the rows of canonical pairs u, v (N, P) add to the fitted pointwise mutual
+    information.
+    """
     return ((rho * u * v - rho**2 * (u**2 + v**2) / 2) / (1 - rho**2)).sum(1)

@@ -5,16 +5,17 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class InfoNCE(Estimator):
     """E_J[T_i0 - log mean_k exp T_ik], a lower bound of low variance that cannot exceed log(K + 1).
 
-    van den Oord et al. 2018, https://arxiv.org/abs/1807.03748; Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    van den Oord et al. 2018, https://arxiv.org/abs/1807.03748; Poole et al. 2019,
+    https://arxiv.org/abs/1905.06922
     """
 
     kind = "lower bound"

@@ -6,17 +6,19 @@ from typing import final
 
 from torch import Tensor, nn
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class Interpolated(Estimator):
-    """TUBA with baseline alpha m(x) + (1 - alpha) q(x): alpha -> 1 is InfoNCE's baseline, alpha -> 0 TUBA with q learned.
+    """TUBA with baseline alpha m(x) + (1 - alpha) q(x): alpha -> 1 is InfoNCE's baseline, alpha ->
+    0 TUBA with q learned.
 
-    A lower bound; alpha trades InfoNCE's bias (a cap near log(K / alpha)) for TUBA's variance. It costs what TUBA does and a
-    log-sum-exp over each row. Poole et al. 2019, equation 10, https://arxiv.org/abs/1905.06922
+    A lower bound; alpha trades InfoNCE's bias (a cap near log(K / alpha)) for TUBA's variance. It
+    costs what TUBA does and a log-sum-exp over each row. Poole et al. 2019, equation 10,
+    https://arxiv.org/abs/1905.06922
     """
 
     kind = "lower bound"
@@ -37,10 +39,14 @@ class Interpolated(Estimator):
         return maximised(bounds.interpolated(scores, self.baseline(x), self.alpha))
 
     def cap(self, negatives: int) -> float | None:
-        """log(K / alpha), plus the 1 of the TUBA form where its last term can vanish, below alpha = 1."""
+        """log(K / alpha), plus the 1 of the TUBA form where its last term can vanish, below alpha =
+        1.
+        """
         if self.alpha == 0:
             return None
         return math.log(negatives / self.alpha) + (self.alpha < 1)
 
     def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        return bounds.log_mixture(bounds.row_log_mean_exp(scores.product), self.baseline(x), self.alpha)
+        return bounds.log_mixture(
+            bounds.row_log_mean_exp(scores.product), self.baseline(x), self.alpha
+        )

@@ -5,19 +5,21 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, surrogate
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, surrogate
+from infobound.models.critics.scores import Scores
 
 
 @final
 class JS(Estimator):
     """1 + E_J[T] - E_M[exp T], T trained as a classifier of joint against product samples.
 
-    A lower bound, unbiased at the optimum because such a T is the log ratio itself: NWJ on the same scores would read 1/e low.
-    Training is stable, the reading's variance grows like exp(MI). Its cost is NWJ's.
+    A lower bound, unbiased at the optimum because such a T is the log ratio itself: NWJ on the same
+    scores would read 1/e low. Training is stable, the reading's variance grows like exp(MI). Its
+    cost is NWJ's.
 
-    Poole et al. 2019, https://arxiv.org/abs/1905.06922; Hjelm et al. 2019, https://arxiv.org/abs/1808.06670
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922; Hjelm et al. 2019,
+    https://arxiv.org/abs/1808.06670
     """
 
     kind = "lower bound"

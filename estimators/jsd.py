@@ -6,19 +6,21 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class JSD(Estimator):
     """log 4 - E_J[softplus(-T)] - E_M[softplus(T)].
 
-    A lower bound on twice the Jensen-Shannon divergence, which is neither bound on mutual information and never above log 4.
-    As an estimate of mutual information its bias is large, its variance small; its cost is NWJ's.
+    A lower bound on twice the Jensen-Shannon divergence, which is neither bound on mutual
+    information and never above log 4. As an estimate of mutual information its bias is large, its
+    variance small; its cost is NWJ's.
 
-    Nowozin et al. 2016, https://arxiv.org/abs/1606.00709; Hjelm et al. 2019, https://arxiv.org/abs/1808.06670
+    Nowozin et al. 2016, https://arxiv.org/abs/1606.00709; Hjelm et al. 2019,
+    https://arxiv.org/abs/1808.06670
     """
 
     kind = "neither"

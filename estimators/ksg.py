@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import digamma
 from torch import Tensor
 
-from estimators.base import Estimate, Kind
-from estimators.neighbours import count_within, nearest
-from estimators.rows import Table, paired
+from infobound.estimators.base import Kind, SampleEstimate
+from infobound.estimators.neighbours import count_within, nearest
+from infobound.estimators.rows import Table, paired
 
 JITTER = 1e-10
 """Of a column's standard deviation: what breaks ties without moving a point."""
@@ -21,19 +21,23 @@ JITTER = 1e-10
 
 @dataclass(frozen=True, kw_only=True)
 class KSG:
-    """psi(k) + psi(N) - <psi(n_x + 1) + psi(n_y + 1)>, or psi(k) - 1/k + psi(N) - <psi(n_x) + psi(n_y)> in version 2.
+    """psi(k) + psi(N) - <psi(n_x + 1) + psi(n_y + 1)>, or psi(k) - 1/k + psi(N) - <psi(n_x) +
+    psi(n_y)> in version 2.
 
-    n_x counts the points nearer in x than the k-th neighbour of the pair, or in version 2 those within the x-extent of its k
-    neighbours, all in the max-norm. Neither bound; consistent, biased downwards in high dimension and where the dependence is
-    strong, the more so with a large k, which lowers the variance. Kraskov et al. 2004, https://arxiv.org/abs/cond-mat/0305641
+    n_x counts the points nearer in x than the k-th neighbour of the pair, or in version 2 those
+    within the x-extent of its k neighbours, all in the max-norm. Neither bound; consistent, biased
+    downwards in high dimension and where the dependence is strong, the more so with a large k,
+    which lowers the variance. Kraskov et al. 2004, https://arxiv.org/abs/cond-mat/0305641
 
-    `lnc` corrects a density that is not uniform within the k neighbours, where their box along principal axes is smaller than
-    `lnc` times the one along the coordinates, by the logarithm of that ratio: of the pair's box, less those of x and of y, so
-    that columns of x that depend on one another add little. So that few points do not fill a small box by chance, k must be
-    above twice the columns of x and y. Gao et al. 2015, https://arxiv.org/abs/1411.2003
+    `lnc` corrects a density that is not uniform within the k neighbours, where their box along
+    principal axes is smaller than `lnc` times the one along the coordinates, by the logarithm of
+    that ratio: of the pair's box, less those of x and of y, so that columns of x that depend on one
+    another add little. So that few points do not fill a small box by chance, k must be above twice
+    the columns of x and y. Gao et al. 2015, https://arxiv.org/abs/1411.2003
 
-    The standard error is by influence values, the spread of the N terms over sqrt(N), a little small for small k. It costs a
-    k-d tree in low dimension and N^2 distances, never held at once, in high.
+    The standard error is by influence values, the spread of the N terms over sqrt(N), a little
+    small for small k. It costs a k-d tree in low dimension and N^2 distances, never held at once,
+    in high.
 
     Raises ValueError for settings or rows that it cannot use.
     """
@@ -47,14 +51,19 @@ class KSG:
         if self.k < 1:
             raise ValueError(f"k must be a positive integer, got {self.k}")
         if self.lnc is not None and not 0 < self.lnc <= 1:
-            raise ValueError(f"lnc must be above 0 and at most 1, or null for no correction, got {self.lnc}")
+            raise ValueError(
+                f"lnc must be above 0 and at most 1, or null for no correction, got {self.lnc}"
+            )
 
-    def __call__(self, x: Tensor, y: Tensor) -> Estimate:
+    def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
         dim = x.shape[-1] + y.shape[-1]
         if self.lnc is not None and self.k <= 2 * dim:
-            raise ValueError(f"k must be above {2 * dim}, twice the columns of x and y, to correct by lnc, got {self.k}")
+            raise ValueError(
+                f"k must be above {2 * dim}, twice the columns of x and y, to correct by lnc, got"
+                f" {self.k}"
+            )
         terms = self._terms(*_jittered(*paired(x, y, self.k + 2)))
-        return Estimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))
+        return SampleEstimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))
 
     def _terms(self, x: Table, y: Table) -> Table:
         """(N,): the pointwise terms whose mean is the estimate."""
@@ -66,19 +75,31 @@ class KSG:
             inside = np.nextafter(radius_x, 0)
             counted = digamma(count_within(x, inside) + 1) + digamma(count_within(y, inside) + 1)
         else:
-            counted = digamma(count_within(x, radius_x)) + digamma(count_within(y, radius_y)) + 1 / self.k
+            counted = (
+                digamma(count_within(x, radius_x)) + digamma(count_within(y, radius_y)) + 1 / self.k
+            )
         terms = digamma(self.k) + digamma(len(x)) - counted
-        return terms if self.lnc is None else terms + _non_uniformity(near_x, radius_x, near_y, radius_y, math.log(self.lnc))
+        return (
+            terms
+            if self.lnc is None
+            else terms + _non_uniformity(near_x, radius_x, near_y, radius_y, math.log(self.lnc))
+        )
 
 
 def _jittered(*tables: Table) -> list[Table]:
-    """Each table with noise of its own: shared noise would be information that tied x and y have in common."""
+    """Each table with noise of its own: shared noise would be information that tied x and y have in
+    common.
+    """
     random = np.random.default_rng(0)
     return [table + JITTER * table.std(0) * random.standard_normal(table.shape) for table in tables]
 
 
-def _non_uniformity(near_x: Table, radius_x: Table, near_y: Table, radius_y: Table, threshold: float) -> Table:
-    """(N,): log V'_x V'_y / V'_xy over log V_x V_y / V_xy, V' the boxes along principal axes where they are small enough."""
+def _non_uniformity(
+    near_x: Table, radius_x: Table, near_y: Table, radius_y: Table, threshold: float
+) -> Table:
+    """(N,): log V'_x V'_y / V'_xy over log V_x V_y / V_xy, V' the boxes along principal axes where
+    they are small enough.
+    """
     log_x, log_y = near_x.shape[2] * np.log(radius_x), near_y.shape[2] * np.log(radius_y)
     shrunk = [
         _log_box(near) - log_volume
@@ -93,6 +114,8 @@ def _non_uniformity(near_x: Table, radius_x: Table, near_y: Table, radius_y: Tab
 
 
 def _log_box(near: Table) -> Table:
-    """(N,): log volume of the box along principal axes, in units of half its sides, that holds the offsets near (N, k, D)."""
+    """(N,): log volume of the box along principal axes, in units of half its sides, that holds the
+    offsets near (N, k, D).
+    """
     axes = np.linalg.eigh(np.swapaxes(near, 1, 2) @ near)[1]
     return np.log(np.abs(near @ axes).max(1)).sum(1)

@@ -5,24 +5,28 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
 
 
 @final
 class LeaveOneOut(Estimator):
-    """E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], q trained by its likelihood: the other x of the batch stand for p(y).
+    """E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], q trained by its likelihood: the other x of
+    the batch stand for p(y).
 
-    An upper bound where q is the true conditional; its upward bias falls with the number K of other x and its variance is that
-    of a log-likelihood. It scores all pairs. Poole et al. 2019, section 2.3, https://arxiv.org/abs/1905.06922
+    An upper bound where q is the true conditional; its upward bias falls with the number K of other
+    x and its variance is that of a log-likelihood. It scores all pairs. Poole et al. 2019, section
+    2.3, https://arxiv.org/abs/1905.06922
     """
 
     kind = "upper bound"
     scores = "log density"
 
     def arranged(self, scores: Scores) -> Scores:
-        """Rows y: product[i, k] = log q(y_i | x_((i + k + 1) mod B)) where all pairs were scored."""
+        """Rows y: product[i, k] = log q(y_i | x_((i + k + 1) mod B)) where all pairs were
+        scored.
+        """
         joint, product = scores
         size, count = product.shape
         shift = torch.arange(count, 0, -1, device=product.device)

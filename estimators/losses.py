@@ -1,7 +1,8 @@
-"""Losses of metric learning, pure functions from scores: they bring pairs together and are no estimates of information.
+"""Losses of metric learning, pure functions from scores: they bring pairs together and are no
+estimates of information.
 
-B batch, K product samples a row; scores are joint (B,) and product (B, K), a loss is a differentiable scalar (). T is the
-critic, here a similarity: the greater, the nearer.
+B batch, K product samples a row; scores are joint (B,) and product (B, K), a loss is a
+differentiable scalar (). T is the critic, here a similarity: the greater, the nearer.
 """
 
 import math
@@ -10,23 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.scores import Scores
+from infobound.models.critics.scores import Scores
 
 
 def n_pair(scores: Scores) -> Tensor:
-    """Multi-class N-pair loss, E_J[log(1 + sum_k exp(T_ik - T_i0))], which is log(K + 1) less InfoNCE.
+    """Multi-class N-pair loss, E_J[log(1 + sum_k exp(T_ik - T_i0))], which is log(K + 1) less
+    InfoNCE.
 
-    Sohn 2016, https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective
+    Sohn 2016,
+    https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective
     """
     excess = scores.product - scores.joint.unsqueeze(-1)
     return F.softplus(excess.logsumexp(dim=-1)).mean()
 
 
 def triplet(scores: Scores, margin: float) -> Tensor:
-    """Triplet loss with semi-hard negatives, E_J[max(0, margin + T_in - T_i0)], in the unit of the scores.
+    """Triplet loss with semi-hard negatives, E_J[max(0, margin + T_in - T_i0)], in the unit of the
+    scores.
 
-    n is the nearest of the row's product samples that are farther than its joint one, or the farthest where all are nearer.
-    Schroff et al. 2015, https://arxiv.org/abs/1503.03832
+    n is the nearest of the row's product samples that are farther than its joint one, or the
+    farthest where all are nearer. Schroff et al. 2015, https://arxiv.org/abs/1503.03832
     """
     excess = scores.product - scores.joint.unsqueeze(-1)
     semi_hard = excess.masked_fill(excess >= 0, -math.inf).amax(dim=-1)

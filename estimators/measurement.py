@@ -4,20 +4,25 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from estimators.base import Bound, Estimator
-from models.scores import Scores
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
 
 
 @runtime_checkable
 class Prepared(Protocol):
-    """A critic or an estimator that looks at training rows before step 0; after it all its parameters and buffers exist."""
+    """A critic or an estimator that looks at training rows before step 0; after it all its
+    parameters and buffers exist.
+    """
 
     def prepare(self, x: Tensor, y: Tensor, /) -> None:
-        """Take in x (N, dim_x) and y (N, dim_y), once; weights are drawn as any network draws its own."""
+        """Take in x (N, dim_x) and y (N, dim_y), once; weights are drawn as any network draws its
+        own.
+        """
 
 
 class Measurement(nn.Module):
-    """Pairs x (B, dim_x), y (B, dim_y) in, a Bound out; in training mode it commits the estimator's moving averages.
+    """Pairs x (B, dim_x), y (B, dim_y) in, a Bound out; in training mode it commits the estimator's
+    moving averages.
 
     Raises ValueError where the critic's scores are not what the estimator reads.
     """
@@ -26,20 +31,24 @@ class Measurement(nn.Module):
         super().__init__()
         if estimator.scores not in ("any", getattr(critic, "scores", "any")):
             raise ValueError(
-                f"critic must give log q(y | x) for {type(estimator).__name__}, which {type(critic).__name__} does not; "
-                f"use critic=conditional_gaussian"
+                f"critic must give log q(y | x) for {type(estimator).__name__}, which"
+                f" {type(critic).__name__} does not; use critic=conditional_gaussian"
             )
         self.critic = critic
         self.estimator = estimator
 
     def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Show critic and estimator some training rows, x (N, dim_x) and y (N, dim_y), where they want to see them."""
+        """Show critic and estimator some training rows, x (N, dim_x) and y (N, dim_y), where they
+        want to see them.
+        """
         for part in (self.critic, self.estimator):
             if isinstance(part, Prepared):
                 part.prepare(x, y)
 
     def scores(self, x: Tensor, y: Tensor) -> Scores:
-        """The critic's scores in float32, whatever precision it computes in, as the estimator reads them."""
+        """The critic's scores in float32, whatever precision it computes in, as the estimator reads
+        them.
+        """
         return self.estimator.arranged(Scores(*(values.float() for values in self.critic(x, y))))
 
     def forward(self, x: Tensor, y: Tensor) -> Bound:

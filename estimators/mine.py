@@ -6,16 +6,18 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
 
 
 @final
 class MINE(Estimator):
-    """Donsker-Varadhan's value; its gradient divides by a moving average of E_M[exp T] to lose the bias of small batches.
+    """Donsker-Varadhan's value; its gradient divides by a moving average of E_M[exp T] to lose the
+    bias of small batches.
 
-    log average <- log((1 - alpha) average + alpha E_M[exp T]), kept in log space and begun at the first batch.
+    log average <- log((1 - alpha) average + alpha E_M[exp T]), kept in log space and begun at the
+    first batch.
 
     Belghazi et al. 2018, section 3.2, https://arxiv.org/abs/1801.04062
     """
@@ -44,7 +46,9 @@ class MINE(Estimator):
         batch = bounds.log_mean_exp(scores.product.detach())
         if self.alpha == 1:
             return batch
-        blended = torch.logaddexp(self.log_average + math.log1p(-self.alpha), batch + math.log(self.alpha))
+        blended = torch.logaddexp(
+            self.log_average + math.log1p(-self.alpha), batch + math.log(self.alpha)
+        )
         return torch.where(torch.isneginf(self.log_average), batch, blended)
 
     def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:

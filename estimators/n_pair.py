@@ -4,18 +4,21 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import losses
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import losses
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class NPair(Estimator):
-    """-E_J[log(1 + sum_k exp(T_ik - T_i0))]: every other pair of the batch stands for another class.
+    """-E_J[log(1 + sum_k exp(T_ik - T_i0))]: every other pair of the batch stands for another
+    class.
 
-    Its gradient is InfoNCE's, its value is InfoNCE less log(K + 1). Meant for critic=inner_product behind encoders.
+    Its gradient is InfoNCE's, its value is InfoNCE less log(K + 1). Meant for critic=inner_product
+    behind encoders.
 
-    Sohn 2016, https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective
+    Sohn 2016,
+    https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective
     """
 
     kind = "loss"

@@ -1,4 +1,5 @@
-"""Nearest neighbours and neighbour counts in the max-norm, by k-d tree or by brute force in chunks, whichever is faster.
+"""Nearest neighbours and neighbour counts in the max-norm, by k-d tree or by brute force in chunks,
+whichever is faster.
 
 N points, D features.
 """
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from estimators.rows import Table
+from infobound.estimators.rows import Table
 
 CHUNK = 2**20
 """Distances held at a time by brute force (8 MiB), whatever N is."""
@@ -26,7 +27,9 @@ def nearest(points: Table, k: int) -> NDArray[np.intp]:
     if points.shape[1] <= TREE_SEARCH:
         found = KDTree(points).query(points, k + 1, p=np.inf)[1]
     else:
-        found = np.empty((len(points), k + 1), np.intp)  # made at once: small arrays between the blocks keep their room taken
+        found = np.empty(
+            (len(points), k + 1), np.intp
+        )  # made at once: small arrays between the blocks keep their room taken
         for rows, part in _distances(points):
             found[rows] = part.topk(k + 1, largest=False)[1].numpy()
     return _others(np.asarray(found))
@@ -54,7 +57,9 @@ def _distances(points: Table) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _others(found: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(N, k) of (N, k + 1) without each point itself, or without the last where ties have pushed the point itself out."""
+    """(N, k) of (N, k + 1) without each point itself, or without the last where ties have pushed
+    the point itself out.
+    """
     itself = found == np.arange(len(found))[:, None]
     itself[~itself.any(1), -1] = True
     return found[~itself].reshape(len(found), -1)

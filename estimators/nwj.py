@@ -5,9 +5,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final

@@ -4,19 +4,21 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
 
 
 @final
 class ReMINE(Estimator):
     """E_J[T] - log E_M[exp T], whose critic also descends lam (log E_M[exp T] - target)^2.
 
-    A lower bound: adding a constant to T changes nothing, so the penalty stops its drift without moving the optimum, and it is
-    no part of the value or of what an encoder follows. Bias and cost are Donsker-Varadhan's; training varies less. Read over
-    many batches, both expectations are averaged before the logarithm, the paper's macro average, as for every estimator here:
-    the mean of the batches' own values has read 4.37 of 2.77 nats at batches of 16 one-hot pairs, where this reads 2.02.
+    A lower bound: adding a constant to T changes nothing, so the penalty stops its drift without
+    moving the optimum, and it is no part of the value or of what an encoder follows. Bias and cost
+    are Donsker-Varadhan's; training varies less. Read over many batches, both expectations are
+    averaged before the logarithm, the paper's macro average, as for every estimator here: the mean
+    of the batches' own values has read 4.37 of 2.77 nats at batches of 16 one-hot pairs, where this
+    reads 2.02.
 
     Choi and Lee 2020, https://arxiv.org/abs/2011.07932
     """

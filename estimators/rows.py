@@ -10,12 +10,15 @@ Table = NDArray[np.float64]
 def paired(x: Tensor, y: Tensor, least: int) -> tuple[Table, Table]:
     """x (N, dim_x) and y (N, dim_y) in double precision.
 
-    Raises ValueError unless both have two axes, as many rows, at least `least` of them, and only finite numbers.
+    Raises ValueError unless both have two axes, as many rows, at least `least` of them, and only
+    finite numbers.
     """
     tables = []
     for name, table in (("x", x), ("y", y)):
         if table.ndim != 2 or table.shape[1] < 1:
-            raise ValueError(f"{name} must have the shape (rows, columns), got {tuple(table.shape)}")
+            raise ValueError(
+                f"{name} must have the shape (rows, columns), got {tuple(table.shape)}"
+            )
         numbers = table.detach().cpu().numpy().astype(np.float64)
         if bad := int((~np.isfinite(numbers)).sum()):
             raise ValueError(f"{name} must be finite, got {bad} NaN or infinite entries")
@@ -23,5 +26,7 @@ def paired(x: Tensor, y: Tensor, least: int) -> tuple[Table, Table]:
     if len(x) != len(y):
         raise ValueError(f"x and y must be paired by row, got {len(x)} and {len(y)} rows")
     if len(x) < least:
-        raise ValueError(f"x and y must have at least {least} rows for this estimator, got {len(x)}")
+        raise ValueError(
+            f"x and y must have at least {least} rows for this estimator, got {len(x)}"
+        )
     return tables[0], tables[1]

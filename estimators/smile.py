@@ -4,17 +4,18 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, surrogate
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, surrogate
+from infobound.models.critics.scores import Scores
 
 
 @final
 class SMILE(Estimator):
     """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], T trained on the Jensen-Shannon objective.
 
-    Neither bound: a small tau biases the value upwards and keeps its variance, about exp(2 tau) / B, small; tau = inf is
-    Donsker-Varadhan's lower bound on a critic trained otherwise. Its cost is that bound's.
+    Neither bound: a small tau biases the value upwards and keeps its variance, about exp(2 tau) /
+    B, small; tau = inf is Donsker-Varadhan's lower bound on a critic trained otherwise. Its cost is
+    that bound's.
 
     Song and Ermon 2020, https://arxiv.org/abs/1910.06222
     """

@@ -4,16 +4,18 @@ from typing import final
 
 from torch import Tensor
 
-from estimators import losses
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import losses
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class Triplet(Estimator):
-    """-E_J[max(0, margin + T_in - T_i0)] with n a semi-hard product sample of the row, in the unit of the scores.
+    """-E_J[max(0, margin + T_in - T_i0)] with n a semi-hard product sample of the row, in the unit
+    of the scores.
 
-    Meant for critic=squared_distance, T = -|x - y|^2 between representations of length 1, behind encoders.
+    Meant for critic=squared_distance, T = -|x - y|^2 between representations of length 1, behind
+    encoders.
 
     Schroff et al. 2015, https://arxiv.org/abs/1503.03832
 

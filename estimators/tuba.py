@@ -5,17 +5,18 @@ from typing import final
 
 from torch import Tensor, nn
 
-from estimators import bounds
-from estimators.base import Bound, Estimator, maximised
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.scores import Scores
 
 
 @final
 class TUBA(Estimator):
     """1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)] with a learned baseline a.
 
-    A lower bound, unbiased; its variance grows like exp(MI), less so where a(x) takes up what depends on x alone. It costs a
-    baseline on B rows beside the critic. Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    A lower bound, unbiased; its variance grows like exp(MI), less so where a(x) takes up what
+    depends on x alone. It costs a baseline on B rows beside the critic. Poole et al. 2019,
+    https://arxiv.org/abs/1905.06922
     """
 
     kind = "lower bound"

@@ -5,18 +5,20 @@ from typing import final
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Bound, Estimator
-from models.gaussian import log_normal
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound, Estimator
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.gaussian import log_normal
 
 
 @final
 class VariationalUpper(Estimator):
-    """E_J[log q(y | x) - log N(y; 0, I)], q trained by its likelihood: the rate of a variational information bottleneck.
+    """E_J[log q(y | x) - log N(y; 0, I)], q trained by its likelihood: the rate of a variational
+    information bottleneck.
 
-    An upper bound where q is the true conditional, biased upwards by KL(p(y) | N(0, I)), of low variance; it needs joint
-    samples alone. Alemi et al. 2017, https://arxiv.org/abs/1612.00410; Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    An upper bound where q is the true conditional, biased upwards by KL(p(y) | N(0, I)), of low
+    variance; it needs joint samples alone. Alemi et al. 2017, https://arxiv.org/abs/1612.00410;
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
 
     kind = "upper bound"

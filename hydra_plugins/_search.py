@@ -1,4 +1,6 @@
-"""A study and its trials as jobs. Hydra imports every module here when it starts, but for those with an underscore."""
+"""A study and its trials as jobs. Hydra imports every module here when it starts, but for those
+with an underscore.
+"""
 
 import json
 import logging
@@ -17,10 +19,10 @@ from optuna.trial import Trial, TrialState
 
 from hydra_plugins import _space
 from hydra_plugins.launching import Job, SweepLauncher
-from runners import sweep
-from runners.checkpoint import write_atomically
-from runners.errors import ConfigError, Occupied, SweepFailed
-from runners.identity import differences
+from infobound.runners.runs import sweep
+from infobound.runners.runs.checkpoint import write_atomically
+from infobound.runners.runs.errors import ConfigError, Occupied, SweepFailed
+from infobound.runners.runs.identity import differences
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,9 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True)
 class Objective:
-    """What is searched: a space of overrides, by a metric, under a configuration that all trials share."""
+    """What is searched: a space of overrides, by a metric, under a configuration that all trials
+    share.
+    """
 
     config: DictConfig
     metric: str | None
@@ -44,7 +48,13 @@ class Objective:
         config: Any = OmegaConf.to_container(OmegaConf.masked_copy(self.config, keys))
         space = {key: str(each) for key, each in self.space.items()}
         steps = config["runner"].get("steps")
-        return {**config, "steps": steps, "space": space, "metric": self.metric, "direction": self.direction}
+        return {
+            **config,
+            "steps": steps,
+            "space": space,
+            "metric": self.metric,
+            "direction": self.direction,
+        }
 
     def value(self, result: Mapping[str, Any]) -> float:
         """The number of a completed job.
@@ -54,8 +64,12 @@ class Objective:
         found = result["score"] if self.metric is None else result["metrics"].get(self.metric)
         if isinstance(found, int | float):
             return found
-        numbers = [name for name, each in result["metrics"].items() if isinstance(each, int | float)]
-        raise ConfigError(f"hydra.sweeper.metric must be null or one of {', '.join(numbers)}, got {self.metric}")
+        numbers = [
+            name for name, each in result["metrics"].items() if isinstance(each, int | float)
+        ]
+        raise ConfigError(
+            f"hydra.sweeper.metric must be null or one of {', '.join(numbers)}, got {self.metric}"
+        )
 
 
 def opened(storage: str, name: str, objective: Objective, *, force: bool) -> optuna.Study:
@@ -64,16 +78,22 @@ def opened(storage: str, name: str, objective: Objective, *, force: bool) -> opt
     Raises Occupied if it searches something else, ConfigError if the storage cannot be opened.
     """
     try:
-        study = optuna.create_study(storage=storage, study_name=name, direction=objective.direction, load_if_exists=True)
+        study = optuna.create_study(
+            storage=storage, study_name=name, direction=objective.direction, load_if_exists=True
+        )
         directions = "/".join(each.name.lower() for each in study.directions)
         asked = json.loads(json.dumps(objective.asked()))
         before = {**study.user_attrs.get(ASKED, asked), "direction": directions}
         changed = differences(before, asked)
         if force or (changed and not study.get_trials(states=DONE)):
             optuna.delete_study(study_name=name, storage=storage)
-            study = optuna.create_study(storage=storage, study_name=name, direction=objective.direction)
+            study = optuna.create_study(
+                storage=storage, study_name=name, direction=objective.direction
+            )
         elif changed:
-            raise Occupied(f"the study {name} is another search ({changed}); use another name, or force=true")
+            raise Occupied(
+                f"the study {name} is another search ({changed}); use another name, or force=true"
+            )
         study.set_user_attr(ASKED, asked)
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, ImportError) as error:
         line = str(error).partition("\n")[0]
@@ -82,7 +102,9 @@ def opened(storage: str, name: str, objective: Objective, *, force: bool) -> opt
 
 
 class Search:
-    """Runs trials as jobs, follows them by their held-out readings, and tells the study what came of each."""
+    """Runs trials as jobs, follows them by their held-out readings, and tells the study what came
+    of each.
+    """
 
     def __init__(
         self,
@@ -105,10 +127,13 @@ class Search:
     def run(self, trials: int) -> None:
         """Bring the study to that many trials that are completed or pruned.
 
-        Raises SweepFailed, Interrupted as the launcher does, ConfigError if the results do not have the metric.
+        Raises SweepFailed, Interrupted as the launcher does, ConfigError if the results do not have
+        the metric.
         """
         example = {key: _space.example(each) for key, each in self._objective.space.items()}
-        _ = Job(self._launcher, self._overrides(example), 0).config  # refuses here what would cost every trial
+        _ = Job(
+            self._launcher, self._overrides(example), 0
+        ).config  # refuses here what would cost every trial
         done = len(self._study.get_trials(deepcopy=False, states=DONE))
         left = max(0, trials - done)
         more = f"{left} to go" if left else "hydra.sweeper.trials=... goes on with more"
@@ -128,20 +153,29 @@ class Search:
         proposed = self._proposed()
         while count and not self._refused:
             trial = next(proposed)
-            job = Job(self._launcher, self._overrides(trial.params), trial.number, frozenset(self._fixed))
+            job = Job(
+                self._launcher, self._overrides(trial.params), trial.number, frozenset(self._fixed)
+            )
             self._launcher.expect([job])
-            self._trials[job], last = trial, self._study.get_trials(deepcopy=False)[trial.number].last_step
+            self._trials[job], last = (
+                trial,
+                self._study.get_trials(deepcopy=False)[trial.number].last_step,
+            )
             self._reported[job] = -1 if last is None else last
             count -= 1
             yield job
 
     def _proposed(self) -> Iterator[Trial]:
-        """The trials that a dead launcher left, then those that failed under it once more, then new ones without end."""
+        """The trials that a dead launcher left, then those that failed under it once more, then new
+        ones without end.
+        """
         for left in self._study.get_trials(states=(TrialState.RUNNING,)):
             if left.params.keys() == self._objective.space.keys():
                 yield Trial(self._study, left._trial_id)
             else:
-                self._study.tell(left.number, state=TrialState.FAIL)  # its launcher died while it was drawn
+                self._study.tell(
+                    left.number, state=TrialState.FAIL
+                )  # its launcher died while it was drawn
         for params in self._to_repeat():
             self._study.enqueue_trial(params)
             yield self._ask()
@@ -152,15 +186,25 @@ class Search:
         """The parameters of trials that failed, and of no other."""
         trials = self._study.get_trials(deepcopy=False)
         settled = [each.params for each in trials if each.state != TrialState.FAIL]
-        failed = [each.params for each in trials if each.state == TrialState.FAIL and each.params not in settled]
-        return [params for number, params in enumerate(failed) if params and params not in failed[:number]]
+        failed = [
+            each.params
+            for each in trials
+            if each.state == TrialState.FAIL and each.params not in settled
+        ]
+        return [
+            params
+            for number, params in enumerate(failed)
+            if params and params not in failed[:number]
+        ]
 
     def _ask(self) -> Trial:
         self._seed_sampler()
         return self._study.ask(dict(self._objective.space))
 
     def _seed_sampler(self) -> None:
-        """Give the next trial a sampler of its own, so that a search that goes on proposes what a quiet one would."""
+        """Give the next trial a sampler of its own, so that a search that goes on proposes what a
+        quiet one would.
+        """
         number = len(self._study.get_trials(deepcopy=False))
         [seed] = np.random.SeedSequence((self._launcher.config.seed, number)).generate_state(1)
         self._study.sampler = self._sampler(seed=int(seed))
@@ -177,26 +221,39 @@ class Search:
         for step, value in self._reporting(job):
             if self._trials[job].should_prune():
                 self._pruned.add(job)
-                return f"pruned by {pruner} at step {step}, where {self._objective.metric} is {value:.4g}"
+                return (
+                    f"pruned by {pruner} at step {step}, where {self._objective.metric} is"
+                    f" {value:.4g}"
+                )
         return None
 
     def _first(self, job: sweep.Job) -> sweep.Job:
-        """The earliest of the trials that have this job's folder, since they drew the same; it is the one that runs there."""
+        """The earliest of the trials that have this job's folder, since they drew the same; it is
+        the one that runs there.
+        """
         return next(each for each in self._trials if each.directory == job.directory)
 
     def _reporting(self, job: sweep.Job) -> Iterator[tuple[int, float]]:
-        """The steps and values of its held-out readings that the study does not know, each told to it as it is taken."""
+        """The steps and values of its held-out readings that the study does not know, each told to
+        it as it is taken.
+        """
         with suppress(FileNotFoundError):
             *lines, _ = (job.directory / "metrics.jsonl").read_bytes().split(b"\n")
             for line in (json.loads(each) for each in lines if b'"validation"' in each):
                 value = line.get(self._objective.metric)
-                if line["split"] == "validation" and line["step"] > self._reported[job] and isinstance(value, int | float):
+                if (
+                    line["split"] == "validation"
+                    and line["step"] > self._reported[job]
+                    and isinstance(value, int | float)
+                ):
                     self._trials[job].report(value, line["step"])
                     self._reported[job] = line["step"]
                     yield line["step"], value
 
     def ended(self, job: sweep.Job, result: Mapping[str, Any]) -> None:
-        """Tell the study; a trial that was interrupted by anything but pruning stays open for the next call."""
+        """Tell the study; a trial that was interrupted by anything but pruning stays open for the
+        next call.
+        """
         if result["status"] == "completed":
             self._complete(job, result)
         elif job in self._pruned:
@@ -214,7 +271,9 @@ class Search:
             self._refused = error
 
     def _tell(self, job: sweep.Job, state: TrialState, value: float | None = None) -> None:
-        with suppress(RuntimeError):  # of a sampler that has tried everything and would end a loop of Optuna's own
+        with suppress(
+            RuntimeError
+        ):  # of a sampler that has tried everything and would end a loop of Optuna's own
             self._study.tell(self._trials[job], value, state)
 
     def _tell_best(self) -> None:
@@ -225,6 +284,13 @@ class Search:
         overrides = self._overrides(best.params)
         job = Job(self._launcher, overrides, best.number, frozenset(self._fixed))
         again = [each for each in overrides if each.partition("=")[0] not in ("name", "force")]
-        told = {"trial": best.number, metric: best.value, "overrides": again, "job": job.directory.name}
-        write_atomically(self._launcher.folder / "best.json", (json.dumps(told, indent=1) + "\n").encode())
+        told = {
+            "trial": best.number,
+            metric: best.value,
+            "overrides": again,
+            "job": job.directory.name,
+        }
+        write_atomically(
+            self._launcher.folder / "best.json", (json.dumps(told, indent=1) + "\n").encode()
+        )
         log.info(f"best: {metric} {best.value:.4g} of {job.label}, trial {best.number}")

@@ -3,13 +3,19 @@
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
-from runners.errors import ConfigError
+from infobound.runners.runs.errors import ConfigError
 
 
 def distribution(override: Override) -> BaseDistribution:
-    """What a study draws for an override: numbers of an interval or a range, or one of the texts to choose from.
+    """What a study draws for an override: numbers of an interval or a range, or one of the texts to
+    choose from.
 
     Raises ConfigError for a form that says nothing in a search, or that holds no value.
     """

@@ -9,8 +9,9 @@ from hydra.errors import HydraException, MissingConfigException
 
 
 class Grid(BasicSweeper):
-    """Hydra's own sweeper, in one batch. An option that is not there, or a key that no job has, refuses the sweep; values that
-    do not go together cost their own job."""
+    """Hydra's own sweeper, in one batch. An option that is not there, or a key that no job has,
+    refuses the sweep; values that do not go together cost their own job.
+    """
 
     def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
@@ -19,7 +20,9 @@ class Grid(BasicSweeper):
         assert self.launcher is not None
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        [jobs] = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
+        [jobs] = self.split_arguments(
+            parser.parse_overrides([*self._parse_config(), *arguments]), None
+        )
         self._check(_with_new_values(jobs))
         return self.launcher.launch(jobs, initial_job_idx=0)
 

@@ -1,4 +1,6 @@
-"""What the launchers share: jobs as composed, the list of those expected, and what is told at the end of a sweep."""
+"""What the launchers share: jobs as composed, the list of those expected, and what is told at the
+end of a sweep.
+"""
 
 import hashlib
 import json
@@ -21,18 +23,20 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from conf import schema
-from runners import sweep
-from runners.checkpoint import write_atomically
-from runners.errors import ConfigError, Interrupted, SweepFailed
-from runners.locks import locked
-from runners.naming import job_name
-from runners.run_directory import RunDirectory, read_result
+from infobound.conf import schema
+from infobound.runners.runs import sweep
+from infobound.runners.runs.checkpoint import write_atomically
+from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
+from infobound.runners.runs.locks import locked
+from infobound.runners.runs.naming import job_name
+from infobound.runners.runs.run_directory import RunDirectory, read_result
 
 log = logging.getLogger(__name__)
 
 JOBS = "jobs.json"
-"""The jobs that a sweep's folder is to hold, and of which configuration files they were composed."""
+"""The jobs that a sweep's folder is to hold, and of which configuration files they were
+composed.
+"""
 
 
 def require(library: str, choice: str) -> None:
@@ -43,7 +47,9 @@ def require(library: str, choice: str) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """A job as composed, which runs where it is called: in a process of this machine, or of another that has the checkout."""
+    """A job as composed, which runs where it is called: in a process of this machine, or of another
+    that has the checkout.
+    """
 
     config: DictConfig
     context: HydraContext
@@ -55,7 +61,9 @@ class Task:
         Singleton.set_state(self.singletons)
         setup_globals()
         try:
-            run_job(self.function, self.config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
+            run_job(
+                self.function, self.config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context
+            )
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else 1
         return 0
@@ -65,27 +73,39 @@ class Job:
     """One job of a sweep, composed when it begins; its label leaves out what is `common` to all."""
 
     def __init__(
-        self, launcher: "SweepLauncher", overrides: Sequence[str], number: int, common: Set[str] = frozenset()
+        self,
+        launcher: "SweepLauncher",
+        overrides: Sequence[str],
+        number: int,
+        common: Set[str] = frozenset(),
     ) -> None:
         self._launcher, self.overrides, self._number = launcher, list(overrides), number
         self.directory = launcher.folder / job_name(overrides)
-        self.label = job_name([each for each in overrides if each not in common]) or self.directory.name
+        self.label = (
+            job_name([each for each in overrides if each not in common]) or self.directory.name
+        )
 
     @property
     def config(self) -> DictConfig:
         """Raises ConfigError where these overrides do not go together."""
         launcher = self._launcher
         try:
-            config = launcher.context.config_loader.load_sweep_config(launcher.config, self.overrides)
+            config = launcher.context.config_loader.load_sweep_config(
+                launcher.config, self.overrides
+            )
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(schema.explained(error, self.overrides)) from error
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = self._number
-            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(launcher.folder), self.directory.name
+            config.hydra.sweep.dir, config.hydra.sweep.subdir = (
+                str(launcher.folder),
+                self.directory.name,
+            )
         return config
 
     def completed(self, *, unchanged: bool) -> bool:
-        """Whether there is nothing left to do, told from the result alone if it was composed of the same files.
+        """Whether there is nothing left to do, told from the result alone if it was composed of the
+        same files.
 
         Raises Occupied if a run of another configuration stands there.
         """
@@ -101,7 +121,9 @@ class Job:
         with suppress(ConfigError):
             config = self.config
         task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        return RunDirectory(self.directory, {"config.yaml": OmegaConf.to_yaml(task)}, self.overrides, expected=True)
+        return RunDirectory(
+            self.directory, {"config.yaml": OmegaConf.to_yaml(task)}, self.overrides, expected=True
+        )
 
     def task(self) -> Task:
         launcher = self._launcher
@@ -115,7 +137,9 @@ class Job:
 class SweepLauncher(Launcher):
     """Runs the jobs of a sweep in a pool, and tells at the end what came of them."""
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         self.context, self.function, self.config = hydra_context, task_function, config
         self.folder = Path(str(config.hydra.sweep.dir))
 
@@ -123,12 +147,20 @@ class SweepLauncher(Launcher):
     def pool(self) -> AbstractContextManager[sweep.Pool]:
         """Where this launcher runs jobs."""
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         common = frozenset.intersection(*map(frozenset, job_overrides))
-        jobs = [Job(self, overrides, number, common) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        jobs = [
+            Job(self, overrides, number, common)
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
+        ]
         done = self.expect(jobs)
         left = [job for job in jobs if job.directory not in done]
-        log.info(f"{len(jobs)} jobs in {self.folder}" + (f", {len(done)} of them completed before" if done else ""))
+        log.info(
+            f"{len(jobs)} jobs in {self.folder}"
+            + (f", {len(done)} of them completed before" if done else "")
+        )
         if left:
             self.run(left, len(left), sweep.Onlooker())
         else:
@@ -136,7 +168,8 @@ class SweepLauncher(Launcher):
         return [JobReturn(job.overrides, status=JobStatus.COMPLETED) for job in jobs]
 
     def expect(self, jobs: Sequence[Job]) -> set[Path]:
-        """Write down that the sweep is to hold these jobs, and return the directories of those that are completed.
+        """Write down that the sweep is to hold these jobs, and return the directories of those that
+        are completed.
 
         Raises Occupied if a run of another configuration stands under a job's name.
         """
@@ -148,7 +181,11 @@ class SweepLauncher(Launcher):
                 listed = json.loads((self.folder / JOBS).read_text())
             same = {name for name, of in listed["files"].items() if of == files}
             asked = [] if self.config.force else jobs
-            done = {job.directory for job in asked if job.completed(unchanged=job.directory.name in same)}
+            done = {
+                job.directory
+                for job in asked
+                if job.completed(unchanged=job.directory.name in same)
+            }
             listed["jobs"] |= {job.directory.name: job.overrides for job in jobs}
             listed["files"] |= {job.directory.name: files for job in jobs}
             write_atomically(self.folder / JOBS, (json.dumps(listed, indent=1) + "\n").encode())
@@ -156,9 +193,11 @@ class SweepLauncher(Launcher):
         return done
 
     def run(self, jobs: Iterable[Job], total: int, follower: sweep.Follower) -> None:
-        """Run the jobs, as many as the pool takes at once, and write the sweep's summary however it ends.
+        """Run the jobs, as many as the pool takes at once, and write the sweep's summary however it
+        ends.
 
-        Raises SweepFailed with a table of the jobs that came to nothing, Interrupted after a signal.
+        Raises SweepFailed with a table of the jobs that came to nothing, Interrupted after a
+        signal.
         """
         manner: sweep.Manner = schema.built(self.config, "sweep")
         with self.pool() as pool:
@@ -172,11 +211,23 @@ class SweepLauncher(Launcher):
                 self._summarise()
         failed = [ended for ended in running.ended if ended.failed]
         if left := total - len(running.ended) + len(failed):
-            lines = [f"  {job.label}: {result['status']}, {result['error']['message']}" for job, result, _ in failed]
-            raise SweepFailed("\n".join([f"{left} of {total} jobs are still to do:", *lines, f"go on by: {self._command()}"]))
+            lines = [
+                f"  {job.label}: {result['status']}, {result['error']['message']}"
+                for job, result, _ in failed
+            ]
+            raise SweepFailed(
+                "\n".join(
+                    [
+                        f"{left} of {total} jobs are still to do:",
+                        *lines,
+                        f"go on by: {self._command()}",
+                    ]
+                )
+            )
 
     def _summarise(self) -> None:
-        from runners import report  # with pandas and matplotlib, which jobs need not wait for
+        # With pandas and matplotlib, which jobs need not wait for.
+        from infobound.runners.reports import report
 
         log.info(report.summarise(self.folder).line)
 
@@ -193,5 +244,9 @@ class SweepLauncher(Launcher):
         """What to type to go on with this sweep."""
         sweeps = Path("outputs", "sweeps")
         given = [each for each in sys.argv[1:] if each.partition("=")[0] not in ("name", "force")]
-        named = [f"name={self.folder.relative_to(sweeps)}"] if self.folder.is_relative_to(sweeps) else []
+        named = (
+            [f"name={self.folder.relative_to(sweeps)}"]
+            if self.folder.is_relative_to(sweeps)
+            else []
+        )
         return shlex.join(["python", "run.py", *given, *named])

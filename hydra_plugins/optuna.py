@@ -13,15 +13,17 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from conf import schema
 from hydra_plugins.launching import SweepLauncher
-from runners.errors import Busy, ConfigError
+from infobound.conf import schema
+from infobound.runners.runs.errors import Busy, ConfigError
 
 
 class Optuna(Sweeper):
-    """Goes on with the study until `trials` are completed or pruned; what is written where, the README says.
+    """Goes on with the study until `trials` are completed or pruned; what is written where, the
+    README says.
 
-    `sampler` and `pruner` stay nodes until Optuna is known to be there and their targets have been checked.
+    `sampler` and `pruner` stay nodes until Optuna is known to be there and their targets have been
+    checked.
     """
 
     def __init__(
@@ -38,15 +40,27 @@ class Optuna(Sweeper):
         if not isinstance(trials, int) or trials < 1:
             raise ValueError(f"hydra.sweeper.trials must be a positive integer, got {trials}")
         if direction not in ("minimize", "maximize"):
-            raise ValueError(f"hydra.sweeper.direction must be minimize or maximize, got {direction}")
-        self._storage, self._study_name, self._trials, self._params = storage, study_name, trials, params
+            raise ValueError(
+                f"hydra.sweeper.direction must be minimize or maximize, got {direction}"
+            )
+        self._storage, self._study_name, self._trials, self._params = (
+            storage,
+            study_name,
+            trials,
+            params,
+        )
         self._metric = metric
         self._direction: Literal["minimize", "maximize"] = direction
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         if not isinstance(launcher, SweepLauncher):
-            raise ConfigError("hydra/sweeper=optuna needs a launcher of this project, such as hydra/launcher=processes")
+            raise ConfigError(
+                "hydra/sweeper=optuna needs a launcher of this project, such as"
+                " hydra/launcher=processes"
+            )
         self._launcher, self._config = launcher, config
         self._parser = OverridesParser.create(config_loader=hydra_context.config_loader)
 
@@ -70,13 +84,16 @@ class Optuna(Sweeper):
             Search(self._launcher, study, objective, fixed, sampler).run(self._trials)
 
     def _overrides(self, arguments: list[str]) -> tuple[dict[str, Override], list[str]]:
-        """What is searched, by its key, and what all trials share; of two for one key the later one counts."""
+        """What is searched, by its key, and what all trials share; of two for one key the later one
+        counts.
+        """
         lines = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
         given = {each.get_key_element(): each for each in self._parser.parse_overrides(lines)}
         swept = {key: each for key, each in given.items() if each.is_sweep_override()}
         if not swept:
             raise ConfigError(
-                "hydra/sweeper=optuna has nothing to search; give key=interval(a,b), key=choice(a,b) or key=range(a,b)"
+                "hydra/sweeper=optuna has nothing to search; give key=interval(a,b),"
+                " key=choice(a,b) or key=range(a,b)"
             )
         return swept, [str(each.input_line) for key, each in given.items() if key not in swept]
 
@@ -90,7 +107,11 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "study.lock").open("w") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which forked jobs, unlike by flock, do not inherit
+            fcntl.lockf(
+                file, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # which forked jobs, unlike by flock, do not inherit
         except OSError as error:
-            raise Busy(f"another process is searching in {folder}; wait for it, or use another name") from error
+            raise Busy(
+                f"another process is searching in {folder}; wait for it, or use another name"
+            ) from error
         yield

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from conf import schema
 from hydra_plugins.launching import SweepLauncher
-from runners.errors import ConfigError
+from infobound.conf import schema
+from infobound.runners.runs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from runners.processes import Processes
+    from infobound.runners.runs.processes import Processes
 
 LATE = (
     "torch.utils.tensorboard",
     "tensorboard.plugins.hparams.summary_v2",
     "torch._dynamo",  # two seconds, which torch.optim would take at the first step
-    "runners.beside",
-    "runners.plots",
+    "infobound.runners.estimate.beside",
+    "infobound.runners.runs.plots",
 )
 """What runs import when they first need it."""
 
@@ -29,15 +29,19 @@ class ProcessLauncher(SweepLauncher):
 
     def __init__(self, workers: int | None) -> None:
         if workers is not None and workers < 1:
-            raise ValueError(f"hydra.launcher.workers must be a positive integer or null, got {workers}")
+            raise ValueError(
+                f"hydra.launcher.workers must be a positive integer or null, got {workers}"
+            )
         self._workers = workers
 
     @contextmanager
     def pool(self) -> Iterator["Processes"]:
-        from runners.processes import Processes
+        from infobound.runners.runs.processes import Processes
 
         self._import_for_all()
-        yield Processes(self._workers or max(1, len(os.sched_getaffinity(0)) // self.config.threads))
+        yield Processes(
+            self._workers or max(1, len(os.sched_getaffinity(0)) // self.config.threads)
+        )
 
     def _import_for_all(self) -> None:
         """Import here what every job needs, which its process then has from its first moment."""

@@ -12,28 +12,37 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from conf.schema import CONFIGURATIONS
 from hydra_plugins.launching import SweepLauncher, require
-from runners.errors import ConfigError
-from runners.locks import held
-from runners.processes import printing_into
-from runners.run_directory import LOG
-from runners.signals import interruptible
-from runners.sweep import Job
+from infobound.conf.schema import CONFIGURATIONS
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.locks import held
+from infobound.runners.runs.processes import printing_into
+from infobound.runners.runs.run_directory import LOG
+from infobound.runners.runs.signals import interruptible
+from infobound.runners.runs.sweep import Job
 
 
 class RayLauncher(SweepLauncher):
-    """Jobs of `num_cpus` and `num_gpus` each on the Ray at `address`; `slots` at once, null for all that it has room for."""
+    """Jobs of `num_cpus` and `num_gpus` each on the Ray at `address`; `slots` at once, null for all
+    that it has room for.
+    """
 
     def __init__(self, address: str, num_cpus: float, num_gpus: float, slots: int | None) -> None:
         if not (num_cpus > 0 and num_gpus >= 0):
-            raise ValueError(f"hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got {num_cpus} and {num_gpus}")
+            raise ValueError(
+                f"hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got {num_cpus}"
+                f" and {num_gpus}"
+            )
         if slots is not None and slots < 1:
-            raise ValueError(f"hydra.launcher.slots must be a positive integer or null, got {slots}")
+            raise ValueError(
+                f"hydra.launcher.slots must be a positive integer or null, got {slots}"
+            )
         self._address, self._slots = address, slots
         self._needs = {"CPU": num_cpus, "GPU": num_gpus}
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         require("ray", "ray")
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
@@ -53,11 +62,14 @@ class RayLauncher(SweepLauncher):
         Raises ConfigError if it has no room for one.
         """
         name, room = min(
-            ((name, resources.get(name, 0) / each) for name, each in self._needs.items() if each), key=lambda each: each[1]
+            ((name, resources.get(name, 0) / each) for name, each in self._needs.items() if each),
+            key=lambda each: each[1],
         )
         if room < 1:
             has = f"got {self._needs[name]:g} where Ray has {resources.get(name, 0):g}"
-            raise ConfigError(f"hydra.launcher.num_{name.lower()}s must leave room for a job, {has}")
+            raise ConfigError(
+                f"hydra.launcher.num_{name.lower()}s must leave room for a job, {has}"
+            )
         return int(room)
 
 
@@ -68,7 +80,9 @@ class Workers:
         import ray
 
         self.slots = slots
-        options = ray.remote(max_calls=1, max_retries=0, num_cpus=needs["CPU"], num_gpus=needs["GPU"])
+        options = ray.remote(
+            max_calls=1, max_retries=0, num_cpus=needs["CPU"], num_gpus=needs["GPU"]
+        )
         self._remote = options(_perform)
         self._streams: dict[Job, Any] = {}
         """Of what each job's worker tells."""
@@ -80,7 +94,11 @@ class Workers:
 
     def ended(self, timeout: float) -> Mapping[Job, int | str]:
         self._listen(timeout)
-        ends = {job: end for job, end in self._over.items() if isinstance(end, int) or not held(job.directory)}
+        ends = {
+            job: end
+            for job, end in self._over.items()
+            if isinstance(end, int) or not held(job.directory)
+        }
         for job in ends:  # Ray may give a job up that is still writing its checkpoint
             del self._over[job], self._streams[job]
         return ends
@@ -143,7 +161,9 @@ def _connect(address: str) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address == "local":
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves one in the home directory
+        os.environ.setdefault(
+            "RAY_AUTH_TOKEN", secrets.token_hex(32)
+        )  # else Ray leaves one in the home directory
     import ray
     from ray.exceptions import RayError
 
@@ -156,4 +176,6 @@ def _connect(address: str) -> None:
             runtime_env={"env_vars": {"PYTHONPATH": str(CONFIGURATIONS.parent)}},
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise ConfigError(f"hydra.launcher.address must be that of a Ray, got {address}: {error}") from error
+        raise ConfigError(
+            f"hydra.launcher.address must be that of a Ray, got {address}: {error}"
+        ) from error

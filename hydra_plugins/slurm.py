@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from conf.schema import CONFIGURATIONS
 from hydra_plugins.launching import SweepLauncher, require
-from runners.errors import ConfigError
-from runners.processes import printing_into
-from runners.run_directory import LOG
-from runners.signals import interruptible
-from runners.sweep import Job
+from infobound.conf.schema import CONFIGURATIONS
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.processes import printing_into
+from infobound.runners.runs.run_directory import LOG
+from infobound.runners.runs.signals import interruptible
+from infobound.runners.runs.sweep import Job
 
 if TYPE_CHECKING:
     from submitit import AutoExecutor
@@ -45,9 +45,11 @@ OVER = (
 
 
 class SlurmLauncher(SweepLauncher):
-    """Up to `slots` jobs in the queue, which is read every `poll_seconds`; `submission` is said in submitit's words.
+    """Up to `slots` jobs in the queue, which is read every `poll_seconds`; `submission` is said in
+    submitit's words.
 
-    A job whose time is up, or whose place another needs, writes its checkpoint and goes back into the queue.
+    A job whose time is up, or whose place another needs, writes its checkpoint and goes back into
+    the queue.
     """
 
     def __init__(self, slots: int, poll_seconds: float, submission: Mapping[str, Any]) -> None:
@@ -63,10 +65,14 @@ class SlurmLauncher(SweepLauncher):
             )
         self._slots, self._poll_seconds, self._submission = slots, poll_seconds, submission
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         require("submitit", "slurm")
         if shutil.which("sbatch") is None:
-            raise ConfigError("hydra/launcher=slurm needs Slurm's commands, and there is no sbatch here")
+            raise ConfigError(
+                "hydra/launcher=slurm needs Slurm's commands, and there is no sbatch here"
+            )
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self._executor = _executor(self.folder, self._submission)
 
@@ -87,12 +93,15 @@ class Queue:
     def start(self, job: Job) -> None:
         """Submit it under a name of its own, as Slurm runs one job of a name at a time.
 
-        One that a launcher left behind is thus waited for. Raises ConfigError if Slurm does not take it.
+        One that a launcher left behind is thus waited for. Raises ConfigError if Slurm does not
+        take it.
         """
         from submitit.core.utils import FailedJobError
 
         directory = job.directory.absolute()
-        self._executor.update_parameters(name=f"{directory.name} of {directory.parent}", slurm_dependency="singleton")
+        self._executor.update_parameters(
+            name=f"{directory.name} of {directory.parent}", slurm_dependency="singleton"
+        )
         try:
             number = self._executor.submit(Submitted(job.task(), directory)).job_id
         except FailedJobError as error:
@@ -109,14 +118,18 @@ class Queue:
         if states is None:
             return {}
         self._states = states
-        over = [job for job, number in self._numbers.items() if states.get(number, "COMPLETED") in OVER]
+        over = [
+            job for job, number in self._numbers.items() if states.get(number, "COMPLETED") in OVER
+        ]
         return {job: _end(self._numbers.pop(job)) for job in over}
 
     def begun(self, job: Job) -> bool:
         return self._states.get(self._numbers[job]) not in WAITING
 
     def stop(self, job: Job, *, force: bool) -> None:
-        """Cancel it: Slurm sends SIGTERM, and by itself SIGKILL where a job has not ended after its KillWait."""
+        """Cancel it: Slurm sends SIGTERM, and by itself SIGKILL where a job has not ended after its
+        KillWait.
+        """
         if number := self._numbers.get(job):
             subprocess.run(["scancel", number], check=False)
 
@@ -129,18 +142,24 @@ class Submitted:
     directory: Path
 
     def __call__(self) -> None:
-        """Run it and exit with its code, first asking for another turn where it was interrupted but not cancelled."""
+        """Run it and exit with its code, first asking for another turn where it was interrupted but
+        not cancelled.
+        """
         printing_into(self.directory / LOG)
         with interruptible():
             code = self.task()
         number = os.environ["SLURM_JOB_ID"]
-        if code in (128 + signal.SIGTERM, 128 + signal.SIGUSR2) and (_states() or {}).get(number) == "RUNNING":
+        if (
+            code in (128 + signal.SIGTERM, 128 + signal.SIGUSR2)
+            and (_states() or {}).get(number) == "RUNNING"
+        ):
             subprocess.run(["scontrol", "requeue", number], check=True)
         sys.exit(code)
 
 
 def _executor(folder: Path, submission: Mapping[str, Any]) -> "AutoExecutor":
-    """What submits jobs whose process finds the checkout, and which Slurm may put back into the queue.
+    """What submits jobs whose process finds the checkout, and which Slurm may put back into the
+    queue.
 
     Raises ConfigError if a parameter is not one of submitit's.
     """
@@ -149,7 +168,10 @@ def _executor(folder: Path, submission: Mapping[str, Any]) -> "AutoExecutor":
     checkout = f"export PYTHONPATH={shlex.quote(str(CONFIGURATIONS.parent))}:$PYTHONPATH"
     ours = {
         "slurm_setup": [*submission["slurm_setup"], checkout],
-        "slurm_additional_parameters": {"requeue": True, **submission["slurm_additional_parameters"]},
+        "slurm_additional_parameters": {
+            "requeue": True,
+            **submission["slurm_additional_parameters"],
+        },
     }
     executor = AutoExecutor(folder / ".slurm", cluster="slurm")
     try:
@@ -160,15 +182,24 @@ def _executor(folder: Path, submission: Mapping[str, Any]) -> "AutoExecutor":
 
 
 def _states() -> dict[str, str] | None:
-    """The state of each of this user's jobs by its number; None where the controller gives no answer."""
+    """The state of each of this user's jobs by its number; None where the controller gives no
+    answer.
+    """
     command = ["squeue", "--me", "--states=all", "--noheader", "--format=%i %T"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if told.returncode else dict(line.split() for line in told.stdout.splitlines())
 
 
 def _end(number: str) -> int | str:
-    """The exit code of a job that is over, negative for a signal; or in words how Slurm ended it."""
-    told = subprocess.run(["scontrol", "--oneliner", "show", "job", number], capture_output=True, text=True, check=False).stdout
+    """The exit code of a job that is over, negative for a signal; or in words how Slurm ended
+    it.
+    """
+    told = subprocess.run(
+        ["scontrol", "--oneliner", "show", "job", number],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     found = re.search(r"JobState=(\w+) .*ExitCode=(\d+):", told)
     if found is None or found[1] not in ("COMPLETED", "FAILED"):
         return f"Slurm's job {number} is over: {found[1] if found else 'forgotten'}"

@@ -6,17 +6,18 @@ from typing import final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from regularizers import of_pivot
-from regularizers.base import Penalty, Terms, required
+from infobound.regularizers import of_pivot
+from infobound.regularizers.base import Penalty, Terms, required
 
 
 @final
 class Adversary(Penalty):
-    """-L_r, L_r = E_J[-log q(pivot | logits)] of an adversary q that descends L_r while the classifier climbs it.
+    """-L_r, L_r = E_J[-log q(pivot | logits)] of an adversary q that descends L_r while the
+    classifier climbs it.
 
-    L_r is at most the entropy H of the pivot for the best q, and equals it where the logits tell nothing; H - L_r bounds the
-    information from below. `density` makes q of the number of logits and rows of the pivots as they are; q gives (B,) log
-    densities.
+    L_r is at most the entropy H of the pivot for the best q, and equals it where the logits tell
+    nothing; H - L_r bounds the information from below. `density` makes q of the number of logits
+    and rows of the pivots as they are; q gives (B,) log densities.
 
     Louppe et al. 2017, https://arxiv.org/abs/1611.01046
 
@@ -35,7 +36,15 @@ class Adversary(Penalty):
         warmup: int,
         critic_steps: int,
     ) -> None:
-        super().__init__(("logits", "raw_pivot"), of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup)
+        super().__init__(
+            ("logits", "raw_pivot"),
+            of_pivot.strength(lam),
+            optimizer,
+            critic_steps,
+            None,
+            False,
+            warmup,
+        )
         logits, pivots = required(rows, self.requires)
         self._density = density(logits.shape[1], pivots)
 

@@ -1,4 +1,6 @@
-"""What is added to a model's loss: a penalty of what the model exposes, which may have a critic of its own to train."""
+"""What is added to a model's loss: a penalty of what the model exposes, which may have a critic of
+its own to train.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -7,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from estimators.measurement import Measurement
+from infobound.estimators.measurement import Measurement
 
 
 def required(rows: Mapping[str, Tensor], names: tuple[str, ...]) -> list[Tensor]:
@@ -17,7 +19,8 @@ def required(rows: Mapping[str, Tensor], names: tuple[str, ...]) -> list[Tensor]
     """
     if lacking := [name for name in names if name not in rows]:
         raise ValueError(
-            f"this model exposes {', '.join(rows)} and not {', '.join(lacking)}, of which this penalty is; use regularizer=none"
+            f"this model exposes {', '.join(rows)} and not {', '.join(lacking)}, of which this"
+            " penalty is; use regularizer=none"
         )
     return [rows[name] for name in names]
 
@@ -36,11 +39,12 @@ class Terms(NamedTuple):
 class Penalty(nn.Module, ABC):
     """A penalty of the tensors named by `requires`, which the model exposes. Subclasses are final.
 
-    It is made of rows (N, D) of each, as they are before step 0; who trains it calls it on batches of them in that order, so
-    that torch.func can lift it. The model descends `strength` times the penalty, 0 being none at all; its own networks are
-    moved by `optimizer`, `critic_steps` times for each step of the model. It is off after `until` steps or, below 1, that
-    share of all. Where `clip`, the model's gradient of the penalty is brought down to no more than its gradient of the rest.
-    The strength rises in a line over the first `warmup` steps that have a penalty.
+    It is made of rows (N, D) of each, as they are before step 0; who trains it calls it on batches
+    of them in that order, so that torch.func can lift it. The model descends `strength` times the
+    penalty, 0 being none at all; its own networks are moved by `optimizer`, `critic_steps` times
+    for each step of the model. It is off after `until` steps or, below 1, that share of all. Where
+    `clip`, the model's gradient of the penalty is brought down to no more than its gradient of the
+    rest. The strength rises in a line over the first `warmup` steps that have a penalty.
 
     Raises ValueError for values out of range.
     """
@@ -66,7 +70,10 @@ class Penalty(nn.Module, ABC):
         if critic_steps < 1:
             raise ValueError(f"critic_steps must be a positive integer, got {critic_steps}")
         if until is not None and not until > 0:
-            raise ValueError(f"until must be a number of steps, a share of them below 1, or null for all, got {until}")
+            raise ValueError(
+                "until must be a number of steps, a share of them below 1, or null for all, got"
+                f" {until}"
+            )
         if warmup < 0:
             raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
         self.measurement, self.warmup = None, warmup

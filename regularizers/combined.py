@@ -5,9 +5,9 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor
 
-from estimators.base import Bound
-from models.scores import Scores
-from regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Bound
+from infobound.models.critics.scores import Scores
+from infobound.regularizers.pivot_critic import PivotCritic
 
 
 @final

@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from regularizers import of_pivot
-from regularizers.base import Penalty, Terms, required
+from infobound.regularizers import of_pivot
+from infobound.regularizers.base import Penalty, Terms, required
 
 FLOOR = 1e-12
 """Of squares, at whose root the gradient would be infinite."""
@@ -19,12 +19,15 @@ FLOOR = 1e-12
 
 @final
 class DistanceCorrelation(Penalty):
-    """dCorr^2 = dCov^2(x, y) / sqrt(dCov^2(x, x) dCov^2(y, y)) of logits x and pivots y, between 0 and 1.
+    """dCorr^2 = dCov^2(x, y) / sqrt(dCov^2(x, x) dCov^2(y, y)) of logits x and pivots y, between 0
+    and 1.
 
-    dCov^2 is the mean product of the distances within a batch, centred by rows and columns; it is 0 for independent samples
-    alone, but for 1/B of chance, and does not depend on scale. It costs B^2 distances.
+    dCov^2 is the mean product of the distances within a batch, centred by rows and columns; it is 0
+    for independent samples alone, but for 1/B of chance, and does not depend on scale. It costs B^2
+    distances.
 
-    Székely et al. 2007, https://arxiv.org/abs/0803.4101; Kasieczka and Shih 2020, https://arxiv.org/abs/2001.05310
+    Székely et al. 2007, https://arxiv.org/abs/0803.4101; Kasieczka and Shih 2020,
+    https://arxiv.org/abs/2001.05310
 
     Raises ValueError for `lam` below 0.
     """

@@ -7,20 +7,21 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from estimators.base import Bound, Estimator, SampleEstimator
-from models.scores import Scores
-from regularizers import critics
-from regularizers.base import Terms
-from regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.models.critics.scores import Scores
+from infobound.regularizers import critics
+from infobound.regularizers.base import Terms
+from infobound.regularizers.pivot_critic import PivotCritic
 
 
 @final
 class JSDGradient(PivotCritic):
     """max(0, I), as in Minmax, of a critic that climbs I - gamma / 2 Omega.
 
-    Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score of a pair, trained as a
-    classifier of pairs (estimator=js or jsd); its gradient is by both sides of the pair, and E_M over one shuffled partner a
-    row. It smooths both distributions, as noise would. The classifier's own loss has no Omega.
+    Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score
+    of a pair, trained as a classifier of pairs (estimator=js or jsd); its gradient is by both sides
+    of the pair, and E_M over one shuffled partner a row. It smooths both distributions, as noise
+    would. The classifier's own loss has no Omega.
 
     Roth et al. 2017, https://arxiv.org/abs/1705.09367
 
@@ -40,7 +41,13 @@ class JSDGradient(PivotCritic):
         gamma: float,
     ) -> None:
         super().__init__(
-            rows, estimator=estimator, critic=critic, optimizer=optimizer, lam=lam, warmup=warmup, critic_steps=critic_steps
+            rows,
+            estimator=estimator,
+            critic=critic,
+            optimizer=optimizer,
+            lam=lam,
+            warmup=warmup,
+            critic_steps=critic_steps,
         )
         if not gamma >= 0:
             raise ValueError(f"gamma must be 0 or more, got {gamma}")
@@ -53,13 +60,18 @@ class JSDGradient(PivotCritic):
         read = super().terms(exposed)
         if not self.learning:
             return read
-        return read._replace(fit=read.fit + self._gamma / 2 * self.omega(*(exposed[name] for name in self.requires)))
+        return read._replace(
+            fit=read.fit + self._gamma / 2 * self.omega(*(exposed[name] for name in self.requires))
+        )
 
     def omega(self, x: Tensor, y: Tensor) -> Tensor:
         """() of a batch x (B, dim_x), y (B, dim_y)."""
         joint, along_joint = self._steepness(x, y)
         product, along_product = self._steepness(x, y.roll(-1, 0))
-        return (torch.sigmoid(-joint).square() * along_joint + torch.sigmoid(product).square() * along_product).mean()
+        return (
+            torch.sigmoid(-joint).square() * along_joint
+            + torch.sigmoid(product).square() * along_product
+        ).mean()
 
     def _steepness(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(B,) scores of pairs, and the squared length of the gradient of each by its pair."""

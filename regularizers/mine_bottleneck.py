@@ -6,18 +6,20 @@ from typing import final
 from torch import Tensor
 from torch.optim import Optimizer
 
-from estimators.base import Estimator, SampleEstimator
-from regularizers import critics
-from regularizers.base import Penalty, Terms, required
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.regularizers import critics
+from infobound.regularizers.base import Penalty, Terms, required
 
 
 @final
 class MineBottleneck(Penalty):
-    """max(0, I(X; Z)) of inputs and representations, `beta` times: the critic climbs I, the encoder descends it.
+    """max(0, I(X; Z)) of inputs and representations, `beta` times: the critic climbs I, the encoder
+    descends it.
 
-    Any noise in the encoder will do, of a known density or not; without noise the information is infinite. By an estimator that
-    is a lower bound the encoder may learn what the critic cannot see, so the critic must keep up. Below 0 a bound says nothing,
-    and has no end: the encoder is not led there.
+    Any noise in the encoder will do, of a known density or not; without noise the information is
+    infinite. By an estimator that is a lower bound the encoder may learn what the critic cannot
+    see, so the critic must keep up. Below 0 a bound says nothing, and has no end: the encoder is
+    not led there.
 
     Belghazi et al. 2018, section 5.3, https://arxiv.org/abs/1801.04062
 

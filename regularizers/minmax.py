@@ -4,16 +4,17 @@ from typing import final
 
 from torch import Tensor
 
-from estimators.base import Bound
-from models.scores import Scores
-from regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Bound
+from infobound.models.critics.scores import Scores
+from infobound.regularizers.pivot_critic import PivotCritic
 
 
 @final
 class Minmax(PivotCritic):
     """max(0, I): the critic climbs the estimator I, the classifier descends it where it is above 0.
 
-    By a lower bound the classifier may learn what the critic cannot see, so the critic must keep up.
+    By a lower bound the classifier may learn what the critic cannot see, so the critic must keep
+    up.
 
     Raises ValueError for what PivotCritic refuses.
     """

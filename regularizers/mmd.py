@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from regularizers import of_pivot
-from regularizers.base import Penalty, Terms, required
+from infobound.regularizers import of_pivot
+from infobound.regularizers.base import Penalty, Terms, required
 
 FLOOR = 1e-12
 """Of the squared distance, at whose root the gradient would be infinite."""
@@ -19,11 +19,13 @@ FLOOR = 1e-12
 
 @final
 class MMD(Penalty):
-    """sqrt(sum_s MMD^2), MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of the pivots, of deviation s each.
+    """sqrt(sum_s MMD^2), MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of the
+    pivots, of deviation s each.
 
-    It is the maximum mean discrepancy of joint samples from all pairs of a batch, 0 for independent ones alone, but for 1/B of
-    chance. The logits are taken in units of their deviation in the batch, lest they shrink in place of becoming independent. It
-    costs B^2 kernels for each of `sigmas`.
+    It is the maximum mean discrepancy of joint samples from all pairs of a batch, 0 for independent
+    ones alone, but for 1/B of chance. The logits are taken in units of their deviation in the
+    batch, lest they shrink in place of becoming independent. It costs B^2 kernels for each of
+    `sigmas`.
 
     Gretton et al. 2005, https://doi.org/10.1007/11564089_7
 
@@ -32,7 +34,9 @@ class MMD(Penalty):
 
     quantity = "mmd"
 
-    def __init__(self, rows: Mapping[str, Tensor], *, sigmas: Sequence[float], lam: float, warmup: int) -> None:
+    def __init__(
+        self, rows: Mapping[str, Tensor], *, sigmas: Sequence[float], lam: float, warmup: int
+    ) -> None:
         nothing = partial(torch.optim.SGD, lr=0.0)
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), nothing, 1, None, False, warmup)
         required(rows, self.requires)

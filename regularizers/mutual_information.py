@@ -7,12 +7,16 @@ from typing import Literal, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from estimators.base import Estimator, SampleEstimator
-from models.noise import Noise
-from regularizers import critics
-from regularizers.base import Penalty, Terms
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.models.noise.gaussian_noise import Noise
+from infobound.regularizers import critics
+from infobound.regularizers.base import Penalty, Terms
 
-PAIRS = {"latent": ("sample", "latent"), "label": ("sample", "label"), "inferred": ("data", "inferred")}
+PAIRS = {
+    "latent": ("sample", "latent"),
+    "label": ("sample", "label"),
+    "inferred": ("data", "inferred"),
+}
 """What is paired, by the option that names it."""
 WAYS = {
     "latent": "a generative model has one",
@@ -26,15 +30,17 @@ MADE = ("sample", "inferred")
 
 @final
 class MutualInformation(Penalty):
-    """-I(G(z); z) of `latent`, -I(G(z, c); c) of `label`, or -I(x; E(x)) of `inferred`: the model maximises information.
+    """-I(G(z); z) of `latent`, -I(G(z, c); c) of `label`, or -I(x; E(x)) of `inferred`: the model
+    maximises information.
 
-    The critic climbs the estimator on batches of its own, by an optimiser of its own. What the model makes is read with normal
-    `noise` of that standard deviation: a function of a continuous variable has infinite information about it, and with noise
-    no more than its resolution allows.
+    The critic climbs the estimator on batches of its own, by an optimiser of its own. What the
+    model makes is read with normal `noise` of that standard deviation: a function of a continuous
+    variable has infinite information about it, and with noise no more than its resolution allows.
 
     Belghazi et al. 2018, section 5, https://arxiv.org/abs/1801.04062
 
-    Raises ValueError where `rows`, what the model exposes (N, D), lack what is to be paired, or an estimator has no critic.
+    Raises ValueError where `rows`, what the model exposes (N, D), lack what is to be paired, or an
+    estimator has no critic.
     """
 
     def __init__(
@@ -57,12 +63,18 @@ class MutualInformation(Penalty):
                 raise ValueError(f"{name} must be 0 or more and finite, got {value}")
         if any(name not in rows for name in self.requires):
             able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
-            raise ValueError(f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}")
+            raise ValueError(
+                f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}"
+            )
         self._noise = Noise(noise) if noise else nn.Identity()
-        self.measurement = critics.measurement(critic, estimator, *(rows[name] for name in self.requires))
+        self.measurement = critics.measurement(
+            critic, estimator, *(rows[name] for name in self.requires)
+        )
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
         assert self.measurement is not None, "made by the constructor"
-        x, y = (self._noise(exposed[name]) if name in MADE else exposed[name] for name in self.requires)
+        x, y = (
+            self._noise(exposed[name]) if name in MADE else exposed[name] for name in self.requires
+        )
         bound = critics.bound(self.measurement, x, y, self.learning)
         return Terms(bound.fit, -bound.objective, bound.value)

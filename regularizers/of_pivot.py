@@ -1,4 +1,6 @@
-"""What the penalties of a classifier's dependence on pivots have in common: what they read, and how strong they are."""
+"""What the penalties of a classifier's dependence on pivots have in common: what they read, and how
+strong they are.
+"""
 
 import math
 
@@ -6,7 +8,9 @@ import torch
 from torch import Tensor
 
 PAIR = ("logits", "pivot")
-"""Logits (B, C - 1) against class 0, and pivots (B, P), categories as one-hot rows, all of mean 0 and deviation 1."""
+"""Logits (B, C - 1) against class 0, and pivots (B, P), categories as one-hot rows, all of mean 0
+and deviation 1.
+"""
 
 
 def strength(lam: float) -> float:

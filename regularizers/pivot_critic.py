@@ -8,21 +8,22 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from estimators.base import Bound, Estimator, SampleEstimator
-from estimators.measurement import Measurement
-from models.scores import Scores
-from regularizers import critics, of_pivot
-from regularizers.base import Penalty, Terms, required
+from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.estimators.measurement import Measurement
+from infobound.models.critics.scores import Scores
+from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty, Terms, required
 
 LOOKED_AT = 64
 """Rows that an estimator is tried on."""
 
 
 class PivotCritic(Penalty):
-    """A critic of logits and pivots climbs an estimator; what the classifier descends is each penalty's own.
+    """A critic of logits and pivots climbs an estimator; what the classifier descends is each
+    penalty's own.
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no nats, or where its scores must be
-    `calibrated` one whose best critic is not the log-ratio.
+    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no nats, or
+    where its scores must be `calibrated` one whose best critic is not the log-ratio.
     """
 
     calibrated: ClassVar[bool] = True
@@ -39,11 +40,16 @@ class PivotCritic(Penalty):
         warmup: int,
         critic_steps: int,
     ) -> None:
-        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup)
+        super().__init__(
+            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+        )
         x, y = required(rows, of_pivot.PAIR)
         self.measurement = critics.measurement(critic, estimator, x, y)
         if self.reader.estimator.kind == "loss":
-            raise ValueError(f"estimator must give nats, got {type(estimator).__name__}, a loss; use estimator=js")
+            raise ValueError(
+                f"estimator must give nats, got {type(estimator).__name__}, a loss; use"
+                " estimator=js"
+            )
         if self.calibrated:
             with torch.no_grad():
                 x, y = x[:LOOKED_AT], y[:LOOKED_AT]
@@ -51,7 +57,9 @@ class PivotCritic(Penalty):
 
     @abstractmethod
     def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        """What the classifier descends () of the bound and the scores of a batch x (B, C - 1), y (B, P)."""
+        """What the classifier descends () of the bound and the scores of a batch x (B, C - 1), y
+        (B, P).
+        """
 
     @property
     def reader(self) -> Measurement:

@@ -6,21 +6,24 @@ from typing import final
 from torch import Tensor
 from torch.optim import Optimizer
 
-from estimators.base import Bound, Estimator, SampleEstimator
-from estimators.measurement import Measurement
-from regularizers import critics
-from regularizers.base import Penalty, Terms
+from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.estimators.measurement import Measurement
+from infobound.regularizers import critics
+from infobound.regularizers.base import Penalty, Terms
 
 
 @final
 class PrivacyUtility(Penalty):
-    """`beta` I(X; Z) - I(Z; label), both in nats: each has a critic that climbs it, and the encoder descends the difference.
+    """`beta` I(X; Z) - I(Z; label), both in nats: each has a critic that climbs it, and the encoder
+    descends the difference.
 
-    InfoShape descends b I(X; Z) / H(X) - I(Z; label) / H(label) with H(X) taken for 8 and H(label) for 0.7: its b is 8 / 0.7
-    `beta`. With `beta` of 1 or more no code is better than none, because I(X; Z) >= I(Z; label). By an estimator that is a
-    lower bound the encoder may hide from its critic what another one finds, so the critic must keep up.
+    InfoShape descends b I(X; Z) / H(X) - I(Z; label) / H(label) with H(X) taken for 8 and H(label)
+    for 0.7: its b is 8 / 0.7 `beta`. With `beta` of 1 or more no code is better than none, because
+    I(X; Z) >= I(Z; label). By an estimator that is a lower bound the encoder may hide from its
+    critic what another one finds, so the critic must keep up.
 
-    Raises ValueError where `rows`, what the model exposes, lack a label, an estimator has no critic, or `beta` is negative.
+    Raises ValueError where `rows`, what the model exposes, lack a label, an estimator has no
+    critic, or `beta` is negative.
     """
 
     quantity = "loss"
@@ -39,12 +42,20 @@ class PrivacyUtility(Penalty):
         beta: float,
         critic_steps: int,
     ) -> None:
-        super().__init__(("input", "label", "representation"), 1.0, optimizer, critic_steps, until=None, clip=False)
+        super().__init__(
+            ("input", "label", "representation"),
+            1.0,
+            optimizer,
+            critic_steps,
+            until=None,
+            clip=False,
+        )
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, got {beta}")
         if "label" not in rows:
             raise ValueError(
-                f"beta must weigh privacy against what is told of a label, which is not there, got {beta}; use runner=infoshape"
+                "beta must weigh privacy against what is told of a label, which is not there, got"
+                f" {beta}; use runner=infoshape"
             )
         self._beta = beta
         self.privacy = critics.measurement(critic, estimator, rows["input"], rows["representation"])

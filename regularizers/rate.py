@@ -7,14 +7,16 @@ from typing import final
 import torch
 from torch import Tensor
 
-from regularizers.base import Penalty, Terms
+from infobound.regularizers.base import Penalty, Terms
 
 
 @final
 class Rate(Penalty):
-    """The mean rate of a batch in nats, `beta` times: an upper bound of what the representation tells of the input.
+    """The mean rate of a batch in nats, `beta` times: an upper bound of what the representation
+    tells of the input.
 
-    Achille and Soatto 2018, https://arxiv.org/abs/1611.01353; Alemi et al. 2017, https://arxiv.org/abs/1612.00410
+    Achille and Soatto 2018, https://arxiv.org/abs/1611.01353; Alemi et al. 2017,
+    https://arxiv.org/abs/1612.00410
 
     Raises ValueError where `rows`, what the model exposes, lack a rate, or `beta` is negative.
     """
@@ -22,12 +24,20 @@ class Rate(Penalty):
     quantity = "rate"
 
     def __init__(self, rows: Mapping[str, Tensor], *, beta: float) -> None:
-        super().__init__(("rate",), beta, partial(torch.optim.SGD, lr=0.0), critic_steps=1, until=None, clip=False)
+        super().__init__(
+            ("rate",),
+            beta,
+            partial(torch.optim.SGD, lr=0.0),
+            critic_steps=1,
+            until=None,
+            clip=False,
+        )
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, got {beta}")
         if "rate" not in rows:
             raise ValueError(
-                f"beta must weigh a rate, which this model has not, got {beta}; use model/noise=gaussian_bottleneck"
+                f"beta must weigh a rate, which this model has not, got {beta}; use"
+                " model/noise=gaussian_bottleneck"
             )
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:

@@ -1,4 +1,6 @@
-"""What every test runs under, and what tests of whole runs share: the launcher, in this process and in one of its own."""
+"""What every test runs under, and what tests of whole runs share: the launcher, in this process and
+in one of its own.
+"""
 
 import gzip
 import hashlib
@@ -17,7 +19,7 @@ import pytest
 import torch
 
 import run
-from datasets import cifar10, mnist
+from infobound.datasets.images import cifar10, mnist
 
 RUN = Path(run.__file__)
 SMALL = [
@@ -32,7 +34,11 @@ SMALL = [
     "critic.embed=4",
     "dataset.dim=2",
 ]
-OWN_CRITIC = {f"estimator={path.stem}" for path in RUN.parent.glob("conf/estimator/*.yaml") if "/critic@" in path.read_text()}
+OWN_CRITIC = {
+    f"estimator={path.stem}"
+    for path in RUN.parent.glob("conf/estimator/*.yaml")
+    if "/critic@" in path.read_text()
+}
 """Estimators that choose a critic too."""
 
 
@@ -43,25 +49,35 @@ def idx_file(array: np.ndarray) -> bytes:
 
 
 def cifar_file(images: np.ndarray, labels: list[int]) -> bytes:
-    """Images (N, 3, 32, 32) as CIFAR-10's files hold them, with the names that NumPy had for its parts in 2009."""
+    """Images (N, 3, 32, 32) as CIFAR-10's files hold them, with the names that NumPy had for its
+    parts in 2009.
+    """
     batch = {b"data": images.reshape(len(images), -1), b"labels": labels}
     return pickle.dumps(batch, protocol=3).replace(b"numpy._core", b"numpy.core")
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """60 training and 20 test images in MNIST's and in CIFAR-10's files, which the loaders take for the official ones."""
+    """60 training and 20 test images in MNIST's and in CIFAR-10's files, which the loaders take for
+    the official ones.
+    """
     source = np.random.default_rng(0)
     for split, size in ("train", 60), ("t10k", 20):
         place(
             tmp_path / f"data/mnist/{split}-images-idx3-ubyte.gz",
             idx_file(source.integers(256, size=(size, 28, 28), dtype="u1")),
         )
-        place(tmp_path / f"data/mnist/{split}-labels-idx1-ubyte.gz", idx_file(np.arange(size, dtype="u1") % 10))
+        place(
+            tmp_path / f"data/mnist/{split}-labels-idx1-ubyte.gz",
+            idx_file(np.arange(size, dtype="u1") % 10),
+        )
     for name in cifar10.MD5:
         size = 20 if name == "test_batch" else 12
         images = source.integers(256, size=(size, 3, 32, 32), dtype="u1")
-        place(tmp_path / "data/cifar-10-batches-py" / name, cifar_file(images, [index % 10 for index in range(size)]))
+        place(
+            tmp_path / "data/cifar-10-batches-py" / name,
+            cifar_file(images, [index % 10 for index in range(size)]),
+        )
     for module in mnist, cifar10:
         for path in (tmp_path / "data" / module.FOLDER).iterdir():
             monkeypatch.setitem(module.MD5, path.name, hashlib.md5(path.read_bytes()).hexdigest())
@@ -82,8 +98,12 @@ class Ended(NamedTuple):
 
 
 def small(arguments: tuple[str, ...]) -> list[str]:
-    """Small settings for the groups whose option is not chosen in `arguments`, which come last and win; flags go first."""
-    chosen = {each.partition("=")[0].lstrip("~+") for each in arguments} | ({"critic"} if OWN_CRITIC & {*arguments} else set())
+    """Small settings for the groups whose option is not chosen in `arguments`, which come last and
+    win; flags go first.
+    """
+    chosen = {each.partition("=")[0].lstrip("~+") for each in arguments} | (
+        {"critic"} if OWN_CRITIC & {*arguments} else set()
+    )
     settings = [each for each in SMALL if each.partition(".")[0] not in chosen]
     return sorted([*settings, *arguments], key=lambda each: not each.startswith("-"))
 
@@ -98,7 +118,9 @@ def _one_thread() -> None:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Ended]]:
-    """`command("seed=1", "name=a")` is `python run.py seed=1 name=a` on small networks, in an empty folder and this process."""
+    """`command("seed=1", "name=a")` is `python run.py seed=1 name=a` on small networks, in an empty
+    folder and this process.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(RUN)])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
@@ -116,15 +138,21 @@ def command(
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """`started("seed=1", name="a", lines=9)` runs that command in another process, and returns after 9 lines of metrics."""
+    """`started("seed=1", name="a", lines=9)` runs that command in another process, and returns
+    after 9 lines of metrics.
+    """
     processes: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, name: str, lines: int) -> subprocess.Popen[str]:
         line = [sys.executable, str(RUN), *small(arguments), f"name={name}"]
-        process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         processes.append(process)
         metrics = tmp_path / "outputs" / "runs" / name / "metrics.jsonl"
-        while process.poll() is None and not (metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines):
+        while process.poll() is None and not (
+            metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines
+        ):
             time.sleep(0.002)
         assert process.poll() is None, f"it ended before {lines} lines: {process.communicate()}"
         return process

@@ -1,4 +1,6 @@
-"""`python run.py ...`: what is refused, in which words and with which exit code, and what a second command does to a run."""
+"""`python run.py ...`: what is refused, in which words and with which exit code, and what a second
+command does to a run.
+"""
 
 import fcntl
 import os
@@ -36,7 +38,10 @@ def assert_refused(ended: Any, *words: str) -> None:
 def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Every file below, its bytes and when it was written."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in files
+    }
 
 
 @pytest.mark.parametrize(
@@ -44,12 +49,30 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     [
         (["estimator=nwjj"], ["estimator has no option nwjj; nearest: nwj"]),
         (["critic=none"], ["critic must be one that gives scores", "use critic=separable"]),
-        (["estimator=ksg", "critic=concat"], ["critic must be none for KSG, which trains nothing; use critic=none"]),
-        (["estimator=club", "critic=separable"], ["critic must give log q(y | x) for CLUB", "use critic=conditional_gaussian"]),
-        (["dataset=staircase"], ["dataset must be one to sample pairs from or rows to read, got Staircase"]),
+        (
+            ["estimator=ksg", "critic=concat"],
+            ["critic must be none for KSG, which trains nothing; use critic=none"],
+        ),
+        (
+            ["estimator=club", "critic=separable"],
+            ["critic must give log q(y | x) for CLUB", "use critic=conditional_gaussian"],
+        ),
+        (
+            ["dataset=staircase"],
+            ["dataset must be one to sample pairs from or rows to read, got GaussianStaircase"],
+        ),
         (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
-        (["regularizer.lam=1"], ["unknown key regularizer.lam; it is one of regularizer=adversary, regularizer=combined, "]),
-        (["estimator=nwj", "estimator.tau=1"], ["unknown key estimator.tau; it is one of estimator=smile"]),
+        (
+            ["regularizer.lam=1"],
+            [
+                "unknown key regularizer.lam; it is one of regularizer=adversary,"
+                " regularizer=combined, "
+            ],
+        ),
+        (
+            ["estimator=nwj", "estimator.tau=1"],
+            ["unknown key estimator.tau; it is one of estimator=smile"],
+        ),
         (["sed=1"], ["unknown key sed", "seed"]),
         (["+critic.embd=8"], ["unknown key critic.embd; nearest: embed"]),
         (
@@ -61,21 +84,57 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.hidden=[0]"], ["critic.hidden must list positive widths, got [0]"]),
         (["critic.hidden=[8"], ["critic.hidden=[8 is not of the form key=value"]),
         (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
-        (["critic._target_=models.nowhere.At"], ["critic._target_ models.nowhere.At cannot be imported"]),
-        (["critic.activation=Relu"], ["critic.activation must be the name of a torch.nn activation such as ReLU"]),
-        (["critic.noise=[0.3]"], ["critic.noise must list a standard deviation of 0 or more before each of 2", "got [0.3]"]),
-        (["critic=concat", "critic.hidden=[8]", "critic.noise=[0.3,-1]"], ["critic.noise must list", "got [0.3, -1"]),
+        (
+            ["critic._target_=infobound.models.nowhere.At"],
+            ["critic._target_ infobound.models.nowhere.At cannot be imported"],
+        ),
+        (
+            ["critic.activation=Relu"],
+            ["critic.activation must be the name of a torch.nn activation such as ReLU"],
+        ),
+        (
+            ["critic.noise=[0.3]"],
+            [
+                "critic.noise must list a standard deviation of 0 or more before each of 2",
+                "got [0.3]",
+            ],
+        ),
+        (
+            ["critic=concat", "critic.hidden=[8]", "critic.noise=[0.3,-1]"],
+            ["critic.noise must list", "got [0.3, -1"],
+        ),
         (
             ["critic=concat", "critic.negatives=5", "runner.eval_batch_size=4"],
             ["critic.negatives must be below", "4 rows, got 5"],
         ),
-        (["critic=concat", "critic.negatives=8"], ["critic.negatives must be below the batch", "8 rows, got 8", "null"]),
-        (["estimator=mine", "estimator.alpha=2"], ["estimator.alpha must be above 0 and at most 1, got 2"]),
-        (["dataset.rho=0.5"], ["dataset.rho and mutual_information", "exactly one must be given", "dataset.rho=0.5"]),
-        (["dataset.rho=1", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got 1"]),
-        (["dataset.rho=-1.5", "dataset.mutual_information=null"], ["dataset.rho must lie between -1 and 1", "got -1.5"]),
-        (["dataset.mutual_information=null"], ["dataset.rho and mutual_information", "exactly one must be given"]),
-        (["dataset.mutual_information=-1"], ["dataset.mutual_information must be a finite number of nats, 0 or more"]),
+        (
+            ["critic=concat", "critic.negatives=8"],
+            ["critic.negatives must be below the batch", "8 rows, got 8", "null"],
+        ),
+        (
+            ["estimator=mine", "estimator.alpha=2"],
+            ["estimator.alpha must be above 0 and at most 1, got 2"],
+        ),
+        (
+            ["dataset.rho=0.5"],
+            ["dataset.rho and mutual_information", "exactly one must be given", "dataset.rho=0.5"],
+        ),
+        (
+            ["dataset.rho=1", "dataset.mutual_information=null"],
+            ["dataset.rho must lie between -1 and 1", "got 1"],
+        ),
+        (
+            ["dataset.rho=-1.5", "dataset.mutual_information=null"],
+            ["dataset.rho must lie between -1 and 1", "got -1.5"],
+        ),
+        (
+            ["dataset.mutual_information=null"],
+            ["dataset.rho and mutual_information", "exactly one must be given"],
+        ),
+        (
+            ["dataset.mutual_information=-1"],
+            ["dataset.mutual_information must be a finite number of nats, 0 or more"],
+        ),
         (
             ["~optimizer", "+optimizer={_target_: torch.optim.LBFGS, _partial_: true, lr: 0.1}"],
             ["optimizer must treat every parameter by itself, which LBFGS does not; use adam"],
@@ -85,10 +144,19 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["runner.steps=0"], ["runner.steps must be a positive integer, got 0"]),
         (["runner.average=1"], ["runner.average must be the decay of a moving average", "got 1"]),
         (["runner.train_rows=4"], ["runner.batch_size must not exceed the 4 training rows, got 8"]),
-        (["device=cuda:99"], ["device must be one that this machine has, got cuda:99", "use device=cpu or auto"]),
+        (
+            ["device=cuda:99"],
+            ["device must be one that this machine has, got cuda:99", "use device=cpu or auto"],
+        ),
         (["device=tpu"], ["device must be cpu, cuda, cuda:N or auto, got tpu"]),
-        (["critic._target_=os.system"], ["critic._target_ must lie in ", "got os.system", "allow_targets=[...]"]),
-        (["critic._target_=datasets.arrays.np.zeros"], ["critic._target_ must lie in ", "got datasets.arrays.np.zeros"]),
+        (
+            ["critic._target_=os.system"],
+            ["critic._target_ must lie in ", "got os.system", "allow_targets=[...]"],
+        ),
+        (
+            ["critic._target_=infobound.datasets.files.arrays.np.zeros"],
+            ["critic._target_ must lie in ", "got infobound.datasets.files.arrays.np.zeros"],
+        ),
         (["name=../elsewhere"], ["name must be a folder below outputs", "got ../elsewhere"]),
         (["name=a/deep/folder", "seed=-1"], ["seed must be at least 0, got -1"]),
         (["dataset=arrays"], ["dataset.path is missing; give dataset.path=..."]),
@@ -103,7 +171,12 @@ def test_a_wrong_command_is_refused_in_one_line_and_leaves_nothing(
 
 def test_a_folder_that_cannot_be_written_is_refused(command: Command) -> None:
     Path("file").write_text("a file")
-    assert_refused(command("hydra.run.dir=file/run"), "folder cannot be written", "file/run", "give another name")
+    assert_refused(
+        command("hydra.run.dir=file/run"),
+        "folder cannot be written",
+        "file/run",
+        "give another name",
+    )
     assert content(Path()).keys() == {"file"}
 
 
@@ -147,48 +220,106 @@ def constant(column: int) -> np.ndarray:
 
 WRITE = ["cannot be read", "write it by numpy.savez(path, x=x, y=y)"]
 BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
-    "missing": (lambda: ["dataset.path=pairs.npz"], ["dataset.path must name a .npz file", "pairs.npz is not there"]),
-    "missing y": (lambda: [npy(ROWS, ROWS)[0], "dataset.y_path=no.npy"], ["dataset.y_path must name a .npy", "no.npy is not"]),
-    "no y": (lambda: npy(ROWS, ROWS)[:1], ["dataset.y_path must be given for a .npy file", "got None with x.npy"]),
-    "idle y": (lambda: [*npz(x=ROWS, y=ROWS), "dataset.y_path=y.npy"], ["dataset.y_path", "for no other, got y.npy"]),
-    "folder": (lambda: Path("pairs.npz").mkdir() or ["dataset.path=pairs.npz"], ["dataset.path", "cannot be read"]),
+    "missing": (
+        lambda: ["dataset.path=pairs.npz"],
+        ["dataset.path must name a .npz file", "pairs.npz is not there"],
+    ),
+    "missing y": (
+        lambda: [npy(ROWS, ROWS)[0], "dataset.y_path=no.npy"],
+        ["dataset.y_path must name a .npy", "no.npy is not"],
+    ),
+    "no y": (
+        lambda: npy(ROWS, ROWS)[:1],
+        ["dataset.y_path must be given for a .npy file", "got None with x.npy"],
+    ),
+    "idle y": (
+        lambda: [*npz(x=ROWS, y=ROWS), "dataset.y_path=y.npy"],
+        ["dataset.y_path", "for no other, got y.npy"],
+    ),
+    "folder": (
+        lambda: Path("pairs.npz").mkdir() or ["dataset.path=pairs.npz"],
+        ["dataset.path", "cannot be read"],
+    ),
     "empty": (lambda: raw(b""), ["dataset.path", *WRITE]),
     "text": (lambda: raw(b"x,y\n1,2\n"), ["dataset.path", *WRITE]),
     "torn": (lambda: raw(b"PK\3\4" + bytes(99)), ["dataset.path", *WRITE]),
-    "pickle": (lambda: raw(pickle.dumps({"x": ROWS, "y": ROWS})), ["it holds a pickle, which could run code", *WRITE]),
-    "objects": (lambda: npz(x=ROWS.astype(object), y=ROWS), ["it holds an object array (text, None", *WRITE]),
+    "pickle": (
+        lambda: raw(pickle.dumps({"x": ROWS, "y": ROWS})),
+        ["it holds a pickle, which could run code", *WRITE],
+    ),
+    "objects": (
+        lambda: npz(x=ROWS.astype(object), y=ROWS),
+        ["it holds an object array (text, None", *WRITE],
+    ),
     "objects of y": (
         lambda: npy(ROWS, ROWS.astype(object)),
-        ["dataset.y_path y.npy cannot be read: it holds an object array", "write it by numpy.save(path, array) from"],
+        [
+            "dataset.y_path y.npy cannot be read: it holds an object array",
+            "write it by numpy.save(path, array) from",
+        ],
     ),
     "names": (lambda: npz(a=ROWS, b=ROWS), ["dataset.path", "arrays x and y", "['a', 'b']"]),
-    "unequal": (lambda: npz(x=ROWS, y=ROWS[:50]), ["dataset", "the same number of rows, got 60 and 50"]),
-    "infinite": (lambda: npz(x=ROWS, y=with_value(np.inf)), ["y must be finite, got 2 values", "row 3, column 1; drop or"]),
-    "nan": (lambda: npy(with_value(np.nan), ROWS), ["x must be finite, got 2 values that are NaN", "row 3, column 1"]),
+    "unequal": (
+        lambda: npz(x=ROWS, y=ROWS[:50]),
+        ["dataset", "the same number of rows, got 60 and 50"],
+    ),
+    "infinite": (
+        lambda: npz(x=ROWS, y=with_value(np.inf)),
+        ["y must be finite, got 2 values", "row 3, column 1; drop or"],
+    ),
+    "nan": (
+        lambda: npy(with_value(np.nan), ROWS),
+        ["x must be finite, got 2 values that are NaN", "row 3, column 1"],
+    ),
     "words": (lambda: npz(x=ROWS.astype(str), y=ROWS), ["dataset", "x must hold real numbers"]),
-    "constant": (lambda: npz(x=ROWS, y=constant(1)), ["y must vary in every column", "all rows of column 1; leave it out"]),
+    "constant": (
+        lambda: npz(x=ROWS, y=constant(1)),
+        ["y must vary in every column", "all rows of column 1; leave it out"],
+    ),
     "few": (lambda: npz(x=ROWS[:8], y=ROWS[:8]), ["at least 4 rows", "2 for test", "collect more"]),
     "few for a batch": (
         lambda: [*npz(x=ROWS[:20], y=ROWS[:20]), "dataset.validation=0.4", "dataset.test=0.4"],
         ["runner.batch_size must not exceed the 4 training rows, got 8; use 4"],
     ),
-    "no column": (lambda: csv(ROWS[:, 1], "c"), ["dataset.x_columns must name columns of pairs.csv, got c; it has a, b"]),
-    "constant column": (lambda: csv([4] * 60), ["column a must vary, got 4 in every row; leave it out"]),
-    "missing values": (lambda: csv([*ROWS[:58, 1], "", "nan"]), ["column a must have every value, got 2 missing"]),
-    "infinite values": (lambda: csv([*ROWS[:58, 1], "inf", 1]), ["column a must be finite, got 1 infinite values"]),
-    "a word": (lambda: csv([*ROWS[:59, 1], "?"]), ["column a must hold numbers, or at most 30 categories", "write it as num"]),
+    "no column": (
+        lambda: csv(ROWS[:, 1], "c"),
+        ["dataset.x_columns must name columns of pairs.csv, got c; it has a, b"],
+    ),
+    "constant column": (
+        lambda: csv([4] * 60),
+        ["column a must vary, got 4 in every row; leave it out"],
+    ),
+    "missing values": (
+        lambda: csv([*ROWS[:58, 1], "", "nan"]),
+        ["column a must have every value, got 2 missing"],
+    ),
+    "infinite values": (
+        lambda: csv([*ROWS[:58, 1], "inf", 1]),
+        ["column a must be finite, got 1 infinite values"],
+    ),
+    "a word": (
+        lambda: csv([*ROWS[:59, 1], "?"]),
+        ["column a must hold numbers, or at most 30 categories", "write it as num"],
+    ),
 }
 
 
 @pytest.mark.parametrize(("write", "words"), BAD_DATA.values(), ids=BAD_DATA)
-def test_data_that_cannot_be_used_are_refused(write: Callable[[], list[str]], words: list[str], command: Command) -> None:
+def test_data_that_cannot_be_used_are_refused(
+    write: Callable[[], list[str]], words: list[str], command: Command
+) -> None:
     arguments = write()
     assert_refused(command("dataset=arrays", *arguments, "name=a"), *words)
     assert not Path("outputs").exists()
 
 
-@pytest.mark.parametrize("arguments", [["estimator=ksg", "estimator.k=10"], ["estimator=gaussian", "dataset.transform=none"]])
-def test_rows_that_an_estimator_cannot_read_are_refused(arguments: list[str], command: Command) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["estimator=ksg", "estimator.k=10"], ["estimator=gaussian", "dataset.transform=none"]],
+)
+def test_rows_that_an_estimator_cannot_read_are_refused(
+    arguments: list[str], command: Command
+) -> None:
     x = np.arange(6.0)
     np.savez("few.npz", x=x, y=2 * x)
     ended = command("dataset=arrays", "dataset.path=few.npz", "critic=none", *arguments)
@@ -198,8 +329,16 @@ def test_rows_that_an_estimator_cannot_read_are_refused(arguments: list[str], co
 
 
 def test_my_data_names_the_batch_that_fits_a_small_table(command: Command) -> None:
-    data = ["experiment=my_data", "critic=copula", "dataset=arrays", *npz(x=ROWS, y=ROWS), "runner.batch_size=512"]
-    assert_refused(command(*data), "runner.batch_size must not exceed the 34 training rows, got 512; use 32")
+    data = [
+        "experiment=my_data",
+        "critic=copula",
+        "dataset=arrays",
+        *npz(x=ROWS, y=ROWS),
+        "runner.batch_size=512",
+    ]
+    assert_refused(
+        command(*data), "runner.batch_size must not exceed the 34 training rows, got 512; use 32"
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,8 +362,17 @@ def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Co
         (["critic.embed=0"], ["critic.embed: 4 -> 0", "use another name, or force=true"]),
         (["critic.embed=0", "force=true"], ["critic.embed must be a positive integer"]),
         (["device=cuda:99", "runner.steps=8"], ["device must be one that this machine has"]),
-        (["seed=1", "estimator=nwj"], ["seed: 0 -> 1", "estimator._target_: estimators.infonce.InfoNCE -> estimators.nwj.NWJ"]),
-        (["runner.steps=2"], ["runner.steps can only grow under one name, got 2 after 4", "force=true"]),
+        (
+            ["seed=1", "estimator=nwj"],
+            [
+                "seed: 0 -> 1",
+                "estimator._target_: infobound.estimators.infonce.InfoNCE -> infobound.estimators.nwj.NWJ",
+            ],
+        ),
+        (
+            ["runner.steps=2"],
+            ["runner.steps can only grow under one name, got 2 after 4", "force=true"],
+        ),
     ],
 )
 def test_a_refused_command_changes_no_byte_of_the_run_that_stands_there(
@@ -256,7 +404,11 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     (folder / "checkpoint.pt").write_bytes(b"torn")
     assert command("name=a", "force=true").code == 0
     assert (folder / "metrics.jsonl").read_bytes() == metrics
-    assert (folder / "notes.txt").read_text() == (folder / "figures" / "mine.pdf").read_text() == "mine"
+    assert (
+        (folder / "notes.txt").read_text()
+        == (folder / "figures" / "mine.pdf").read_text()
+        == "mine"
+    )
     assert len(list(folder.glob("events.out.tfevents.*"))) == 2
     assert command("name=a", "force=true", "seed=1").code == 0
     assert (folder / "metrics.jsonl").read_bytes() != metrics
@@ -267,17 +419,27 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     [
         [],
         ["dataset=arrays", "dataset.path=pairs.npz"],
-        ["critic=concat", "critic.negatives=null", "critic.hidden=[8]", "critic.noise=[0.3,0.5]", "replicates=2"],
+        [
+            "critic=concat",
+            "critic.negatives=null",
+            "critic.hidden=[8]",
+            "critic.noise=[0.3,0.5]",
+            "replicates=2",
+        ],
     ],
     ids=["sampled", "table", "noise"],
 )
-def test_more_steps_extend_a_run_to_what_it_would_have_been(data: list[str], command: Command) -> None:
+def test_more_steps_extend_a_run_to_what_it_would_have_been(
+    data: list[str], command: Command
+) -> None:
     saved(Path("pairs.npz"), x=ROWS, y=ROWS)
     arguments = [*data, "runner.log_every=4", "runner.eval_every=3", "runner.checkpoint_every=100"]
     assert command("name=short", "runner.steps=7", *arguments).code == 0
     assert command("name=short", "runner.steps=10", *arguments).code == 0
     assert command("name=long", "runner.steps=10", *arguments).code == 0
-    short, long = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in ("short", "long"))
+    short, long = (
+        Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in ("short", "long")
+    )
     assert short == long
 
 
@@ -304,17 +466,26 @@ def test_help_lists_the_groups_and_five_commands() -> None:
 
 def test_cfg_job_shows_what_would_run() -> None:
     shown = yaml.safe_load(called(RUN, "--cfg", "job", "critic=concat", "seed=3").stdout)
-    assert (shown["critic"]["_target_"], shown["seed"]) == ("models.critics.Concat", 3)
+    assert (shown["critic"]["_target_"], shown["seed"]) == (
+        "infobound.models.critics.dense.Concat",
+        3,
+    )
 
 
 def test_a_pipe_gets_plain_lines_and_a_terminal_gets_a_bar(tmp_path: Path) -> None:
-    line = [sys.executable, RUN, *small(("runner.steps=20", "runner.eval_every=10", "runner.log_every=10", "name=a"))]
+    line = [
+        sys.executable,
+        RUN,
+        *small(("runner.steps=20", "runner.eval_every=10", "runner.log_every=10", "name=a")),
+    ]
     piped = subprocess.run(line, cwd=tmp_path, capture_output=True, check=True)
     assert b"step 10/20" in piped.stderr
     assert not {b"\x1b", b"\r"} & {bytes([each]) for each in piped.stdout + piped.stderr}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    with subprocess.Popen([*line, "force=true"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+    with subprocess.Popen(
+        [*line, "force=true"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
         os.close(theirs)
         shown = b""
         while chunk := read(ours):
@@ -326,7 +497,9 @@ def test_a_pipe_gets_plain_lines_and_a_terminal_gets_a_bar(tmp_path: Path) -> No
 
 
 def read(descriptor: int) -> bytes:
-    """What a terminal shows next; nothing after its other end is closed, which Linux reports as an error."""
+    """What a terminal shows next; nothing after its other end is closed, which Linux reports as an
+    error.
+    """
     try:
         return os.read(descriptor, 4096)
     except OSError:

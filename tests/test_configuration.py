@@ -1,4 +1,6 @@
-"""The YAML tree: all of it composes and fits the signatures that it names; what is wrong is refused by its dotted key."""
+"""The YAML tree: all of it composes and fits the signatures that it names; what is wrong is refused
+by its dotted key.
+"""
 
 import inspect
 import re
@@ -12,14 +14,18 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from conf import schema
-from runners.errors import ConfigError
-from runners.identity import config_hash, differences
+from infobound.conf import schema
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.identity import config_hash, differences
 
 CONF = schema.CONFIGURATIONS
-OVERLAYS = [path for folder in ("experiment", "sweep") for path in sorted((CONF / folder).glob("*.yaml"))]
+OVERLAYS = [
+    path for folder in ("experiment", "sweep") for path in sorted((CONF / folder).glob("*.yaml"))
+]
 OPTIONS = [
-    path for path in sorted(CONF.glob("*/**/*.yaml")) if path.relative_to(CONF).parts[0] not in ("hydra", "experiment", "sweep")
+    path
+    for path in sorted(CONF.glob("*/**/*.yaml"))
+    if path.relative_to(CONF).parts[0] not in ("hydra", "experiment", "sweep")
 ]
 HOSTS = {
     "dataset/map": ("dataset=transformed", "dataset/map@dataset.x_map"),
@@ -29,7 +35,9 @@ HOSTS = {
     "regularizer/density": ("runner=classify regularizer=adversary", "regularizer/density"),
     "model/noise": ("runner=classify", "model/noise"),
 }
-"""Groups that not every option of another takes: one that does, with what it needs, and how it is then chosen."""
+"""Groups that not every option of another takes: one that does, with what it needs, and how it is
+then chosen.
+"""
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Compose = Callable[..., DictConfig]
 
@@ -83,7 +91,11 @@ def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path, compose
     for node in complete:
         target = get_object(node["_target_"])
         given = {key for key in node if key not in schema.MARKS}
-        parameters = [each for each in inspect.signature(target).parameters.values() if each.kind not in VARIADIC]
+        parameters = [
+            each
+            for each in inspect.signature(target).parameters.values()
+            if each.kind not in VARIADIC
+        ]
         if node["_target_"].startswith("torch.optim."):
             assert given <= {each.name for each in parameters}
         elif node.get("_partial_"):
@@ -102,7 +114,9 @@ def test_an_estimator_says_first_what_it_bounds(path: Path) -> None:
 @pytest.mark.parametrize("path", OVERLAYS, ids=choice)
 def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: Compose) -> None:
     schema.validate(completed(composed(choice(path))))
-    first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+    first = next(
+        line for line in path.read_text().splitlines() if not line.startswith("# @package")
+    )
     assert re.fullmatch(rf"# python run\.py( .*)? {re.escape(choice(path))}( .*)?", first)
 
 
@@ -116,9 +130,18 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["critic.hidden=8"], "critic.hidden must be a list, each an integer, got 8"),
         (["critic.hidden=[8,wide]"], "critic.hidden must be a list, each an integer"),
         (["optimizer.betas=[0.9]"], "optimizer.betas must be a list of 2 values"),
-        (["runner=gan", "runner.objective=wasserstein"], "runner.objective must be an option of its group, got 'wasserstein'; choose runner/objective=non_saturating or runner/objective=wasserstein"),
+        (
+            ["runner=gan", "runner.objective=wasserstein"],
+            (
+                "runner.objective must be an option of its group, got 'wasserstein'; choose"
+                " runner/objective=non_saturating or runner/objective=wasserstein"
+            ),
+        ),
         (["runner.steps={a:1}"], "runner.steps must be an integer, got {'a': 1}"),
-        (["runner.checkpoint_seconds=soon"], "runner.checkpoint_seconds must be a number or null, got 'soon'"),
+        (
+            ["runner.checkpoint_seconds=soon"],
+            "runner.checkpoint_seconds must be a number or null, got 'soon'",
+        ),
         (["seed=null"], "seed must be an integer, got null"),
         (["seed=-1"], "seed must be at least 0, got -1"),
         (["threads=0"], "threads must be at least 1, got 0"),
@@ -141,7 +164,9 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["name=''"], "name must be a folder below outputs"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_dotted_key(overrides: list[str], message: str, composed: Compose) -> None:
+def test_a_wrong_value_is_refused_by_its_dotted_key(
+    overrides: list[str], message: str, composed: Compose
+) -> None:
     with pytest.raises(ConfigError) as refused:
         schema.validate(composed(*overrides))
     assert str(refused.value).startswith(message)
@@ -154,14 +179,14 @@ def test_a_wrong_value_is_refused_by_its_dotted_key(overrides: list[str], messag
         "builtins.exec",
         "torch.load",
         "torch.optimised",
-        "datasets.arrays.np.zeros",
-        "models.mlp.nn.Linear",
-        "runners.checkpoint.os.remove",
-        "runners.records.checkpoint.torch.load",
+        "infobound.datasets.files.arrays.np.zeros",
+        "infobound.models.layers.mlp.nn.Linear",
+        "infobound.runners.runs.checkpoint.os.remove",
+        "infobound.runners.runs.records.checkpoint.torch.load",
         "conf.schema.get_object",
         "datasets",
         "datasets.arrays",
-        "datasets.nowhere.At",
+        "infobound.datasets.nowhere.At",
         "${name}",
         "",
     ],
@@ -189,7 +214,9 @@ SHELL = "{_target_: os.system, command: 'true'}"
         ("allow_targets", [f"${{oc.create:{SHELL}}}"]),
     ],
 )
-def test_a_target_cannot_hide_in_a_list_or_a_resolver(key: str, value: Any, composed: Compose) -> None:
+def test_a_target_cannot_hide_in_a_list_or_a_resolver(
+    key: str, value: Any, composed: Compose
+) -> None:
     cfg = composed()
     OmegaConf.update(cfg, key, value)
     with pytest.raises(ConfigError, match=key.partition(".")[0]):
@@ -198,13 +225,19 @@ def test_a_target_cannot_hide_in_a_list_or_a_resolver(key: str, value: Any, comp
 
 def test_a_target_cannot_hide_where_a_signature_has_no_types(composed: Compose) -> None:
     cfg = composed("critic=bilinear", "critic._target_=torch.optim.swa_utils.get_ema_avg_fn")
-    OmegaConf.update(cfg, "critic.decay", [{"_target_": "shutil.copy", "src": "a", "dst": "b"}], force_add=True)
+    OmegaConf.update(
+        cfg, "critic.decay", [{"_target_": "shutil.copy", "src": "a", "dst": "b"}], force_add=True
+    )
     with pytest.raises(ConfigError, match=r"^critic\.decay\[0\]\._target_ must lie in "):
         schema.validate(cfg)
 
 
-def test_allow_targets_lets_a_module_of_the_user_in(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_critics.py").write_text("def mine(dim_x: int, dim_y: int, *, width: int) -> None: ...\n")
+def test_allow_targets_lets_a_module_of_the_user_in(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_critics.py").write_text(
+        "def mine(dim_x: int, dim_y: int, *, width: int) -> None: ...\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     mine = ["critic=bilinear", "critic._target_=my_critics.mine", "+critic.width=3"]
     with pytest.raises(ConfigError, match=r"^critic\._target_ must lie in .*allow_targets="):
@@ -220,17 +253,31 @@ def essence(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-SAME = ["name=a", "force=true", "device=auto", "threads=2", "runner.steps=9", "runner.log_every=9", "runner.eval_every=9"]
+SAME = [
+    "name=a",
+    "force=true",
+    "device=auto",
+    "threads=2",
+    "runner.steps=9",
+    "runner.log_every=9",
+    "runner.eval_every=9",
+]
 
 
-@pytest.mark.parametrize("override", [*SAME, "runner.checkpoint_every=9", "runner.checkpoint_seconds=9"])
-def test_the_hash_ignores_what_does_not_change_the_estimate(override: str, composed: Compose) -> None:
+@pytest.mark.parametrize(
+    "override", [*SAME, "runner.checkpoint_every=9", "runner.checkpoint_seconds=9"]
+)
+def test_the_hash_ignores_what_does_not_change_the_estimate(
+    override: str, composed: Compose
+) -> None:
     before, after = essence(composed()), essence(composed(override))
     assert config_hash(before) == config_hash(after)
     assert differences(before, after) == ""
 
 
-@pytest.mark.parametrize("override", ["seed=9", "optimizer.lr=9", "critic=concat", "replicates=9", "runner.batch_size=9"])
+@pytest.mark.parametrize(
+    "override", ["seed=9", "optimizer.lr=9", "critic=concat", "replicates=9", "runner.batch_size=9"]
+)
 def test_the_hash_changes_with_what_changes_the_estimate(override: str, composed: Compose) -> None:
     before, after = essence(composed()), essence(composed(override))
     assert config_hash(before) != config_hash(after)

@@ -15,20 +15,30 @@ TRAINED = ["runner.steps=2", "runner.eval_every=2", "critic.hidden=[64]"]
 
 
 def peak(*arguments: str, folder: Path) -> float:
-    """GiB that `python run.py ...` held at most; rusage would count what the process that starts it holds.
+    """GiB that `python run.py ...` held at most; rusage would count what the process that starts it
+    holds.
 
-    Freed blocks go back to the system at once: what glibc keeps of them differs by a GiB from one run to the next.
+    Freed blocks go back to the system at once: what glibc keeps of them differs by a GiB from one
+    run to the next.
     """
     program = f"from run import launch; code = launch({list(arguments)}); " + (
         "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0]); sys.exit(code)"
     )
-    line = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(run.__file__).parent)!r}); {program}"]
+    line = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(Path(run.__file__).parent)!r}); {program}",
+    ]
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
-    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        line, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
     return int(done.stdout.splitlines()[-1]) / 2**20
 
 
-@pytest.mark.parametrize("arguments", [["estimator=ksg", *LOW], ["estimator=gaussian"], ["estimator=binned", *LOW]])
+@pytest.mark.parametrize(
+    "arguments", [["estimator=ksg", *LOW], ["estimator=gaussian"], ["estimator=binned", *LOW]]
+)
 def test_estimators_without_training_read_a_hundred_thousand_rows_in_little_memory(
     arguments: list[str], tmp_path: Path
 ) -> None:
@@ -60,5 +70,7 @@ def test_brute_force_neighbours_hold_a_block_of_distances_at_a_time(tmp_path: Pa
     ],
     ids=["separable", "fewer rows", "my data", "all pairs of a large batch"],
 )
-def test_critics_are_trained_and_read_in_less_than_two_gibibytes(arguments: list[str], tmp_path: Path) -> None:
+def test_critics_are_trained_and_read_in_less_than_two_gibibytes(
+    arguments: list[str], tmp_path: Path
+) -> None:
     assert peak(*arguments, folder=tmp_path) < 2

@@ -14,14 +14,26 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 import run
-from runners import estimate
+from infobound.runners.estimate import from_python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
-COMMANDS = [line for language, text in BLOCKS if not language for line in text.splitlines() if line.startswith("python run.py")]
-FEW = ["runner.steps=20", "runner.eval_every=10", "runner.eval_batches=1", "runner.eval_batch_size=64", "critic.hidden=[8]"]
+COMMANDS = [
+    line
+    for language, text in BLOCKS
+    if not language
+    for line in text.splitlines()
+    if line.startswith("python run.py")
+]
+FEW = [
+    "runner.steps=20",
+    "runner.eval_every=10",
+    "runner.eval_batches=1",
+    "runner.eval_batch_size=64",
+    "critic.hidden=[8]",
+]
 
 
 def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +61,9 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("config", ["experiment=my_data", "dataset.path=unused"])
-    settings: dict[str, Any] = instantiate({**cfg.runner, "_target_": "builtins.dict", "dataset": None}, _convert_="all")
+    settings: dict[str, Any] = instantiate(
+        {**cfg.runner, "_target_": "builtins.dict", "dataset": None}, _convert_="all"
+    )
     seen: dict[str, Any] = {}
 
     class Stop(Exception):
@@ -59,9 +73,9 @@ def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPat
         seen.update(arguments)
         raise Stop
 
-    monkeypatch.setattr(estimate, "Estimation", note)
+    monkeypatch.setattr(from_python, "Estimate", note)
     with pytest.raises(Stop):
-        estimate.estimate_mutual_information(np.arange(9), np.arange(9))
+        from_python.estimate_mutual_information(np.arange(9), np.arange(9))
     pairs = seen.pop("dataset")
     for name in ("validation", "test", "folds", "transform"):
         assert getattr(pairs, name) == cfg.dataset[name], name
@@ -84,7 +98,7 @@ def test_python_leaves_threads_and_signal_handlers_as_they_were() -> None:
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         rows = np.random.default_rng(0).normal(size=(200, 1))
-        estimate.estimate_mutual_information(rows, rows + 1, steps=20, batch_size=32)
+        from_python.estimate_mutual_information(rows, rows + 1, steps=20, batch_size=32)
         assert torch.get_num_threads() == 2
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import run
-from runners import board
+from infobound.runners.runs import board
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium comes with the dev extra")
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -26,7 +26,8 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (CHROMIUM and DRIVER) and not os.environ.get("CI"), reason="chromium and chromedriver are not installed"
+        not (CHROMIUM and DRIVER) and not os.environ.get("CI"),
+        reason="chromium and chromedriver are not installed",
     ),
 ]
 SWEEP = ["-m", "name=grid", "estimator=nwj,infonce", "optimizer=sgd", "optimizer.lr=0.01,1e30"]
@@ -54,7 +55,9 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished sweep, of whose jobs some failed, and a folder of one that was killed after it had been interrupted."""
+    """A finished sweep, of whose jobs some failed, and a folder of one that was killed after it had
+    been interrupted.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("board"))
         patch.setattr(sys, "argv", [run.__file__])
@@ -84,14 +87,26 @@ def address(sweep: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    line = [sys.executable, "-m", "tensorboard.main", "--logdir", str(sweep), "--host", "127.0.0.1", "--port", str(port)]
+    line = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(sweep),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}/"
 
     def read() -> bool:
         assert server.poll() is None, "it ended"
         with suppress(OSError), urllib.request.urlopen(f"{address}data/runs", timeout=5) as answer:
-            return len(json.load(answer)) == len({path.parent for path in sweep.glob("*/events.out.tfevents.*")})
+            return len(json.load(answer)) == len(
+                {path.parent for path in sweep.glob("*/events.out.tfevents.*")}
+            )
         return False
 
     try:
@@ -103,7 +118,9 @@ def address(sweep: Path) -> Iterator[str]:
 
 
 class Page:
-    """A page of TensorBoard in a browser; the shadow roots that it is made of are looked through."""
+    """A page of TensorBoard in a browser; the shadow roots that it is made of are looked
+    through.
+    """
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
@@ -121,7 +138,10 @@ class Page:
 
     def table(self) -> dict[str, dict[str, str]]:
         """The rows of the table of hyperparameters, by the name of the run."""
-        columns, cells = self.texts(".table-header.table-cell"), self.texts(".table-cell:not(.table-header)")
+        columns, cells = (
+            self.texts(".table-header.table-cell"),
+            self.texts(".table-cell:not(.table-header)"),
+        )
         rows = [cells[start : start + len(columns)] for start in range(0, len(cells), len(columns))]
         return {name: dict(zip(columns, [name, *others], strict=True)) for name, *others in rows}
 
@@ -131,7 +151,13 @@ def open_page(address: str) -> Iterator[Callable[[str], Page]]:
     """`open_page("hparams")` opens that tab."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=2400,1400"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=2400,1400",
+    ):
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
 
@@ -160,7 +186,9 @@ def test_hyperparameters_have_one_row_a_job_with_its_status_and_numbers(
     assert 0 < len(completed) < len(jobs)
     for name in completed:
         for metric in ("mi", "mi_stderr", "mi_true"):
-            assert float(table[name][f"final/{metric}"]) == pytest.approx(jobs[name]["metrics"][metric], rel=1e-3), metric
+            assert float(table[name][f"final/{metric}"]) == pytest.approx(
+                jobs[name]["metrics"][metric], rel=1e-3
+            ), metric
         assert f"estimator={table[name]['estimator'].lower()}," in name
     assert {table[name]["final/mi"] for name in {*table} - completed} == {""}
 
@@ -176,9 +204,15 @@ def test_failed_jobs_are_found_by_tensorboards_own_status(
     eventually(lambda: matching.format(len(jobs) + 1 - len(completed)) in page.texts("div"))
 
 
-def test_one_chart_has_the_curves_truth_and_cap_of_every_job(open_page: Callable[[str], Page], completed: set[str]) -> None:
+def test_one_chart_has_the_curves_truth_and_cap_of_every_job(
+    open_page: Callable[[str], Page], completed: set[str]
+) -> None:
     page = open_page("custom_scalars")
-    drawn = {f"mi/{curve} ({name})" for name in completed for curve in ("train", "validation", "test", "true")}
+    drawn = {
+        f"mi/{curve} ({name})"
+        for name in completed
+        for curve in ("train", "validation", "test", "true")
+    }
     drawn |= {f"mi/cap ({name})" for name in completed if "infonce" in name}
     eventually(lambda: page.elements(".toggle-matches-button"))
     page.click(page.elements(".toggle-matches-button")[0])
@@ -188,14 +222,20 @@ def test_one_chart_has_the_curves_truth_and_cap_of_every_job(open_page: Callable
         return {text.partition(" ")[2] for text in page.texts(".match-list-entry")}
 
     eventually(lambda: drawn <= listed())
-    assert not {curve for curve in listed() if curve.startswith("mi/cap") and "estimator=nwj" in curve}
+    assert not {
+        curve for curve in listed() if curve.startswith("mi/cap") and "estimator=nwj" in curve
+    }
     assert page.texts(".heading-label.name") == ["I(X;Y) in nats"]
 
 
-def test_pictures_slide_through_their_steps(open_page: Callable[[str], Page], completed: set[str]) -> None:
+def test_pictures_slide_through_their_steps(
+    open_page: Callable[[str], Page], completed: set[str]
+) -> None:
     page = open_page("images")
     eventually(lambda: len(page.elements("paper-slider#steps")) == len(completed))
-    eventually(lambda: all(int(each.get_property("naturalWidth")) > 600 for each in page.elements("img")))
+    eventually(
+        lambda: all(int(each.get_property("naturalWidth")) > 600 for each in page.elements("img"))
+    )
     assert set(page.texts("#heading-run")) >= completed
     for slider in page.elements("paper-slider#steps"):
         assert slider.get_property("max") == 2
@@ -212,7 +252,9 @@ def step_of(page: Page) -> int | None:
     return int(steps[0]) if steps else None
 
 
-def test_runs_are_named_by_their_overrides(open_page: Callable[[str], Page], jobs: dict[str, dict[str, Any]]) -> None:
+def test_runs_are_named_by_their_overrides(
+    open_page: Callable[[str], Page], jobs: dict[str, dict[str, Any]]
+) -> None:
     page = open_page("timeseries")
     eventually(lambda: set(page.texts(".cell")) >= set(jobs))
     assert all({"optimizer=sgd", "runner.steps=20"} <= set(name.split(",")) for name in jobs)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from datasets.arrays import Arrays, table
+from infobound.datasets.files.arrays import Arrays, table
 
 Reader = Callable[[], Arrays]
 
@@ -32,7 +32,9 @@ def saved(path: Path, **arrays: ArrayLike) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(ValueError, match=r"^path .* cannot be read: .*; write it by numpy\.savez\(path, x=x, y=y\)") as caught:
+    with pytest.raises(
+        ValueError, match=r"^path .* cannot be read: .*; write it by numpy\.savez\(path, x=x, y=y\)"
+    ) as caught:
         read(path)
     assert str(path) in str(caught.value)
     return str(caught.value)
@@ -45,7 +47,12 @@ def test_a_file_of_x_and_y_is_read(save: Callable[..., None], tmp_path: Path) ->
     pairs = read(tmp_path / "pairs.npz")
     torch.testing.assert_close(pairs.x, torch.from_numpy(x).float(), rtol=0, atol=0)
     torch.testing.assert_close(pairs.y, torch.from_numpy(y).float(), rtol=0, atol=0)
-    assert (pairs.validation, pairs.test, pairs.transform, pairs.mutual_information) == (0.2, 0.2, "none", None)
+    assert (pairs.validation, pairs.test, pairs.transform, pairs.mutual_information) == (
+        0.2,
+        0.2,
+        "none",
+        None,
+    )
 
 
 def test_images_are_flattened_and_vectors_become_columns(tmp_path: Path) -> None:
@@ -56,19 +63,25 @@ def test_images_are_flattened_and_vectors_become_columns(tmp_path: Path) -> None
     assert pairs.y.tolist() == [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", ">f8", "int8", "uint64", "bool"])
+@pytest.mark.parametrize(
+    "dtype", ["float64", "float32", "float16", ">f8", "int8", "uint64", "bool"]
+)
 def test_every_kind_of_real_number_becomes_float32(dtype: str) -> None:
     values = table("x", np.array([[0, 1], [1, 0]], dtype=dtype))
     assert values.dtype == torch.float32
     assert values.tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool])
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool]
+)
 def test_a_tensor_of_any_kind_becomes_float32(dtype: torch.dtype) -> None:
     assert table("x", torch.eye(2).to(dtype)).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
-@pytest.mark.parametrize("values", [np.eye(2, dtype=np.float32), torch.eye(2), torch.eye(2, requires_grad=True)])
+@pytest.mark.parametrize(
+    "values", [np.eye(2, dtype=np.float32), torch.eye(2), torch.eye(2, requires_grad=True)]
+)
 def test_a_table_is_a_copy_without_a_gradient(values: np.ndarray | Tensor) -> None:
     copied = table("x", values)
     assert not copied.requires_grad
@@ -77,7 +90,14 @@ def test_a_table_is_a_copy_without_a_gradient(values: np.ndarray | Tensor) -> No
 
 
 @pytest.mark.parametrize(
-    "values", [np.array([1 + 2j]), np.array(["1.5"]), np.array([b"1"]), np.array([None]), np.array(["2020-01-01"], "M8[D]")]
+    "values",
+    [
+        np.array([1 + 2j]),
+        np.array(["1.5"]),
+        np.array([b"1"]),
+        np.array([None]),
+        np.array(["2020-01-01"], "M8[D]"),
+    ],
 )
 def test_what_is_no_real_number_is_refused(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"^y must hold real numbers, got dtype "):
@@ -91,7 +111,9 @@ def test_a_complex_tensor_is_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0)])
 def test_a_table_without_rows_or_columns_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"^x must have at least one row and one column, got shape \("):
+    with pytest.raises(
+        ValueError, match=r"^x must have at least one row and one column, got shape \("
+    ):
         table("x", np.zeros(shape))
 
 
@@ -100,7 +122,10 @@ def test_a_table_without_rows_or_columns_is_refused(shape: tuple[int, ...]) -> N
 def test_the_number_and_place_of_what_is_not_finite_are_told(bad: float) -> None:
     values = np.zeros((6, 2, 2))
     values[3, 1, 0] = values[3, 1, 1] = values[5, 0, 0] = bad
-    with pytest.raises(ValueError, match=r"^x must be finite, got 3 values that are .*, the first in row 3, column 2; drop"):
+    with pytest.raises(
+        ValueError,
+        match=r"^x must be finite, got 3 values that are .*, the first in row 3, column 2; drop",
+    ):
         table("x", values)
 
 
@@ -112,20 +137,28 @@ def test_a_large_number_that_float32_holds_is_kept() -> None:
 def test_a_wrong_array_in_a_file_is_called_by_its_name(name: str, tmp_path: Path) -> None:
     arrays = {"x": normal(10, 1), "y": normal(10, 1)}
     arrays[name][4] = np.nan
-    with pytest.raises(ValueError, match=f"^{name} must be finite, got 1 values .* row 4, column 0"):
+    with pytest.raises(
+        ValueError, match=f"^{name} must be finite, got 1 values .* row 4, column 0"
+    ):
         read(saved(tmp_path / "pairs.npz", **arrays))
 
 
 def test_unequal_numbers_of_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^x and y must have the same number of rows, got 10 and 9"):
+    with pytest.raises(
+        ValueError, match=r"^x and y must have the same number of rows, got 10 and 9"
+    ):
         read(saved(tmp_path / "pairs.npz", x=normal(10, 2), y=normal(9, 2)))
 
 
 @pytest.mark.parametrize(
-    ("validation", "test"), [(0.0, 0.2), (0.2, 0.0), (-0.1, 0.2), (0.5, 0.5), (0.9, 0.9), (1.0, 0.0), (float("nan"), 0.2)]
+    ("validation", "test"),
+    [(0.0, 0.2), (0.2, 0.0), (-0.1, 0.2), (0.5, 0.5), (0.9, 0.9), (1.0, 0.0), (float("nan"), 0.2)],
 )
 def test_shares_that_leave_nothing_are_refused(validation: float, test: float) -> None:
-    with pytest.raises(ValueError, match=rf"^validation and test must be positive shares .*, got {validation} and {test}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^validation and test must be positive shares .*, got {validation} and {test}",
+    ):
         Arrays(torch.zeros(10, 1), torch.zeros(10, 1), validation, test, "none")
 
 
@@ -149,7 +182,9 @@ def as_bare_pickle(path: Path, trap: Trap) -> Path:
 
 
 @pytest.mark.parametrize("write", [as_object_array, as_bare_pickle])
-def test_a_pickle_is_refused_without_being_opened(write: Callable[[Path, Trap], Path], tmp_path: Path) -> None:
+def test_a_pickle_is_refused_without_being_opened(
+    write: Callable[[Path, Trap], Path], tmp_path: Path
+) -> None:
     sprung = tmp_path / "sprung"
     path = write(tmp_path / "pairs.npz", Trap(sprung))
     assert "pickle" in refusal(path)
@@ -161,7 +196,8 @@ def test_a_pickle_is_refused_without_being_opened(write: Callable[[Path, Trap], 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.npz"
     with pytest.raises(
-        FileNotFoundError, match=f"^path must name a .npz file with the arrays x and y, but {path} is not there"
+        FileNotFoundError,
+        match=f"^path must name a .npz file with the arrays x and y, but {path} is not there",
     ):
         read(path)
 
@@ -187,15 +223,22 @@ def test_two_files_of_one_array_are_read(tmp_path: Path) -> None:
 
 def test_an_archive_in_place_of_one_array_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "pairs.npz", x=normal(4)).rename(tmp_path / "x.npy")
-    with pytest.raises(ValueError, match=r"^path .* cannot be read: expected a .npy file with one array, got an archive of"):
+    with pytest.raises(
+        ValueError,
+        match=r"^path .* cannot be read: expected a .npy file with one array, got an archive of",
+    ):
         Arrays.read(str(path), 0.2, 0.2, "none", y_path=str(path))
 
 
 @pytest.mark.parametrize(
-    ("values", "columns"), [(np.zeros(5), "0;"), (np.pad(normal(5, 2), ((0, 0), (3, 4))), "0, 1, 2, 5, 6 and 2 more;")]
+    ("values", "columns"),
+    [(np.zeros(5), "0;"), (np.pad(normal(5, 2), ((0, 0), (3, 4))), "0, 1, 2, 5, 6 and 2 more;")],
 )
 def test_constant_columns_are_refused_by_number(values: np.ndarray, columns: str) -> None:
-    with pytest.raises(ValueError, match=f"^x must vary in every column, got the same number in all rows of column {columns}"):
+    with pytest.raises(
+        ValueError,
+        match=f"^x must vary in every column, got the same number in all rows of column {columns}",
+    ):
         table("x", values)
 
 
@@ -229,8 +272,12 @@ def test_a_truncated_file_is_refused(kept: float, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(("save", "bits"), [(np.savez, range(8)), (np.savez_compressed, [0])])
-def test_a_damaged_file_is_read_or_refused(save: Callable[..., None], bits: Sequence[int], tmp_path: Path) -> None:
-    """Bits flipped one at a time: zip's directory, zlib and NumPy's headers each fail in a way of their own."""
+def test_a_damaged_file_is_read_or_refused(
+    save: Callable[..., None], bits: Sequence[int], tmp_path: Path
+) -> None:
+    """Bits flipped one at a time: zip's directory, zlib and NumPy's headers each fail in a way of
+    their own.
+    """
     path = tmp_path / "pairs.npz"
     save(path, x=np.arange(2000.0), y=np.arange(2000.0))
     whole = path.read_bytes()
@@ -251,5 +298,7 @@ def test_masked_values_are_refused() -> None:
 
 def test_a_transform_that_is_not_there_is_refused() -> None:
     rows = torch.zeros(9, 1)
-    with pytest.raises(ValueError, match="transform must be one of none, standardise, gaussian_ranks, got rank"):
+    with pytest.raises(
+        ValueError, match="transform must be one of none, standardise, gaussian_ranks, got rank"
+    ):
         Arrays(rows, rows, 0.2, 0.2, "rank", None)  # pyright: ignore[reportArgumentType]

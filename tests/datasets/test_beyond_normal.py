@@ -1,15 +1,22 @@
-"""The forty tasks against the true values that the benchmark's own package (0.1.3) gives for them."""
+"""The forty tasks against the true values that the benchmark's own package (0.1.3) gives for
+them.
+"""
 
 import pytest
 import torch
 
-from datasets.beyond_normal import BeyondNormal, distinct, tasks
-from datasets.gaussians import CorrelatedGaussians
-from datasets.multivariate_gaussians import MultivariateGaussians
-from datasets.transformed import up_to_ranks
+from infobound.datasets.pairs.beyond_normal import BeyondNormal, distinct, tasks
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
+from infobound.datasets.pairs.transformed import up_to_ranks
 
 NORMAL, SPARSE = 0.41333928659223396, 1.0216512475319819
-CAUCHY_1, CAUCHY_2, T2_3, T2_5 = 0.22417142752923613, 0.43194562200144127, 0.29092192268276484, 0.44815067691532917
+CAUCHY_1, CAUCHY_2, T2_3, T2_5 = (
+    0.22417142752923613,
+    0.43194562200144127,
+    0.29092192268276484,
+    0.44815067691532917,
+)
 
 TRUTH = {
     "1v1-normal-0.75": NORMAL,
@@ -78,9 +85,18 @@ def test_ten_thousand_rows_are_finite_and_of_the_named_shape(name: str) -> None:
 def test_ranks_leave_26_tasks_apart_of_which_ten_are_gaussian() -> None:
     assert len(distinct()) == 26
     assert all(up_to_ranks(joint) == joint for name, joint in distinct().items())
-    assert sum(isinstance(each, CorrelatedGaussians | MultivariateGaussians) for each in distinct().values()) == 10
+    assert (
+        sum(
+            isinstance(each, CorrelatedGaussians | MultivariateGaussians)
+            for each in distinct().values()
+        )
+        == 10
+    )
 
 
 def test_an_unknown_task_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"task must be one of the forty, got 1v1-normal; nearest: .*1v1-normal-0\.75"):
+    with pytest.raises(
+        ValueError,
+        match=r"task must be one of the forty, got 1v1-normal; nearest: .*1v1-normal-0\.75",
+    ):
         BeyondNormal("1v1-normal")

@@ -1,4 +1,6 @@
-"""Patterns of bits: every one is there once, its label is that of its residue, and the groups are balanced."""
+"""Patterns of bits: every one is there once, its label is that of its residue, and the groups are
+balanced.
+"""
 
 import math
 from typing import Any
@@ -6,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from datasets.bit_patterns import BitPatterns
-from datasets.interfaces import Classified, Joint, Rows, Views
+from infobound.datasets.images.bit_patterns import BitPatterns
+from infobound.datasets.interfaces import Classified, Joint, Rows, Views
 
 
 def patterns(**changes: Any) -> BitPatterns:
@@ -35,7 +37,11 @@ def test_every_pattern_is_there_once_with_the_group_of_its_residue(seed: int) ->
 def test_the_label_has_one_bit_of_information() -> None:
     _, labels = whole(patterns())
     shares = labels.bincount().double() / len(labels)
-    assert -(shares * shares.log()).sum().item() == pytest.approx(math.log(2)) == patterns().mutual_information
+    assert (
+        -(shares * shares.log()).sum().item()
+        == pytest.approx(math.log(2))
+        == patterns().mutual_information
+    )
 
 
 def test_groups_and_held_out_patterns_follow_the_seed() -> None:
@@ -61,7 +67,10 @@ def test_it_is_one_of_examples_of_classes() -> None:
         ({"modulus": 6}, "modulus must be a power of 2 from 2 to 2\\^bits, 64, got 6"),
         ({"modulus": 1}, "modulus must be a power of 2"),
         ({"modulus": 128}, "modulus must be a power of 2"),
-        ({"test": 0.0}, "test must be a share of the 64 patterns that leaves some on either side, got 0.0"),
+        (
+            {"test": 0.0},
+            "test must be a share of the 64 patterns that leaves some on either side, got 0.0",
+        ),
         ({"test": 0.999}, "test must be a share of the 64 patterns"),
     ],
 )

@@ -1,4 +1,6 @@
-"""Images of classes: what a classifier sees of them, what whitening and clutter do, and which settings are refused."""
+"""Images of classes: what a classifier sees of them, what whitening and clutter do, and which
+settings are refused.
+"""
 
 import math
 from collections.abc import Callable
@@ -9,17 +11,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets import mnist, whitening
-from datasets.cifar10_images import Cifar10Images, normalised
-from datasets.cluttered_mnist import Clutter, ClutteredMnist
-from datasets.images import Images, Labelled
-from datasets.interfaces import Boxed, Classified, Disturbed, Joint, Rows, Views
-from datasets.mnist_images import MnistImages
-from datasets.modes import Modes
-from datasets.occluded_cifar10 import OccludedCifar10, occluded
+from infobound.datasets.images import mnist, whitening
+from infobound.datasets.images.cifar10_images import Cifar10Images, normalised
+from infobound.datasets.images.cluttered_mnist import Clutter, ClutteredMnist
+from infobound.datasets.images.labelled import Images, Labelled
+from infobound.datasets.images.mnist_images import MnistImages
+from infobound.datasets.images.occluded_cifar10 import OccludedCifar10, occluded
+from infobound.datasets.interfaces import Boxed, Classified, Disturbed, Joint, Rows, Views
+from infobound.datasets.modes.interface import Modes
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
-CLUTTER: dict[str, Any] = {"canvas": 12, "number": 3, "size": 2, "placement": "anywhere", "border": 0}
+CLUTTER: dict[str, Any] = {
+    "canvas": 12,
+    "number": 3,
+    "size": 2,
+    "placement": "anywhere",
+    "border": 0,
+}
 
 
 def source(seed: int = 0) -> torch.Generator:
@@ -27,7 +35,9 @@ def source(seed: int = 0) -> torch.Generator:
 
 
 def digits(count: int, seed: int, side: int = 4) -> Labelled:
-    images = torch.randint(1, 256, (count, 1, side, side), generator=source(seed), dtype=torch.uint8)
+    images = torch.randint(
+        1, 256, (count, 1, side, side), generator=source(seed), dtype=torch.uint8
+    )
     return Labelled(images, torch.arange(count) % 10)
 
 
@@ -42,29 +52,46 @@ def cluttered(fresh: bool = True, seed: int = 0, **clutter: Any) -> ClutteredMni
 FAMILY: dict[str, Callable[[Path], Classified]] = {
     "mnist": lambda data_dir: MnistImages.read(str(data_dir), 10),
     "cifar10_images": lambda data_dir: Cifar10Images.read(str(data_dir), 10, False, "unused"),
-    "cluttered_mnist": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "anywhere", 0, 10, True, 0),
+    "cluttered_mnist": lambda data_dir: ClutteredMnist.read(
+        str(data_dir), 40, 5, 5, "anywhere", 0, 10, True, 0
+    ),
     "occluded_cifar10": lambda data_dir: OccludedCifar10.read(str(data_dir), 10, True, 0),
     "occluded once": lambda data_dir: OccludedCifar10.read(str(data_dir), 10, False, 0),
-    "fixed": lambda data_dir: ClutteredMnist.read(str(data_dir), 40, 5, 5, "around", 0, 10, False, 0),
+    "fixed": lambda data_dir: ClutteredMnist.read(
+        str(data_dir), 40, 5, 5, "around", 0, 10, False, 0
+    ),
 }
 
 
 @pytest.mark.parametrize("read", FAMILY.values(), ids=FAMILY)
-def test_what_is_seen_has_the_shape_that_is_promised(read: Callable[[Path], Classified], data_dir: Path) -> None:
+def test_what_is_seen_has_the_shape_that_is_promised(
+    read: Callable[[Path], Classified], data_dir: Path
+) -> None:
     dataset = read(data_dir)
     assert isinstance(dataset, Classified)
     assert not isinstance(dataset, Joint | Rows | Views | Modes)
     training = dataset.seen(dataset.train_images.images[:3], source())
-    for x in training, *(dataset.seen(part.images[:3], None) for part in (dataset.validation_images, dataset.test_images)):
+    for x in (
+        training,
+        *(
+            dataset.seen(part.images[:3], None)
+            for part in (dataset.validation_images, dataset.test_images)
+        ),
+    ):
         assert x.shape == (3, *dataset.shape)
         assert x.dtype == torch.float32
-    sizes = [len(part.labels) for part in (dataset.train_images, dataset.validation_images, dataset.test_images)]
+    sizes = [
+        len(part.labels)
+        for part in (dataset.train_images, dataset.validation_images, dataset.test_images)
+    ]
     assert sizes == [50, 10, 20]
     assert dataset.classes == 10
 
 
 @pytest.mark.parametrize("read", FAMILY.values(), ids=FAMILY)
-def test_held_out_images_are_the_same_every_time(read: Callable[[Path], Classified], data_dir: Path) -> None:
+def test_held_out_images_are_the_same_every_time(
+    read: Callable[[Path], Classified], data_dir: Path
+) -> None:
     first, second = read(data_dir), read(data_dir)
     for name in ("validation_images", "test_images"):
         one, other = (getattr(each, name).images for each in (first, second))
@@ -86,7 +113,9 @@ def test_photographs_are_normalised_one_by_one() -> None:
 
 
 def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
-    """Zero-phase: of all whitenings that of least change, so the matrix is symmetric and positive."""
+    """Zero-phase: of all whitenings that of least change, so the matrix is symmetric and
+    positive.
+    """
     x = torch.randn(4000, 6, generator=source()) @ torch.randn(6, 6, generator=source(1)) + 3
     fitted = whitening.whitening(x)
     z = fitted(x)
@@ -96,23 +125,31 @@ def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
 
 
 def test_a_direction_without_variance_is_not_blown_up() -> None:
-    """Per-image normalisation leaves images without a mean: along it there is rounding error alone."""
+    """Per-image normalisation leaves images without a mean: along it there is rounding error
+    alone.
+    """
     x = normalised(torch.randn(500, 8, generator=source()) * 50)
     fitted = whitening.whitening(x)
     torch.testing.assert_close(fitted.matrix.sum(1), torch.zeros(8), rtol=0, atol=1e-4)
     assert fitted(x).abs().max() < 20
 
 
-def test_a_whitening_is_kept_by_what_it_was_fitted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whitening_is_kept_by_what_it_was_fitted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x = torch.randn(50, 4, generator=source())
     first = whitening.kept_whitening(x, tmp_path / "cache")
     whitening.kept_whitening(x + 1, tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
     monkeypatch.setattr(whitening, "whitening", lambda _: pytest.fail("it was fitted again"))
-    torch.testing.assert_close(whitening.kept_whitening(x, tmp_path / "cache"), first, rtol=0, atol=0)
+    torch.testing.assert_close(
+        whitening.kept_whitening(x, tmp_path / "cache"), first, rtol=0, atol=0
+    )
 
 
-@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-40], lambda whole: b"x" + whole[1:]])
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[:-40], lambda whole: b"x" + whole[1:]]
+)
 def test_a_damaged_whitening_is_computed_again_with_a_warning(
     damage: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -147,7 +184,9 @@ def test_fresh_clutter_changes_from_sight_to_sight_and_a_fixed_set_does_not() ->
 def places(image: Tensor, digit: Tensor) -> list[tuple[int, int]]:
     """Where the digit stands whole in the image."""
     windows = image[0].unfold(0, 4, 1).unfold(1, 4, 1)
-    return [(int(row), int(column)) for row, column in (windows == digit[0]).all(-1).all(-1).nonzero()]
+    return [
+        (int(row), int(column)) for row, column in (windows == digit[0]).all(-1).all(-1).nonzero()
+    ]
 
 
 def test_the_digit_stands_whole_somewhere_within_the_border() -> None:
@@ -165,7 +204,9 @@ def test_the_digit_stands_whole_somewhere_within_the_border() -> None:
 def test_a_data_set_knows_where_its_test_digits_are() -> None:
     dataset = cluttered(placement="around", border=2)
     assert isinstance(dataset, Boxed)
-    for image, digit, box in zip(dataset.test_images.images, dataset.digits.test.images, dataset.test_boxes, strict=True):
+    for image, digit, box in zip(
+        dataset.test_images.images, dataset.digits.test.images, dataset.test_boxes, strict=True
+    ):
         assert (*box.tolist(),) in [(*place, 4, 4) for place in places(image, digit)]
 
 
@@ -175,7 +216,10 @@ def test_a_digit_stands_in_front_of_a_photograph_and_is_known() -> None:
     corners = set[tuple[int, int]]()
     for image, digit in zip(made.images, made.digits, strict=True):
         assert image[0].equal(image[1])
-        of_class = [(50 + (each[0] / 255.0) * 205).round().byte() for each in pool.images[pool.labels == digit]]
+        of_class = [
+            (50 + (each[0] / 255.0) * 205).round().byte()
+            for each in pool.images[pool.labels == digit]
+        ]
         found = [
             (row, column)
             for row in range(3)
@@ -191,7 +235,10 @@ def test_a_digit_stands_in_front_of_a_photograph_and_is_known() -> None:
 
 def test_test_photographs_are_behind_test_digits_of_the_seed() -> None:
     def made(seed: int, fresh: bool = True) -> OccludedCifar10:
-        photographs = [Labelled(torch.zeros(count, 3, 6, 6, dtype=torch.uint8), torch.zeros(count)) for count in (12, 30)]
+        photographs = [
+            Labelled(torch.zeros(count, 3, 6, 6, dtype=torch.uint8), torch.zeros(count))
+            for count in (12, 30)
+        ]
         bright = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 255, dtype=torch.uint8))
         dim = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 100, dtype=torch.uint8))
         return OccludedCifar10(Images(*photographs), Images(bright, dim), 2, fresh, seed)
@@ -206,11 +253,16 @@ def test_test_photographs_are_behind_test_digits_of_the_seed() -> None:
     assert not x.equal(dataset.seen(dataset.train_images.images, source(1)))
     torch.testing.assert_close(x.flatten(1).std(1), torch.ones(10))
     once = made(0, fresh=False)
-    assert once.seen(once.train_images.images, source()).equal(once.seen(once.train_images.images, source(1)))
+    assert once.seen(once.train_images.images, source()).equal(
+        once.seen(once.train_images.images, source(1))
+    )
 
 
 def test_distractors_are_pieces_of_the_pool_added_up_to_white() -> None:
-    pool, blank = torch.full((3, 1, 4, 4), 200, dtype=torch.uint8), torch.zeros(50, 1, 4, 4, dtype=torch.uint8)
+    pool, blank = (
+        torch.full((3, 1, 4, 4), 200, dtype=torch.uint8),
+        torch.zeros(50, 1, 4, 4, dtype=torch.uint8),
+    )
     seen = hidden(number=4)(blank, pool, source()).images
     assert seen.unique().tolist() == [0, 200, 255]
     assert (seen > 0).sum((1, 2, 3)).max() <= 4 * 2**2
@@ -220,13 +272,22 @@ def test_distractors_are_pieces_of_the_pool_added_up_to_white() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cluttered(canvas=3), "canvas must hold the 4 pixels of a digit and the border twice, got 3"),
-        (lambda: cluttered(border=5), "canvas must hold the 4 pixels of a digit and the border twice, got 12"),
+        (
+            lambda: cluttered(canvas=3),
+            "canvas must hold the 4 pixels of a digit and the border twice, got 3",
+        ),
+        (
+            lambda: cluttered(border=5),
+            "canvas must hold the 4 pixels of a digit and the border twice, got 12",
+        ),
         (lambda: cluttered(border=-1), "border must be 0 or more pixels, got -1"),
         (lambda: cluttered(size=5), "size must be at most the 4 pixels of a digit, got 5"),
         (lambda: cluttered(size=0), "size must be 1 to the 12 pixels of the canvas, got 0"),
         (lambda: cluttered(number=-1), "number must be 0 or more distractors, got -1"),
-        (lambda: cluttered(placement="nowhere"), "placement must be anywhere or around, got nowhere"),
+        (
+            lambda: cluttered(placement="nowhere"),
+            "placement must be anywhere or around, got nowhere",
+        ),
         (
             lambda: Cifar10Images(Images(digits(4, 0), digits(4, 0)), 4, False, ""),
             "validation must be a number of the 4 training images that leaves some of them, got 4",
@@ -238,9 +299,13 @@ def test_wrong_settings_are_refused_by_name(make: Callable[[], object], message:
         make()
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data")
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data"
+)
 def test_clutter_has_the_ink_of_a_published_sample() -> None:
-    """123.6 ± 35.6 an image, and 11.24 % of the pixels are not black; of 4,000 images the mean's standard error is 0.6."""
+    """123.6 ± 35.6 an image, and 11.24 % of the pixels are not black; of 4,000 images the mean's
+    standard error is 0.6.
+    """
     train = mnist.read(str(REAL)).train.images
     seen = Clutter(40, 5, 5, "anywhere", 0)(train[:4000], train, source()).images / 255
     ink = seen.sum((1, 2, 3))

@@ -1,4 +1,6 @@
-"""Columns of CSV and Parquet files: numbers as they are, categories one-hot, and one clear line for whatever is wrong."""
+"""Columns of CSV and Parquet files: numbers as they are, categories one-hot, and one clear line for
+whatever is wrong.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,16 @@ import pandas as pd
 import pytest
 import torch
 
-from datasets.arrays import Arrays
+from infobound.datasets.files.arrays import Arrays
 
-FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4, 5, 6], "kind": ["red", "blue", "red"], "yes": [True, False, True]})
+FRAME = pd.DataFrame(
+    {
+        "a": [1.0, 2.0, 3.0],
+        "b": [4, 5, 6],
+        "kind": ["red", "blue", "red"],
+        "yes": [True, False, True],
+    }
+)
 
 
 def written(folder: Path, name: str, frame: pd.DataFrame = FRAME) -> str:
@@ -38,7 +47,11 @@ def test_columns_are_read_in_order_and_categories_are_one_hot(tmp_path: Path, na
         (["a", "c"], ["b"], "x_columns must name columns of .*, got c; it has a, b, kind, yes"),
         (["a"], [], "y_columns must name at least one column, got none"),
         (["a"], ["a"], "x_columns and y_columns must name a column once, got a twice"),
-        (["a"], None, "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file"),
+        (
+            ["a"],
+            None,
+            "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file",
+        ),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(tmp_path: Path, x: Any, y: Any, message: str) -> None:
@@ -53,7 +66,10 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path, x: Any, y: Any, mes
         ([1.0, float("inf"), 2.0], "column a must be finite, got 1 infinite"),
         (["red", None, "blue"], "column a must have every value, got 1 missing"),
         (["red", "red", "red"], "column a must vary, got red in every row"),
-        (["1,5", "2,5", "3,5"], "column a must hold numbers, or at most 2 categories in 3 rows, got 3 .* such as '1,5'"),
+        (
+            ["1,5", "2,5", "3,5"],
+            "column a must hold numbers, or at most 2 categories in 3 rows, got 3 .* such as '1,5'",
+        ),
     ],
 )
 def test_bad_values_are_counted_by_column(tmp_path: Path, values: list[Any], message: str) -> None:
@@ -66,5 +82,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00\xff\xfe")
     with pytest.raises(ValueError, match=r"^(path .* cannot be read|x_columns must name columns)"):
         read(str(tmp_path / name), ["a"], ["b"])
-    with pytest.raises(FileNotFoundError, match=r"^path must name a CSV, Parquet or HDF5 file, but .* is not there"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^path must name a CSV, Parquet or HDF5 file, but .* is not there"
+    ):
         read(str(tmp_path / f"no{name}"), ["a"], ["b"])

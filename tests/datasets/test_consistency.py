@@ -1,13 +1,15 @@
-"""Derived data sets have 0, 1 and 2 times the mutual information of the one that they are made of."""
+"""Derived data sets have 0, 1 and 2 times the mutual information of the one that they are made
+of.
+"""
 
 import pytest
 import torch
 
-from datasets.arrays import Arrays
-from datasets.consistency import EXPECTED, derived
-from datasets.gaussians import CorrelatedGaussians
-from datasets.interfaces import Joint, Rows
-from estimators.gaussian import Gaussian
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.interfaces import Joint, Rows
+from infobound.datasets.pairs.consistency import EXPECTED, derived
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.gaussian import Gaussian
 
 TRUTH = 0.5
 JOINT = CorrelatedGaussians(2, None, TRUTH)
@@ -19,12 +21,16 @@ def source(seed: int = 0) -> torch.Generator:
 
 
 def table(rows: int = 4000) -> Arrays:
-    return Arrays.drawn(JOINT, rows, 0, validation=0.1, test=0.3, transform="gaussian_ranks", folds=3)
+    return Arrays.drawn(
+        JOINT, rows, 0, validation=0.1, test=0.3, transform="gaussian_ranks", folds=3
+    )
 
 
 @pytest.mark.parametrize("name", ["independence", "additivity"])
 @pytest.mark.parametrize("dataset", [JOINT, table()], ids=["sampled", "rows"])
-def test_a_derived_data_set_has_its_multiple_of_the_information(dataset: Joint | Rows, name: str) -> None:
+def test_a_derived_data_set_has_its_multiple_of_the_information(
+    dataset: Joint | Rows, name: str
+) -> None:
     other = derived(dataset, source())[name]
     x, y = other.sample(4000, source(1)) if isinstance(other, Joint) else (other.x, other.y)
     found = READ(x, y)
@@ -32,10 +38,14 @@ def test_a_derived_data_set_has_its_multiple_of_the_information(dataset: Joint |
 
 
 @pytest.mark.parametrize("dataset", [JOINT, table(50)], ids=["sampled", "rows"])
-def test_processed_pairs_hold_what_the_pairs_hold_and_functions_of_it(dataset: Joint | Rows) -> None:
+def test_processed_pairs_hold_what_the_pairs_hold_and_functions_of_it(
+    dataset: Joint | Rows,
+) -> None:
     other = derived(dataset, source())["data_processing"]
     x, y = other.sample(50, source(1)) if isinstance(other, Joint) else (other.x, other.y)
-    base_x, base_y = dataset.sample(50, source(1)) if isinstance(dataset, Joint) else (dataset.x, dataset.y)
+    base_x, base_y = (
+        dataset.sample(50, source(1)) if isinstance(dataset, Joint) else (dataset.x, dataset.y)
+    )
     assert torch.equal(x, torch.cat([base_x, base_x], dim=1))
     assert torch.equal(y, torch.cat([base_y, base_y.clamp(min=0)], dim=1))
 
@@ -58,7 +68,12 @@ def test_rows_are_split_as_those_of_the_table_and_each_stands_once_on_either_sid
     others = derived(rows, source())
     for other in others.values():
         assert isinstance(other, Rows)
-        assert (other.validation, other.test, other.folds, other.transform) == (0.1, 0.3, 3, "gaussian_ranks")
+        assert (other.validation, other.test, other.folds, other.transform) == (
+            0.1,
+            0.3,
+            3,
+            "gaussian_ranks",
+        )
         assert len(other.x) == len(other.y) == 50
     independent, both = others["independence"], others["additivity"]
     assert isinstance(independent, Rows)

@@ -13,8 +13,8 @@ from typing import cast
 
 import pytest
 
-from datasets import cifar10, downloads, mnist
-from datasets.downloads import Source
+from infobound.datasets.images import cifar10, downloads, mnist
+from infobound.datasets.images.downloads import Source
 
 CONTENT = bytes(range(256)) * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -23,11 +23,18 @@ NOBODY = "http://127.0.0.1:9/file"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`, breaks off after `patience` bytes of each answer, and remembers who asked for what."""
+    """Serves `files`, breaks off after `patience` bytes of each answer, and remembers who asked for
+    what.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
-        self.files, self.patience, self.ranges, self.delay = {"file": CONTENT}, len(CONTENT), True, 0.0
+        self.files, self.patience, self.ranges, self.delay = (
+            {"file": CONTENT},
+            len(CONTENT),
+            True,
+            0.0,
+        )
         self.asked: list[tuple[str, str]] = []
 
     def url(self, name: str = "") -> str:
@@ -123,13 +130,17 @@ def test_whatever_an_earlier_run_left_the_file_comes_out_right(
 
 
 @pytest.mark.parametrize("first", ["missing", "other"])
-def test_another_address_is_asked_where_one_has_not_the_file(first: str, server: Server, tmp_path: Path) -> None:
+def test_another_address_is_asked_where_one_has_not_the_file(
+    first: str, server: Server, tmp_path: Path
+) -> None:
     server.files["other"] = b"a page that says sorry"
     source = Source(MD5, (server.url(first), server.url("file")))
     assert downloads.content(tmp_path / "file", source) == CONTENT
 
 
-def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(server: Server, tmp_path: Path) -> None:
+def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(
+    server: Server, tmp_path: Path
+) -> None:
     server.files["other"] = b"a page that says sorry"
     urls = (server.url("missing"), server.url("other"), NOBODY)
     with pytest.raises(ValueError, match="is not there and cannot be downloaded") as refused:
@@ -138,7 +149,8 @@ def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(server: Serv
     assert message.startswith(f"{tmp_path / 'file'} ")
     assert f"{urls[0]} (status 404)" in message
     assert (
-        f"{urls[1]} (MD5 hash of downloaded file (file) does not match the known hash: expected md5:{MD5} but got " in message
+        f"{urls[1]} (MD5 hash of downloaded file (file) does not match the known hash: expected"
+        f" md5:{MD5} but got " in message
     )
     assert f"{NOBODY} (ConnectionError)" in message
     assert f"put it there by hand (md5 {MD5}), or give the data_dir that has it" in message
@@ -146,7 +158,9 @@ def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(server: Serv
     assert not list(tmp_path.iterdir())
 
 
-def test_mnist_asks_for_the_files_that_are_missing(server: Server, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_asks_for_the_files_that_are_missing(
+    server: Server, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(mnist, "URLS", (server.url(),))
     before = mnist.read(str(data_dir))
     path = data_dir / "mnist" / "t10k-images-idx3-ubyte.gz"
@@ -156,7 +170,9 @@ def test_mnist_asks_for_the_files_that_are_missing(server: Server, data_dir: Pat
     assert [name for name, _ in server.asked] == [path.name]
 
 
-def test_cifar_files_come_out_of_the_archive(server: Server, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar_files_come_out_of_the_archive(
+    server: Server, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = cifar10.read(str(data_dir))
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from datasets.arrays import Arrays
-from datasets.gaussians import CorrelatedGaussians
-from datasets.interfaces import Joint
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.interfaces import Joint
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -98,30 +98,45 @@ def test_however_many_nats_the_noise_keeps_its_size(nats: float, dim: int) -> No
     joint = with_nats(nats, dim)
     x, y = (values.double() for values in joint.sample(100_000 // dim, seeded()))
     assert 0 < joint.correlation < 1
-    assert (y - joint.correlation * x).std().item() == pytest.approx(math.exp(-nats / dim), rel=0.03)
+    assert (y - joint.correlation * x).std().item() == pytest.approx(
+        math.exp(-nats / dim), rel=0.03
+    )
 
 
 @pytest.mark.parametrize(("nats", "dim"), [(15.1, 1), (50.0, 1), (400.0, 20)])
 def test_more_nats_than_float32_can_hold_are_refused(nats: float, dim: int) -> None:
-    with pytest.raises(ValueError, match=rf"^mutual_information must be at most .* in {dim} dimensions.*, got {nats}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^mutual_information must be at most .* in {dim} dimensions.*, got {nats}",
+    ):
         with_nats(nats, dim)
 
 
 @pytest.mark.parametrize(("rho", "nats"), [(0.5, 1.0), (0.0, 0.0), (None, None)])
-def test_both_or_neither_are_refused_with_the_way_out(rho: float | None, nats: float | None) -> None:
-    with pytest.raises(ValueError, match=rf"^rho and mutual_information .* exactly one .* got {rho} and {nats}; set the other"):
+def test_both_or_neither_are_refused_with_the_way_out(
+    rho: float | None, nats: float | None
+) -> None:
+    with pytest.raises(
+        ValueError,
+        match=rf"^rho and mutual_information .* exactly one .* got {rho} and {nats}; set the other",
+    ):
         CorrelatedGaussians(3, rho, nats)
 
 
 @pytest.mark.parametrize("rho", [1, -1, 1.0, -1.5, math.inf, math.nan])
 def test_a_correlation_that_is_none_is_refused(rho: float) -> None:
-    with pytest.raises(ValueError, match=rf"^rho must lie between -1 and 1, both excluded, got {rho}"):
+    with pytest.raises(
+        ValueError, match=rf"^rho must lie between -1 and 1, both excluded, got {rho}"
+    ):
         with_rho(rho)
 
 
 @pytest.mark.parametrize("nats", [-0.1, -math.inf, math.inf, math.nan])
 def test_nats_that_nothing_has_are_refused(nats: float) -> None:
-    with pytest.raises(ValueError, match=rf"^mutual_information must be a finite number of nats, 0 or more, got {nats}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^mutual_information must be a finite number of nats, 0 or more, got {nats}",
+    ):
         with_nats(nats)
 
 

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import cifar10, idx, mnist
-from datasets.images import Images
+from infobound.datasets.images import cifar10, idx, mnist
+from infobound.datasets.images.labelled import Images
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 PATH = Path("digits.gz")
 PIXELS = np.arange(2 * 3 * 4, dtype="u1").reshape(2, 3, 4)
 HEADER = struct.pack(">HBB3I", 0, 8, 3, 2, 3, 4)
-real_files = pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data")
+real_files = pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data"
+)
 
 
 def test_idx_holds_its_bytes_row_by_row() -> None:
@@ -31,14 +33,32 @@ def test_idx_holds_its_bytes_row_by_row() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (HEADER + PIXELS.tobytes(), r"digits\.gz must be an IDX file in gzip, but cannot be unpacked: "),
-        (gzip.compress(HEADER + PIXELS.tobytes())[:-9], r"digits\.gz must be an IDX file in gzip, but cannot be unpacked: "),
+        (
+            HEADER + PIXELS.tobytes(),
+            r"digits\.gz must be an IDX file in gzip, but cannot be unpacked: ",
+        ),
+        (
+            gzip.compress(HEADER + PIXELS.tobytes())[:-9],
+            r"digits\.gz must be an IDX file in gzip, but cannot be unpacked: ",
+        ),
         (b"", r"digits\.gz must begin with the magic number 00000803 of 3 axes of bytes, got $"),
-        (gzip.compress(struct.pack(">HBB3I", 0, 8, 1, 2, 3, 4)), r"digits\.gz must begin with .* 00000803 .*, got 00000801$"),
-        (gzip.compress(struct.pack(">HBB3I", 0, 13, 3, 2, 3, 4)), r"digits\.gz must begin with .* 00000803 .*, got 00000d03$"),
+        (
+            gzip.compress(struct.pack(">HBB3I", 0, 8, 1, 2, 3, 4)),
+            r"digits\.gz must begin with .* 00000803 .*, got 00000801$",
+        ),
+        (
+            gzip.compress(struct.pack(">HBB3I", 0, 13, 3, 2, 3, 4)),
+            r"digits\.gz must begin with .* 00000803 .*, got 00000d03$",
+        ),
         (gzip.compress(HEADER[:10]), r"digits\.gz must have a header of 16 bytes, got 10$"),
-        (gzip.compress(HEADER + bytes(23)), r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 23$"),
-        (gzip.compress(HEADER + bytes(25)), r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 25$"),
+        (
+            gzip.compress(HEADER + bytes(23)),
+            r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 23$",
+        ),
+        (
+            gzip.compress(HEADER + bytes(25)),
+            r"digits\.gz must hold 24 bytes for the shape \(2, 3, 4\), got 25$",
+        ),
     ],
     ids=["unpacked", "torn", "empty", "labels", "floats", "half a header", "short", "long"],
 )
@@ -47,8 +67,12 @@ def test_what_is_no_idx_file_of_images_is_refused(content: bytes, message: str) 
         idx.array(PATH, content, axes=3)
 
 
-@pytest.mark.parametrize(("read", "shape"), [(mnist.read, (1, 28, 28)), (cifar10.read, (3, 32, 32))])
-def test_images_are_bytes_with_their_labels(read: Callable[[str], Images], shape: tuple[int, ...], data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("read", "shape"), [(mnist.read, (1, 28, 28)), (cifar10.read, (3, 32, 32))]
+)
+def test_images_are_bytes_with_their_labels(
+    read: Callable[[str], Images], shape: tuple[int, ...], data_dir: Path
+) -> None:
     for (images, labels), size in zip(read(str(data_dir)), (60, 20), strict=True):
         assert images.shape == (size, *shape)
         assert images.dtype == torch.uint8
@@ -58,7 +82,9 @@ def test_images_are_bytes_with_their_labels(read: Callable[[str], Images], shape
 
 
 def test_cifar_batches_follow_one_another(data_dir: Path) -> None:
-    third = pickle.loads((data_dir / "cifar-10-batches-py/data_batch_3").read_bytes(), encoding="bytes")
+    third = pickle.loads(
+        (data_dir / "cifar-10-batches-py/data_batch_3").read_bytes(), encoding="bytes"
+    )
     images = cifar10.read(str(data_dir)).train.images[24:36]
     assert images.numpy().reshape(12, -1).tolist() == third[b"data"].tolist()
 
@@ -69,15 +95,22 @@ def relabelled(data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str, conte
     monkeypatch.setitem(cifar10.MD5, name, hashlib.md5(content).hexdigest())
 
 
-@pytest.mark.parametrize("file", ["mnist/t10k-labels-idx1-ubyte.gz", "cifar-10-batches-py/data_batch_5"])
-@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: content[:-1] + b"!", lambda _: b""])
-def test_a_changed_or_truncated_file_is_refused_by_its_md5(file: str, change: Callable[[bytes], bytes], data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "file", ["mnist/t10k-labels-idx1-ubyte.gz", "cifar-10-batches-py/data_batch_5"]
+)
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-1], lambda content: content[:-1] + b"!", lambda _: b""]
+)
+def test_a_changed_or_truncated_file_is_refused_by_its_md5(
+    file: str, change: Callable[[bytes], bytes], data_dir: Path
+) -> None:
     path, module = data_dir / file, mnist if file.startswith("mnist") else cifar10
     content = path.read_bytes()
     path.write_bytes(change(content))
     expected, got = (hashlib.md5(each).hexdigest() for each in (content, change(content)))
     with pytest.raises(
-        ValueError, match=rf"{path} must have md5 {expected}, got {got} of {len(change(content))} bytes; "
+        ValueError,
+        match=rf"{path} must have md5 {expected}, got {got} of {len(change(content))} bytes; ",
     ) as told:
         module.read(str(data_dir))
     assert "\n" not in str(told.value)
@@ -91,7 +124,9 @@ class Attack:
         return os.mkdir, ("attacked",)
 
 
-def test_nothing_is_unpickled_before_its_md5_is_right(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_unpickled_before_its_md5_is_right(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(data_dir)
     monkeypatch.setattr(cifar10, "Unpickler", lambda _: pytest.fail("it was opened"))
     (data_dir / "cifar-10-batches-py/data_batch_1").write_bytes(pickle.dumps(Attack()))
@@ -99,21 +134,30 @@ def test_nothing_is_unpickled_before_its_md5_is_right(data_dir: Path, monkeypatc
         cifar10.read(str(data_dir))
 
 
-def test_a_pickle_that_names_more_than_arrays_is_not_opened(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_names_more_than_arrays_is_not_opened(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(data_dir)
     relabelled(data_dir, monkeypatch, "data_batch_1", pickle.dumps(Attack()))
     with pytest.raises(
-        ValueError, match=rf"data_batch_1 cannot be read: it names {os.name}\.mkdir, which is no part of an array"
+        ValueError,
+        match=(
+            rf"data_batch_1 cannot be read: it names {os.name}\.mkdir, which is no part of an array"
+        ),
     ):
         cifar10.read(str(data_dir))
     assert not (data_dir / "attacked").exists()
 
 
-def test_labels_that_do_not_fit_the_images_are_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_that_do_not_fit_the_images_are_refused(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, other = "train-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
     (data_dir / "mnist" / name).write_bytes((data_dir / "mnist" / other).read_bytes())
     monkeypatch.setitem(mnist.MD5, name, mnist.MD5[other])
-    with pytest.raises(ValueError, match="mnist must hold as many train labels as images, got 20 of 60"):
+    with pytest.raises(
+        ValueError, match="mnist must hold as many train labels as images, got 20 of 60"
+    ):
         mnist.read(str(data_dir))
 
 
@@ -122,7 +166,18 @@ def test_the_real_digits_are_those_of_1998() -> None:
     train, test = mnist.read(str(REAL))
     assert len(train.images) == 60_000
     assert train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert test.labels.bincount().tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     assert train.images.float().mean().item() / 255 == pytest.approx(0.1307, abs=5e-5)
 
 
@@ -131,4 +186,6 @@ def test_the_real_photographs_are_those_of_2009() -> None:
     train, test = cifar10.read(str(REAL))
     assert train.labels.bincount().tolist() == [5000] * 10
     assert test.labels.bincount().tolist() == [1000] * 10
-    assert (train.images.float().mean((0, 2, 3)) / 255).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=5e-5)
+    assert (train.images.float().mean((0, 2, 3)) / 255).tolist() == pytest.approx(
+        [0.4914, 0.4822, 0.4465], abs=5e-5
+    )

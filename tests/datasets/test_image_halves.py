@@ -1,4 +1,6 @@
-"""Halves of images: which pixels a view has, what noise it gets, and how they are read as a table."""
+"""Halves of images: which pixels a view has, what noise it gets, and how they are read as a
+table.
+"""
 
 import json
 from collections.abc import Callable
@@ -9,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets import mnist
-from datasets.image_halves import ImageHalves, halves
-from datasets.images import Labelled
-from datasets.interfaces import Examples, Joint, Rows, Views
-from runners.batches import RowBatches
-from runners.splits import split_rows
+from infobound.datasets.images import mnist
+from infobound.datasets.images.image_halves import ImageHalves, halves
+from infobound.datasets.images.labelled import Labelled
+from infobound.datasets.interfaces import Examples, Joint, Rows, Views
+from infobound.runners.critics.splits import split_rows
+from infobound.runners.training.batches import RowBatches
 
 IMAGES = torch.arange(5 * 3 * 4 * 6).reshape(5, 3, 4, 6).to(torch.uint8)
 EXAMPLES = halves(Labelled(IMAGES, torch.arange(5)))
@@ -22,7 +24,13 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def made(train: Examples = EXAMPLES, test: Examples = EXAMPLES, **settings: Any) -> ImageHalves:
-    values = {"noise": 0.0, "shared_noise": False, "validation": 0.2, "transform": "none", "seed": 0} | settings
+    values = {
+        "noise": 0.0,
+        "shared_noise": False,
+        "validation": 0.2,
+        "transform": "none",
+        "seed": 0,
+    } | settings
     return ImageHalves(train, test, **values)
 
 
@@ -37,12 +45,18 @@ def test_x_is_the_top_and_y_the_bottom() -> None:
 
 
 def test_bytes_are_seen_as_numbers_from_0_to_1() -> None:
-    x, y = made().seen(torch.tensor([[0, 51, 255]], dtype=torch.uint8), torch.tensor([[102]], dtype=torch.uint8), source())
+    x, y = made().seen(
+        torch.tensor([[0, 51, 255]], dtype=torch.uint8),
+        torch.tensor([[102]], dtype=torch.uint8),
+        source(),
+    )
     torch.testing.assert_close(x, torch.tensor([[0, 0.2, 1]]))
     torch.testing.assert_close(y, torch.tensor([[0.4]]))
 
 
-def noise_of(shared: bool, seed: int = 0, shape: tuple[int, ...] = (40, 500)) -> tuple[Tensor, Tensor]:
+def noise_of(
+    shared: bool, seed: int = 0, shape: tuple[int, ...] = (40, 500)
+) -> tuple[Tensor, Tensor]:
     grey = torch.full(shape, 51, dtype=torch.uint8)
     x, y = made(noise=0.05, shared_noise=shared).seen(grey, grey, source(seed))
     return x - 0.2, y - 0.2
@@ -50,7 +64,9 @@ def noise_of(shared: bool, seed: int = 0, shape: tuple[int, ...] = (40, 500)) ->
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_noise_has_its_standard_deviation(shared: bool) -> None:
-    """20,000 numbers: a standard error of 0.5 % of the deviation, and 0.00035 of the mean; five of each are allowed."""
+    """20,000 numbers: a standard error of 0.5 % of the deviation, and 0.00035 of the mean; five of
+    each are allowed.
+    """
     for noise in noise_of(shared):
         assert noise.std().item() == pytest.approx(0.05, rel=0.025)
         assert noise.mean().item() == pytest.approx(0, abs=0.0018)
@@ -95,7 +111,10 @@ def test_bytes_are_drawn_in_batches_and_seen_afterwards() -> None:
         ({"noise": float("nan")}, "noise must be a standard deviation of 0 or more, got nan"),
         ({"validation": 0.0}, "validation must be a positive share of all 10 images"),
         ({"validation": 0.5}, "validation must be a positive share of all 10 images"),
-        ({"transform": "whiten"}, "transform must be one of none, standardise, gaussian_ranks, got whiten"),
+        (
+            {"transform": "whiten"},
+            "transform must be one of none, standardise, gaussian_ranks, got whiten",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings: dict[str, Any], message: str) -> None:
@@ -118,10 +137,17 @@ def test_halves_are_views_and_a_table_but_nothing_to_sample_from() -> None:
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_the_test_rows_of_the_table_are_the_test_images(replicates: int) -> None:
     train, test = (
-        halves(Labelled(torch.full((size, 1, 2, 1), size, dtype=torch.uint8), torch.arange(size))) for size in (30, 7)
+        halves(Labelled(torch.full((size, 1, 2, 1), size, dtype=torch.uint8), torch.arange(size)))
+        for size in (30, 7)
     )
-    parts = split_rows(made(train, test), seed=0, replicates=replicates, device=torch.device("cpu")).parts
-    assert [[len(x) for x in part.x] for part in parts.values()] == [[23] * replicates, [7] * replicates, [7] * replicates]
+    parts = split_rows(
+        made(train, test), seed=0, replicates=replicates, device=torch.device("cpu")
+    ).parts
+    assert [[len(x) for x in part.x] for part in parts.values()] == [
+        [23] * replicates,
+        [7] * replicates,
+        [7] * replicates,
+    ]
     for copy in range(replicates):
         assert parts["test"].rows[copy].tolist() == list(range(30, 37))
         torch.testing.assert_close(parts["test"].x[copy], torch.full((7, 1), 7 / 255))
@@ -137,22 +163,38 @@ def test_noise_of_the_table_is_drawn_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist_halves", "cifar10"])
-def test_halves_are_estimated_as_any_table(name: str, data_dir: Path, command: Callable[..., Any]) -> None:
-    ended = command(f"dataset={name}", f"data_dir={data_dir}", "name=a", "dataset.noise=0.05", "dataset.shared_noise=true")
+def test_halves_are_estimated_as_any_table(
+    name: str, data_dir: Path, command: Callable[..., Any]
+) -> None:
+    ended = command(
+        f"dataset={name}",
+        f"data_dir={data_dir}",
+        "name=a",
+        "dataset.noise=0.05",
+        "dataset.shared_noise=true",
+    )
     assert ended.code == 0, ended.err
     assert json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]["mi_true"] is None
 
 
-def test_a_damaged_file_is_refused_before_anything_is_run(data_dir: Path, command: Callable[..., Any]) -> None:
+def test_a_damaged_file_is_refused_before_anything_is_run(
+    data_dir: Path, command: Callable[..., Any]
+) -> None:
     (data_dir / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"rubbish")
     ended = command("dataset=mnist_halves", f"data_dir={data_dir}", "name=a")
     assert ended.code == 2
-    assert ended.err.startswith(f"refused: dataset: {data_dir}/mnist/train-images-idx3-ubyte.gz must have md5 ")
+    assert ended.err.startswith(
+        f"refused: dataset: {data_dir}/mnist/train-images-idx3-ubyte.gz must have md5 "
+    )
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data")
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data"
+)
 def test_halves_of_real_digits_put_together_are_the_digits() -> None:
-    dataset = ImageHalves.mnist(str(REAL), noise=0, shared_noise=False, validation=0.1, transform="none", seed=0)
+    dataset = ImageHalves.mnist(
+        str(REAL), noise=0, shared_noise=False, validation=0.1, transform="none", seed=0
+    )
     whole = torch.cat([dataset.test_examples.x, dataset.test_examples.y], dim=1)
     assert whole.reshape(-1, 1, 28, 28).equal(mnist.read(str(REAL)).test.images)

@@ -9,19 +9,23 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from datasets.interfaces import Joint
+from infobound.datasets.interfaces import Joint
 
 CONFIGURATIONS = Path(__file__).parents[2] / "conf"
 
 
 def samples_pairs(path: Path) -> bool:
-    """Tables have no sample(); modes, whose samples are no pairs, have held-out ones beside them, and labelled rows pivots."""
+    """Tables have no sample(); modes, whose samples are no pairs, have held-out ones beside them,
+    and labelled rows pivots.
+    """
     target = get_object(OmegaConf.load(path)._target_)
     owner = getattr(target, "__self__", target)
     return hasattr(owner, "sample") and not (hasattr(owner, "held_out") or hasattr(owner, "pivots"))
 
 
-NAMES = sorted(path.stem for path in (CONFIGURATIONS / "dataset").glob("*.yaml") if samples_pairs(path))
+NAMES = sorted(
+    path.stem for path in (CONFIGURATIONS / "dataset").glob("*.yaml") if samples_pairs(path)
+)
 MAPS = sorted(path.stem for path in (CONFIGURATIONS / "dataset" / "map").glob("*.yaml"))
 
 
@@ -73,7 +77,10 @@ def test_the_truth_is_a_number_of_nats(name: str) -> None:
 
 @pytest.mark.parametrize("name", MAPS)
 def test_each_map_composes_on_the_command_line(name: str) -> None:
-    base = ["dataset=transformed", "dataset@dataset.base=bimodal_gaussians" if name == "swiss_roll" else "dataset.base.dim=3"]
+    base = [
+        "dataset=transformed",
+        "dataset@dataset.base=bimodal_gaussians" if name == "swiss_roll" else "dataset.base.dim=3",
+    ]
     x, _ = draw(dataset(*base, f"dataset/map@dataset.x_map={name}"))
     assert x.isfinite().all()
 

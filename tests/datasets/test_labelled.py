@@ -1,4 +1,6 @@
-"""Labelled rows with pivots: what populations promise, that the toys are what their closed forms say, and a reader's schema."""
+"""Labelled rows with pivots: what populations promise, that the toys are what their closed forms
+say, and a reader's schema.
+"""
 
 import math
 import sys
@@ -11,15 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.bivariate import Bivariate
-from datasets.interfaces import Classified, Joint, Rows, Views
-from datasets.labelled_rows import LabelledPopulation, LabelledRows, LabelledSplits, LabelledTable
-from datasets.louppe import Louppe
-from datasets.mass_peak import MassPeak, falling
-from datasets.modes import Modes
-from datasets.protected_group import ProtectedGroup
-from datasets.table import Table
-from datasets.two_normals import TwoNormals
+from infobound.datasets.interfaces import Classified, Joint, Rows, Views
+from infobound.datasets.labelled.bivariate import Bivariate
+from infobound.datasets.labelled.louppe import Louppe
+from infobound.datasets.labelled.mass_peak import MassPeak, falling
+from infobound.datasets.labelled.protected_group import ProtectedGroup
+from infobound.datasets.labelled.rows import (
+    LabelledPopulation,
+    LabelledRows,
+    LabelledSplits,
+    LabelledTable,
+)
+from infobound.datasets.labelled.table import Table
+from infobound.datasets.labelled.two_normals import TwoNormals
+from infobound.datasets.modes.interface import Modes
 
 POPULATIONS: dict[str, LabelledPopulation] = {
     "bivariate": Bivariate(),
@@ -55,7 +62,9 @@ def test_a_population_gives_what_it_describes(population: LabelledPopulation) ->
     assert rows.labels.dtype == torch.int64
     assert {*rows.labels.tolist()} == {*range(len(population.classes))}
     for pivot, values in zip(population.pivots, rows.pivots.T, strict=True):
-        assert not pivot.categories or {*values.tolist()} == {*map(float, range(len(pivot.categories)))}
+        assert not pivot.categories or {*values.tolist()} == {
+            *map(float, range(len(pivot.categories)))
+        }
     for each, again in zip(rows[:3], population.sample(200, source())[:3], strict=True):
         assert torch.equal(each, again)
 
@@ -68,40 +77,59 @@ def test_rows_of_one_class_are_those_that_all_rows_have(population: LabelledPopu
         asked = population.sample(20_000, source(2), label)
         assert (asked.labels == label).all()
         among = everything.labels == label
-        for one, other in ((asked.x, everything.x[among]), (asked.pivots, everything.pivots[among])):
+        for one, other in (
+            (asked.x, everything.x[among]),
+            (asked.pivots, everything.pivots[among]),
+        ):
             error = (one.var(0) / len(one) + other.var(0) / len(other)).sqrt()
             assert ((one.mean(0) - other.mean(0)).abs() < 5 * error).all()
 
 
 @pytest.mark.parametrize(("toy", "classes"), TOYS.values(), ids=TOYS)
-def test_the_best_classifier_of_a_toy_is_as_good_as_its_closed_form(toy: LabelledPopulation, classes: TwoNormals) -> None:
+def test_the_best_classifier_of_a_toy_is_as_good_as_its_closed_form(
+    toy: LabelledPopulation, classes: TwoNormals
+) -> None:
     """On 200,000 rows, within four standard errors."""
     rows = toy.sample(200_000, source())
     signed = (2 * rows.labels - 1) * classes.log_odds(rows.x)
     assert toy.bayes is not None
-    for expected, values in ((toy.bayes.accuracy, (signed > 0).double()), (toy.bayes.cross_entropy, (-signed).exp().log1p())):
-        assert values.mean().item() == pytest.approx(expected, abs=4 * values.std().item() / 200_000**0.5)
+    for expected, values in (
+        (toy.bayes.accuracy, (signed > 0).double()),
+        (toy.bayes.cross_entropy, (-signed).exp().log1p()),
+    ):
+        assert values.mean().item() == pytest.approx(
+            expected, abs=4 * values.std().item() / 200_000**0.5
+        )
 
 
 @pytest.mark.parametrize(("toy", "classes"), TOYS.values(), ids=TOYS)
-def test_the_classes_of_a_toy_have_their_moments(toy: LabelledPopulation, classes: TwoNormals) -> None:
+def test_the_classes_of_a_toy_have_their_moments(
+    toy: LabelledPopulation, classes: TwoNormals
+) -> None:
     for label in range(2):
         x = toy.sample(200_000, source(label), label).x
         torch.testing.assert_close(x.mean(0), torch.tensor(classes.means[label]), atol=0.02, rtol=0)
-        torch.testing.assert_close(x.T.cov(), torch.tensor(classes.covariances[label]), atol=0.03, rtol=0)
+        torch.testing.assert_close(
+            x.T.cov(), torch.tensor(classes.covariances[label]), atol=0.03, rtol=0
+        )
 
 
 def test_classes_that_do_not_overlap_are_told_apart_and_equal_ones_are_not() -> None:
     one = ((1.0, 0.0), (0.0, 1.0))
     apart = TwoNormals(((0.0, 0.0), (30.0, 0.0)), (one, one)).bayes
     assert apart == (pytest.approx(1), pytest.approx(0, abs=1e-9))
-    assert TwoNormals(((0.0, 0.0),) * 2, (one, one)).bayes == (pytest.approx(0.5), pytest.approx(math.log(2)))
+    assert TwoNormals(((0.0, 0.0),) * 2, (one, one)).bayes == (
+        pytest.approx(0.5),
+        pytest.approx(math.log(2)),
+    )
 
 
 def test_the_pivot_of_the_bivariate_toy_is_its_first_feature_and_that_of_the_other_is_not() -> None:
     rows = Bivariate().sample(100, source())
     assert torch.equal(rows.x[:, 0], rows.pivots[:, 0])
-    correlation = torch.corrcoef(torch.cat([Louppe().sample(50_000, source(), 0).x, torch.randn(50_000, 1)], dim=1).T)
+    correlation = torch.corrcoef(
+        torch.cat([Louppe().sample(50_000, source(), 0).x, torch.randn(50_000, 1)], dim=1).T
+    )
     assert correlation[0, 1] == pytest.approx(-0.5, abs=0.02)
 
 
@@ -112,16 +140,23 @@ def test_background_falls_from_the_least_mass_to_the_greatest() -> None:
 
 
 def test_one_feature_of_the_mass_peak_tells_of_the_class_what_the_mass_tells() -> None:
-    """Given the mass, energy has no class: its regression on the mass leaves the same mean in both."""
+    """Given the mass, energy has no class: its regression on the mass leaves the same mean in
+    both.
+    """
     rows = MassPeak(0.5, 1.0).sample(100_000, source())
     left = rows.x[:, 4] - 2 * (rows.pivots[:, 0] - 125) / 50
-    assert left[rows.labels == 1].mean().item() == pytest.approx(left[rows.labels == 0].mean().item(), abs=0.03)
+    assert left[rows.labels == 1].mean().item() == pytest.approx(
+        left[rows.labels == 0].mean().item(), abs=0.03
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MassPeak(0.0, 1.0), "signal must be a share of the rows above 0 and below 1, got 0.0"),
+        (
+            lambda: MassPeak(0.0, 1.0),
+            "signal must be a share of the rows above 0 and below 1, got 0.0",
+        ),
         (lambda: MassPeak(0.5, math.inf), "coupling must be finite, got inf"),
         (lambda: ProtectedGroup(math.nan), "bias must be finite, got nan"),
     ],
@@ -141,7 +176,13 @@ def written(folder: Path, name: str = "rows.parquet", frame: pd.DataFrame = FRAM
 
 
 def read(path: str, **changes: Any) -> Table:
-    settings = {"validation_path": None, "test_path": None, "validation": 0.2, "test": 0.3, "categorical": None}
+    settings = {
+        "validation_path": None,
+        "test_path": None,
+        "validation": 0.2,
+        "test": 0.3,
+        "categorical": None,
+    }
     return Table.read(path, **{**settings, "missing": "refuse", **changes})
 
 
@@ -165,7 +206,9 @@ def test_a_column_is_what_its_name_says(tmp_path: Path, name: str) -> None:
 
 
 def test_whole_numbers_are_categories_while_they_are_few_or_named(tmp_path: Path) -> None:
-    path = written(tmp_path, frame=FRAME.assign(_pivot_sex=[0, 1, 1, 2] * 10, _pivot_mass=range(40)))
+    path = written(
+        tmp_path, frame=FRAME.assign(_pivot_sex=[0, 1, 1, 2] * 10, _pivot_mass=range(40))
+    )
     assert [pivot.categories for pivot in read(path).pivots] == [(), ["0", "1", "2"]]
     assert [pivot.categories for pivot in read(path, categorical=[]).pivots] == [(), ()]
     assert len(read(path, categorical=["_pivot_mass"]).pivots[0].categories) == 40
@@ -185,7 +228,10 @@ def test_every_part_has_its_share_of_every_class_and_no_row_is_in_two(tmp_path: 
 
 
 def test_files_of_their_own_are_parts_as_they_are(tmp_path: Path) -> None:
-    paths = [written(tmp_path, f"{name}.csv", FRAME.head(size)) for name, size in (("a", 40), ("b", 12), ("c", 20))]
+    paths = [
+        written(tmp_path, f"{name}.csv", FRAME.head(size))
+        for name, size in (("a", 40), ("b", 12), ("c", 20))
+    ]
     parts = read(paths[0], validation_path=paths[1], test_path=paths[2]).split(source())
     assert sizes(parts) == [40, 12, 20]
     assert torch.equal(parts.places, torch.arange(20))
@@ -194,13 +240,21 @@ def test_files_of_their_own_are_parts_as_they_are(tmp_path: Path) -> None:
 
 
 def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
-    lacking = FRAME.assign(height=FRAME["height"].where(FRAME.index > 3), colour=FRAME["colour"].where(FRAME.index != 8))
+    lacking = FRAME.assign(
+        height=FRAME["height"].where(FRAME.index > 3),
+        colour=FRAME["colour"].where(FRAME.index != 8),
+    )
     path = written(tmp_path, frame=lacking)
-    with pytest.raises(ValueError, match=r"^missing must say what .* zero or median: there are 4 in height, 1 in colour$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^missing must say what .* zero or median: there are 4 in height, 1 in colour$",
+    ):
         read(path)
     dropped, zero, median = (read(path, missing=choice) for choice in ("drop", "zero", "median"))
     assert len(dropped.rows.labels) == 35
-    assert dropped.warnings == ["missing values: 4 in height, 1 in colour; 5 of 40 rows are dropped"]
+    assert dropped.warnings == [
+        "missing values: 4 in height, 1 in colour; 5 of 40 rows are dropped"
+    ]
     assert zero.rows.x[:4, 0].tolist() == [0] * 4
     assert zero.rows.x[8, 1:].tolist() == median.rows.x[8, 1:].tolist() == [0, 0]
     parts = median.split(source())
@@ -216,21 +270,43 @@ def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"_label": None}, "column _label is missing; the table has height, colour, _pivot_mass"),
-        ({"_pivot_mass": None, "_pivot_sex": None}, "column _pivot is missing; the table has height, colour, _label"),
-        ({"height": None, "colour": None}, "the table must have features, columns whose names do not begin with _, got none"),
+        (
+            {"_pivot_mass": None, "_pivot_sex": None},
+            "column _pivot is missing; the table has height, colour, _label",
+        ),
+        (
+            {"height": None, "colour": None},
+            "the table must have features, columns whose names do not begin with _, got none",
+        ),
         ({"_label": 1}, "column _label must hold 2 to 100 different values, got 1, such as 1"),
         ({"_label": np.linspace(0, 1, 40), "_pivot_x": range(40)}, "every class needs"),
-        ({"_pivot_mass": 3.5}, "column _pivot_mass must vary, got 3.5 in every row; no score can depend on it"),
-        ({"_pivot_mass": [np.inf, *range(39)]}, "column _pivot_mass must be finite, got 1 infinite values"),
+        (
+            {"_pivot_mass": 3.5},
+            "column _pivot_mass must vary, got 3.5 in every row; no score can depend on it",
+        ),
+        (
+            {"_pivot_mass": [np.inf, *range(39)]},
+            "column _pivot_mass must be finite, got 1 infinite values",
+        ),
         ({"height": [np.inf, *range(39)]}, "column height must be finite, got 1 infinite values"),
         ({"height": 1.0}, "column height must vary, got 1.0 in every row; leave it out"),
-        ({"_weight": -1.0}, "column _weight must hold finite numbers of 0 or more, not all of them 0, got 40 that are not"),
+        (
+            {"_weight": -1.0},
+            (
+                "column _weight must hold finite numbers of 0 or more, not all of them 0, got 40"
+                " that are not"
+            ),
+        ),
         ({"_weight": "heavy"}, "column _weight must hold numbers, got 'heavy'"),
     ],
 )
-def test_a_schema_error_names_the_column(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_schema_error_names_the_column(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     gone = [name for name, value in changes.items() if value is None]
-    frame = FRAME.drop(columns=gone).assign(**{name: value for name, value in changes.items() if value is not None})
+    frame = FRAME.drop(columns=gone).assign(
+        **{name: value for name, value in changes.items() if value is not None}
+    )
     with pytest.raises(ValueError, match=f"^{message}"):
         read(written(tmp_path, frame=frame)).split(source())
 
@@ -243,31 +319,52 @@ def test_a_schema_error_names_the_column(changes: dict[str, Any], message: str, 
             "validation and test must be positive shares of the rows that leave some for training",
         ),
         ({"missing": "guess"}, "missing must be one of refuse, drop, zero, median, got guess"),
-        ({"categorical": ["height"]}, "categorical must name columns of pivots, _pivot_mass, _pivot_sex, got height"),
-        ({"categorical": ["_pivot_mass"]}, "column _pivot_sex must hold numbers, got 'f'; add it to dataset.categorical"),
+        (
+            {"categorical": ["height"]},
+            "categorical must name columns of pivots, _pivot_mass, _pivot_sex, got height",
+        ),
+        (
+            {"categorical": ["_pivot_mass"]},
+            "column _pivot_sex must hold numbers, got 'f'; add it to dataset.categorical",
+        ),
     ],
 )
-def test_settings_that_do_not_fit_the_table_are_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_settings_that_do_not_fit_the_table_are_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         read(written(tmp_path), **changes)
 
 
 def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path)
-    with pytest.raises(ValueError, match=r"^path must end in \.csv, \.parquet, \.h5, \.hdf5, got rows\.xlsx"):
+    with pytest.raises(
+        ValueError, match=r"^path must end in \.csv, \.parquet, \.h5, \.hdf5, got rows\.xlsx"
+    ):
         read("rows.xlsx")
-    with pytest.raises(FileNotFoundError, match=r"^test_path must name a CSV, Parquet or HDF5 file, but nowhere\.csv is not"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^test_path must name a CSV, Parquet or HDF5 file, but nowhere\.csv is not",
+    ):
         read(path, test_path="nowhere.csv")
     other = written(tmp_path, "other.csv", FRAME.drop(columns="height"))
-    with pytest.raises(ValueError, match=r"^test_path must have the columns of path, got others: height"):
+    with pytest.raises(
+        ValueError, match=r"^test_path must have the columns of path, got others: height"
+    ):
         read(path, test_path=other)
     many = FRAME.head(4).assign(**{f"_pivot_{index}": range(4) for index in range(4)})
-    with pytest.raises(ValueError, match=r"^there must be more rows than pivots, got 4 rows and 6 pivots"):
+    with pytest.raises(
+        ValueError, match=r"^there must be more rows than pivots, got 4 rows and 6 pivots"
+    ):
         read(written(tmp_path, frame=many))
 
 
-def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(tmp_path: Path) -> None:
-    """Its layout, made by hand: blocks of numbers of one type, and text as a pickle, which is refused."""
+def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
+    tmp_path: Path,
+) -> None:
+    """Its layout, made by hand: blocks of numbers of one type, and text as a pickle, which is
+    refused.
+    """
     h5py = pytest.importorskip("h5py")
     path = str(tmp_path / "rows.h5")
     numbers = FRAME.drop(columns=["colour", "_pivot_sex"])
@@ -286,17 +383,27 @@ def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(t
     with h5py.File(path, "a") as file:
         file["df/block2_items"] = [b"colour"]
         file["df"].create_dataset("block2_values", (1,), h5py.vlen_dtype(np.uint8))
-    with pytest.raises(ValueError, match=r"^path .* cannot be read: column colour holds text, which a pickle stands for"):
+    with pytest.raises(
+        ValueError,
+        match=r"^path .* cannot be read: column colour holds text, which a pickle stands for",
+    ):
         read(path)
     with h5py.File(path, "w") as file:
         file["other"] = [1]
-    with pytest.raises(ValueError, match=r"^path .* cannot be read: it must hold a table df, got other; write it by "):
+    with pytest.raises(
+        ValueError,
+        match=r"^path .* cannot be read: it must hold a table df, got other; write it by ",
+    ):
         read(path)
 
 
-def test_without_h5py_a_reader_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_h5py_a_reader_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ValueError, match=r"^path rows\.h5 cannot be read: reading HDF5 needs h5py; pip install -e "):
+    with pytest.raises(
+        ValueError, match=r"^path rows\.h5 cannot be read: reading HDF5 needs h5py; pip install -e "
+    ):
         read("rows.h5")
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy import stats
 
-from datasets.beyond_normal import BIMODAL_X, BIMODAL_Y, WIGGLY_X, WIGGLY_Y
-from datasets.gaussians import CorrelatedGaussians
-from datasets.maps import (
+from infobound.datasets.pairs.beyond_normal import BIMODAL_X, BIMODAL_Y, WIGGLY_X, WIGGLY_Y
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.maps import (
     Asinh,
     Bend,
     Cubic,
@@ -22,11 +22,25 @@ from datasets.maps import (
     SwissRoll,
     Wiggly,
 )
-from datasets.student_t import StudentT
-from datasets.transformed import Transformed, up_to_ranks
+from infobound.datasets.pairs.student_t import StudentT
+from infobound.datasets.pairs.transformed import Transformed, up_to_ranks
 
-INCREASING = [Identity(), Cubic(), HalfCube(), Asinh(), NormalCDF(), WIGGLY_X, WIGGLY_Y, BIMODAL_X, BIMODAL_Y]
-MIXING = [(Spiral(0, None), Spiral(0, -1 / 5)), (Spiral(3, 0.7), Spiral(3, -0.7)), (Bend(0.5), Bend(-0.5))]
+INCREASING = [
+    Identity(),
+    Cubic(),
+    HalfCube(),
+    Asinh(),
+    NormalCDF(),
+    WIGGLY_X,
+    WIGGLY_Y,
+    BIMODAL_X,
+    BIMODAL_Y,
+]
+MIXING = [
+    (Spiral(0, None), Spiral(0, -1 / 5)),
+    (Spiral(3, 0.7), Spiral(3, -0.7)),
+    (Bend(0.5), Bend(-0.5)),
+]
 NORMAL = CorrelatedGaussians(dim=5, rho=0.6, mutual_information=None)
 
 
@@ -35,7 +49,9 @@ def rows(seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("increasing", INCREASING, ids=repr)
-def test_an_increasing_map_increases_strictly_in_each_dimension_alone(increasing: Increasing) -> None:
+def test_an_increasing_map_increases_strictly_in_each_dimension_alone(
+    increasing: Increasing,
+) -> None:
     grid = torch.linspace(-4, 4, 4001, dtype=torch.float64)
     values = torch.stack([grid, grid.flip(0)], dim=1)
     mapped = increasing(values)
@@ -72,7 +88,9 @@ def test_a_map_leaves_its_input_and_the_other_side_alone(each: Map) -> None:
 def test_mixture_quantile_gives_the_mixture() -> None:
     x = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
     mapped = BIMODAL_X(x).numpy()
-    result = stats.kstest(mapped, lambda values: 0.3 * stats.norm.cdf(values) + 0.7 * stats.norm.cdf(values, loc=5))
+    result = stats.kstest(
+        mapped, lambda values: 0.3 * stats.norm.cdf(values) + 0.7 * stats.norm.cdf(values, loc=5)
+    )
     assert result.pvalue > 0.01
 
 
@@ -87,14 +105,20 @@ def test_mixture_quantile_gives_the_mixture() -> None:
         (HalfCube(), [-1.7], [-2.216529]),
     ],
 )
-def test_maps_agree_with_values_of_the_benchmarks_own(each: Map, point: list[float], image: list[float]) -> None:
-    torch.testing.assert_close(each(torch.tensor([point])), torch.tensor([image]), rtol=1e-5, atol=1e-6)
+def test_maps_agree_with_values_of_the_benchmarks_own(
+    each: Map, point: list[float], image: list[float]
+) -> None:
+    torch.testing.assert_close(
+        each(torch.tensor([point])), torch.tensor([image]), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_up_to_ranks_drops_the_outermost_increasing_maps_alone() -> None:
     cubed = Transformed(NORMAL, Cubic(), Identity())
     assert up_to_ranks(Transformed(cubed, Asinh(), NormalCDF())) == NORMAL
-    assert up_to_ranks(Transformed(cubed, Spiral(0, None), Asinh())) == Transformed(cubed, Spiral(0, None), Identity())
+    assert up_to_ranks(Transformed(cubed, Spiral(0, None), Asinh())) == Transformed(
+        cubed, Spiral(0, None), Identity()
+    )
     heavy = StudentT(NORMAL, 2)
     assert up_to_ranks(heavy) is heavy
 
@@ -106,9 +130,18 @@ def test_up_to_ranks_drops_the_outermost_increasing_maps_alone() -> None:
         (lambda: MixtureQuantile([0.5, 0.6], [0, 1]), "weights must be positive and sum to 1"),
         (lambda: MixtureQuantile([1.0], [0, 1]), "weights must be as many as means, got 1 and 2"),
         (lambda: Spiral(-1, None), "axis must be 0 or more, got -1"),
-        (lambda: Transformed(NORMAL, Spiral(4, None), Identity()), "x_map does not fit: axis must be 3 at most"),
-        (lambda: Transformed(NORMAL, Identity(), SwissRoll()), "y_map does not fit: SwissRoll rolls up one dimension, got 5"),
-        (lambda: Transformed(CorrelatedGaussians(1, 0.5, None), Bend(1.0), Identity()), "Bend needs two dimensions"),
+        (
+            lambda: Transformed(NORMAL, Spiral(4, None), Identity()),
+            "x_map does not fit: axis must be 3 at most",
+        ),
+        (
+            lambda: Transformed(NORMAL, Identity(), SwissRoll()),
+            "y_map does not fit: SwissRoll rolls up one dimension, got 5",
+        ),
+        (
+            lambda: Transformed(CorrelatedGaussians(1, 0.5, None), Bend(1.0), Identity()),
+            "Bend needs two dimensions",
+        ),
     ],
 )
 def test_a_map_that_cannot_be_undone_or_does_not_fit_is_refused(build, message: str) -> None:

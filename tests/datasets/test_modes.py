@@ -1,4 +1,6 @@
-"""Modes: where samples lie, which mode each of them is said to belong to, and which settings are refused."""
+"""Modes: where samples lie, which mode each of them is said to belong to, and which settings are
+refused.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,15 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.gaussian_modes import GaussianModes
-from datasets.images import Labelled
-from datasets.interfaces import Joint, Rows, Views
-from datasets.modes import Located, Modes
-from datasets.spirals import Spirals
-from datasets.stacked_mnist import StackedMnist
+from infobound.datasets.images.labelled import Labelled
+from infobound.datasets.interfaces import Joint, Rows, Views
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.datasets.modes.interface import Located, Modes
+from infobound.datasets.modes.spirals import Spirals
+from infobound.datasets.modes.stacked_mnist import StackedMnist
 
 DIGITS = torch.arange(256).repeat(40, 1)[:, :20].reshape(40, 1, 4, 5).to(torch.uint8)
-TRAIN = Labelled(DIGITS + torch.arange(40, dtype=torch.uint8)[:, None, None, None], torch.arange(40) % 10)
+TRAIN = Labelled(
+    DIGITS + torch.arange(40, dtype=torch.uint8)[:, None, None, None], torch.arange(40) % 10
+)
 TEST = Labelled(TRAIN.images[:10] + 200, torch.arange(10).flip(0))
 PUBLISHED = GaussianModes.grid(5, 2.0, 0.05, standardised=False)
 STANDARDISED = GaussianModes.grid(5, 4.23, 1.0, standardised=True)
@@ -61,7 +65,9 @@ def test_samples_come_from_the_generator_alone_and_anew_each_time(dataset: Modes
 
 @pytest.mark.parametrize("dataset", FAMILY.values(), ids=FAMILY)
 def test_shares_are_those_of_the_labels(dataset: Modes) -> None:
-    """Pearson's statistic has a mean of modes - 1 and a variance of twice that; five standard deviations are allowed."""
+    """Pearson's statistic has a mean of modes - 1 and a variance of twice that; five standard
+    deviations are allowed.
+    """
     counts = torch.bincount(dataset.sample(SIZE, source())[1], minlength=dataset.classes)
     expected = SIZE * dataset.shares
     assert dataset.shares.sum().item() == pytest.approx(1)
@@ -71,7 +77,9 @@ def test_shares_are_those_of_the_labels(dataset: Modes) -> None:
 
 @pytest.mark.parametrize("dataset", LOCATED.values(), ids=LOCATED)
 def test_a_sample_is_recognised_as_the_mode_that_it_came_from(dataset: Located) -> None:
-    """Neighbours that are 4.23 standard deviations apart, the closest here, share 6 % of their samples."""
+    """Neighbours that are 4.23 standard deviations apart, the closest here, share 6 % of their
+    samples.
+    """
     x, labels = dataset.sample(SIZE, source())
     share = (dataset.recognise(x).nearest == labels).double().mean()
     assert share > (0.93 if dataset is STANDARDISED else 0.999)
@@ -79,16 +87,25 @@ def test_a_sample_is_recognised_as_the_mode_that_it_came_from(dataset: Located) 
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("gaussians_25", 1 - math.exp(-4.5)), ("ring", 1 - math.exp(-4.5)), ("two_spirals", 1.0), ("three_spirals", 0.9973)],
+    [
+        ("gaussians_25", 1 - math.exp(-4.5)),
+        ("ring", 1 - math.exp(-4.5)),
+        ("two_spirals", 1.0),
+        ("three_spirals", 0.9973),
+    ],
 )
-def test_the_data_are_of_high_quality_as_often_as_three_standard_deviations_say(name: str, share: float) -> None:
+def test_the_data_are_of_high_quality_as_often_as_three_standard_deviations_say(
+    name: str, share: float
+) -> None:
     """In the plane, or across an arm; of 20,000 samples the standard error is at most 0.00074."""
     x, _ = LOCATED[name].sample(SIZE, source())
     assert LOCATED[name].recognise(x).good.double().mean().item() == pytest.approx(share, abs=0.003)
 
 
 @pytest.mark.parametrize("dataset", LOCATED.values(), ids=LOCATED)
-def test_what_lies_far_from_all_modes_is_of_one_mode_alone_and_of_low_quality(dataset: Located) -> None:
+def test_what_lies_far_from_all_modes_is_of_one_mode_alone_and_of_low_quality(
+    dataset: Located,
+) -> None:
     recognised = dataset.recognise(torch.tensor([[100.0, 100.0], [-1e6, 0.0]]))
     assert recognised.nearest.shape == (2,)
     assert not recognised.good.any()
@@ -103,14 +120,20 @@ def test_high_quality_ends_at_three_standard_deviations(factor: float) -> None:
 
 def test_the_published_grid_has_its_means() -> None:
     places = (-4.0, -2.0, 0.0, 2.0, 4.0)
-    assert sorted(map(tuple, PUBLISHED.centres.tolist())) == sorted((x, y) for x in places for y in places)
+    assert sorted(map(tuple, PUBLISHED.centres.tolist())) == sorted(
+        (x, y) for x in places for y in places
+    )
 
 
 def test_a_standardised_grid_has_variance_1() -> None:
-    """Exactly: 2 spacing^2 + std^2 before; of 20,000 samples the coordinates' variance has a standard error under 0.01."""
+    """Exactly: 2 spacing^2 + std^2 before; of 20,000 samples the coordinates' variance has a
+    standard error under 0.01.
+    """
     scale = math.sqrt(2 * 4.23**2 + 1)
     assert STANDARDISED.std == pytest.approx(1 / scale)
-    torch.testing.assert_close(STANDARDISED.centres.max(), torch.tensor(2 * 4.23 / scale, dtype=torch.float64))
+    torch.testing.assert_close(
+        STANDARDISED.centres.max(), torch.tensor(2 * 4.23 / scale, dtype=torch.float64)
+    )
     x, _ = STANDARDISED.sample(SIZE, source())
     assert x.var().item() == pytest.approx(1, abs=0.03)
 
@@ -124,10 +147,15 @@ def test_a_ring_has_its_radius() -> None:
 def test_spirals_have_the_published_places(sign: int) -> None:
     """Without noise: t = pi / 2 is a quarter of the way; n = 2 pi is (360 / 780)^2 of it."""
     spirals, u = Spirals.three(0.05), torch.tensor([0.25])
-    torch.testing.assert_close(spirals.arms(u)[(0, 1)[sign < 0]], sign * torch.tensor([[1.125, 0.0]]))
+    torch.testing.assert_close(
+        spirals.arms(u)[(0, 1)[sign < 0]], sign * torch.tensor([[1.125, 0.0]])
+    )
     torch.testing.assert_close(spirals.arms(u)[2], torch.tensor([[6.0, 0.0]]))
     middle = torch.tensor([[-2 * math.pi + 0.25, 0.25]])
-    torch.testing.assert_close(Spirals.two(780, 0.5).arms(torch.tensor([(360 / 780) ** 2]))[(0, 1)[sign < 0]], sign * middle)
+    torch.testing.assert_close(
+        Spirals.two(780, 0.5).arms(torch.tensor([(360 / 780) ** 2]))[(0, 1)[sign < 0]],
+        sign * middle,
+    )
 
 
 def test_two_spirals_fill_their_square() -> None:
@@ -175,14 +203,30 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (GaussianModes.grid, {"side": 1}, "side must be 2 or more modes, got 1"),
     (GaussianModes.grid, {"spacing": 0.0}, "spacing must be a positive number, got 0.0"),
     (GaussianModes.grid, {"spacing": math.inf}, "spacing must be a positive number, got inf"),
-    (GaussianModes.grid, {"std": 0.0}, "std must be positive and less than half of the 2 between neighbouring modes"),
-    (GaussianModes.grid, {"std": 1.0}, "std must be positive and less than half of the 2 between neighbouring modes"),
-    (GaussianModes.grid, {"std": math.nan}, "std must be positive and less than half of the 2 between neighbouring modes"),
+    (
+        GaussianModes.grid,
+        {"std": 0.0},
+        "std must be positive and less than half of the 2 between neighbouring modes",
+    ),
+    (
+        GaussianModes.grid,
+        {"std": 1.0},
+        "std must be positive and less than half of the 2 between neighbouring modes",
+    ),
+    (
+        GaussianModes.grid,
+        {"std": math.nan},
+        "std must be positive and less than half of the 2 between neighbouring modes",
+    ),
     (GaussianModes.ring, {"modes": 1}, "modes must be 2 or more, got 1"),
     (GaussianModes.ring, {"radius": -1.0}, "radius must be a positive number, got -1.0"),
     (GaussianModes.ring, {"std": 1.0}, "std must be positive and less than half of the 1.53"),
     (Spirals.two, {"degrees": 0.0}, "degrees must be a positive number, got 0.0"),
-    (Spirals.two, {"noise": 3.2}, "noise must be positive and less than the 3.142 between the arms, got 3.2"),
+    (
+        Spirals.two,
+        {"noise": 3.2},
+        "noise must be positive and less than the 3.142 between the arms, got 3.2",
+    ),
     (Spirals.three, {"noise": 0.0}, "noise must be positive and less than 0.3"),
     (StackedMnist, {"channels": 4}, "channels must be 1, 2 or 3, as an image's are, got 4"),
 ]
@@ -196,7 +240,9 @@ FITTING: dict[Callable[..., Any], dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("make", "settings", "message"), REFUSED)
-def test_wrong_settings_are_refused_by_name(make: Callable[..., Any], settings: dict[str, Any], message: str) -> None:
+def test_wrong_settings_are_refused_by_name(
+    make: Callable[..., Any], settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         make(**FITTING[make] | settings)
 
@@ -206,11 +252,15 @@ def distance_to_curve(x: Tensor, curve: Tensor) -> Tensor:
 
 
 def test_distance_to_an_arm_is_that_to_its_whole_curve() -> None:
-    """Against ten times as many points; what is within three standard deviations of them changes for few samples."""
+    """Against ten times as many points; what is within three standard deviations of them changes
+    for few samples.
+    """
     spirals = Spirals.three(0.05)
     x = torch.rand(1000, 2, generator=source()) * 8 - 4
     arms = spirals.arms(torch.linspace(0, 1, 20_000, dtype=torch.float64))
-    exact = torch.stack([torch.cat([distance_to_curve(part, arm) for part in x.split(200)]) for arm in arms])
+    exact = torch.stack(
+        [torch.cat([distance_to_curve(part, arm) for part in x.split(200)]) for arm in arms]
+    )
     recognised = spirals.recognise(x)
     assert (recognised.good == (exact.amin(dim=0) <= 0.15)).double().mean() > 0.998
     assert (recognised.nearest == exact.argmin(dim=0)).double().mean() > 0.998

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets import transforms
-from datasets.transforms import gaussian_ranks, standardise
+from infobound.datasets import transforms
+from infobound.datasets.transforms import gaussian_ranks, standardise
 
 
 def rows(count: int = 200, seed: int = 0) -> Tensor:
@@ -38,8 +38,12 @@ def test_none_leaves_rows_alone() -> None:
 
 def test_standardised_training_rows_have_mean_0_and_deviation_1() -> None:
     changed = standardise(rows())(rows()).double()
-    torch.testing.assert_close(changed.mean(0), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-3)
-    torch.testing.assert_close(changed.std(0, correction=0), torch.ones(3, dtype=torch.float64), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        changed.mean(0), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-3
+    )
+    torch.testing.assert_close(
+        changed.std(0, correction=0), torch.ones(3, dtype=torch.float64), rtol=1e-3, atol=0
+    )
 
 
 def test_other_rows_are_changed_by_the_training_rows_numbers() -> None:
@@ -59,8 +63,12 @@ def test_a_dimension_that_is_constant_in_training_is_only_shifted(constant: floa
     """0.1 has a mean that float32 rounds, so that its deviation is not 0."""
     train = torch.full((1000, 1), constant)
     change = standardise(train)
-    torch.testing.assert_close(change(train), torch.zeros(1000, 1), rtol=0, atol=1e-6 * max(1, abs(constant)))
-    torch.testing.assert_close(change(train + 1) - change(train), (train + 1) - train, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        change(train), torch.zeros(1000, 1), rtol=0, atol=1e-6 * max(1, abs(constant))
+    )
+    torch.testing.assert_close(
+        change(train + 1) - change(train), (train + 1) - train, rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e25])
@@ -81,9 +89,13 @@ def test_ranks_of_training_rows_are_normal_quantiles_whatever_their_margins_were
 
 def test_equal_values_share_their_mean_rank_and_others_are_interpolated() -> None:
     train = torch.tensor([[0.0], [1.0], [1.0], [3.0]])
-    changed = gaussian_ranks(train)(torch.tensor([[-9.0], [0.0], [0.5], [1.0], [2.0], [3.0], [9.0]]))
+    changed = gaussian_ranks(train)(
+        torch.tensor([[-9.0], [0.0], [0.5], [1.0], [2.0], [3.0], [9.0]])
+    )
     ranks = torch.special.ndtr(changed.double()).flatten() * 5
-    torch.testing.assert_close(ranks, torch.tensor([0.5, 1, 1.5, 2.5, 3.5, 4, 4.5], dtype=torch.float64), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        ranks, torch.tensor([0.5, 1, 1.5, 2.5, 3.5, 4, 4.5], dtype=torch.float64), rtol=0, atol=1e-5
+    )
 
 
 def test_ranks_keep_order_and_tame_outliers() -> None:

@@ -1,6 +1,8 @@
-"""Claimed mutual information against what the samples say: Monte Carlo of the exact log density ratio, KSG, or counts.
+"""Claimed mutual information against what the samples say: Monte Carlo of the exact log density
+ratio, KSG, or counts.
 
-A Monte Carlo check allows four standard errors of its mean, which one in 16,000 exceeds by chance; the seeds are fixed.
+A Monte Carlo check allows four standard errors of its mean, which one in 16,000 exceeds by chance;
+the seeds are fixed.
 """
 
 import math
@@ -14,21 +16,21 @@ from scipy import integrate, stats
 from scipy.spatial import KDTree
 from scipy.special import digamma
 
-from datasets.additive_uniform import AdditiveUniform
-from datasets.beyond_normal import tasks
-from datasets.discrete import DiscretePairs
-from datasets.gamma_exponential import GammaExponential
-from datasets.gaussians import CorrelatedGaussians
-from datasets.hidden_sign import HiddenSign, TwoClasses
-from datasets.interfaces import Joint
-from datasets.labelled_mixture import LabelledMixture
-from datasets.maps import Cubic, Identity
-from datasets.multivariate_gaussians import MultivariateGaussians
-from datasets.noisy_function import NoisyFunction
-from datasets.noisy_ring import NoisyRing
-from datasets.shared_latent import SharedLatent
-from datasets.staircase import Staircase
-from datasets.student_t import StudentT
+from infobound.datasets.interfaces import Joint
+from infobound.datasets.pairs.additive_uniform import AdditiveUniform
+from infobound.datasets.pairs.beyond_normal import tasks
+from infobound.datasets.pairs.discrete import DiscretePairs
+from infobound.datasets.pairs.gamma_exponential import GammaExponential
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.hidden_sign import HiddenSign, TwoClasses
+from infobound.datasets.pairs.labelled_mixture import LabelledMixture
+from infobound.datasets.pairs.maps import Cubic, Identity
+from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
+from infobound.datasets.pairs.noisy_function import NoisyFunction
+from infobound.datasets.pairs.noisy_ring import NoisyRing
+from infobound.datasets.pairs.shared_latent import SharedLatent
+from infobound.datasets.pairs.staircase import GaussianStaircase
+from infobound.datasets.pairs.student_t import StudentT
 
 Array = np.ndarray
 FAMILIES: Any = stats  # whose annotations have a scale matrix for an integer
@@ -40,7 +42,9 @@ def sample(joint: Joint, size: int) -> tuple[Array, Array]:
     return x.double().numpy(), y.double().numpy()
 
 
-def split_log_ratio(logpdf: Callable[[Array, Array], Array], scale: Array, split: int) -> Callable[[Array, Array], Array]:
+def split_log_ratio(
+    logpdf: Callable[[Array, Array], Array], scale: Array, split: int
+) -> Callable[[Array, Array], Array]:
     """log p(x, y) / p(x) p(y) of a family whose margins have the blocks of `scale` for theirs."""
     first, second = scale[:split, :split], scale[split:, split:]
     return lambda x, y: logpdf(np.hstack([x, y]), scale) - logpdf(x, first) - logpdf(y, second)
@@ -48,7 +52,9 @@ def split_log_ratio(logpdf: Callable[[Array, Array], Array], scale: Array, split
 
 def gaussian_log_ratio(joint: MultivariateGaussians) -> Callable[[Array, Array], Array]:
     return split_log_ratio(
-        lambda values, scale: FAMILIES.multivariate_normal.logpdf(values, cov=scale), np.array(joint.covariance), joint.dim_x
+        lambda values, scale: FAMILIES.multivariate_normal.logpdf(values, cov=scale),
+        np.array(joint.covariance),
+        joint.dim_x,
     )
 
 
@@ -63,11 +69,17 @@ def student_log_ratio(joint: StudentT) -> Callable[[Array, Array], Array]:
 
 def class_log_densities(a: Array, b: Array, rho: float) -> Array:
     """log p(b | a, class) for classes 0 and 1, (2, N)."""
-    return np.stack([stats.norm.logpdf(b, sign * rho * a, math.sqrt(1 - rho**2)).sum(1) for sign in (-1, 1)])
+    return np.stack(
+        [stats.norm.logpdf(b, sign * rho * a, math.sqrt(1 - rho**2)).sum(1) for sign in (-1, 1)]
+    )
 
 
 def hidden_sign_log_ratio(joint: HiddenSign) -> Callable[[Array, Array], Array]:
-    return lambda x, y: np.logaddexp.reduce(class_log_densities(x, y, joint.rho)) - math.log(2) - stats.norm.logpdf(y).sum(1)
+    return lambda x, y: (
+        np.logaddexp.reduce(class_log_densities(x, y, joint.rho))
+        - math.log(2)
+        - stats.norm.logpdf(y).sum(1)
+    )
 
 
 def two_classes_log_ratio(joint: TwoClasses) -> Callable[[Array, Array], Array]:
@@ -87,7 +99,9 @@ def labelled_log_ratio(joint: LabelledMixture) -> Callable[[Array, Array], Array
 
 
 def gamma_log_ratio(joint: GammaExponential) -> Callable[[Array, Array], Array]:
-    return lambda x, y: (stats.expon.logpdf(y, scale=1 / x) - stats.lomax.logpdf(y, joint.shape))[:, 0]
+    return lambda x, y: (stats.expon.logpdf(y, scale=1 / x) - stats.lomax.logpdf(y, joint.shape))[
+        :, 0
+    ]
 
 
 def linear_log_ratio(joint: NoisyFunction) -> Callable[[Array, Array], Array]:
@@ -119,8 +133,12 @@ MONTE_CARLO = [
 ]
 
 
-@pytest.mark.parametrize(("log_ratio", "joint"), MONTE_CARLO, ids=lambda value: type(value).__name__)
-def test_the_truth_is_the_mean_log_density_ratio(log_ratio: Callable[..., Callable], joint: Joint) -> None:
+@pytest.mark.parametrize(
+    ("log_ratio", "joint"), MONTE_CARLO, ids=lambda value: type(value).__name__
+)
+def test_the_truth_is_the_mean_log_density_ratio(
+    log_ratio: Callable[..., Callable], joint: Joint
+) -> None:
     ratios = log_ratio(joint)(*sample(joint, 40_000))
     assert joint.mutual_information == pytest.approx(ratios.mean(), abs=4 * ratios.std() / 200)
 
@@ -133,7 +151,10 @@ def ksg(x: Array, y: Array, k: int = 3) -> float:
     """Kraskov's first estimator on Gaussian ranks."""
     x, y = ranked(x), ranked(y)
     radius = KDTree(np.hstack([x, y])).query(np.hstack([x, y]), k + 1, p=np.inf)[0][:, -1]
-    near = [KDTree(side).query_ball_point(side, radius * (1 - 1e-10), p=np.inf, return_length=True) for side in (x, y)]
+    near = [
+        KDTree(side).query_ball_point(side, radius * (1 - 1e-10), p=np.inf, return_length=True)
+        for side in (x, y)
+    ]
     return digamma(k) + digamma(len(x)) - (digamma(near[0]) + digamma(near[1])).mean()
 
 
@@ -160,23 +181,33 @@ def test_the_truth_is_what_ksg_finds_within_5_hundredths(joint: Joint) -> None:
 
 
 @pytest.mark.parametrize("sigma", [0.03, 0.1, 0.9])
-@pytest.mark.parametrize(("function", "f"), [("linear", lambda x: x), ("cubic", lambda x: x**3), ("sine", math.sin)])
-def test_noisy_functions_agree_with_adaptive_quadrature(function, f: Callable[[float], float], sigma: float) -> None:
+@pytest.mark.parametrize(
+    ("function", "f"), [("linear", lambda x: x), ("cubic", lambda x: x**3), ("sine", math.sin)]
+)
+def test_noisy_functions_agree_with_adaptive_quadrature(
+    function, f: Callable[[float], float], sigma: float
+) -> None:
     def density(y: float) -> float:
         peak = np.clip(np.cbrt(y) if function == "cubic" else y, -0.99, 0.99)
-        return integrate.quad(lambda x: stats.norm.pdf(y, f(x), sigma) / 2, -1, 1, points=[peak], limit=200)[0]
+        return integrate.quad(
+            lambda x: stats.norm.pdf(y, f(x), sigma) / 2, -1, 1, points=[peak], limit=200
+        )[0]
 
     ys = np.linspace(-1 - 8 * sigma, 1 + 8 * sigma, 161)
     values = np.array([density(y) for y in ys])
     entropy = integrate.simpson(-values * np.log(values + 1e-300), x=ys)
     truth = entropy - stats.norm.entropy(scale=sigma)
     assert NoisyFunction(function, 1, sigma).mutual_information == pytest.approx(truth, abs=1e-3)
-    assert NoisyFunction(function, 2, sigma).mutual_information == pytest.approx(2 * truth, abs=2e-3)
+    assert NoisyFunction(function, 2, sigma).mutual_information == pytest.approx(
+        2 * truth, abs=2e-3
+    )
 
 
 def test_noisy_functions_say_less_the_noisier_they_are() -> None:
     for function in ("linear", "cubic", "sine"):
-        truths = [NoisyFunction(function, 2, sigma / 10).mutual_information for sigma in range(1, 10)]
+        truths = [
+            NoisyFunction(function, 2, sigma / 10).mutual_information for sigma in range(1, 10)
+        ]
         assert truths == sorted(truths, reverse=True)
 
 
@@ -187,7 +218,10 @@ def test_noisy_functions_say_less_the_noisier_they_are() -> None:
         (DiscretePairs.symmetric(2, 0.5, "index"), 0.0),
         (DiscretePairs([[0.25, 0.25], [0.25, 0.25]], "index"), 0.0),
         (DiscretePairs([[0.5, 0.0], [0.0, 0.5]], "index"), math.log(2)),
-        (DiscretePairs.symmetric(4, 0.1, "index"), math.log(4) - stats.entropy([0.9, 0.1 / 3, 0.1 / 3, 0.1 / 3])),
+        (
+            DiscretePairs.symmetric(4, 0.1, "index"),
+            math.log(4) - stats.entropy([0.9, 0.1 / 3, 0.1 / 3, 0.1 / 3]),
+        ),
     ],
 )
 def test_discrete_truths_are_textbook_ones(joint: DiscretePairs, truth: float) -> None:
@@ -201,7 +235,9 @@ def test_discrete_pairs_come_at_the_rates_of_their_table(encoding) -> None:
     if encoding == "one_hot":
         assert (x.sum(1) == 1).all()
         x, y = x.argmax(1)[:, None], y.argmax(1)[:, None]
-    rates = np.histogram2d(x[:, 0], y[:, 0], bins=(2, 3), range=((-0.5, 1.5), (-0.5, 2.5)))[0] / 40_000
+    rates = (
+        np.histogram2d(x[:, 0], y[:, 0], bins=(2, 3), range=((-0.5, 1.5), (-0.5, 2.5)))[0] / 40_000
+    )
     assert rates == pytest.approx(np.array(table), abs=4 * 0.5 / 200)
 
 
@@ -211,13 +247,17 @@ def test_two_classes_of_infoshape_hold_what_their_authors_say() -> None:
     assert HiddenSign(10, 0.99).mutual_information == pytest.approx(19.585 - math.log(2), abs=1e-3)
 
 
-def test_the_non_iid_batch_shares_one_latent_and_each_pair_alone_has_the_stated_information() -> None:
+def test_the_non_iid_batch_shares_one_latent_and_each_pair_alone_has_the_stated_information() -> (
+    None
+):
     joint = SharedLatent(-0.5, 0.9, shared=True)
     assert joint.mutual_information == pytest.approx(0.0204, abs=5e-5)
     within = np.cov(np.hstack(sample(joint, 40_000)).T)
     assert within == pytest.approx(np.array([[1, 0.9], [0.9, 1]]), abs=0.03)
     generator = torch.Generator().manual_seed(0)
-    first_pairs = np.array([torch.cat(joint.sample(2, generator), dim=1)[0].numpy() for _ in range(20_000)])
+    first_pairs = np.array(
+        [torch.cat(joint.sample(2, generator), dim=1)[0].numpy() for _ in range(20_000)]
+    )
     assert np.cov(first_pairs.T) == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.08)
     independent = np.cov(np.hstack(sample(SharedLatent(-0.5, 0.9, shared=False), 40_000)).T)
     assert independent == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.06)
@@ -227,8 +267,8 @@ def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
     def gaussians(mutual_information: float) -> Joint:
         return CorrelatedGaussians(20, None, mutual_information)
 
-    plain = Staircase(gaussians, [2, 4, 6], 4000, Identity(), Identity())
-    cubic = Staircase(gaussians, [2, 4, 6], 4000, Identity(), Cubic())
+    plain = GaussianStaircase(gaussians, [2, 4, 6], 4000, Identity(), Identity())
+    cubic = GaussianStaircase(gaussians, [2, 4, 6], 4000, Identity(), Cubic())
     assert [each.mutual_information for each in plain.stairs] == [2, 4, 6]
     assert [each.mutual_information for each in cubic.stairs] == [2, 4, 6]
     climbed = [plain.at(step).mutual_information for step in (0, 3999, 4000, 8000, 11_999, 12_000)]
@@ -241,35 +281,65 @@ def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: MultivariateGaussians(1, [[1.0, 1.0], [1.0, 1.0]]), "covariance must be positive definite, got an eigenvalue"),
-        (lambda: MultivariateGaussians(1, [[1.0, 0.2], [0.3, 1.0]]), "covariance must be finite and symmetric"),
-        (lambda: MultivariateGaussians(1, [[1.0, 0.2], [0.2]]), "covariance must be square, got 2 rows"),
+        (
+            lambda: MultivariateGaussians(1, [[1.0, 1.0], [1.0, 1.0]]),
+            "covariance must be positive definite, got an eigenvalue",
+        ),
+        (
+            lambda: MultivariateGaussians(1, [[1.0, 0.2], [0.3, 1.0]]),
+            "covariance must be finite and symmetric",
+        ),
+        (
+            lambda: MultivariateGaussians(1, [[1.0, 0.2], [0.2]]),
+            "covariance must be square, got 2 rows",
+        ),
         (lambda: MultivariateGaussians(1, []), "covariance must be square"),
-        (lambda: MultivariateGaussians(2, [[1.0, 0.2], [0.2, 1.0]]), "dim_x must lie between 1 and 1"),
+        (
+            lambda: MultivariateGaussians(2, [[1.0, 0.2], [0.2, 1.0]]),
+            "dim_x must lie between 1 and 1",
+        ),
         (lambda: MultivariateGaussians.sparse(3, 2, 3, 0.5), "pairs must lie between 0 and 2"),
         (lambda: MultivariateGaussians.sparse(3, 2, 2, 1.0), "rho must lie between -1 and 1"),
-        (lambda: MultivariateGaussians.sparse(0, 2, 0, 0.5), "dim_x must be a positive integer, got 0"),
+        (
+            lambda: MultivariateGaussians.sparse(0, 2, 0, 0.5),
+            "dim_x must be a positive integer, got 0",
+        ),
         (lambda: MultivariateGaussians.dense(2, 3, -0.25), "rho must lie between -0.25 and 1"),
-        (lambda: StudentT(CorrelatedGaussians(1, 0.0, None), 0.1), "dof must be a finite number .* got 0.1"),
+        (
+            lambda: StudentT(CorrelatedGaussians(1, 0.0, None), 0.1),
+            "dof must be a finite number .* got 0.1",
+        ),
         (lambda: AdditiveUniform(0.0), "epsilon must be a positive number, got 0.0"),
         (lambda: GammaExponential(0.1), "shape must be a finite number, 0.5 or more, got 0.1"),
-        (lambda: DiscretePairs([[0.5, 0.4]], "index"), "table must hold probabilities .* got a sum of 0.9"),
+        (
+            lambda: DiscretePairs([[0.5, 0.4]], "index"),
+            "table must hold probabilities .* got a sum of 0.9",
+        ),
         (lambda: DiscretePairs([[1.5, -0.5]], "index"), "table must hold probabilities"),
         (lambda: DiscretePairs([[0.5, 0.5], []], "index"), "table must hold rows of one length"),
         (lambda: DiscretePairs.symmetric(1, 0.0, "index"), "classes must be 2 or more, got 1"),
         (lambda: DiscretePairs.symmetric(3, 1.5, "index"), "flip must be a probability, got 1.5"),
         (lambda: NoisyFunction("sine", 0, 0.1), "dim must be a positive integer, got 0"),
-        (lambda: NoisyFunction("sine", 1, 0.0), "sigma must be a finite number, 0.01 or more, got 0.0"),
+        (
+            lambda: NoisyFunction("sine", 1, 0.0),
+            "sigma must be a finite number, 0.01 or more, got 0.0",
+        ),
         (lambda: NoisyRing(0.0), "sigma must be a finite number, 0.01 or more, got 0.0"),
         (lambda: HiddenSign(2, 1.0), "rho must lie between -1 and 1"),
         (lambda: TwoClasses(0, 0.5), "dim must be a positive integer, got 0"),
         (lambda: LabelledMixture([[0.0]], 1.0), "means must be two or more points"),
-        (lambda: LabelledMixture([[0.0, 1.0, 2.0], [1.0, 1.0, 1.0]], 1.0), "means must be two or more points"),
+        (
+            lambda: LabelledMixture([[0.0, 1.0, 2.0], [1.0, 1.0, 1.0]], 1.0),
+            "means must be two or more points",
+        ),
         (lambda: LabelledMixture([[0.0], [1.0]], 0.0), "sigma must be a positive number, got 0.0"),
         (lambda: SharedLatent(-1.0, 0.9, shared=True), "latent must lie between -1 and 1"),
-        (lambda: Staircase(lambda: NoisyRing(0.1), [], 10, Identity(), Identity()), "levels must hold one"),
         (
-            lambda: Staircase(lambda: NoisyRing(0.1), [2.0], 0, Identity(), Identity()),
+            lambda: GaussianStaircase(lambda: NoisyRing(0.1), [], 10, Identity(), Identity()),
+            "levels must hold one",
+        ),
+        (
+            lambda: GaussianStaircase(lambda: NoisyRing(0.1), [2.0], 0, Identity(), Identity()),
             "steps must be a positive integer",
         ),
     ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators.binned import Binned
+from infobound.estimators.binned import Binned
 
 COUNTS = np.array([[30, 5, 0], [2, 40, 8], [1, 6, 25], [10, 0, 3]])
 
@@ -25,7 +25,9 @@ def information(counts: np.ndarray) -> float:
     return float(np.sum(p[p > 0] * np.log(p[p > 0] / independent[p > 0])))
 
 
-def plain(bins: int, edges: Literal["population", "width"] = "population", miller_madow: bool = False) -> Binned:
+def plain(
+    bins: int, edges: Literal["population", "width"] = "population", miller_madow: bool = False
+) -> Binned:
     return Binned(bins=bins, edges=edges, miller_madow=miller_madow)
 
 
@@ -37,13 +39,19 @@ def test_a_discrete_table_is_read_exactly(edges: Literal["population", "width"])
 def test_several_discrete_columns_make_one_cell() -> None:
     x, y = rows_of(COUNTS)
     split = torch.cat([(x > 2).double(), x.remainder(5)], dim=1)
-    assert plain(4)(split, torch.cat([y, -y], dim=1)).value == pytest.approx(information(COUNTS), rel=1e-12)
+    assert plain(4)(split, torch.cat([y, -y], dim=1)).value == pytest.approx(
+        information(COUNTS), rel=1e-12
+    )
 
 
 def test_a_one_hot_label_tells_its_entropy() -> None:
     label = torch.arange(60) % 5
-    assert plain(2)(torch.nn.functional.one_hot(label).float(), label[:, None].float() % 2).value > 0
-    assert plain(5)(torch.nn.functional.one_hot(label).float(), label[:, None].float()).value == pytest.approx(math.log(5))
+    assert (
+        plain(2)(torch.nn.functional.one_hot(label).float(), label[:, None].float() % 2).value > 0
+    )
+    assert plain(5)(
+        torch.nn.functional.one_hot(label).float(), label[:, None].float()
+    ).value == pytest.approx(math.log(5))
 
 
 def test_equal_population_is_unmoved_by_a_monotone_map() -> None:
@@ -80,7 +88,10 @@ def test_the_correction_takes_off_the_bias_of_independent_pairs() -> None:
 def test_the_standard_error_is_the_spread_over_samples() -> None:
     random = np.random.default_rng(0)
     shares = (COUNTS / COUNTS.sum()).ravel()
-    results = [plain(4)(*rows_of(random.multinomial(400, shares).reshape(COUNTS.shape))) for _ in range(200)]
+    results = [
+        plain(4)(*rows_of(random.multinomial(400, shares).reshape(COUNTS.shape)))
+        for _ in range(200)
+    ]
     spread = float(np.std([each.value for each in results]))
     assert float(np.mean([each.stderr for each in results])) == pytest.approx(spread, rel=0.2)
 

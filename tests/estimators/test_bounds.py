@@ -1,4 +1,6 @@
-"""Bounds against second implementations, by hand, and what leaves them unchanged; float64 unless a test says otherwise."""
+"""Bounds against second implementations, by hand, and what leaves them unchanged; float64 unless a
+test says otherwise.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.base import Estimator
-from estimators.dv import DV
-from estimators.infonce import InfoNCE
-from estimators.nwj import NWJ
-from models.scores import Scores, from_matrix
+from infobound.estimators import bounds
+from infobound.estimators.base import Estimator
+from infobound.estimators.dv import DV
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.nwj import NWJ
+from infobound.models.critics.scores import Scores, from_matrix
 
 Bound = Callable[[Scores], Tensor]
 
@@ -21,12 +23,19 @@ def mine(scores: Scores) -> Tensor:
     return bounds.mine(scores, torch.tensor(0.3, dtype=torch.float64))
 
 
-EVERY: dict[str, Bound] = {"dv": bounds.dv, "nwj": bounds.nwj, "infonce": bounds.infonce, "mine": mine}
+EVERY: dict[str, Bound] = {
+    "dv": bounds.dv,
+    "nwj": bounds.nwj,
+    "infonce": bounds.infonce,
+    "mine": mine,
+}
 every_bound = pytest.mark.parametrize("bound", EVERY.values(), ids=EVERY)
 
 
 def random_matrix(size: int = 6, scale: float = 1.0, seed: int = 0) -> Tensor:
-    return scale * torch.randn(size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return scale * torch.randn(
+        size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def random_scores(negatives: int = 4) -> Scores:
@@ -41,7 +50,8 @@ def by_loop(name: str, scores: Scores) -> float:
     exps = [math.exp(score) for row in product for score in row]
     mean_exp = math.fsum(exps) / len(exps)
     rows = [
-        math.exp(t) / ((math.exp(t) + sum(map(math.exp, row))) / (1 + len(row))) for t, row in zip(joint, product, strict=True)
+        math.exp(t) / ((math.exp(t) + sum(map(math.exp, row))) / (1 + len(row)))
+        for t, row in zip(joint, product, strict=True)
     ]
     return {
         "dv": mean_joint - math.log(mean_exp),
@@ -52,10 +62,15 @@ def by_loop(name: str, scores: Scores) -> float:
 
 
 def by_matrix(name: str, matrix: Tensor) -> Tensor:
-    """The same on the whole matrix of all pairs, its diagonal masked by -inf where a mean is over product samples."""
+    """The same on the whole matrix of all pairs, its diagonal masked by -inf where a mean is over
+    product samples.
+    """
     size = len(matrix)
     masked = matrix.masked_fill(torch.eye(size, dtype=torch.bool), -math.inf)
-    mean_joint, log_mean_exp = matrix.trace() / size, masked.logsumexp((0, 1)) - math.log(size * (size - 1))
+    mean_joint, log_mean_exp = (
+        matrix.trace() / size,
+        masked.logsumexp((0, 1)) - math.log(size * (size - 1)),
+    )
     return {
         "dv": mean_joint - log_mean_exp,
         "nwj": mean_joint - (log_mean_exp - 1).exp(),
@@ -73,9 +88,13 @@ def test_two_implementations_of_each_bound_agree(name: str, negatives: int) -> N
 
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("scale", [0.1, 1.0, 300.0])
-def test_a_bound_of_all_pairs_is_the_matrix_formula_with_a_masked_diagonal(name: str, scale: float) -> None:
+def test_a_bound_of_all_pairs_is_the_matrix_formula_with_a_masked_diagonal(
+    name: str, scale: float
+) -> None:
     matrix = random_matrix(scale=scale)
-    torch.testing.assert_close(EVERY[name](from_matrix(matrix)), by_matrix(name, matrix), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        EVERY[name](from_matrix(matrix)), by_matrix(name, matrix), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_values_computed_by_hand() -> None:
@@ -98,7 +117,9 @@ def test_gradients_are_those_of_finite_differences(bound: Bound) -> None:
 @every_bound
 def test_the_order_of_a_batch_does_not_matter(bound: Bound) -> None:
     matrix, order = random_matrix(), torch.tensor([3, 0, 5, 1, 4, 2])
-    torch.testing.assert_close(bound(from_matrix(matrix[order][:, order])), bound(from_matrix(matrix)))
+    torch.testing.assert_close(
+        bound(from_matrix(matrix[order][:, order])), bound(from_matrix(matrix))
+    )
 
 
 @every_bound
@@ -123,9 +144,14 @@ def test_a_constant_leaves_what_is_normalised_unchanged(bound: Bound) -> None:
 def test_dv_is_the_best_of_nwj_over_constants() -> None:
     joint, product = random_scores()
     best = bounds.log_mean_exp(product) - 1
-    torch.testing.assert_close(bounds.nwj(Scores(joint - best, product - best)), bounds.dv(Scores(joint, product)))
+    torch.testing.assert_close(
+        bounds.nwj(Scores(joint - best, product - best)), bounds.dv(Scores(joint, product))
+    )
     for constant in (best - 0.5, best + 0.5):
-        assert bounds.nwj(Scores(joint - constant, product - constant)) < bounds.dv(Scores(joint, product)) - 0.05
+        assert (
+            bounds.nwj(Scores(joint - constant, product - constant))
+            < bounds.dv(Scores(joint, product)) - 0.05
+        )
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0, 1e3])
@@ -133,7 +159,10 @@ def test_dv_is_the_best_of_nwj_over_constants() -> None:
 def test_infonce_comes_close_to_its_cap_and_never_exceeds_it(negatives: int, scale: float) -> None:
     joint, product = from_matrix(random_matrix(size=8, scale=scale))
     for lead in (0, 1, 5, 1000):
-        value, cap = bounds.infonce(Scores(joint + lead * scale, product[:, :negatives])), math.log(negatives + 1)
+        value, cap = (
+            bounds.infonce(Scores(joint + lead * scale, product[:, :negatives])),
+            math.log(negatives + 1),
+        )
         assert value <= cap + 1e-12
     assert value == pytest.approx(cap, rel=1e-12)
 
@@ -142,7 +171,9 @@ def test_log_mean_exp_survives_a_score_that_exp_does_not() -> None:
     scores = torch.tensor([100.0, 0.0, 0.0, 0.0])
     assert math.exp(100) > torch.finfo(torch.float32).max
     assert bounds.log_mean_exp(scores).item() == pytest.approx(98.6137, abs=1e-4)
-    assert bounds.dv(Scores(torch.zeros(2), scores.view(2, 2))).item() == pytest.approx(-98.6137, abs=1e-4)
+    assert bounds.dv(Scores(torch.zeros(2), scores.view(2, 2))).item() == pytest.approx(
+        -98.6137, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -164,17 +195,26 @@ def test_log_mean_exp_survives_a_score_that_exp_does_not() -> None:
 def test_scores_of_a_thousand_do_not_overflow(
     bound: Bound, joint: float, product: float, expected: float, dtype: torch.dtype
 ) -> None:
-    scores = Scores(torch.full((5,), joint, dtype=dtype), torch.full((5, 3), product, dtype=dtype).requires_grad_())
+    scores = Scores(
+        torch.full((5,), joint, dtype=dtype),
+        torch.full((5, 3), product, dtype=dtype).requires_grad_(),
+    )
     value = bound(scores)
-    assert value.item() == pytest.approx(expected, rel=1e-6, abs=1e-3 if dtype is torch.float32 else 1e-9)
+    assert value.item() == pytest.approx(
+        expected, rel=1e-6, abs=1e-3 if dtype is torch.float32 else 1e-9
+    )
     (gradient,) = torch.autograd.grad(value, scores.product)
     assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize(
-    ("estimator", "bound"), [(DV(), bounds.dv), (NWJ(), bounds.nwj), (InfoNCE(), bounds.infonce)], ids=["dv", "nwj", "infonce"]
+    ("estimator", "bound"),
+    [(DV(), bounds.dv), (NWJ(), bounds.nwj), (InfoNCE(), bounds.infonce)],
+    ids=["dv", "nwj", "infonce"],
 )
-def test_an_estimator_without_a_surrogate_climbs_the_bound_that_it_reports(estimator: Estimator, bound: Bound) -> None:
+def test_an_estimator_without_a_surrogate_climbs_the_bound_that_it_reports(
+    estimator: Estimator, bound: Bound
+) -> None:
     scores, rows = random_scores(), torch.zeros(6, 1)
     fit, objective, value = estimator.bound(scores, rows, rows)
     assert value == bound(scores)

@@ -1,4 +1,6 @@
-"""Estimators of a conditional density, with the true conditional of a correlated Gaussian where it is known."""
+"""Estimators of a conditional density, with the true conditional of a correlated Gaussian where it
+is known.
+"""
 
 import math
 
@@ -6,19 +8,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from estimators import bounds
-from estimators.barber_agakov import BarberAgakov
-from estimators.base import Estimator
-from estimators.club import CLUB
-from estimators.difference_of_entropies import DifferenceOfEntropies
-from estimators.infonce import InfoNCE
-from estimators.leave_one_out import LeaveOneOut
-from estimators.measurement import Measurement
-from estimators.variational_upper import VariationalUpper
-from models.conditional_gaussian import ConditionalGaussian
-from models.critics import Bilinear
-from models.pairs import score_pairs
-from models.scores import Scores, from_matrix
+from infobound.estimators import bounds
+from infobound.estimators.barber_agakov import BarberAgakov
+from infobound.estimators.base import Estimator
+from infobound.estimators.club import CLUB
+from infobound.estimators.difference_of_entropies import DifferenceOfEntropies
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.leave_one_out import LeaveOneOut
+from infobound.estimators.measurement import Measurement
+from infobound.estimators.variational_upper import VariationalUpper
+from infobound.models.critics.conditional_gaussian import ConditionalGaussian
+from infobound.models.critics.dense import Bilinear
+from infobound.models.critics.pairs import score_pairs
+from infobound.models.critics.scores import Scores, from_matrix
 
 RHO, ROWS = 0.8, 20_000
 TRUTH = -math.log(1 - RHO**2) / 2
@@ -77,21 +79,27 @@ def test_barber_agakov_with_the_true_conditional_of_a_normal_reads_the_truth() -
 
 
 def test_the_entropy_of_barber_agakov_is_the_normals() -> None:
-    y = torch.randn(5000, 3, generator=torch.Generator().manual_seed(1)) @ torch.tensor([[2.0, 1, 0], [0, 1, 0], [0, 3, 0.1]])
+    y = torch.randn(5000, 3, generator=torch.Generator().manual_seed(1)) @ torch.tensor(
+        [[2.0, 1, 0], [0, 1, 0], [0, 3, 0.1]]
+    )
     estimator = BarberAgakov()
     estimator.prepare(y, y)
     expected = torch.distributions.MultivariateNormal(y.mean(0), torch.cov(y.mT)).entropy()
     torch.testing.assert_close(estimator.entropy, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("y", [torch.ones(9, 1), torch.arange(4.0)[:, None].repeat(1, 2), torch.randn(3, 3)])
+@pytest.mark.parametrize(
+    "y", [torch.ones(9, 1), torch.arange(4.0)[:, None].repeat(1, 2), torch.randn(3, 3)]
+)
 def test_barber_agakov_refuses_a_marginal_without_a_density(y: Tensor) -> None:
     with pytest.raises(ValueError, match=r"^y must have a density"):
         BarberAgakov().prepare(y, y)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_the_variational_bound_is_above_the_truth_by_the_divergence_of_the_marginals(scale: float) -> None:
+def test_the_variational_bound_is_above_the_truth_by_the_divergence_of_the_marginals(
+    scale: float,
+) -> None:
     x, y = pairs()
     joint = TrueConditional(1)(x, y).joint - math.log(scale)
     value = VariationalUpper().bound(Scores(joint, joint[:, None]), x, scale * y).value
@@ -127,7 +135,10 @@ def test_leave_one_out_compares_one_y_with_other_x(negatives: int) -> None:
 def test_leave_one_out_ignores_what_the_critic_adds_to_a_column() -> None:
     matrix = torch.randn(6, 6, generator=torch.Generator().manual_seed(2))
     column = 10 * torch.randn(6, generator=torch.Generator().manual_seed(3))
-    read = [bounds.leave_one_out(LeaveOneOut().arranged(from_matrix(each))) for each in (matrix, matrix + column)]
+    read = [
+        bounds.leave_one_out(LeaveOneOut().arranged(from_matrix(each)))
+        for each in (matrix, matrix + column)
+    ]
     torch.testing.assert_close(*read)
 
 
@@ -146,19 +157,25 @@ def test_fit_is_a_likelihood_and_the_value_is_not_trained(estimator: Estimator) 
 
 @pytest.mark.parametrize("estimator", MEMBERS, ids=lambda each: type(each).__name__)
 def test_a_critic_without_densities_is_refused_with_the_way_out(estimator: Estimator) -> None:
-    with pytest.raises(ValueError, match=r"^critic must give log q.*Bilinear.*use critic=conditional_gaussian"):
+    with pytest.raises(
+        ValueError, match=r"^critic must give log q.*Bilinear.*use critic=conditional_gaussian"
+    ):
         Measurement(Bilinear(2, 2), estimator)
 
 
 def test_a_critic_with_densities_serves_every_estimator() -> None:
-    critic = ConditionalGaussian(2, 2, hidden=[4], activation="ReLU", covariance="full", negatives=None)
+    critic = ConditionalGaussian(
+        2, 2, hidden=[4], activation="ReLU", covariance="full", negatives=None
+    )
     Measurement(critic, InfoNCE())
 
 
 @pytest.mark.parametrize("estimator", [CLUB(), LeaveOneOut()], ids=lambda each: type(each).__name__)
 def test_a_trained_upper_bound_is_above_the_truth(estimator: Estimator) -> None:
     torch.manual_seed(0)
-    critic = ConditionalGaussian(1, 1, hidden=[16], activation="Tanh", covariance="diagonal", negatives=16)
+    critic = ConditionalGaussian(
+        1, 1, hidden=[16], activation="Tanh", covariance="diagonal", negatives=16
+    )
     measurement = Measurement(critic, estimator)
     x, y = pairs(2000)
     optimizer = torch.optim.Adam(measurement.parameters(), lr=0.02)

@@ -12,18 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from estimators import bounds
-from estimators.base import Estimator
-from estimators.dv import DV
-from estimators.flo import FLO
-from estimators.interpolated import Interpolated
-from estimators.js import JS
-from estimators.jsd import JSD
-from estimators.remine import ReMINE
-from estimators.smile import SMILE
-from estimators.tuba import TUBA
-from models.baselines import ConstantBaseline, MLPBaseline
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Estimator
+from infobound.estimators.dv import DV
+from infobound.estimators.flo import FLO
+from infobound.estimators.interpolated import Interpolated
+from infobound.estimators.js import JS
+from infobound.estimators.jsd import JSD
+from infobound.estimators.remine import ReMINE
+from infobound.estimators.smile import SMILE
+from infobound.estimators.tuba import TUBA
+from infobound.models.critics.baselines import ConstantBaseline, MLPBaseline
+from infobound.models.critics.scores import Scores
 
 RHO, ROWS = 0.7, 40_000
 TRUTH = -math.log(1 - RHO**2) / 2
@@ -44,7 +44,10 @@ def log_ratio(x: Tensor, y: Tensor) -> Tensor:
 
 def optimal(partners: int = 8) -> Scores:
     x, y = normal(ROWS, seed=3), normal(ROWS, partners, seed=4)
-    return Scores(log_ratio(x, RHO * x + math.sqrt(1 - RHO**2) * normal(ROWS, seed=5)), log_ratio(x[:, None], y))
+    return Scores(
+        log_ratio(x, RHO * x + math.sqrt(1 - RHO**2) * normal(ROWS, seed=5)),
+        log_ratio(x[:, None], y),
+    )
 
 
 def standard_error(scores: Scores) -> float:
@@ -52,7 +55,9 @@ def standard_error(scores: Scores) -> float:
 
 
 def read(estimator: Estimator, scores: Scores) -> float:
-    return float(estimator.bound(scores, *[torch.zeros(len(scores.joint), 1, dtype=torch.float64)] * 2).value)
+    return float(
+        estimator.bound(scores, *[torch.zeros(len(scores.joint), 1, dtype=torch.float64)] * 2).value
+    )
 
 
 def test_tuba_is_its_formula() -> None:
@@ -63,7 +68,9 @@ def test_tuba_is_its_formula() -> None:
 
 
 def test_tuba_with_baseline_e_is_nwj() -> None:
-    torch.testing.assert_close(bounds.tuba(small(), torch.ones(6, dtype=torch.float64)), bounds.nwj(small()))
+    torch.testing.assert_close(
+        bounds.tuba(small(), torch.ones(6, dtype=torch.float64)), bounds.nwj(small())
+    )
 
 
 @pytest.mark.parametrize("level", [1e3, -1e3])
@@ -94,7 +101,11 @@ def test_js_is_unbiased_at_the_log_ratio_where_nwj_reads_one_over_e_low() -> Non
 def test_jsd_is_log_four_less_two_balanced_cross_entropies() -> None:
     joint, product = small(3.0)
     entropy = F.binary_cross_entropy_with_logits
-    expected = math.log(4) - entropy(joint, torch.ones_like(joint)) - entropy(product, torch.zeros_like(product))
+    expected = (
+        math.log(4)
+        - entropy(joint, torch.ones_like(joint))
+        - entropy(product, torch.zeros_like(product))
+    )
     torch.testing.assert_close(bounds.jsd(small(3.0)), expected)
 
 
@@ -102,7 +113,9 @@ def test_jsd_is_greatest_at_the_log_ratio_and_below_log_four() -> None:
     scores = optimal()
     best = read(JSD(), scores)
     for scale, shift in ((0.8, 0.0), (1.2, 0.0), (1.0, 0.3), (1.0, -0.3)):
-        assert read(JSD(), Scores(scale * scores.joint + shift, scale * scores.product + shift)) < best
+        assert (
+            read(JSD(), Scores(scale * scores.joint + shift, scale * scores.product + shift)) < best
+        )
     assert best < JSD().cap(1) == math.log(4)
 
 
@@ -113,7 +126,9 @@ def test_a_critic_read_otherwise_follows_the_jensen_shannon_gradient(estimator: 
     bound = estimator.bound(scores, torch.zeros(6, 1), torch.zeros(6, 1))
     assert bound.objective.item() == pytest.approx(bound.value.item())
     for sign, surrogate in ((-1, bound.fit), (1, bound.objective)):
-        for gradient, reference in zip(torch.autograd.grad(surrogate, scores, retain_graph=True), expected, strict=True):
+        for gradient, reference in zip(
+            torch.autograd.grad(surrogate, scores, retain_graph=True), expected, strict=True
+        ):
             torch.testing.assert_close(sign * gradient, reference)
 
 
@@ -160,8 +175,12 @@ def test_flo_ignores_what_the_critic_adds_to_a_row() -> None:
     torch.testing.assert_close(bounds.flo(moved, dual), bounds.flo(scores, dual))
 
 
-@pytest.mark.parametrize("baseline", [ConstantBaseline, partial(MLPBaseline, hidden=[16], activation="ReLU")])
-def test_a_learned_baseline_takes_up_a_constant_of_the_critic(baseline: Callable[[int], nn.Module]) -> None:
+@pytest.mark.parametrize(
+    "baseline", [ConstantBaseline, partial(MLPBaseline, hidden=[16], activation="ReLU")]
+)
+def test_a_learned_baseline_takes_up_a_constant_of_the_critic(
+    baseline: Callable[[int], nn.Module],
+) -> None:
     """Scores three nats too high read far too low until a(x) = exp 3 is learned."""
     scores = Scores(*(values[:2000].float() + 3 for values in optimal()))
     x = torch.zeros(2000, 1)
@@ -176,9 +195,14 @@ def test_a_learned_baseline_takes_up_a_constant_of_the_critic(baseline: Callable
 
 
 def test_flo_learns_its_dual() -> None:
-    x, noise, other = (values.float()[:, None] for values in (normal(4000, seed=3), normal(4000, seed=4), normal(4000, seed=5)))
+    x, noise, other = (
+        values.float()[:, None]
+        for values in (normal(4000, seed=3), normal(4000, seed=4), normal(4000, seed=5))
+    )
     y = RHO * x + math.sqrt(1 - RHO**2) * noise
-    scores = Scores(log_ratio(x, y)[:, 0], log_ratio(x, torch.cat([other.roll(k) for k in range(8)], dim=1)))
+    scores = Scores(
+        log_ratio(x, y)[:, 0], log_ratio(x, torch.cat([other.roll(k) for k in range(8)], dim=1))
+    )
     torch.manual_seed(0)
     estimator = FLO(hidden=[32], activation="Tanh")
     estimator.prepare(x, y)

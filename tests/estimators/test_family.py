@@ -1,4 +1,5 @@
-"""What holds for every estimator with every critic, as conf/ lists them: one that is added there is tested here.
+"""What holds for every estimator with every critic, as conf/ lists them: one that is added there is
+tested here.
 
 B batch, K product samples a row.
 """
@@ -16,31 +17,44 @@ from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
-from datasets.gaussians import CorrelatedGaussians
-from estimators.base import Bound, Estimator, Kind
-from estimators.measurement import Measurement, Prepared
-from models.scores import Scores
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.base import Bound, Estimator, Kind
+from infobound.estimators.measurement import Measurement, Prepared
+from infobound.models.critics.scores import Scores
 
 CONF = Path(__file__).parents[2] / "conf"
 BATCH, DIM = 12, 2
 TRUTH = 1.0
 TOLERANCE = 0.15
-"""Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024 pairs."""
+"""Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024
+pairs.
+"""
 IMAGE = (1, 1, DIM)
 """The shape in which critics for images see x and y."""
 UNALIKE = {"jsd", "club"}
-"""Far from the truth by design: the divergence that is not mutual information, and an upper bound that is loose here."""
+"""Far from the truth by design: the divergence that is not mutual information, and an upper bound
+that is loose here.
+"""
 
 
 def composed(group: str) -> dict[str, DictConfig]:
-    """The configuration with each option of a group, by name, where that leaves a critic: not so where rows are read."""
+    """The configuration with each option of a group, by name, where that leaves a critic: not so
+    where rows are read.
+    """
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        options = {path.stem: compose("config", [f"{group}={path.stem}"]) for path in sorted((CONF / group).glob("*.yaml"))}
+        options = {
+            path.stem: compose("config", [f"{group}={path.stem}"])
+            for path in sorted((CONF / group).glob("*.yaml"))
+        }
     return {name: cfg for name, cfg in options.items() if cfg.critic is not None}
 
 
 CRITICS = {name: cfg.critic for name, cfg in composed("critic").items()}
-ESTIMATORS = {name: cfg for name, cfg in composed("estimator").items() if get_object(cfg.estimator._target_).kind != "loss"}
+ESTIMATORS = {
+    name: cfg
+    for name, cfg in composed("estimator").items()
+    if get_object(cfg.estimator._target_).kind != "loss"
+}
 
 
 def estimator_called(name: str) -> Estimator:
@@ -50,7 +64,9 @@ def estimator_called(name: str) -> Estimator:
 def critic_called(name: str, **settings: Any) -> torch.nn.Module:
     """The critic as configured but for these settings, those of them that it has."""
     node, settings = CRITICS[name], settings | dict.fromkeys(("shape", "shape_x", "shape_y"), IMAGE)
-    return instantiate(node, **{key: value for key, value in settings.items() if key in node})(DIM, DIM)
+    return instantiate(node, **{key: value for key, value in settings.items() if key in node})(
+        DIM, DIM
+    )
 
 
 def measurement(estimator: str, critic: str, seed: int = 0, **settings: Any) -> Measurement:
@@ -74,7 +90,12 @@ def best_critic(estimator: str) -> str:
 
 GIVES = {name: getattr(critic_called(name), "scores", "any") for name in CRITICS}
 READS = {name: estimator_called(name).scores for name in ESTIMATORS}
-PAIRS = [(estimator, critic) for estimator in READS for critic in GIVES if READS[estimator] in ("any", GIVES[critic])]
+PAIRS = [
+    (estimator, critic)
+    for estimator in READS
+    for critic in GIVES
+    if READS[estimator] in ("any", GIVES[critic])
+]
 LEARNERS = [pair for pair in PAIRS if any(True for _ in measurement(*pair).parameters())]
 """All but a critic that has nothing to learn with an estimator that has not either."""
 TRAINED = [pair for pair in PAIRS if pair[0] == "infonce" or pair[1] == best_critic(pair[0])]
@@ -163,8 +184,14 @@ def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> No
     torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
     module.train()(*sampled())
     after = module.estimator.state_dict()
-    moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[f"estimator.{name}"])}
-    averages = estimator_called(estimator).named_buffers()  # statistics of the data, made in prepare, are no averages
+    moved = {
+        name
+        for name, tensor in after.items()
+        if not torch.equal(tensor, before[f"estimator.{name}"])
+    }
+    averages = estimator_called(
+        estimator
+    ).named_buffers()  # statistics of the data, made in prepare, are no averages
     assert moved == {name for name, _ in averages}
 
 
@@ -189,7 +216,9 @@ def test_two_copies_lifted_read_as_each_alone(estimator: str, critic: str) -> No
     lifted = vmap(run)(*stack_module_state(modules), x, y)
     alone = [module(*pairs) for module, *pairs in zip(modules, x, y, strict=True)]
     for name in Bound._fields:
-        torch.testing.assert_close(getattr(lifted, name), torch.stack([getattr(each, name) for each in alone]))
+        torch.testing.assert_close(
+            getattr(lifted, name), torch.stack([getattr(each, name) for each in alone])
+        )
 
 
 @every_pair
@@ -225,7 +254,9 @@ class Trained(NamedTuple):
 
 @cache
 def trained(estimator: str, critic: str) -> Trained:
-    """300 steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden layers."""
+    """300 steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden
+    layers.
+    """
     hidden = [32, 32] if isinstance(CRITICS[critic].get("hidden"), ListConfig) else 32
     module = measurement(estimator, critic, hidden=hidden, channels=[8, 8])
     parameters = list(module.parameters())
@@ -254,7 +285,9 @@ def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: s
 
 @every([pair for pair in TRAINED if pair in LEARNERS])
 def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
-    """By a quarter of the truth at least; one that was fitted to rows in prepare has no such way to go."""
+    """By a quarter of the truth at least; one that was fitted to rows in prepare has no such way to
+    go.
+    """
     result = trained(estimator, critic)
     rise = 0 if isinstance(critic_called(critic), Prepared) else 0.25 * TRUTH
     assert result.kind != "lower bound" or result.after > result.before + rise

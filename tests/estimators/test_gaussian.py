@@ -1,4 +1,6 @@
-"""The Gaussian estimator against determinants, its bias and its error; and what every estimator of rows refuses."""
+"""The Gaussian estimator against determinants, its bias and its error; and what every estimator of
+rows refuses.
+"""
 
 import math
 import time
@@ -8,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators.base import SampleEstimator
-from estimators.binned import Binned
-from estimators.gaussian import Gaussian
-from estimators.ksg import KSG
+from infobound.estimators.base import SampleEstimator
+from infobound.estimators.binned import Binned
+from infobound.estimators.gaussian import Gaussian
+from infobound.estimators.ksg import KSG
 
 ESTIMATORS = [
     KSG(k=3, version=1, lnc=None),
@@ -21,23 +23,34 @@ ESTIMATORS = [
 NAN, INFINITE = float("nan"), float("inf")
 
 
-def normal(rows: int, dim_x: int, dim_y: int, rho: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
+def normal(
+    rows: int, dim_x: int, dim_y: int, rho: float = 0.0, seed: int = 0
+) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    x, y = (torch.randn(rows, dim, generator=generator, dtype=torch.float64) for dim in (dim_x, dim_y))
+    x, y = (
+        torch.randn(rows, dim, generator=generator, dtype=torch.float64) for dim in (dim_x, dim_y)
+    )
     shared = min(dim_x, dim_y)
     y[:, :shared] = rho * x[:, :shared] + math.sqrt(1 - rho**2) * y[:, :shared]
     return x, y
 
 
 def by_determinants(x: Tensor, y: Tensor) -> float:
-    sides = [np.linalg.slogdet(np.atleast_2d(np.cov(side.numpy().T)))[1] for side in (x, y, torch.cat([x, y], dim=1))]
+    sides = [
+        np.linalg.slogdet(np.atleast_2d(np.cov(side.numpy().T)))[1]
+        for side in (x, y, torch.cat([x, y], dim=1))
+    ]
     return (sides[0] + sides[1] - sides[2]) / 2
 
 
 @pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (3, 5), (6, 2)])
 def test_canonical_correlations_give_the_ratio_of_determinants(dim_x: int, dim_y: int) -> None:
     x, y = normal(200, dim_x, dim_y, 0.8)
-    x = x @ torch.randn(dim_x, dim_x, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 5
+    x = (
+        x
+        @ torch.randn(dim_x, dim_x, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        + 5
+    )
     assert Gaussian(unbiased=False)(x, y).value == pytest.approx(by_determinants(x, y), rel=1e-9)
 
 
@@ -50,7 +63,12 @@ def test_the_closed_form_is_within_four_standard_errors() -> None:
 @pytest.mark.parametrize("rho", [0.0, 0.6])
 def test_small_samples_are_read_without_bias(rho: float) -> None:
     truth = -1.5 * math.log(1 - rho**2)
-    values = np.array([[Gaussian(unbiased=u)(*normal(30, 4, 3, rho, s)).value for u in (True, False)] for s in range(400)])
+    values = np.array(
+        [
+            [Gaussian(unbiased=u)(*normal(30, 4, 3, rho, s)).value for u in (True, False)]
+            for s in range(400)
+        ]
+    )
     error = values[:, 0].std() / math.sqrt(400)
     assert abs(values[:, 0].mean() - truth) < 4 * error
     assert values[:, 1].mean() - truth > 0.15
@@ -65,7 +83,9 @@ def test_the_standard_error_is_the_spread_over_samples() -> None:
 def test_constant_and_repeated_columns_change_nothing() -> None:
     x, y = normal(300, 2, 2, 0.6)
     padded = torch.cat([x, x[:, :1], torch.ones(300, 1)], dim=1)
-    assert Gaussian(unbiased=True)(padded, y).value == pytest.approx(Gaussian(unbiased=True)(x, y).value)
+    assert Gaussian(unbiased=True)(padded, y).value == pytest.approx(
+        Gaussian(unbiased=True)(x, y).value
+    )
 
 
 def test_a_constant_tells_nothing() -> None:
@@ -95,11 +115,21 @@ def test_fifty_by_fifty_columns_take_less_than_a_tenth_of_a_cpu_second() -> None
     [
         (torch.randn(20), torch.randn(20, 1), "x must have the shape"),
         (torch.randn(20, 1), torch.randn(20, 1, 1), "y must have the shape"),
-        (torch.randn(20, 1), torch.randn(19, 1), "x and y must be paired by row, got 20 and 19 rows"),
-        (torch.tensor([[0.0], [NAN], [INFINITE]]), torch.randn(3, 1), "x must be finite, got 2 NaN or infinite"),
+        (
+            torch.randn(20, 1),
+            torch.randn(19, 1),
+            "x and y must be paired by row, got 20 and 19 rows",
+        ),
+        (
+            torch.tensor([[0.0], [NAN], [INFINITE]]),
+            torch.randn(3, 1),
+            "x must be finite, got 2 NaN or infinite",
+        ),
         (torch.randn(1, 1), torch.randn(1, 1), "x and y must have at least"),
     ],
 )
-def test_rows_that_cannot_be_used_are_refused(estimator: SampleEstimator, x: Tensor, y: Tensor, message: str) -> None:
+def test_rows_that_cannot_be_used_are_refused(
+    estimator: SampleEstimator, x: Tensor, y: Tensor, message: str
+) -> None:
     with pytest.raises(ValueError, match=rf"^{message}"):
         estimator(x, y)

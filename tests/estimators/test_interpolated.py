@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators import bounds
-from estimators.interpolated import Interpolated
-from models.baselines import ConstantBaseline
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.interpolated import Interpolated
+from infobound.models.critics.baselines import ConstantBaseline
+from infobound.models.critics.scores import Scores
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -56,15 +56,23 @@ def test_interpolated_at_alpha_zero_is_tuba() -> None:
 
 def test_interpolated_at_alpha_one_is_infonce_with_one_product_sample_left_out() -> None:
     joint, product = small()
-    infonce = [bounds.infonce(Scores(joint, leave_out(product, k))) for k in range(product.shape[1])]
-    torch.testing.assert_close(bounds.interpolated(small(), normal(6, seed=6), 1), torch.stack(infonce).mean())
+    infonce = [
+        bounds.infonce(Scores(joint, leave_out(product, k))) for k in range(product.shape[1])
+    ]
+    torch.testing.assert_close(
+        bounds.interpolated(small(), normal(6, seed=6), 1), torch.stack(infonce).mean()
+    )
 
 
 def test_interpolated_survives_one_score_that_outweighs_all_others() -> None:
-    """Left out, it must not leave a rest of zero: here the joint score and the other product scores are 60 nats below."""
+    """Left out, it must not leave a rest of zero: here the joint score and the other product scores
+    are 60 nats below.
+    """
     joint, product = small()
     product[:, 2] += 60
-    infonce = [bounds.infonce(Scores(joint, leave_out(product, k))) for k in range(product.shape[1])]
+    infonce = [
+        bounds.infonce(Scores(joint, leave_out(product, k))) for k in range(product.shape[1])
+    ]
     value = bounds.interpolated(Scores(joint, product), torch.zeros(6), 1)
     torch.testing.assert_close(value, torch.stack(infonce).mean())
 
@@ -73,7 +81,9 @@ def test_interpolated_survives_one_score_that_outweighs_all_others() -> None:
 def test_interpolated_has_the_gradient_of_finite_differences(alpha: float) -> None:
     joint, product = small()
     inputs = [values.requires_grad_() for values in (joint, product, normal(6, seed=6))]
-    assert torch.autograd.gradcheck(lambda j, p, q: bounds.interpolated(Scores(j, p), q, alpha), inputs)
+    assert torch.autograd.gradcheck(
+        lambda j, p, q: bounds.interpolated(Scores(j, p), q, alpha), inputs
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.1, 1.0])

@@ -1,4 +1,6 @@
-"""KSG against its definition, point by point, and on Gaussians whose mutual information is known."""
+"""KSG against its definition, point by point, and on Gaussians whose mutual information is
+known.
+"""
 
 import math
 import time
@@ -10,8 +12,8 @@ import torch
 from scipy.special import digamma
 from torch import Tensor
 
-from estimators import neighbours
-from estimators.ksg import KSG
+from infobound.estimators import neighbours
+from infobound.estimators.ksg import KSG
 
 PLAIN = {"k": 3, "version": 1, "lnc": None}
 
@@ -23,7 +25,10 @@ def ksg(**changed: Any) -> KSG:
 def gaussian(rows: int, dim_x: int, dim_y: int, rho: float, seed: int = 0) -> tuple[Tensor, Tensor]:
     """The first columns of x and y are correlated pairs, the rest are independent."""
     generator = torch.Generator().manual_seed(seed)
-    x, y = torch.randn(rows, dim_x, generator=generator), torch.randn(rows, dim_y, generator=generator)
+    x, y = (
+        torch.randn(rows, dim_x, generator=generator),
+        torch.randn(rows, dim_y, generator=generator),
+    )
     shared = min(dim_x, dim_y)
     y[:, :shared] = rho * x[:, :shared] + math.sqrt(1 - rho**2) * y[:, :shared]
     return x, y
@@ -48,7 +53,9 @@ def by_definition(x: np.ndarray, y: np.ndarray, k: int, version: int) -> float:
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(("dim_x", "dim_y"), [(1, 1), (2, 3), (1, 5), (9, 8)])
-def test_both_versions_are_their_definition_by_tree_and_by_brute_force(version: int, dim_x: int, dim_y: int) -> None:
+def test_both_versions_are_their_definition_by_tree_and_by_brute_force(
+    version: int, dim_x: int, dim_y: int
+) -> None:
     x, y = gaussian(70, dim_x, dim_y, 0.7)
     expected = by_definition(x.double().numpy(), y.double().numpy(), 3, version)
     assert ksg(version=version)(x, y).value == pytest.approx(expected, abs=1e-9)
@@ -63,14 +70,21 @@ def test_tree_and_brute_force_find_the_same(dim: int, monkeypatch: pytest.Monkey
         monkeypatch.setattr(neighbours, "TREE_SEARCH", most)
         monkeypatch.setattr(neighbours, "TREE_COUNT", most)
         monkeypatch.setattr(neighbours, "CHUNK", 1000)
-        found.append((np.sort(neighbours.nearest(points, 5), axis=1), neighbours.count_within(points, radius)))
+        found.append(
+            (
+                np.sort(neighbours.nearest(points, 5), axis=1),
+                neighbours.count_within(points, radius),
+            )
+        )
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize(("rho", "dim"), [(0.0, 1), (0.6, 1), (0.9, 1), (0.6, 2)])
-def test_the_truth_of_gaussians_is_within_four_standard_errors(version: int, rho: float, dim: int) -> None:
+def test_the_truth_of_gaussians_is_within_four_standard_errors(
+    version: int, rho: float, dim: int
+) -> None:
     truth = -dim * math.log(1 - rho**2) / 2
     value, stderr = ksg(version=version)(*gaussian(3000, dim, dim, rho))
     assert stderr < 0.03
@@ -84,7 +98,10 @@ def test_the_standard_error_is_the_spread_over_samples() -> None:
 
 
 def test_ties_are_broken_alike_every_time() -> None:
-    x, y = (torch.randint(4, (500, 1), generator=torch.Generator().manual_seed(seed)).float() for seed in range(2))
+    x, y = (
+        torch.randint(4, (500, 1), generator=torch.Generator().manual_seed(seed)).float()
+        for seed in range(2)
+    )
     first, again = ksg()(x, y), ksg()(x, y)
     assert first == again
     assert abs(first.value) < 0.2
@@ -100,7 +117,9 @@ def test_a_point_pushed_out_by_ties_is_not_its_own_neighbour() -> None:
 def test_the_correction_comes_closer_where_the_dependence_is_strong(noise: float) -> None:
     x, error = gaussian(1500, 1, 1, 0.0)
     truth = math.log(1 + noise**-2) / 2
-    plain, corrected = (ksg(k=5, version=2, lnc=lnc)(x, x + noise * error).value for lnc in (None, 0.25))
+    plain, corrected = (
+        ksg(k=5, version=2, lnc=lnc)(x, x + noise * error).value for lnc in (None, 0.25)
+    )
     assert abs(corrected - truth) < abs(plain - truth)
     assert abs(corrected - truth) < 0.1 * truth
 
@@ -132,7 +151,8 @@ def test_ten_thousand_rows_in_twenty_dimensions_take_less_than_ten_cpu_seconds()
 
 
 @pytest.mark.parametrize(
-    ("changed", "argument"), [({"k": 0}, "k"), ({"lnc": 0.0}, "lnc"), ({"lnc": 2.0}, "lnc"), ({"lnc": math.nan}, "lnc")]
+    ("changed", "argument"),
+    [({"k": 0}, "k"), ({"lnc": 0.0}, "lnc"), ({"lnc": 2.0}, "lnc"), ({"lnc": math.nan}, "lnc")],
 )
 def test_settings_out_of_range_are_refused_by_name(changed: dict[str, Any], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"^{argument} must"):

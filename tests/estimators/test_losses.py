@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import Adam
 
-from estimators import bounds, losses
-from estimators.base import Estimator
-from estimators.infonce import InfoNCE
-from estimators.measurement import Measurement
-from estimators.n_pair import NPair
-from estimators.triplet import Triplet
-from models.critics import InnerProduct, SquaredDistance
-from models.encoded import Encoded
-from models.encoders import MLP
-from models.scores import Scores
+from infobound.estimators import bounds, losses
+from infobound.estimators.base import Estimator
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.measurement import Measurement
+from infobound.estimators.n_pair import NPair
+from infobound.estimators.triplet import Triplet
+from infobound.models.critics.dense import InnerProduct, SquaredDistance
+from infobound.models.critics.encoded import Encoded
+from infobound.models.critics.scores import Scores
+from infobound.models.encoders.networks import MLP
 
 BATCH, DIM = 9, 4
 PRODUCT: Callable[[int, int], nn.Module] = InnerProduct
@@ -30,14 +30,21 @@ every_loss = pytest.mark.parametrize(("build", "critic"), LOSSES.values(), ids=L
 
 
 def embedded(seed: int = 0) -> tuple[Tensor, Tensor]:
-    x, y = torch.randn(2, BATCH, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    x, y = torch.randn(
+        2, BATCH, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
     return x.requires_grad_(), y.requires_grad_()
 
 
 def test_n_pair_is_its_definition() -> None:
     x, y = (each.detach() for each in embedded())
-    terms = [math.log1p(sum(math.exp(x[i] @ y[j] - x[i] @ y[i]) for j in range(BATCH) if j != i)) for i in range(BATCH)]
-    assert losses.n_pair(InnerProduct(DIM, DIM)(x, y)).item() == pytest.approx(sum(terms) / BATCH, abs=1e-12)
+    terms = [
+        math.log1p(sum(math.exp(x[i] @ y[j] - x[i] @ y[i]) for j in range(BATCH) if j != i))
+        for i in range(BATCH)
+    ]
+    assert losses.n_pair(InnerProduct(DIM, DIM)(x, y)).item() == pytest.approx(
+        sum(terms) / BATCH, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("scale", [1, 1e3])
@@ -46,9 +53,12 @@ def test_infonce_with_an_inner_product_is_the_n_pair_loss_up_to_its_constant(sca
     x, y = embedded()
     scores = InnerProduct(DIM, DIM)(scale * x, scale * y)
     information, loss = InfoNCE().bound(scores, x, y), NPair().bound(scores, x, y)
-    torch.testing.assert_close(information.value, loss.value + math.log(BATCH), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        information.value, loss.value + math.log(BATCH), rtol=1e-12, atol=1e-12
+    )
     for ours, theirs in zip(
-        *(torch.autograd.grad(each.fit, [x, y], retain_graph=True) for each in (information, loss)), strict=True
+        *(torch.autograd.grad(each.fit, [x, y], retain_graph=True) for each in (information, loss)),
+        strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
@@ -63,7 +73,9 @@ def test_triplet_takes_the_nearest_negative_that_is_farther_than_the_joint_one()
     product = torch.tensor([[0.9, 1.5, 0.2], [1.4, 1.2, 3.0], [0.5, 0.7, 0.1], [1.0, 0.6, 2.0]])
     losing = [0.2 - 0.1, 0.2 + 0.2, 0.0, 0.2 - 0.4]
     expected = sum(max(each, 0.0) for each in losing) / 4
-    assert losses.triplet(Scores(torch.ones(4), product), margin=0.2).item() == pytest.approx(expected)
+    assert losses.triplet(Scores(torch.ones(4), product), margin=0.2).item() == pytest.approx(
+        expected
+    )
 
 
 def test_triplet_on_unit_vectors_is_that_of_squared_distances() -> None:
@@ -75,7 +87,9 @@ def test_triplet_on_unit_vectors_is_that_of_squared_distances() -> None:
         chosen = min((each for each in others if each > own), default=max(others))
         total += max(0.0, 0.2 + own - chosen)
     assert total > 0
-    assert losses.triplet(DISTANCE(DIM, DIM)(x, y), margin=0.2).item() == pytest.approx(total / BATCH, abs=1e-12)
+    assert losses.triplet(DISTANCE(DIM, DIM)(x, y), margin=0.2).item() == pytest.approx(
+        total / BATCH, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("loss", [losses.n_pair, partial(losses.triplet, margin=0.7)])
@@ -110,10 +124,15 @@ def test_a_reading_is_minus_the_loss_and_says_that_it_is_one(
 
 
 @every_loss
-def test_lifted_copies_read_as_each_alone(build: Callable[[], Estimator], critic: Callable[..., nn.Module]) -> None:
+def test_lifted_copies_read_as_each_alone(
+    build: Callable[[], Estimator], critic: Callable[..., nn.Module]
+) -> None:
     torch.manual_seed(0)
     encoder = partial(MLP, hidden=[5], outputs=3, activation="ReLU")
-    modules = [Measurement(Encoded(DIM, DIM, model=encoder, critic=critic, shared=False), build()).double() for _ in range(2)]
+    modules = [
+        Measurement(Encoded(DIM, DIM, model=encoder, critic=critic, shared=False), build()).double()
+        for _ in range(2)
+    ]
     x, y = (torch.stack(each) for each in zip(embedded(0), embedded(1), strict=True))
     lifted = vmap(partial(functional_call, modules[0]))(stack_module_state(modules), (x, y))
     alone = torch.stack([module(*pairs).fit for module, *pairs in zip(modules, x, y, strict=True)])
@@ -121,7 +140,9 @@ def test_lifted_copies_read_as_each_alone(build: Callable[[], Estimator], critic
 
 
 @every_loss
-def test_training_brings_pairs_together(build: Callable[[], Estimator], critic: Callable[..., nn.Module]) -> None:
+def test_training_brings_pairs_together(
+    build: Callable[[], Estimator], critic: Callable[..., nn.Module]
+) -> None:
     """Of 64 held-out rows most find their partner nearest, of which one in 64 would by chance."""
     torch.manual_seed(0)
     encoder = partial(MLP, hidden=[32], outputs=8, activation="ReLU")

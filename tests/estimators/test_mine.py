@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
-from estimators import bounds
-from estimators.base import Bound
-from estimators.measurement import Measurement
-from estimators.mine import MINE
-from models.critics import Separable
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.estimators.base import Bound
+from infobound.estimators.measurement import Measurement
+from infobound.estimators.mine import MINE
+from infobound.models.critics.dense import Separable
+from infobound.models.critics.scores import Scores
 
 ALPHA, BATCH, NEGATIVES = 0.1, 6, 4
 PAIRS = torch.zeros(BATCH, 1), torch.zeros(BATCH, 1)
@@ -45,7 +45,9 @@ def test_the_average_begins_at_the_first_batch() -> None:
     estimator, (first,) = MINE(alpha=ALPHA).double(), batches(1)
     assert estimator.log_average.item() == -math.inf
     estimator.update(first)
-    assert estimator.log_average.item() == pytest.approx(first.product.exp().mean().log().item(), rel=1e-12)
+    assert estimator.log_average.item() == pytest.approx(
+        first.product.exp().mean().log().item(), rel=1e-12
+    )
 
 
 def test_update_alone_commits() -> None:
@@ -60,7 +62,9 @@ def test_update_alone_commits() -> None:
 
 
 def gradients(estimator: MINE, batch: Scores, weight: Tensor, name: str) -> Tensor:
-    """Of one field of the bound, where a critic's scores are weight . features and the batch holds the features."""
+    """Of one field of the bound, where a critic's scores are weight . features and the batch holds
+    the features.
+    """
     scores = Scores(batch.joint * weight, batch.product * weight)
     (gradient,) = torch.autograd.grad(getattr(estimator.bound(scores, *PAIRS), name), weight)
     return gradient
@@ -94,7 +98,9 @@ def test_an_alpha_of_one_is_donsker_varadhan() -> None:
     weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     estimator.update(features[0])
     dv = bounds.dv(Scores(features[1].joint * weight, features[1].product * weight))
-    torch.testing.assert_close(gradients(estimator, features[1], weight, "objective"), torch.autograd.grad(dv, weight)[0])
+    torch.testing.assert_close(
+        gradients(estimator, features[1], weight, "objective"), torch.autograd.grad(dv, weight)[0]
+    )
 
 
 @pytest.mark.parametrize("level", [-1000.0, 100.0, 1000.0])
@@ -103,7 +109,9 @@ def test_scores_that_exp_does_not_survive_leave_the_average_finite(level: float)
     weight = torch.ones((), requires_grad=True)
     scores = Scores(torch.zeros(2), torch.tensor([[level, 0.0], [0.0, 0.0]]) * weight)
     estimator.update(Scores(*(values.detach() for values in scores)))
-    assert estimator.log_average.item() == pytest.approx(max(level - math.log(4), math.log(0.75)), abs=1e-3)
+    assert estimator.log_average.item() == pytest.approx(
+        max(level - math.log(4), math.log(0.75)), abs=1e-3
+    )
     reading = estimator.bound(scores, *PAIRS)
     assert all(value.isfinite() for value in reading)
     assert torch.autograd.grad(reading.fit, weight)[0].isfinite()
@@ -120,7 +128,10 @@ def test_a_sudden_batch_weighs_no_more_than_one_over_alpha() -> None:
 
 def test_lifted_copies_keep_averages_of_their_own() -> None:
     torch.manual_seed(0)
-    modules = [Measurement(Separable(2, 2, hidden=[4], embed=3, activation="ELU"), MINE(alpha=ALPHA)) for _ in range(3)]
+    modules = [
+        Measurement(Separable(2, 2, hidden=[4], embed=3, activation="ELU"), MINE(alpha=ALPHA))
+        for _ in range(3)
+    ]
     parameters, buffers = stack_module_state(modules)
 
     def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *pairs: Tensor) -> Bound:
@@ -131,7 +142,9 @@ def test_lifted_copies_keep_averages_of_their_own() -> None:
         lifted = vmap(run)(parameters, buffers, x, y)
         alone = [module(*pairs) for module, *pairs in zip(modules[1:], x[1:], y[1:], strict=True)]
         for name in Bound._fields:
-            torch.testing.assert_close(getattr(lifted, name)[1:], torch.stack([getattr(each, name) for each in alone]))
+            torch.testing.assert_close(
+                getattr(lifted, name)[1:], torch.stack([getattr(each, name) for each in alone])
+            )
     average = buffers["estimator.log_average"]
     expected = torch.stack([module.estimator.get_buffer("log_average") for module in modules[1:]])
     torch.testing.assert_close(average[1:], expected)

@@ -1,6 +1,8 @@
-"""Bounds at the critic that is best for a correlated Gaussian, where the truth has a closed form; Monte Carlo, float64.
+"""Bounds at the critic that is best for a correlated Gaussian, where the truth has a closed form;
+Monte Carlo, float64.
 
-N rows, K product samples a row, each with partners of its own, so that rows are independent; D dimensions.
+N rows, K product samples a row, each with partners of its own, so that rows are independent; D
+dimensions.
 """
 
 import math
@@ -12,8 +14,8 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from estimators import bounds
-from models.scores import Scores
+from infobound.estimators import bounds
+from infobound.models.critics.scores import Scores
 
 ROWS, NEGATIVES, DIM, RHO = 40_000, 8, 3, 0.6
 TRUTH = -DIM / 2 * math.log(1 - RHO**2)
@@ -30,7 +32,11 @@ def log_ratio(x: Tensor, y: Tensor, rho: float) -> Tensor:
 
 
 def best_scores(rho: float = RHO, rows: int = ROWS) -> Scores:
-    x, noise, partners = normal(rows, DIM, seed=1), normal(rows, DIM, seed=2), normal(rows, NEGATIVES, DIM, seed=3)
+    x, noise, partners = (
+        normal(rows, DIM, seed=1),
+        normal(rows, DIM, seed=2),
+        normal(rows, NEGATIVES, DIM, seed=3),
+    )
     joint = log_ratio(x, rho * x + math.sqrt(1 - rho**2) * noise, rho)
     return Scores(joint, log_ratio(x[:, None], partners, rho))
 
@@ -46,7 +52,12 @@ ERROR = standard_error(SCORES.joint - SCORES.product.exp().mean(1))
 
 def test_the_log_ratio_is_that_of_the_densities() -> None:
     x, y = normal(20, DIM, seed=4), normal(20, DIM, seed=5)
-    np.testing.assert_allclose(log_ratio(x, y, RHO).numpy(), densities_log_ratio(x.numpy(), y.numpy()), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        log_ratio(x, y, RHO).numpy(),
+        densities_log_ratio(x.numpy(), y.numpy()),
+        rtol=1e-9,
+        atol=1e-12,
+    )
 
 
 def test_monte_carlo_is_sharp_enough_to_tell() -> None:
@@ -66,11 +77,15 @@ def test_nwj_at_the_log_ratio_itself_reads_one_over_e_too_low() -> None:
 
 
 def test_mine_at_the_log_ratio_has_an_average_of_one() -> None:
-    assert abs(bounds.log_mean_exp(SCORES.product).item()) < 4 * standard_error(SCORES.product.exp().mean(1))
+    assert abs(bounds.log_mean_exp(SCORES.product).item()) < 4 * standard_error(
+        SCORES.product.exp().mean(1)
+    )
     assert abs(bounds.mine(SCORES, torch.tensor(0.0)).item() - (TRUTH - 1)) < 4 * ERROR
 
 
-@pytest.mark.parametrize("bound", [bounds.dv, lambda scores: bounds.nwj(Scores(scores.joint + 1, scores.product + 1))])
+@pytest.mark.parametrize(
+    "bound", [bounds.dv, lambda scores: bounds.nwj(Scores(scores.joint + 1, scores.product + 1))]
+)
 def test_a_critic_that_is_not_the_best_reads_less(bound: Callable[[Scores], Tensor]) -> None:
     for scale in (0.6, 0.8, 1.1):
         assert bound(Scores(scale * SCORES.joint, scale * SCORES.product)) < bound(SCORES) - 0.003
@@ -82,11 +97,16 @@ def densities_log_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def test_infonce_at_the_log_ratio_is_its_expectation_below_truth_and_cap() -> None:
-    """E log (K + 1) r_0 / (r_0 + ... + r_K) over y_0 ~ p(y | x) and K draws of p(y), sampled a second time."""
+    """E log (K + 1) r_0 / (r_0 + ... + r_K) over y_0 ~ p(y | x) and K draws of p(y), sampled a
+    second time.
+    """
     random = np.random.default_rng(6)
     x, noise = random.standard_normal((2, ROWS, DIM))
     joint = np.exp(densities_log_ratio(x, RHO * x + math.sqrt(1 - RHO**2) * noise))
-    partners = [np.exp(densities_log_ratio(x, random.standard_normal((ROWS, DIM)))) for _ in range(NEGATIVES)]
+    partners = [
+        np.exp(densities_log_ratio(x, random.standard_normal((ROWS, DIM))))
+        for _ in range(NEGATIVES)
+    ]
     again = np.log((NEGATIVES + 1) * joint / (joint + sum(partners)))
     rows = SCORES.joint - torch.cat([SCORES.joint[:, None], SCORES.product], 1).logsumexp(1)
     error = math.hypot(standard_error(rows), again.std() / math.sqrt(ROWS))

@@ -1,4 +1,6 @@
-"""The log-ratio that an estimator implies: right at its best critic, its mean the estimate where that is a mean."""
+"""The log-ratio that an estimator implies: right at its best critic, its mean the estimate where
+that is a mean.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,20 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators.barber_agakov import BarberAgakov
-from estimators.base import Estimator
-from estimators.club import CLUB
-from estimators.dv import DV
-from estimators.infonce import InfoNCE
-from estimators.js import JS
-from estimators.jsd import JSD
-from estimators.leave_one_out import LeaveOneOut
-from estimators.mine import MINE
-from estimators.nwj import NWJ
-from estimators.remine import ReMINE
-from estimators.smile import SMILE
-from estimators.variational_upper import VariationalUpper
-from models.scores import Scores, from_matrix
+from infobound.estimators.barber_agakov import BarberAgakov
+from infobound.estimators.base import Estimator
+from infobound.estimators.club import CLUB
+from infobound.estimators.dv import DV
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.js import JS
+from infobound.estimators.jsd import JSD
+from infobound.estimators.leave_one_out import LeaveOneOut
+from infobound.estimators.mine import MINE
+from infobound.estimators.nwj import NWJ
+from infobound.estimators.remine import ReMINE
+from infobound.estimators.smile import SMILE
+from infobound.estimators.variational_upper import VariationalUpper
+from infobound.models.critics.scores import Scores, from_matrix
 
 RHO, ROWS = 0.6, 1500
 
@@ -32,7 +34,9 @@ def pairs() -> tuple[Tensor, Tensor]:
 
 
 X, Y = pairs()
-LOG_CONDITIONAL = -((Y.T - RHO * X) ** 2) / (2 * (1 - RHO**2)) - math.log(2 * math.pi * (1 - RHO**2)) / 2
+LOG_CONDITIONAL = (
+    -((Y.T - RHO * X) ** 2) / (2 * (1 - RHO**2)) - math.log(2 * math.pi * (1 - RHO**2)) / 2
+)
 LOG_RATIO = LOG_CONDITIONAL + Y.T**2 / 2 + math.log(2 * math.pi) / 2
 """log p(x_i, y_j) / p(x_i) p(y_j)."""
 BEST: dict[str, tuple[Estimator, Tensor]] = {
@@ -61,20 +65,28 @@ def implied(name: str) -> tuple[Tensor, Scores, Estimator]:
 @pytest.mark.parametrize("name", BEST)
 def test_at_the_best_critic_it_is_the_log_ratio(name: str) -> None:
     pmi, _, _ = implied(name)
-    assert (pmi - LOG_RATIO.diagonal()).abs().median().item() < 0.06, "the error of a mean over 1500 rows"
+    assert (pmi - LOG_RATIO.diagonal()).abs().median().item() < 0.06, (
+        "the error of a mean over 1500 rows"
+    )
 
 
-@pytest.mark.parametrize("name", ["dv", "mine", "remine", "smile", "infonce", "leave_one_out", "variational_upper"])
+@pytest.mark.parametrize(
+    "name", ["dv", "mine", "remine", "smile", "infonce", "leave_one_out", "variational_upper"]
+)
 def test_its_mean_is_the_estimate_where_that_is_a_mean(name: str) -> None:
     pmi, scores, estimator = implied(name)
     assert pmi.mean().item() == pytest.approx(estimator.bound(scores, X, Y).value.item(), abs=1e-9)
 
 
 @pytest.mark.parametrize(("name", "excess"), [("nwj", lambda t: t - 1), ("js", lambda t: t)])
-def test_its_mean_differs_by_how_far_the_critic_is_from_normalised(name: str, excess: Callable[[Tensor], Tensor]) -> None:
+def test_its_mean_differs_by_how_far_the_critic_is_from_normalised(
+    name: str, excess: Callable[[Tensor], Tensor]
+) -> None:
     pmi, scores, estimator = implied(name)
     value = estimator.bound(scores, X, Y).value.item()
-    assert value == pytest.approx(pmi.mean().item() + 1 - excess(scores.product).exp().mean().item(), abs=1e-9)
+    assert value == pytest.approx(
+        pmi.mean().item() + 1 - excess(scores.product).exp().mean().item(), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("estimator", [CLUB(), BarberAgakov()])

@@ -1,4 +1,6 @@
-"""A critic and an estimator that look at training rows before step 0; estimators as their YAML files build them, lifted."""
+"""A critic and an estimator that look at training rows before step 0; estimators as their YAML
+files build them, lifted.
+"""
 
 from pathlib import Path
 
@@ -9,18 +11,24 @@ from hydra.utils import instantiate
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from estimators.base import Bound
-from estimators.infonce import InfoNCE
-from estimators.measurement import Measurement
-from estimators.tuba import TUBA
-from models.baselines import ConstantBaseline
-from models.critics import Bilinear
-from models.scores import Scores
+from infobound.estimators.base import Bound
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.measurement import Measurement
+from infobound.estimators.tuba import TUBA
+from infobound.models.critics.baselines import ConstantBaseline
+from infobound.models.critics.dense import Bilinear
+from infobound.models.critics.scores import Scores
 
 CONF = Path(__file__).parents[2] / "conf"
 UNTRAINED = {"ksg", "gaussian", "binned"}
 TRAINED = sorted({path.stem for path in (CONF / "estimator").glob("*.yaml")} - UNTRAINED)
-DENSITIES = {"club", "leave_one_out", "barber_agakov", "variational_upper", "difference_of_entropies"}
+DENSITIES = {
+    "club",
+    "leave_one_out",
+    "barber_agakov",
+    "variational_upper",
+    "difference_of_entropies",
+}
 LOSSES = {"n_pair", "triplet"}
 """They bound nothing, and bring critics without weights of their own."""
 ROWS = torch.randn(2, 40, 2, generator=torch.Generator().manual_seed(0))
@@ -35,7 +43,9 @@ class Centred(nn.Module):
         self.register_buffer("mean", x.mean(0))
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
-        return Scores(((x - self.mean) * y).sum(1), ((x - self.mean) * y.roll(-1, 0)).sum(1, keepdim=True))
+        return Scores(
+            ((x - self.mean) * y).sum(1), ((x - self.mean) * y.roll(-1, 0)).sum(1, keepdim=True)
+        )
 
 
 def composed(*overrides: str):
@@ -109,8 +119,14 @@ def test_an_estimator_of_rows_brings_no_critic_and_reads_rows(name: str) -> None
 
 
 def test_an_estimator_says_what_it_bounds() -> None:
-    kinds = {name: instantiate(composed(f"estimator={name}").estimator).kind for name in [*TRAINED, *UNTRAINED]}
+    kinds = {
+        name: instantiate(composed(f"estimator={name}").estimator).kind
+        for name in [*TRAINED, *UNTRAINED]
+    }
     lower = {"dv", "mine", "nwj", "infonce", "tuba", "interpolated", "js", "remine", "flo"}
     upper = {"club", "leave_one_out", "variational_upper"}
     named = {"lower bound": lower, "upper bound": upper, "loss": LOSSES}
-    assert kinds == {name: next((kind for kind, names in named.items() if name in names), "neither") for name in kinds}
+    assert kinds == {
+        name: next((kind for kind, names in named.items() if name in names), "neither")
+        for name in kinds
+    }

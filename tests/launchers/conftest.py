@@ -51,8 +51,15 @@ class Sweep:
         return self.home / "outputs" / "sweeps" / self.name
 
     def begun(self) -> subprocess.Popen[str]:
-        line = [sys.executable, str(RUN), "-m", *small((*LONG, *self.arguments, f"name={self.name}"))]
-        process = subprocess.Popen(line, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        line = [
+            sys.executable,
+            str(RUN),
+            "-m",
+            *small((*LONG, *self.arguments, f"name={self.name}")),
+        ]
+        process = subprocess.Popen(
+            line, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self.launchers.append(process)
         return process
 
@@ -65,7 +72,9 @@ class Sweep:
     def job(self, seed: int) -> Path:
         """The folder of the job with a seed."""
         jobs = json.loads((self.folder / "jobs.json").read_text())["jobs"]
-        [found] = [self.folder / name for name, overrides in jobs.items() if f"seed={seed}" in overrides]
+        [found] = [
+            self.folder / name for name, overrides in jobs.items() if f"seed={seed}" in overrides
+        ]
         return found
 
     def training(self, seed: int) -> bool:
@@ -77,14 +86,21 @@ class Sweep:
 
     def kill(self, seed: int) -> None:
         """Kill the process that prints into that job's log."""
-        prints = [path for path in Path("/proc").glob("[0-9]*/fd/1") if _target(path) == str(self.job(seed) / "run.log")]
+        prints = [
+            path
+            for path in Path("/proc").glob("[0-9]*/fd/1")
+            if _target(path) == str(self.job(seed) / "run.log")
+        ]
         [process] = {int(path.parts[2]) for path in prints}
         os.kill(process, signal.SIGKILL)
 
     def statuses(self) -> list[str]:
         """Those of all jobs in summary.csv, by their seeds."""
         with (self.folder / "summary.csv").open(newline="") as file:
-            return [row["status"] for row in sorted(csv.DictReader(file), key=lambda row: int(row["seed"]))]
+            return [
+                row["status"]
+                for row in sorted(csv.DictReader(file), key=lambda row: int(row["seed"]))
+            ]
 
     def metrics(self, seed: int) -> bytes:
         return (self.job(seed) / "metrics.jsonl").read_bytes()

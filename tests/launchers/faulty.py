@@ -8,14 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datasets.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 
-RAISING, KILLED, EXITING, HANGING, REFUSED = range(5), range(5, 8), range(8, 10), range(10, 11), range(60, 62)
+RAISING, KILLED, EXITING, HANGING, REFUSED = (
+    range(5),
+    range(5, 8),
+    range(8, 10),
+    range(10, 11),
+    range(60, 62),
+)
 
 
 @dataclass(frozen=True)
 class Faulty(CorrelatedGaussians):
-    """Correlated Gaussians that in the training of the jobs `number` below 11 end what they should not.
+    """Correlated Gaussians that in the training of the jobs `number` below 11 end what they should
+    not.
 
     The environment's FAULTS=no makes all of them good.
     """
@@ -30,7 +37,9 @@ class Faulty(CorrelatedGaussians):
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if os.environ.get("FAULTS") != "no":
             self._go_wrong()
-        time.sleep(0.002)  # as long as a step of a real network, so that signals come while it trains
+        time.sleep(
+            0.002
+        )  # as long as a step of a real network, so that signals come while it trains
         return super().sample(size, generator)
 
     def _go_wrong(self) -> None:

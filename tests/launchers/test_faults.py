@@ -1,4 +1,6 @@
-"""Sweeps whose jobs and launchers die: what is good is done once, and everything that failed is said."""
+"""Sweeps whose jobs and launchers die: what is good is done once, and everything that failed is
+said.
+"""
 
 import csv
 import json
@@ -28,17 +30,27 @@ Command = Callable[..., Any]
 def begun(arguments: Sequence[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
     """The launcher in a process of its own."""
     line = [sys.executable, str(RUN), "-m", *small(tuple(arguments))]
-    return subprocess.Popen(line, cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        line, cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+    )
 
 
 def sweep(name: str, numbers: str) -> list[str]:
-    return [*FAULTY, f"name={name}", f"+dataset.number={numbers}", "sweep.job_timeout=15", "sweep.grace=1"]
+    return [
+        *FAULTY,
+        f"name={name}",
+        f"+dataset.number={numbers}",
+        "sweep.job_timeout=15",
+        "sweep.grace=1",
+    ]
 
 
 def results(folder: Path) -> dict[int, Path]:
     """The folders of a sweep's jobs by their numbers."""
     found = (path.parent for path in folder.glob("*/result.json"))
-    return {int(path.name.partition("dataset.number=")[2].partition(",")[0]): path for path in found}
+    return {
+        int(path.name.partition("dataset.number=")[2].partition(",")[0]): path for path in found
+    }
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -50,7 +62,9 @@ def completed(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_sixty_jobs_with_eleven_bad_and_a_launcher_killed_end_as_if_nothing_had_been(tmp_path: Path) -> None:
+def test_sixty_jobs_with_eleven_bad_and_a_launcher_killed_end_as_if_nothing_had_been(
+    tmp_path: Path,
+) -> None:
     numbers, folder = "range(60)", tmp_path / "outputs" / "sweeps" / "noisy"
     first = begun(sweep("noisy", numbers), tmp_path)
     while completed(folder) < 20:
@@ -75,7 +89,9 @@ def test_sixty_jobs_with_eleven_bad_and_a_launcher_killed_end_as_if_nothing_had_
             assert result["error"]["message"] in told
             continue
         assert log.count("\nI(X;Y) = ") == 1, "it was completed once"
-        assert (path / "metrics.jsonl").read_bytes() == (wanted[number] / "metrics.jsonl").read_bytes()
+        assert (path / "metrics.jsonl").read_bytes() == (
+            wanted[number] / "metrics.jsonl"
+        ).read_bytes()
         assert result["metrics"] == read(wanted[number])["metrics"]
     rows = list(csv.DictReader((folder / "summary.csv").open()))
     assert len(rows) == 60

@@ -1,4 +1,6 @@
-"""hydra/sweeper=optuna: what it searches, that it goes on after a kill, prunes what is bad, and refuses what makes no sense."""
+"""hydra/sweeper=optuna: what it searches, that it goes on after a kill, prunes what is bad, and
+refuses what makes no sense.
+"""
 
 import json
 import sys
@@ -12,11 +14,16 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna import load_study
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial, TrialState
 
 import run
-from runners.errors import ConfigError
+from infobound.runners.runs.errors import ConfigError
 from tests.conftest import small
 
 LR = "optimizer.lr=tag(log,interval(1e-5,1e-1))"
@@ -33,7 +40,10 @@ def trials(folder: Path) -> list[FrozenTrial]:
 
 def told(folder: Path) -> list[tuple[Any, ...]]:
     """All that a study knows of its trials but when they ran."""
-    return [(each.number, each.state, each.params, each.values, each.intermediate_values) for each in trials(folder)]
+    return [
+        (each.number, each.state, each.params, each.values, each.intermediate_values)
+        for each in trials(folder)
+    ]
 
 
 def states(folder: Path) -> list[TrialState]:
@@ -82,11 +92,15 @@ def test_a_sweep_that_says_nothing_in_a_search_is_refused(text: str) -> None:
 @pytest.mark.slow
 def test_a_search_finds_the_better_half(command: Command, tmp_path: Path) -> None:
     quick = "+hydra.sweeper.sampler.n_startup_trials=4"
-    ended = command(*SEARCH, "name=s", LR, "runner.steps=30", "hydra.sweeper.trials=12", quick, NO_PRUNING)
+    ended = command(
+        *SEARCH, "name=s", LR, "runner.steps=30", "hydra.sweeper.trials=12", quick, NO_PRUNING
+    )
     assert ended.code == 0, ended.err
     folder = tmp_path / "outputs" / "sweeps" / "s"
     found = trials(folder)
-    assert median(each.params["optimizer.lr"] for each in found[4:]) > 1e-3, "the middle of the space, where steps are short"
+    assert median(each.params["optimizer.lr"] for each in found[4:]) > 1e-3, (
+        "the middle of the space, where steps are short"
+    )
     best = json.loads((folder / "best.json").read_text())
     assert best["mi"] == max(each.values[0] for each in found)
     assert f"best: mi {best['mi']:.4g} of optimizer.lr=" in ended.err
@@ -95,17 +109,34 @@ def test_a_search_finds_the_better_half(command: Command, tmp_path: Path) -> Non
     assert {*best["overrides"]} == {*result["overrides"]} - {"name=s"}
 
 
-def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(command: Command, tmp_path: Path) -> None:
+def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
+    command: Command, tmp_path: Path
+) -> None:
     sweeps = tmp_path / "outputs" / "sweeps"
-    line = (*SEARCH, LR, "runner.steps=300", "runner.eval_every=100", "hydra.sweeper.trials=4", NO_PRUNING)
-    with Popen([sys.executable, str(run.__file__), *small(line), "name=killed"], stderr=DEVNULL) as launcher:
-        while len(list((sweeps / "killed").glob("*/metrics.jsonl"))) < 3 and launcher.poll() is None:
+    line = (
+        *SEARCH,
+        LR,
+        "runner.steps=300",
+        "runner.eval_every=100",
+        "hydra.sweeper.trials=4",
+        NO_PRUNING,
+    )
+    with Popen(
+        [sys.executable, str(run.__file__), *small(line), "name=killed"], stderr=DEVNULL
+    ) as launcher:
+        while (
+            len(list((sweeps / "killed").glob("*/metrics.jsonl"))) < 3 and launcher.poll() is None
+        ):
             sleep(0.01)
         refused = command(*line, "name=killed")
         launcher.kill()
     assert refused.code == 2
     assert "another process is searching" in refused.err
-    assert states(sweeps / "killed") == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.RUNNING]
+    assert states(sweeps / "killed") == [
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.RUNNING,
+    ]
     assert command(*line, "name=killed").code == 0
     assert command(*line, "name=quiet").code == 0
     assert told(sweeps / "killed") == told(sweeps / "quiet")
@@ -117,10 +148,27 @@ def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(command: Command, 
 
 
 def test_a_trial_that_learns_nothing_is_pruned(command: Command, tmp_path: Path) -> None:
-    pruner = ("hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner", "+hydra.sweeper.pruner.lower=0.2")
+    pruner = (
+        "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
+        "+hydra.sweeper.pruner.lower=0.2",
+    )
     warm = "+hydra.sweeper.pruner.n_warmup_steps=100"
-    length = ("runner.steps=4000", "runner.log_every=100", "runner.eval_every=100", "runner.checkpoint_every=1000")
-    ended = command(*SEARCH, "name=s", "optimizer.lr=1e-9,1e-2", "hydra.sweeper.trials=2", EACH_ONCE, *pruner, warm, *length)
+    length = (
+        "runner.steps=4000",
+        "runner.log_every=100",
+        "runner.eval_every=100",
+        "runner.checkpoint_every=1000",
+    )
+    ended = command(
+        *SEARCH,
+        "name=s",
+        "optimizer.lr=1e-9,1e-2",
+        "hydra.sweeper.trials=2",
+        EACH_ONCE,
+        *pruner,
+        warm,
+        *length,
+    )
     assert ended.code == 0, ended.err
     folder = tmp_path / "outputs" / "sweeps" / "s"
     by_rate = {float(each.params["optimizer.lr"]): each for each in trials(folder)}
@@ -133,7 +181,9 @@ def test_a_trial_that_learns_nothing_is_pruned(command: Command, tmp_path: Path)
     assert sorted(each["status"] for each in results) == ["completed", "interrupted"]
 
 
-def test_a_failed_trial_costs_itself_and_is_repeated_by_the_same_command(command: Command, tmp_path: Path) -> None:
+def test_a_failed_trial_costs_itself_and_is_repeated_by_the_same_command(
+    command: Command, tmp_path: Path
+) -> None:
     line = (*SEARCH, "name=s", "critic.embed=0,4", "hydra.sweeper.trials=2", EACH_ONCE)
     folder = tmp_path / "outputs" / "sweeps" / "s"
     ended = command(*line)
@@ -147,7 +197,12 @@ def test_a_failed_trial_costs_itself_and_is_repeated_by_the_same_command(command
 
 def test_trials_that_draw_the_same_count_each(command: Command, tmp_path: Path) -> None:
     ended = command(
-        "-m", "hydra/sweeper=optuna", "hydra.launcher.workers=2", "name=s", "seed=range(1)", "hydra.sweeper.trials=3"
+        "-m",
+        "hydra/sweeper=optuna",
+        "hydra.launcher.workers=2",
+        "name=s",
+        "seed=range(1)",
+        "hydra.sweeper.trials=3",
     )
     assert ended.code == 0, ended.err
     folder = tmp_path / "outputs" / "sweeps" / "s"
@@ -160,20 +215,34 @@ def test_trials_that_draw_the_same_count_each(command: Command, tmp_path: Path) 
     ("given", "message"),
     [
         (["hydra.sweeper.trials=0"], "hydra.sweeper.trials must be a positive integer, got 0"),
-        (["hydra.sweeper.direction=up"], "hydra.sweeper.direction must be minimize or maximize, got up"),
-        (["hydra.sweeper.sampler._target_=os.system"], "hydra.sweeper.sampler._target_ must lie in"),
-        (["hydra.sweeper.sampler._target_=optuna.samplers.Nope"], "hydra.sweeper.sampler._target_ optuna.samplers.Nope cannot"),
+        (
+            ["hydra.sweeper.direction=up"],
+            "hydra.sweeper.direction must be minimize or maximize, got up",
+        ),
+        (
+            ["hydra.sweeper.sampler._target_=os.system"],
+            "hydra.sweeper.sampler._target_ must lie in",
+        ),
+        (
+            ["hydra.sweeper.sampler._target_=optuna.samplers.Nope"],
+            "hydra.sweeper.sampler._target_ optuna.samplers.Nope cannot",
+        ),
         (["+hydra.sweeper.sampler.sed=1"], "unknown key hydra.sweeper.sampler.sed; nearest: seed"),
         (["+hydra.sweeper.pruner.n_warmup_steps=-1"], "n_warmup_steps=-1"),
         (["hydra.sweeper.storage=nonsense"], "hydra.sweeper.storage nonsense cannot be opened"),
-        (["optimizer.lr=tag(log,choice(1,2))"], "optimizer.lr=tag(log,choice(1,2)) is no form to search"),
+        (
+            ["optimizer.lr=tag(log,choice(1,2))"],
+            "optimizer.lr=tag(log,choice(1,2)) is no form to search",
+        ),
         (["optimizer.lr=0.1"], "nothing to search"),
         (["optimizer.lrr=interval(0,1)"], "unknown key optimizer.lrr; nearest: "),
         (["hydra/launcher=basic"], "hydra/sweeper=optuna needs a launcher of this project"),
     ],
     ids=lambda each: each[0].partition("=")[0] if isinstance(each, list) else "",
 )
-def test_what_cannot_be_searched_is_refused_in_one_line(command: Command, given: list[str], message: str) -> None:
+def test_what_cannot_be_searched_is_refused_in_one_line(
+    command: Command, given: list[str], message: str
+) -> None:
     space = [] if any("lr" in each for each in given) else [LR]
     ended = command(*SEARCH[:2], "name=s", *space, *given)
     assert ended.code == 2
@@ -186,14 +255,30 @@ def test_a_metric_that_no_result_has_ends_the_search(command: Command, tmp_path:
     ended = command(*line, "hydra.sweeper.metric=accuracy", "hydra.sweeper.trials=1")
     assert ended.code == 2
     assert "hydra.sweeper.metric must be null or one of mi, " in ended.err
-    assert command(*line, "hydra.sweeper.metric=null").code == 0, "no trial was done, so the metric may be put right"
-    other = command(*line, "hydra.sweeper.metric=mi", "hydra.sweeper.direction=minimize", "optimizer.weight_decay=0.1")
+    assert command(*line, "hydra.sweeper.metric=null").code == 0, (
+        "no trial was done, so the metric may be put right"
+    )
+    other = command(
+        *line,
+        "hydra.sweeper.metric=mi",
+        "hydra.sweeper.direction=minimize",
+        "optimizer.weight_decay=0.1",
+    )
     assert other.code == 2
-    for changed in ("metric: None -> mi", "direction: maximize -> minimize", "optimizer.weight_decay: "):
+    for changed in (
+        "metric: None -> mi",
+        "direction: maximize -> minimize",
+        "optimizer.weight_decay: ",
+    ):
         assert changed in other.err
 
 
-def test_without_optuna_it_is_said_what_to_install(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_it_is_said_what_to_install(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     ended = command(*SEARCH, "name=s", LR)
-    assert (ended.code, ended.err) == (2, 'refused: hydra/sweeper=optuna needs pip install -e ".[optuna]"\n')
+    assert (ended.code, ended.err) == (
+        2,
+        'refused: hydra/sweeper=optuna needs pip install -e ".[optuna]"\n',
+    )

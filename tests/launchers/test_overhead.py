@@ -29,25 +29,42 @@ def cpu_seconds(work: Callable[[], None]) -> float:
 
 
 def as_a_sweep(folder: Path) -> None:
-    line = [sys.executable, str(RUN), "-m", *small((*ONE_STEP, f"seed=range({JOBS})", "name=swept"))]
+    line = [
+        sys.executable,
+        str(RUN),
+        "-m",
+        *small((*ONE_STEP, f"seed=range({JOBS})", "name=swept")),
+    ]
     subprocess.run(line, cwd=folder, check=True, capture_output=True)
 
 
 def by_hand(folder: Path) -> None:
-    """The same jobs in a pool of as many processes, each forked from one that has imported everything."""
+    """The same jobs in a pool of as many processes, each forked from one that has imported
+    everything.
+    """
     script = f"""
 import importlib, multiprocessing, sys, os
 import run
 from hydra_plugins.processes import LATE
-from conf import schema
-for module in (*LATE, "runners.estimation", "models.critics", "estimators.infonce", "datasets.gaussians"):
+from infobound.conf import schema
+OURS = (
+    "runners.estimate.runner",
+    "models.critics.dense",
+    "estimators.infonce",
+    "datasets.pairs.gaussians",
+)
+for module in (*LATE, *(f"infobound.{{each}}" for each in OURS)):
     importlib.import_module(module)
-with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0)), maxtasksperchild=1) as pool:
-    for code in pool.imap_unordered(run.launch, {[small((*ONE_STEP, f"seed={n}", f"name=hand{n}")) for n in range(JOBS)]}):
+jobs = {[small((*ONE_STEP, f"seed={n}", f"name=hand{n}")) for n in range(JOBS)]}
+cores = len(os.sched_getaffinity(0))
+with multiprocessing.get_context("fork").Pool(cores, maxtasksperchild=1) as pool:
+    for code in pool.imap_unordered(run.launch, jobs):
         assert code == 0
 """
     environment = {**os.environ, "PYTHONPATH": str(RUN.parent)}
-    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, env=environment)
+    subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, env=environment
+    )
 
 
 @pytest.mark.slow

@@ -20,7 +20,9 @@ real = pytest.mark.skipif(not find_spec("ray"), reason='needs pip install -e ".[
 
 @real
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_job_and_the_same_command_goes_on(sweep: Make, quiet: Sweep) -> None:
+def test_a_killed_worker_costs_its_job_and_the_same_command_goes_on(
+    sweep: Make, quiet: Sweep
+) -> None:
     grid = sweep("seed=range(4)", *RAY)
     launcher = grid.begun()
     until(lambda: grid.training(1))
@@ -66,23 +68,38 @@ def test_a_hanging_job_is_ended(sweep: Make) -> None:
 def test_a_job_that_fits_nowhere_is_refused(sweep: Make) -> None:
     code, told = sweep("seed=0", *RAY, "hydra.launcher.num_gpus=99").run()
     assert code == 2
-    assert "refused: hydra.launcher.num_gpus must leave room for a job, got 99 where Ray has " in told
+    assert (
+        "refused: hydra.launcher.num_gpus must leave room for a job, got 99 where Ray has " in told
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["hydra.launcher.slots=0"], "hydra.launcher.slots must be a positive integer or null, got 0"),
-        (["hydra.launcher.num_cpus=0"], "hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got 0 and 0"),
+        (
+            ["hydra.launcher.slots=0"],
+            "hydra.launcher.slots must be a positive integer or null, got 0",
+        ),
+        (
+            ["hydra.launcher.num_cpus=0"],
+            "hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got 0 and 0",
+        ),
     ],
 )
-def test_wrong_settings_are_refused(arguments: list[str], words: str, command: Command, tmp_path: Path) -> None:
+def test_wrong_settings_are_refused(
+    arguments: list[str], words: str, command: Command, tmp_path: Path
+) -> None:
     ended = command("-m", *RAY, *arguments)
     assert (ended.code, words in ended.err, list(tmp_path.iterdir())) == (2, True, []), ended.err
 
 
-def test_without_ray_it_says_what_to_install(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_ray_it_says_what_to_install(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(launching, "find_spec", lambda name: None)
     ended = command("-m", *RAY)
-    assert (ended.code, ended.err) == (2, 'refused: hydra/launcher=ray needs pip install -e ".[ray]"\n')
+    assert (ended.code, ended.err) == (
+        2,
+        'refused: hydra/launcher=ray needs pip install -e ".[ray]"\n',
+    )
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,6 @@
-"""hydra/launcher=slurm on a real Slurm of one node: cancelled, preempted and orphaned jobs cost nothing but time."""
+"""hydra/launcher=slurm on a real Slurm of one node: cancelled, preempted and orphaned jobs cost
+nothing but time.
+"""
 
 import os
 import shutil
@@ -22,7 +24,9 @@ SLURM = ["hydra/launcher=slurm", "hydra.launcher.poll_seconds=0.5"]
 Command = Callable[..., Any]
 Make = Callable[..., Sweep]
 
-real = pytest.mark.skipif(not HERE, reason='needs Debian\'s slurm-wlm and munge, and pip install -e ".[slurm]"')
+real = pytest.mark.skipif(
+    not HERE, reason='needs Debian\'s slurm-wlm and munge, and pip install -e ".[slurm]"'
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,9 @@ def slurm() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", f"{folder}/slurm.conf")
         try:
-            subprocess.run([SCRIPT, "start", folder, str(port)], check=True, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                [SCRIPT, "start", folder, str(port)], check=True, stdin=subprocess.DEVNULL
+            )
             yield
         finally:
             subprocess.run([SCRIPT, "stop", folder], check=True, stdin=subprocess.DEVNULL)
@@ -44,12 +50,21 @@ def slurm() -> Iterator[None]:
 
 def queued(*fields: str) -> list[str]:
     """What Slurm says of each job that is not over."""
-    told = subprocess.run(["squeue", "--noheader", f"--format={' '.join(fields)}"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        ["squeue", "--noheader", f"--format={' '.join(fields)}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return told.stdout.splitlines()
 
 
 def number(job: Path) -> str:
-    [found] = [line.partition(" ")[0] for line in queued("%i", "%j") if f" {job.name} of {job.parent}" in line]
+    [found] = [
+        line.partition(" ")[0]
+        for line in queued("%i", "%j")
+        if f" {job.name} of {job.parent}" in line
+    ]
     return found
 
 
@@ -66,7 +81,10 @@ def test_a_cancelled_and_a_killed_job_cost_themselves_and_the_same_command_goes_
     grid.kill(5)
     told, _ = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 3, told
-    assert grid.statuses() == ["completed"] * 3 + ["interrupted", "completed", "failed"] + ["completed"] * 2
+    assert (
+        grid.statuses()
+        == ["completed"] * 3 + ["interrupted", "completed", "failed"] + ["completed"] * 2
+    )
     assert "it was killed by SIGKILL" in told
     assert (grid.job(3) / "checkpoint.pt").is_file()
     code, told = grid.run()
@@ -80,18 +98,26 @@ def test_a_cancelled_and_a_killed_job_cost_themselves_and_the_same_command_goes_
 @real
 @pytest.mark.slow
 @pytest.mark.parametrize("warning", ["USR2", "TERM"])
-def test_a_preempted_job_goes_back_into_the_queue_and_on(slurm: None, sweep: Make, quiet: Sweep, warning: str) -> None:
-    """Slurm warns of the end of a job's time by SIGUSR2, as submitit asks it to, and of a preemption by SIGTERM."""
+def test_a_preempted_job_goes_back_into_the_queue_and_on(
+    slurm: None, sweep: Make, quiet: Sweep, warning: str
+) -> None:
+    """Slurm warns of the end of a job's time by SIGUSR2, as submitit asks it to, and of a
+    preemption by SIGTERM.
+    """
     grid = sweep("seed=0", *SLURM)
     launcher = grid.begun()
     until(lambda: grid.training(0))
     slurms = number(grid.job(0))
     subprocess.run(["scancel", f"--signal={warning}", slurms], check=True)
     until(lambda: queued("%i", "%T") == [f"{slurms} PENDING"])
-    subprocess.run(["scontrol", "update", f"JobId={slurms}", "StartTime=now+2"], check=True)  # else in two minutes
+    subprocess.run(
+        ["scontrol", "update", f"JobId={slurms}", "StartTime=now+2"], check=True
+    )  # else in two minutes
     told, _ = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 0, told
-    shown = subprocess.run(["scontrol", "show", "job", slurms], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["scontrol", "show", "job", slurms], capture_output=True, text=True, check=True
+    ).stdout
     assert "Restarts=1 " in shown
     assert "interrupted; the same command" in (grid.job(0) / "run.log").read_text()
     assert grid.metrics(0) == quiet.metrics(0)
@@ -99,7 +125,9 @@ def test_a_preempted_job_goes_back_into_the_queue_and_on(slurm: None, sweep: Mak
 
 @real
 @pytest.mark.slow
-def test_jobs_outlive_a_killed_launcher_and_are_not_done_twice(slurm: None, sweep: Make, quiet: Sweep) -> None:
+def test_jobs_outlive_a_killed_launcher_and_are_not_done_twice(
+    slurm: None, sweep: Make, quiet: Sweep
+) -> None:
     grid = sweep("seed=range(4)", *SLURM)
     launcher = grid.begun()
     until(lambda: grid.training(0))
@@ -109,7 +137,9 @@ def test_jobs_outlive_a_killed_launcher_and_are_not_done_twice(slurm: None, swee
     code, told = grid.run()
     assert code == 0, told
     assert grid.statuses() == ["completed"] * 4
-    assert [(grid.metrics(seed) == quiet.metrics(seed), grid.completions(seed)) for seed in range(4)] == [(True, 1)] * 4
+    assert [
+        (grid.metrics(seed) == quiet.metrics(seed), grid.completions(seed)) for seed in range(4)
+    ] == [(True, 1)] * 4
 
 
 @real
@@ -149,10 +179,15 @@ def test_what_slurm_does_not_take_fails_in_its_words(slurm: None, sweep: Make) -
     [
         (["hydra.launcher.slots=0"], "hydra.launcher.slots must be a positive integer, got 0"),
         (["hydra.launcher.poll_seconds=0"], "hydra.launcher.poll_seconds must be positive, got 0"),
-        (["hydra.launcher.submission.timeout_min=1"], "slurm_signal_delay_s must be shorter than timeout_min"),
+        (
+            ["hydra.launcher.submission.timeout_min=1"],
+            "slurm_signal_delay_s must be shorter than timeout_min",
+        ),
     ],
 )
-def test_wrong_settings_are_refused(arguments: list[str], words: str, command: Command, tmp_path: Path) -> None:
+def test_wrong_settings_are_refused(
+    arguments: list[str], words: str, command: Command, tmp_path: Path
+) -> None:
     ended = command("-m", "hydra/launcher=slurm", *arguments)
     assert (ended.code, words in ended.err, list(tmp_path.iterdir())) == (2, True, []), ended.err
 
@@ -166,8 +201,13 @@ def test_a_word_that_submitit_does_not_know_is_refused(command: Command, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_submitit_it_says_what_to_install(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_submitit_it_says_what_to_install(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(launching, "find_spec", lambda name: None)
     ended = command("-m", "hydra/launcher=slurm")
-    assert (ended.code, ended.err) == (2, 'refused: hydra/launcher=slurm needs pip install -e ".[slurm]"\n')
+    assert (ended.code, ended.err) == (
+        2,
+        'refused: hydra/launcher=slurm needs pip install -e ".[slurm]"\n',
+    )
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,6 @@
-"""`python run.py -m ...`: what a second command does to a sweep, what a bad job costs, and what is refused."""
+"""`python run.py -m ...`: what a second command does to a sweep, what a bad job costs, and what is
+refused.
+"""
 
 import csv
 import json
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runners.sweep import death
+from infobound.runners.runs.sweep import death
 from tests.conftest import RUN, small
 
 FOLDER = Path("outputs/sweeps/s")
@@ -20,7 +22,10 @@ Command = Callable[..., Any]
 
 
 def status() -> dict[str, str]:
-    return {path.parent.name: json.loads(path.read_text())["status"] for path in FOLDER.glob("*/result.json")}
+    return {
+        path.parent.name: json.loads(path.read_text())["status"]
+        for path in FOLDER.glob("*/result.json")
+    }
 
 
 def stamps() -> dict[Path, int]:
@@ -35,7 +40,9 @@ def test_a_bad_job_costs_itself_alone(command: Command) -> None:
     ended = command("-m", "name=s", "critic.embed=0,4", "estimator=infonce,nwj")
     assert ended.code == 3
     assert sorted(status().values()) == ["completed", "completed", "failed", "failed"]
-    assert ended.err.count("critic.embed must be a positive integer, got 0") == 4, "at once, and in the table"
+    assert ended.err.count("critic.embed must be a positive integer, got 0") == 4, (
+        "at once, and in the table"
+    )
     *_, table, command_line = ended.err.splitlines()
     assert table.startswith("  critic.embed=0,estimator=")
     assert command_line.startswith("go on by: python run.py")
@@ -69,7 +76,13 @@ def test_another_configuration_under_an_old_name_is_refused_before_anything_runs
     own = tmp_path / "mine" / "critic"
     own.mkdir(parents=True)
     (own / "tiny.yaml").write_text("defaults: [separable]\nembed: 4\n")
-    arguments = ["-m", "name=s", "critic=tiny", "critic.hidden=[8]", "hydra.searchpath=[file://" + str(own.parent) + "]"]
+    arguments = [
+        "-m",
+        "name=s",
+        "critic=tiny",
+        "critic.hidden=[8]",
+        "hydra.searchpath=[file://" + str(own.parent) + "]",
+    ]
     assert command(*arguments, "seed=0,1").code == 0
     (own / "tiny.yaml").write_text("defaults: [separable]\nembed: 5\n")
     before = stamps()
@@ -87,7 +100,9 @@ def test_a_killed_job_is_done_by_the_next_command(command: Command) -> None:
     assert set(status().values()) == {"completed"}
 
 
-@pytest.mark.parametrize("values", [["critic.embed=0,1,2"], ["critic=bilinear,separable,concat", "critic.hidden=[8]"]])
+@pytest.mark.parametrize(
+    "values", [["critic.embed=0,1,2"], ["critic=bilinear,separable,concat", "critic.hidden=[8]"]]
+)
 def test_a_failure_may_end_the_sweep(values: list[str], command: Command) -> None:
     ended = command("-m", "name=s", *values, "sweep.on_error=stop", "hydra.launcher.workers=1")
     assert ended.code == 3
@@ -101,11 +116,16 @@ def test_a_failure_may_end_the_sweep(values: list[str], command: Command) -> Non
     [
         (["estimator=infonce,smile", "++estimator.tau=5"], "unknown key estimator.tau"),
         (["critic=bilinear,separable", "critic.hidden=[8]"], "unknown key critic.hidden"),
-        (["runner.batch_size=8,64", "runner.train_rows=16"], "runner.batch_size must not exceed the 16 training rows, got 64"),
+        (
+            ["runner.batch_size=8,64", "runner.train_rows=16"],
+            "runner.batch_size must not exceed the 16 training rows, got 64",
+        ),
     ],
     ids=["added", "overridden", "constructed"],
 )
-def test_values_that_do_not_go_together_cost_their_job_alone(arguments: list[str], words: str, command: Command) -> None:
+def test_values_that_do_not_go_together_cost_their_job_alone(
+    arguments: list[str], words: str, command: Command
+) -> None:
     ended = command("-m", "name=s", *arguments)
     assert ended.code == 3
     assert words in ended.err
@@ -118,14 +138,25 @@ def test_values_that_do_not_go_together_cost_their_job_alone(arguments: list[str
         (["estimator=nwjj,nwj"], "estimator has no option nwjj; nearest: nwj"),
         (["estimator=nwj,nwjj"], "estimator has no option nwjj; nearest: nwj"),
         (["critic.embd=1,2"], "unknown key critic.embd; nearest: critic.embed"),
-        (["seed=0,1", "sweep.job_timeout=0"], "sweep.job_timeout must be a positive number of seconds, got 0"),
-        (["seed=0,1", "sweep.on_error=halt"], "sweep.on_error must be continue or stop, got 'halt'"),
+        (
+            ["seed=0,1", "sweep.job_timeout=0"],
+            "sweep.job_timeout must be a positive number of seconds, got 0",
+        ),
+        (
+            ["seed=0,1", "sweep.on_error=halt"],
+            "sweep.on_error must be continue or stop, got 'halt'",
+        ),
         (["seed=0,1", "sweep.timeout=3"], "unknown key sweep.timeout"),
-        (["seed=0,1", "hydra.launcher.workers=0"], "hydra.launcher.workers must be a positive integer or null, got 0"),
+        (
+            ["seed=0,1", "hydra.launcher.workers=0"],
+            "hydra.launcher.workers must be a positive integer or null, got 0",
+        ),
         (["seed=0,1", "hydra/launcher=slurmm"], "hydra/launcher has no option slurmm"),
     ],
 )
-def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(arguments: list[str], words: str, command: Command) -> None:
+def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(
+    arguments: list[str], words: str, command: Command
+) -> None:
     ended = command("-m", "name=s", *arguments)
     assert ended.code == 2
     [line] = [line for line in ended.err.splitlines() if line.startswith("refused: ")]
@@ -133,8 +164,17 @@ def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(arguments: list[str
     assert status() == {}
 
 
-def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_on(tmp_path: Path, command: Command) -> None:
-    arguments = ["-m", "name=s", "seed=0,1", "runner.steps=1500", "runner.log_every=50", "runner.eval_every=500"]
+def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_on(
+    tmp_path: Path, command: Command
+) -> None:
+    arguments = [
+        "-m",
+        "name=s",
+        "seed=0,1",
+        "runner.steps=1500",
+        "runner.log_every=50",
+        "runner.eval_every=500",
+    ]
     line = [sys.executable, str(RUN), *small((*arguments,))]
     process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while len(list(FOLDER.glob("*/checkpoint.pt"))) < 2:
@@ -149,7 +189,10 @@ def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_
     assert command(*arguments).code == 0
     assert command(*[each.replace("name=s", "name=whole") for each in arguments]).code == 0
     for path in FOLDER.glob("*/metrics.jsonl"):
-        assert path.read_bytes() == (Path("outputs/sweeps/whole") / path.parent.name / path.name).read_bytes()
+        assert (
+            path.read_bytes()
+            == (Path("outputs/sweeps/whole") / path.parent.name / path.name).read_bytes()
+        )
 
 
 def test_what_a_job_prints_is_in_its_log(command: Command) -> None:

@@ -1,4 +1,6 @@
-"""Generators, discriminators and encoders: their shapes, and lifted copies that are what each is alone."""
+"""Generators, discriminators and encoders: their shapes, and lifted copies that are what each is
+alone.
+"""
 
 import copy
 from collections.abc import Callable
@@ -10,8 +12,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from models import dcgan, gan_mlp
-from models.adversaries import Adversaries, Inference
+from infobound.models.adversaries import dcgan, gan_mlp
+from infobound.models.adversaries.interface import Adversaries, Inference
 
 IMAGE, POINT = (3, 28, 28), (2,)
 MLP = Adversaries(
@@ -24,11 +26,15 @@ DCGAN = Adversaries(
     partial(dcgan.Discriminator, channels=[4, 6], slope=0.2, batch_norm=True),
     partial(dcgan.Encoder, channels=[4, 6], slope=0.2, batch_norm=True),
 )
-EACH = pytest.mark.parametrize(("model", "shape"), [(MLP, POINT), (MLP, IMAGE), (DCGAN, IMAGE), (DCGAN, (1, 9, 5))])
+EACH = pytest.mark.parametrize(
+    ("model", "shape"), [(MLP, POINT), (MLP, IMAGE), (DCGAN, IMAGE), (DCGAN, (1, 9, 5))]
+)
 
 
 @EACH
-def test_networks_map_codes_to_samples_to_scores_and_back(model: Adversaries, shape: tuple[int, ...]) -> None:
+def test_networks_map_codes_to_samples_to_scores_and_back(
+    model: Adversaries, shape: tuple[int, ...]
+) -> None:
     module = Inference(model.generator(7, shape), model.encoder(shape, 5))
     fake, inferred = module(torch.randn(6, 7), torch.randn(6, *shape))
     assert fake.shape == (6, *shape)
@@ -41,7 +47,9 @@ def test_a_joint_discriminator_looks_at_the_code() -> None:
     for model, shape in ((MLP, POINT), (DCGAN, IMAGE)):
         discriminator = model.discriminator(shape, 5).eval()
         x = torch.randn(4, *shape)
-        assert not torch.equal(discriminator(x, torch.zeros(4, 5)), discriminator(x, torch.ones(4, 5)))
+        assert not torch.equal(
+            discriminator(x, torch.zeros(4, 5)), discriminator(x, torch.ones(4, 5))
+        )
 
 
 def test_images_of_convolutions_stay_within_the_range_of_data() -> None:
@@ -50,8 +58,12 @@ def test_images_of_convolutions_stay_within_the_range_of_data() -> None:
 
 @EACH
 @pytest.mark.parametrize("part", ["generator", "encoder", "discriminator"])
-def test_lifted_copies_with_batch_norm_are_what_each_is_alone(model: Adversaries, shape: tuple[int, ...], part: str) -> None:
-    """Outputs, gradients, gradients of gradients, and the averages that batch normalisation commits."""
+def test_lifted_copies_with_batch_norm_are_what_each_is_alone(
+    model: Adversaries, shape: tuple[int, ...], part: str
+) -> None:
+    """Outputs, gradients, gradients of gradients, and the averages that batch normalisation
+    commits.
+    """
     torch.manual_seed(0)
     build: dict[str, Callable[[], nn.Module]] = {
         "generator": lambda: model.generator(7, shape),
@@ -67,7 +79,9 @@ def test_lifted_copies_with_batch_norm_are_what_each_is_alone(model: Adversaries
     for together, apart in zip(lifted, zip(*alone, strict=True), strict=True):
         torch.testing.assert_close(together, torch.stack(apart))
     for index, module in enumerate(modules):
-        for kind, own in zip(stacked, (dict(module.named_parameters()), dict(module.named_buffers())), strict=True):
+        for kind, own in zip(
+            stacked, (dict(module.named_parameters()), dict(module.named_buffers())), strict=True
+        ):
             for name, values in own.items():
                 torch.testing.assert_close(kind[name][index], values)
                 if isinstance(values, nn.Parameter) and values.grad is not None:
@@ -79,7 +93,9 @@ def call(base: nn.Module, state: Any, x: torch.Tensor) -> torch.Tensor:
 
 
 def read(function: Callable[..., Any], x: torch.Tensor) -> list[torch.Tensor]:
-    """Output, gradient by x, and the gradient by x of the squared gradient, whose backward pass fills the parameters' too."""
+    """Output, gradient by x, and the gradient by x of the squared gradient, whose backward pass
+    fills the parameters' too.
+    """
     x = x.detach().requires_grad_()
     output = function(x)
     (gradient,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
@@ -95,9 +111,18 @@ def read(function: Callable[..., Any], x: torch.Tensor) -> list[torch.Tensor]:
             lambda: gan_mlp.Generator(2, POINT, hidden=[8, 0], slope=0.2, batch_norm=True),
             "hidden must list at least one",
         ),
-        (lambda: gan_mlp.Discriminator(POINT, 0, hidden=[8], slope=1.0), "slope must be 0, for ReLUs, or more and below 1"),
-        (lambda: dcgan.Generator(2, POINT, channels=[8], batch_norm=True), "model must be one for samples of the shape"),
-        (lambda: dcgan.Discriminator(IMAGE, 0, channels=[], slope=0.2, batch_norm=True), "channels must list at least one"),
+        (
+            lambda: gan_mlp.Discriminator(POINT, 0, hidden=[8], slope=1.0),
+            "slope must be 0, for ReLUs, or more and below 1",
+        ),
+        (
+            lambda: dcgan.Generator(2, POINT, channels=[8], batch_norm=True),
+            "model must be one for samples of the shape",
+        ),
+        (
+            lambda: dcgan.Discriminator(IMAGE, 0, channels=[], slope=0.2, batch_norm=True),
+            "channels must list at least one",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_refused(build: Callable[[], nn.Module], message: str) -> None:

@@ -7,19 +7,26 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
-from models import conditional_gaussian
-from models.baselines import GaussianBaseline
-from models.conditional_gaussian import ConditionalGaussian
-from models.gaussian import GaussianMixture
-from models.scores import from_matrix
+from infobound.models.critics import conditional_gaussian
+from infobound.models.critics.baselines import GaussianBaseline
+from infobound.models.critics.conditional_gaussian import ConditionalGaussian
+from infobound.models.critics.scores import from_matrix
+from infobound.models.layers.gaussian import GaussianMixture
 
 DIM_X, DIM_Y, BATCH = 3, 4, 7
-X, Y = (torch.randn(BATCH, dim, generator=torch.Generator().manual_seed(dim), dtype=torch.float64) for dim in (DIM_X, DIM_Y))
+X, Y = (
+    torch.randn(BATCH, dim, generator=torch.Generator().manual_seed(dim), dtype=torch.float64)
+    for dim in (DIM_X, DIM_Y)
+)
 
 
-def critic(covariance: Literal["diagonal", "full"] = "full", negatives: int | None = None) -> ConditionalGaussian:
+def critic(
+    covariance: Literal["diagonal", "full"] = "full", negatives: int | None = None
+) -> ConditionalGaussian:
     torch.manual_seed(0)
-    return ConditionalGaussian(DIM_X, DIM_Y, hidden=[8], activation="Tanh", covariance=covariance, negatives=negatives).double()
+    return ConditionalGaussian(
+        DIM_X, DIM_Y, hidden=[8], activation="Tanh", covariance=covariance, negatives=negatives
+    ).double()
 
 
 def reference(module: ConditionalGaussian) -> Tensor:
@@ -43,7 +50,9 @@ def test_scores_are_log_densities(covariance: Literal["diagonal", "full"]) -> No
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "full"])
-def test_some_negatives_are_the_first_columns_of_all_pairs(covariance: Literal["diagonal", "full"]) -> None:
+def test_some_negatives_are_the_first_columns_of_all_pairs(
+    covariance: Literal["diagonal", "full"],
+) -> None:
     few, all_pairs = critic(covariance, negatives=3)(X, Y), critic(covariance)(X, Y)
     torch.testing.assert_close(few.joint, all_pairs.joint)
     torch.testing.assert_close(few.product, all_pairs.product[:, :3])
@@ -57,7 +66,9 @@ def test_chunks_leave_scores_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_log_variance_is_not_saturated() -> None:
     """A residual of 1e-6 is explained by a deviation of 1e-6."""
-    module = ConditionalGaussian(1, 1, hidden=[], activation="Tanh", covariance="diagonal", negatives=1).double()
+    module = ConditionalGaussian(
+        1, 1, hidden=[], activation="Tanh", covariance="diagonal", negatives=1
+    ).double()
     with torch.no_grad():
         layer = module.network[0]
         assert isinstance(layer, torch.nn.Linear)
@@ -92,11 +103,15 @@ def test_a_gaussian_baseline_is_a_normal_density() -> None:
     with torch.no_grad():
         module.mean.fill_(1.0)
         module.log_variance.fill_(3.0)
-    torch.testing.assert_close(module(X), Normal(1.0, float(torch.tensor(1.5).double().exp())).log_prob(X).sum(1))
+    torch.testing.assert_close(
+        module(X), Normal(1.0, float(torch.tensor(1.5).double().exp())).log_prob(X).sum(1)
+    )
 
 
 def test_negatives_out_of_range_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"^negatives must be a positive integer"):
         critic(negatives=0)
-    with pytest.raises(ValueError, match=rf"^negatives must be below the batch of {BATCH} rows, got {BATCH}"):
+    with pytest.raises(
+        ValueError, match=rf"^negatives must be below the batch of {BATCH} rows, got {BATCH}"
+    ):
         critic(negatives=BATCH)(X, Y)

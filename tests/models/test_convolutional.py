@@ -8,16 +8,22 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from models import convolutional
-from models.convolutional import Convolutional, SemiConvolutional, SeparableConvolutional
-from models.scores import Scores, from_matrix
+from infobound.models.critics import convolutional
+from infobound.models.critics.convolutional import (
+    Convolutional,
+    SemiConvolutional,
+    SeparableConvolutional,
+)
+from infobound.models.critics.scores import Scores, from_matrix
 
 BATCH = 5
 IMAGE, VECTOR = (2, 7, 9), 3
 SHARED = {"channels": [4, 6], "hidden": 8, "activation": "ELU"}
 BOTH = partial(Convolutional, 126, 63, shape_x=IMAGE, shape_y=(1, 7, 9), **SHARED)
 SEMI = partial(SemiConvolutional, 126, VECTOR, shape=IMAGE, **SHARED)
-SEPARABLE = partial(SeparableConvolutional, 126, 63, shape_x=IMAGE, shape_y=(1, 7, 9), embed=3, **SHARED)
+SEPARABLE = partial(
+    SeparableConvolutional, 126, 63, shape_x=IMAGE, shape_y=(1, 7, 9), embed=3, **SHARED
+)
 BUILDS = {
     "convolutional": (partial(BOTH, negatives=None), 63),
     "convolutional with partners": (partial(BOTH, negatives=2), 63),
@@ -36,15 +42,22 @@ def made(build: Callable[..., nn.Module], seed: int = 0) -> nn.Module:
 
 def batch(dim_y: int, seed: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(BATCH, 126, generator=generator), torch.randn(BATCH, dim_y, generator=generator)
+    return torch.randn(BATCH, 126, generator=generator), torch.randn(
+        BATCH, dim_y, generator=generator
+    )
 
 
 @every_critic
-def test_scores_lie_where_their_definition_says(build: Callable[..., nn.Module], dim_y: int) -> None:
+def test_scores_lie_where_their_definition_says(
+    build: Callable[..., nn.Module], dim_y: int
+) -> None:
     """Each pair is scored alone, as the joint pair of a batch that repeats it."""
     module, (x, y) = made(build), batch(dim_y)
     joint, product = module(x, y)
-    rows = [[module(x[i].expand(3, -1), y[j].expand(3, -1)).joint[0] for j in range(BATCH)] for i in range(BATCH)]
+    rows = [
+        [module(x[i].expand(3, -1), y[j].expand(3, -1)).joint[0] for j in range(BATCH)]
+        for i in range(BATCH)
+    ]
     matrix = torch.stack([torch.stack(row) for row in rows])
     expected = from_matrix(matrix)
     torch.testing.assert_close(joint, expected.joint)
@@ -52,7 +65,9 @@ def test_scores_lie_where_their_definition_says(build: Callable[..., nn.Module],
 
 
 @every_critic
-def test_chunks_leave_scores_as_they_are(build: Callable[..., nn.Module], dim_y: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_leave_scores_as_they_are(
+    build: Callable[..., nn.Module], dim_y: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = made(build)(*batch(dim_y))
     monkeypatch.setattr(convolutional, "CHUNK", 1)
     torch.testing.assert_close(made(build)(*batch(dim_y)), whole)
@@ -92,12 +107,27 @@ def test_the_first_layer_is_a_convolution_of_x_plus_one_of_y() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (partial(BOTH, negatives=None, shape_x=(2, 7, 8)), "shape_y must have the height and width"),
-        (partial(BOTH, negatives=None, shape_x=(1, 7, 9)), "shape_x must be channels, height and width of 126 numbers"),
-        (partial(BOTH, negatives=None, shape_y=(2, 7, 9)), "shape_y must be channels, height and width of 63 numbers"),
+        (
+            partial(BOTH, negatives=None, shape_x=(2, 7, 8)),
+            "shape_y must have the height and width",
+        ),
+        (
+            partial(BOTH, negatives=None, shape_x=(1, 7, 9)),
+            "shape_x must be channels, height and width of 126 numbers",
+        ),
+        (
+            partial(BOTH, negatives=None, shape_y=(2, 7, 9)),
+            "shape_y must be channels, height and width of 63 numbers",
+        ),
         (partial(BOTH, negatives=0), "negatives must be a positive integer"),
-        (partial(SEMI, spatial=True, negatives=1, shape=(-2, -7, 9)), "shape must be channels, height and width"),
-        (partial(SEMI, spatial=True, negatives=1, channels=[]), "channels must list at least one positive width"),
+        (
+            partial(SEMI, spatial=True, negatives=1, shape=(-2, -7, 9)),
+            "shape must be channels, height and width",
+        ),
+        (
+            partial(SEMI, spatial=True, negatives=1, channels=[]),
+            "channels must list at least one positive width",
+        ),
         (partial(SEPARABLE, channels=[4, 0]), "channels must list at least one positive width"),
         (partial(SEPARABLE, hidden=0), "hidden must be a positive integer"),
         (partial(SEPARABLE, embed=0), "embed must be a positive integer"),

@@ -1,4 +1,6 @@
-"""A Gaussian-copula critic begins as the log-ratio of normal pairs, in whatever coordinates they come."""
+"""A Gaussian-copula critic begins as the log-ratio of normal pairs, in whatever coordinates they
+come.
+"""
 
 import math
 from functools import partial
@@ -9,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from datasets.multivariate_gaussians import MultivariateGaussians
-from estimators import bounds
-from models.canonical import canonical
-from models.copula import FLOOR, GaussianCopula, log_ratios
-from models.scores import Scores
+from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
+from infobound.estimators import bounds
+from infobound.models.critics.canonical import canonical
+from infobound.models.critics.copula import FLOOR, GaussianCopula, log_ratios
+from infobound.models.critics.scores import Scores
 
 RHO = torch.tensor([0.8, 0.5, 0.1])
 build = partial(
@@ -54,9 +56,9 @@ def prepared(x: Tensor, y: Tensor, seed: int = 0, **changes: Any) -> GaussianCop
 def exact(u: Tensor, v: Tensor) -> Tensor:
     """log p(u, v) / p(u) p(v) of pairs (..., 3), from the densities."""
     terms = [
-        torch.distributions.MultivariateNormal(torch.zeros(2), torch.tensor([[1.0, r], [r, 1.0]])).log_prob(
-            torch.stack([u[..., p], v[..., p]], dim=-1)
-        )
+        torch.distributions.MultivariateNormal(
+            torch.zeros(2), torch.tensor([[1.0, r], [r, 1.0]])
+        ).log_prob(torch.stack([u[..., p], v[..., p]], dim=-1))
         - torch.distributions.Normal(0, 1).log_prob(torch.stack([u[..., p], v[..., p]])).sum(0)
         for p, r in enumerate(RHO.tolist())
     ]
@@ -69,14 +71,18 @@ def test_the_base_is_the_log_ratio_of_normal_pairs() -> None:
     torch.testing.assert_close(log_ratios(u, v, RHO), every, rtol=1e-4, atol=1e-4)
 
 
-def test_canonical_coordinates_are_uncorrelated_but_in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.canonical.NOISE", 0.0)
+def test_canonical_coordinates_are_uncorrelated_but_in_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infobound.models.critics.canonical.NOISE", 0.0)
     x, y = (rows.double() for rows in mixed(500))
     x, y = x - x.mean(0), y - y.mean(0)
     to_x, to_y, rho = canonical(x, y)
     u, v = x @ to_x, y @ to_y
     torch.testing.assert_close(u.T @ u / 500, torch.eye(3).double())
-    assert sorted(v.square().mean(0).round().tolist()) == [0, 1, 1, 1], "a repeated column says nothing"
+    assert sorted(v.square().mean(0).round().tolist()) == [0, 1, 1, 1], (
+        "a repeated column says nothing"
+    )
     torch.testing.assert_close(u.T @ v / 500, torch.nn.functional.pad(rho.diag(), (0, 1)))
 
 
@@ -99,16 +105,22 @@ def test_prepared_on_independent_rows_it_says_nearly_nothing() -> None:
 
 
 def test_directions_that_few_rows_tell_little_of_are_not_blown_up() -> None:
-    """A column of a tenth of the others' size becomes as large as they are where there are many rows alone."""
+    """A column of a tenth of the others' size becomes as large as they are where there are many
+    rows alone.
+    """
     x, y = normal(20_000)
     x = x * torch.tensor([1, 1, 0.1])
-    few, many = (float((x @ prepared(x[:rows], y[:rows]).x.axes).std(0).min()) for rows in (100, 20_000))
+    few, many = (
+        float((x @ prepared(x[:rows], y[:rows]).x.axes).std(0).min()) for rows in (100, 20_000)
+    )
     assert few < 0.5
     assert many > 0.9
 
 
 def test_pairs_that_say_nothing_are_left_out() -> None:
-    x, y = MultivariateGaussians.sparse(25, 25, pairs=2, rho=0.8).sample(3000, torch.Generator().manual_seed(0))
+    x, y = MultivariateGaussians.sparse(25, 25, pairs=2, rho=0.8).sample(
+        3000, torch.Generator().manual_seed(0)
+    )
     rho = prepared(x, y).rho
     assert float(rho[:2].min()) > 0.7
     assert float(rho[2:].square().sum()) < 0.1
@@ -156,7 +168,9 @@ def test_sides_of_one_or_two_dimensions_have_waves(dim: int, features: int) -> N
     torch.testing.assert_close(every[:, :dim], coordinates)
     if features > dim + 1:
         probability = torch.distributions.Normal(0, 1).cdf(rows[:, 0])
-        torch.testing.assert_close(every[:, dim + 2], torch.cos(2 * math.pi * probability) / math.sqrt(2))
+        torch.testing.assert_close(
+            every[:, dim + 2], torch.cos(2 * math.pi * probability) / math.sqrt(2)
+        )
 
 
 def test_a_side_that_determines_the_other_is_read_finitely() -> None:
@@ -177,7 +191,9 @@ def test_lifted_copies_score_and_learn_as_each_alone() -> None:
     tables = [mixed(200, seed) for seed in (1, 2)]
     critics = [prepared(*table, seed) for seed, table in enumerate(tables)]
 
-    def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Scores:
+    def run(
+        parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
+    ) -> Scores:
         return functional_call(critics[0], (parameters, buffers), (x, y))
 
     parameters, buffers = stack_module_state(list[nn.Module](critics))

@@ -12,9 +12,15 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from models import critics
-from models.critics import Bilinear, Concat, InnerProduct, Separable, SquaredDistance
-from models.scores import Scores, from_matrix
+from infobound.models.critics import dense as critics
+from infobound.models.critics.dense import (
+    Bilinear,
+    Concat,
+    InnerProduct,
+    Separable,
+    SquaredDistance,
+)
+from infobound.models.critics.scores import Scores, from_matrix
 
 BATCH, DIM = 7, 3
 
@@ -64,7 +70,9 @@ def one_score(critic: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return joint[0]
 
 
-def assert_scores_are(scores: Scores, f: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> None:
+def assert_scores_are(
+    scores: Scores, f: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+) -> None:
     """joint[i] = f(x_i, y_i) and product[i, k] = f(x_i, y_((i + k + 1) mod B))."""
     size, count = scores.product.shape
     torch.testing.assert_close(scores.joint, torch.stack([f(x[i], y[i]) for i in range(size)]))
@@ -73,7 +81,9 @@ def assert_scores_are(scores: Scores, f: Callable[[Tensor, Tensor], Tensor], x: 
 
 
 @every_critic
-def test_scores_lie_where_their_definition_says(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+def test_scores_lie_where_their_definition_says(
+    build: Callable[[int, int], nn.Module], dims: tuple[int, int]
+) -> None:
     critic, (x, y) = build(*dims), pairs(BATCH, *dims)
     with torch.no_grad():
         assert_scores_are(critic(x, y), partial(one_score, critic), x, y)
@@ -100,7 +110,9 @@ def test_an_inner_product_has_nothing_to_learn() -> None:
 @pytest.mark.parametrize("negatives", [None, 1, 4])
 def test_a_concat_critic_is_one_network_on_the_concatenated_pair(negatives: int | None) -> None:
     critic, (x, y) = concat(DIM, 2, negatives=negatives), pairs(dim_y=2)
-    assert_scores_are(critic(x, y), lambda a, b: critic.rest(critic.first(torch.cat([a, b])))[0], x, y)
+    assert_scores_are(
+        critic(x, y), lambda a, b: critic.rest(critic.first(torch.cat([a, b])))[0], x, y
+    )
 
 
 def test_the_split_first_layer_has_the_gradient_of_one_linear_layer() -> None:
@@ -124,7 +136,9 @@ def test_some_negatives_are_the_first_columns_of_all_pairs(negatives: int) -> No
 
 
 @pytest.mark.parametrize("chunk", [1, 7 * 16 * 2, 7 * 16 * 3 + 5])
-def test_chunks_leave_scores_and_gradients_as_they_are(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_leave_scores_and_gradients_as_they_are(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     critic, (x, y) = concat(DIM, 2, negatives=None), pairs(dim_y=2)
 
     def scores_and_gradients() -> tuple[Tensor, ...]:
@@ -150,7 +164,9 @@ def test_no_chunk_is_larger_than_asked_for(rows: int, monkeypatch: pytest.Monkey
 
 
 @every_critic
-def test_a_batch_of_one_row_is_refused(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+def test_a_batch_of_one_row_is_refused(
+    build: Callable[[int, int], nn.Module], dims: tuple[int, int]
+) -> None:
     critic = build(*dims)
     with pytest.raises(ValueError, match=r"batch.* (at least 2 rows, got 1|1 rows, got \d)"):
         critic(*pairs(1, *dims))
@@ -159,7 +175,10 @@ def test_a_batch_of_one_row_is_refused(build: Callable[[int, int], nn.Module], d
 @pytest.mark.parametrize("negatives", [BATCH, BATCH + 1])
 def test_as_many_negatives_as_rows_are_refused_with_the_way_out(negatives: int) -> None:
     critic = concat(DIM, DIM, negatives=negatives)
-    with pytest.raises(ValueError, match=rf"^negatives must be below .* 7 rows, got {negatives}; null scores all pairs"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^negatives must be below .* 7 rows, got {negatives}; null scores all pairs",
+    ):
         critic(*pairs())
 
 
@@ -178,7 +197,9 @@ def test_as_many_negatives_as_rows_are_refused_with_the_way_out(negatives: int) 
         ("activation", partial(concat, activation="Threshold", negatives=None)),
     ],
 )
-def test_wrong_options_are_refused_by_name(argument: str, build: Callable[[int, int], nn.Module]) -> None:
+def test_wrong_options_are_refused_by_name(
+    argument: str, build: Callable[[int, int], nn.Module]
+) -> None:
     with pytest.raises(ValueError, match=rf"^{argument} must .*, got "):
         build(DIM, DIM)
 
@@ -189,7 +210,9 @@ def test_an_inner_product_of_different_dimensions_is_refused_with_the_way_out() 
 
 
 @every_critic
-def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module], dims: tuple[int, int]) -> None:
+def test_lifted_copies_score_as_each_alone(
+    build: Callable[[int, int], nn.Module], dims: tuple[int, int]
+) -> None:
     modules = [build(*dims) for _ in range(2)]
     x, y = (torch.randn(2, BATCH, dim) for dim in dims)
 
@@ -206,20 +229,33 @@ def test_lifted_copies_score_as_each_alone(build: Callable[[int, int], nn.Module
 def test_squared_distance_is_minus_the_squared_distance(normalised: bool) -> None:
     x, y = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     if normalised:
-        expected = -torch.cdist(x / x.norm(dim=1, keepdim=True), y / y.norm(dim=1, keepdim=True)).square()
+        expected = -torch.cdist(
+            x / x.norm(dim=1, keepdim=True), y / y.norm(dim=1, keepdim=True)
+        ).square()
     else:
         expected = -torch.cdist(x, y).square()
-    torch.testing.assert_close(SquaredDistance(3, 3, normalised=normalised)(x, y), from_matrix(expected))
+    torch.testing.assert_close(
+        SquaredDistance(3, 3, normalised=normalised)(x, y), from_matrix(expected)
+    )
 
 
 def test_a_distance_needs_sides_of_one_dimension() -> None:
-    with pytest.raises(ValueError, match=r"^a distance needs x and y of one dimension, got 3 and 2; use critic=bilinear"):
+    with pytest.raises(
+        ValueError,
+        match=r"^a distance needs x and y of one dimension, got 3 and 2; use critic=bilinear",
+    ):
         SquaredDistance(3, 2, normalised=True)
 
 
-@pytest.mark.parametrize("build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"])
+@pytest.mark.parametrize(
+    "build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"]
+)
 def test_glorots_rule_draws_weights_of_its_range(build: Callable[..., nn.Module]) -> None:
-    layers = [each for each in build(60, 60, glorot=True, hidden=[50, 40]).modules() if isinstance(each, nn.Linear)]
+    layers = [
+        each
+        for each in build(60, 60, glorot=True, hidden=[50, 40]).modules()
+        if isinstance(each, nn.Linear)
+    ]
     assert len(layers) > 2
     for layer in layers:
         limit = math.sqrt(6 / (layer.in_features + layer.out_features))
@@ -227,7 +263,11 @@ def test_glorots_rule_draws_weights_of_its_range(build: Callable[..., nn.Module]
         assert not layer.bias.any()
 
 
-@pytest.mark.parametrize("build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"])
-def test_glorots_rule_has_no_meaning_for_normalised_weights(build: Callable[..., nn.Module]) -> None:
+@pytest.mark.parametrize(
+    "build", [separable, partial(concat, negatives=None)], ids=["separable", "concat"]
+)
+def test_glorots_rule_has_no_meaning_for_normalised_weights(
+    build: Callable[..., nn.Module],
+) -> None:
     with pytest.raises(ValueError, match=r"^glorot must be false with spectral_norm"):
         build(3, 3, glorot=True, spectral_norm=True)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from estimators.infonce import InfoNCE
-from estimators.measurement import Measurement
-from models.conditional_gaussian import ConditionalGaussian
-from models.critics import Bilinear, InnerProduct
-from models.encoded import Encoded
-from models.encoders import MLP
-from models.scores import Scores
-from runners.ensemble import Ensemble
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.measurement import Measurement
+from infobound.models.critics.conditional_gaussian import ConditionalGaussian
+from infobound.models.critics.dense import Bilinear, InnerProduct
+from infobound.models.critics.encoded import Encoded
+from infobound.models.critics.scores import Scores
+from infobound.models.encoders.networks import MLP
+from infobound.runners.training.ensemble import Ensemble
 
 NETWORK = partial(MLP, hidden=[8], outputs=3, activation="ReLU")
 
@@ -32,7 +32,9 @@ def pairs(dim_y: int = 5) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("dim_y", [4, 5])
 def test_the_critic_scores_representations(dim_y: int) -> None:
     module, (x, y) = made(dim_y), pairs(dim_y)
-    torch.testing.assert_close(module(x, y), module.critic(module.encoder_x(x), module.encoder_y(y)), rtol=0, atol=0)
+    torch.testing.assert_close(
+        module(x, y), module.critic(module.encoder_x(x), module.encoder_y(y)), rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -46,12 +48,20 @@ def test_views_share_their_weights_where_they_are_to(shared: bool) -> None:
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("replicates", [1, 3])
 def test_copies_are_trained_at_once(shared: bool, replicates: int) -> None:
-    """The shared weights stay shared: encoders and critic climb together, and a copy encodes both views alike afterwards."""
+    """The shared weights stay shared: encoders and critic climb together, and a copy encodes both
+    views alike afterwards.
+    """
 
     def build(_: int) -> nn.Module:
         return Measurement(Encoded(5, 5, model=NETWORK, critic=Bilinear, shared=shared), InfoNCE())
 
-    settings = {"seed": 0, "device": torch.device("cpu"), "precision": "fp32", "compiled": False, "average": 0.0}
+    settings = {
+        "seed": 0,
+        "device": torch.device("cpu"),
+        "precision": "fp32",
+        "compiled": False,
+        "average": 0.0,
+    }
     ensemble = Ensemble(build, replicates=replicates, **settings)
     optimizer = Adam([ensemble.parameters], lr=1e-2)
     x = torch.randn(replicates, 64, 5, generator=torch.Generator().manual_seed(2))
@@ -77,17 +87,24 @@ def test_a_critic_is_prepared_on_representations() -> None:
     module, (x, y) = Encoded(5, 5, model=NETWORK, critic=Watching, shared=False), pairs()
     Measurement(module, InfoNCE()).prepare(x, y)
     assert isinstance(module.critic, Watching)
-    torch.testing.assert_close(module.critic.shown, (module.encoder_x(x), module.encoder_y(y)), rtol=0, atol=0)
+    torch.testing.assert_close(
+        module.critic.shown, (module.encoder_x(x), module.encoder_y(y)), rtol=0, atol=0
+    )
     made().prepare(x, y)
 
 
 def test_it_gives_the_scores_that_its_critic_gives() -> None:
-    density = partial(ConditionalGaussian, hidden=[4], activation="ReLU", covariance="diagonal", negatives=None)
+    density = partial(
+        ConditionalGaussian, hidden=[4], activation="ReLU", covariance="diagonal", negatives=None
+    )
     assert Encoded(5, 5, model=NETWORK, critic=density, shared=False).scores == "log density"
     assert made().scores == "any"
     assert isinstance(made()(*pairs()), Scores)
 
 
 def test_views_of_different_dimensions_cannot_share() -> None:
-    with pytest.raises(ValueError, match=r"^shared must be false where x and y differ in their dimensions, got 5 and 4"):
+    with pytest.raises(
+        ValueError,
+        match=r"^shared must be false where x and y differ in their dimensions, got 5 and 4",
+    ):
         made(dim_y=4, shared=True)

@@ -14,16 +14,18 @@ from hydra.utils import instantiate
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, stack_module_state, vmap
 
-from models.encoders import MLP, ConvNet, Identity, Invertible, ResidualMLP
-from models.initialisation import glorot, near_zero
-from models.mlp import mlp
-from models.realnvp import Coupling, RealNVP
+from infobound.models.encoders.networks import MLP, ConvNet, Identity, Invertible, ResidualMLP
+from infobound.models.encoders.realnvp import Coupling, RealNVP
+from infobound.models.layers.initialisation import glorot, near_zero
+from infobound.models.layers.mlp import mlp
 
 CONF = Path(__file__).parents[2] / "conf"
 INPUTS = 2 * 5 * 6
 CONVNET = partial(ConvNet, shape=(2, 5, 6), channels=[4, 6], outputs=7, activation="ReLU")
 RESIDUAL = partial(ResidualMLP, layers=3, activation="ReLU", deviation=1e-4)
-FLOW = partial(RealNVP, couplings=4, hidden=[16, 16], activation="ReLU", least_scale=1e-7, deviation=1e-4)
+FLOW = partial(
+    RealNVP, couplings=4, hidden=[16, 16], activation="ReLU", least_scale=1e-7, deviation=1e-4
+)
 BUILDS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "identity": (Identity, INPUTS),
     "mlp": (partial(MLP, hidden=[8, 9], outputs=7, activation="ReLU"), 7),
@@ -55,11 +57,15 @@ def made(build: Callable[..., nn.Module], seed: int = 0) -> nn.Module:
 
 
 @every_encoder
-def test_each_row_becomes_its_own_representation(build: Callable[..., nn.Module], outputs: int) -> None:
+def test_each_row_becomes_its_own_representation(
+    build: Callable[..., nn.Module], outputs: int
+) -> None:
     encoder = made(build)
     together = encoder(rows())
     assert together.shape == (11, outputs)
-    torch.testing.assert_close(together, torch.cat([encoder(row) for row in rows().split(1)]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        together, torch.cat([encoder(row) for row in rows().split(1)]), rtol=1e-4, atol=1e-5
+    )
 
 
 @every_encoder
@@ -92,9 +98,13 @@ def test_every_configured_encoder_takes_half_a_digit(path: Path) -> None:
 def test_the_published_widths_are_those_of_the_files() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         built = {
-            name: instantiate(compose("config", [f"model={name}"]).model)(392) for name in ("mlp", "residual_mlp", "realnvp")
+            name: instantiate(compose("config", [f"model={name}"]).model)(392)
+            for name in ("mlp", "residual_mlp", "realnvp")
         }
-    shapes = {name: [tuple(each.shape) for each in network.parameters() if each.ndim == 2] for name, network in built.items()}
+    shapes = {
+        name: [tuple(each.shape) for each in network.parameters() if each.ndim == 2]
+        for name, network in built.items()
+    }
     assert shapes["mlp"] == [(300, 392), (300, 300), (100, 300)]
     assert shapes["residual_mlp"] == [(392, 392)] * 5
     assert shapes["realnvp"] == [(512, 196), (512, 512), (196, 512)] * 30
@@ -107,7 +117,9 @@ def test_the_convnet_normalises_each_image_over_channels_and_places() -> None:
     nn.init.normal_(norm.weight)
     nn.init.normal_(norm.bias)
     maps = second(first(rows().view(11, 2, 5, 6)).relu()).relu()
-    normal = (maps - maps.mean((1, 2, 3), keepdim=True)) / (maps.var((1, 2, 3), correction=0, keepdim=True) + norm.eps).sqrt()
+    normal = (maps - maps.mean((1, 2, 3), keepdim=True)) / (
+        maps.var((1, 2, 3), correction=0, keepdim=True) + norm.eps
+    ).sqrt()
     averages = (normal * norm.weight[:, None, None] + norm.bias[:, None, None]).mean((2, 3))
     torch.testing.assert_close(network(rows()), last(averages))
 
@@ -133,20 +145,34 @@ def test_a_flow_begins_near_a_permutation(affine: bool) -> None:
 
 
 def test_a_single_coupling_is_its_definition() -> None:
-    """Half of the inputs pass, the others are scaled and shifted by them; then the order changes."""
-    settings = {"hidden": [8], "activation": "ReLU", "affine": True, "deviation": 0.5, "least_scale": 0.25}
+    """Half of the inputs pass, the others are scaled and shifted by them; then the order
+    changes.
+    """
+    settings = {
+        "hidden": [8],
+        "activation": "ReLU",
+        "affine": True,
+        "deviation": 0.5,
+        "least_scale": 0.25,
+    }
     flow = RealNVP(5, source(), couplings=1, **settings)
     coupling, x = cast(Coupling, flow[0]), rows(3, 5)
     shift, raw = coupling.network(x[:, :2]).split(3, dim=1)
     scale = (1 + (torch.e**0.75 - 1) * raw.exp()).log() + 0.25
-    torch.testing.assert_close(flow(x), torch.cat([x[:, :2], x[:, 2:] * scale + shift], dim=1)[:, coupling.order])
+    torch.testing.assert_close(
+        flow(x), torch.cat([x[:, :2], x[:, 2:] * scale + shift], dim=1)[:, coupling.order]
+    )
 
 
 @both_flows
 @pytest.mark.parametrize("inputs", [2, 7, 392])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_the_inverse_reconstructs(affine: bool, inputs: int, dtype: torch.dtype, tolerance: float) -> None:
-    """Of 30 couplings whose weights are far from their beginning, so that half of what comes out is not what went in."""
+def test_the_inverse_reconstructs(
+    affine: bool, inputs: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Of 30 couplings whose weights are far from their beginning, so that half of what comes out is
+    not what went in.
+    """
     settings = {"couplings": 30, "hidden": [32, 32], "affine": affine, "deviation": 0.1}
     flow, x = FLOW(inputs, source(), **settings).to(dtype), rows(20, inputs).to(dtype)
     z = flow(x)
@@ -157,15 +183,21 @@ def test_the_inverse_reconstructs(affine: bool, inputs: int, dtype: torch.dtype,
 
 @both_flows
 def test_volumes_are_preserved_by_shifts_alone(affine: bool) -> None:
-    flow = FLOW(6, source(), couplings=3, hidden=[8], activation="Tanh", affine=affine, deviation=1.0).double()
+    flow = FLOW(
+        6, source(), couplings=3, hidden=[8], activation="Tanh", affine=affine, deviation=1.0
+    ).double()
     volume = jacrev(flow)(rows(1, 6)[0].double()).det().abs().item()
     assert (volume == pytest.approx(1, abs=1e-12)) is not affine
 
 
 @pytest.mark.parametrize("least_scale", [1e-7, 0.3])
 def test_no_scale_falls_below_the_least(least_scale: float) -> None:
-    """Whatever a coupling has learned: the numbers that pass keep their volume, and the others shrink no further."""
-    flow = FLOW(6, source(), couplings=1, hidden=[8], affine=True, least_scale=least_scale, deviation=9.0).double()
+    """Whatever a coupling has learned: the numbers that pass keep their volume, and the others
+    shrink no further.
+    """
+    flow = FLOW(
+        6, source(), couplings=1, hidden=[8], affine=True, least_scale=least_scale, deviation=9.0
+    ).double()
     x = rows(200, 6).double()
     scales = vmap(jacrev(lambda row: flow(row[None])[0]))(x).det().abs() ** (1 / 3)
     assert scales.min() >= least_scale
@@ -173,20 +205,28 @@ def test_no_scale_falls_below_the_least(least_scale: float) -> None:
 
 
 def test_what_is_invertible_says_so() -> None:
-    invertible = {name for name, (build, _) in BUILDS.items() if isinstance(build(INPUTS), Invertible)}
+    invertible = {
+        name for name, (build, _) in BUILDS.items() if isinstance(build(INPUTS), Invertible)
+    }
     assert invertible == {"identity", "additive", "affine"}
 
 
-@pytest.mark.parametrize("build", [build for name, (build, _) in BUILDS.items() if name != "identity"])
+@pytest.mark.parametrize(
+    "build", [build for name, (build, _) in BUILDS.items() if name != "identity"]
+)
 def test_the_beginning_is_drawn_from_the_generator(build: Callable[..., nn.Module]) -> None:
     first, again, other = (build(INPUTS, source(seed)).state_dict() for seed in (1, 1, 2))
     torch.testing.assert_close(again, first, rtol=0, atol=0)
     for name, tensor in first.items():
-        assert tensor.equal(other[name]) is (name.endswith("bias") or tensor.eq(1).all().item()), name
+        assert tensor.equal(other[name]) is (name.endswith("bias") or tensor.eq(1).all().item()), (
+            name
+        )
 
 
 def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
-    """A normal variable cut off at two deviations has 0.8796 of its deviation; 160,000 of them tell it to 0.2 %."""
+    """A normal variable cut off at two deviations has 0.8796 of its deviation; 160,000 of them tell
+    it to 0.2 %.
+    """
     weight, bias = near_zero(mlp(400, [], 400, "ReLU"), 1e-4, source()).parameters()
     assert 1.99e-4 < weight.abs().max() <= 2e-4
     assert weight.std().item() == pytest.approx(0.8796e-4, rel=0.01)
@@ -194,7 +234,9 @@ def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
 
 
 def test_glorot_weights_are_uniform_within_their_bound() -> None:
-    """6 / (fan in + fan out) is the bound's square; a uniform variable has a third of it for its variance."""
+    """6 / (fan in + fan out) is the bound's square; a uniform variable has a third of it for its
+    variance.
+    """
     network = glorot(nn.Sequential(nn.Linear(300, 200), nn.Conv2d(20, 30, 5)), source())
     for layer, bound in zip(network, (math.sqrt(6 / 500), math.sqrt(6 / (25 * 50))), strict=True):
         weight, bias = layer.parameters()
@@ -206,9 +248,18 @@ def test_glorot_weights_are_uniform_within_their_bound() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (partial(MLP, hidden=[0], outputs=7, activation="ReLU"), "hidden must list positive widths"),
-        (partial(MLP, hidden=[], outputs=0, activation="ReLU"), "outputs must be a positive integer, got 0"),
-        (partial(CONVNET, shape=(1, 5, 6)), "shape must be channels, height and width of 60 numbers"),
+        (
+            partial(MLP, hidden=[0], outputs=7, activation="ReLU"),
+            "hidden must list positive widths",
+        ),
+        (
+            partial(MLP, hidden=[], outputs=0, activation="ReLU"),
+            "outputs must be a positive integer, got 0",
+        ),
+        (
+            partial(CONVNET, shape=(1, 5, 6)),
+            "shape must be channels, height and width of 60 numbers",
+        ),
         (partial(CONVNET, channels=[]), "channels must list at least one positive width"),
         (partial(CONVNET, outputs=-1), "outputs must be a positive integer, got -1"),
         (partial(RESIDUAL, layers=0), "layers must be a positive integer, got 0"),

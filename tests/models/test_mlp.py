@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from models.mlp import activation_layer, mlp
+from infobound.models.layers.mlp import activation_layer, mlp
 
 
 @pytest.mark.parametrize("hidden", [[], [5], [5, 7]])
-def test_linear_layers_have_the_widths_asked_for_with_activations_between(hidden: list[int]) -> None:
+def test_linear_layers_have_the_widths_asked_for_with_activations_between(
+    hidden: list[int],
+) -> None:
     network = mlp(3, hidden, 2, "ELU")
     linear = [layer for layer in network if isinstance(layer, nn.Linear)]
     assert [layer.in_features for layer in linear] == [3, *hidden]
@@ -23,7 +25,20 @@ def test_activations_are_called_as_in_torch(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["relu", "", "Sin", "Linear", "Tensor", "torch", "F", "Module", "__name__", "Threshold", "MultiheadAttention"]
+    "name",
+    [
+        "relu",
+        "",
+        "Sin",
+        "Linear",
+        "Tensor",
+        "torch",
+        "F",
+        "Module",
+        "__name__",
+        "Threshold",
+        "MultiheadAttention",
+    ],
 )
 def test_what_is_no_activation_of_one_argument_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"^activation must be the name of a torch\.nn activation"):

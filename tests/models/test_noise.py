@@ -1,4 +1,6 @@
-"""Noise inside critics: of the spread asked for in training, drawn from the generators handed in, and none in evaluation."""
+"""Noise inside critics: of the spread asked for in training, drawn from the generators handed in,
+and none in evaluation.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from models.critics import Concat, Separable
-from models.mlp import mlp
-from models.noise import Noise
-from models.scores import Scores
+from infobound.models.critics.dense import Concat, Separable
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.mlp import mlp
+from infobound.models.noise.gaussian_noise import Noise
 
 CRITICS = {
     "separable": partial(Separable, 3, 2, hidden=[8, 8], embed=4, activation="ReLU"),
@@ -30,7 +32,9 @@ def test_noise_has_the_spread_asked_for_and_is_drawn_anew_each_time() -> None:
     first, second = (noise(torch.ones(400, 100)) for _ in range(2))
     assert float(first.mean()) == pytest.approx(1, abs=0.01)
     assert float(first.std()) == pytest.approx(0.3, abs=0.005)
-    assert float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1]) == pytest.approx(0, abs=0.03)
+    assert float(
+        torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1]
+    ) == pytest.approx(0, abs=0.03)
 
 
 @pytest.mark.parametrize("in_dim", [0, 1])
@@ -65,7 +69,12 @@ def test_a_critic_is_noisy_in_training_alone(build: Callable[..., Callable[..., 
     torch.testing.assert_close(critic(x, y), plain(x, y), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("noise", [[0.3], [0.3, 0.5, 0.5, 0.5], [0.3, -0.5, 0.5], [0.3, float("nan"), 0.5]])
+@pytest.mark.parametrize(
+    "noise", [[0.3], [0.3, 0.5, 0.5, 0.5], [0.3, -0.5, 0.5], [0.3, float("nan"), 0.5]]
+)
 def test_noise_that_does_not_fit_the_layers_is_refused(noise: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"^noise must list a standard deviation of 0 or more before each of 3 linear layers"):
+    with pytest.raises(
+        ValueError,
+        match=r"^noise must list a standard deviation of 0 or more before each of 3 linear layers",
+    ):
         mlp(3, [8, 8], 1, "ReLU", noise=noise)

@@ -1,4 +1,6 @@
-"""Noise layers: rates against exact divergences, noise of the law that is promised, from the generators handed in, or none."""
+"""Noise layers: rates against exact divergences, noise of the law that is promised, from the
+generators handed in, or none.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,15 +13,15 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, LogNormal, Normal, kl_divergence
 from torch.func import functional_call, stack_module_state, vmap
 
-from models.all_convolutional import AllConvolutional
-from models.binary_dropout import BinaryDropout, Dropout
-from models.classifiers import Classifier
-from models.gaussian_bottleneck import GaussianBottleneck, gaussian_rate
-from models.information_dropout import InformationDropout, LogUniform
-from models.information_dropout import LogNormal as LogNormalPrior
-from models.mlp_classifier import MLPClassifier
-from models.noise import Noise
-from models.noise_layers import Block, Layers, Noiseless
+from infobound.models.classifiers.all_convolutional import AllConvolutional
+from infobound.models.classifiers.interface import Classifier
+from infobound.models.classifiers.mlp_classifier import MLPClassifier
+from infobound.models.noise.binary_dropout import BinaryDropout, Dropout
+from infobound.models.noise.gaussian_bottleneck import GaussianBottleneck, gaussian_rate
+from infobound.models.noise.gaussian_noise import Noise
+from infobound.models.noise.information_dropout import InformationDropout, LogUniform
+from infobound.models.noise.information_dropout import LogNormal as LogNormalPrior
+from infobound.models.noise.interface import Block, Layers, Noiseless
 
 LAYERS: dict[str, Layers] = {
     "none": Noiseless,
@@ -28,7 +30,13 @@ LAYERS: dict[str, Layers] = {
     "log_uniform": partial(InformationDropout, prior="log_uniform", max_alpha=0.7),
     "log_normal": partial(InformationDropout, prior="log_normal", max_alpha=0.7),
 }
-MLP: dict[str, Any] = {"hidden": [8], "bottleneck": 6, "activation": "ReLU", "additive": 0.0, "propagated": 0}
+MLP: dict[str, Any] = {
+    "hidden": [8],
+    "bottleneck": 6,
+    "activation": "ReLU",
+    "additive": 0.0,
+    "propagated": 0,
+}
 CNN: dict[str, Any] = {
     "channels": [4, 6],
     "filter_percentage": 1.0,
@@ -71,7 +79,8 @@ def linear(after: type[nn.Module] = nn.ReLU) -> Block:
 def test_the_rate_of_a_gaussian_is_the_divergence_from_a_standard_normal() -> None:
     mean, std = random(50), random(50, seed=1).exp()
     torch.testing.assert_close(
-        gaussian_rate(mean, std), kl_divergence(Normal(mean, std), Normal(torch.zeros(50, dtype=WIDE), 1))
+        gaussian_rate(mean, std),
+        kl_divergence(Normal(mean, std), Normal(torch.zeros(50, dtype=WIDE), 1)),
     )
 
 
@@ -81,7 +90,9 @@ def test_the_rate_against_a_log_normal_prior_is_the_divergence_of_log_normals() 
         prior.mean.fill_(0.3)
         prior.log_std.fill_(-0.4)
     activation, strength = random(50).exp(), random(50, seed=1).sigmoid()
-    exact = kl_divergence(LogNormal(activation.log(), strength), LogNormal(prior.mean, prior.log_std.exp()))
+    exact = kl_divergence(
+        LogNormal(activation.log(), strength), LogNormal(prior.mean, prior.log_std.exp())
+    )
     torch.testing.assert_close(prior(activation, strength), exact)
 
 
@@ -153,7 +164,9 @@ def test_a_classifier_gives_logits_a_representation_and_a_rate_where_it_has_one(
     assert logits.shape == (5, 3)
     assert z.shape == (5, 6 if "MLP" in type(module).__name__ else 6 * 2 * 2)
     layers = 2 if isinstance(module, AllConvolutional) else 1
-    assert [each.shape for each in rate] == ([] if layer in (LAYERS["none"], LAYERS["binary"]) else [(5, layers)])
+    assert [each.shape for each in rate] == (
+        [] if layer in (LAYERS["none"], LAYERS["binary"]) else [(5, layers)]
+    )
 
 
 def test_the_maps_of_a_classifier_add_up_to_its_rates() -> None:
@@ -163,7 +176,9 @@ def test_the_maps_of_a_classifier_add_up_to_its_rates() -> None:
         maps = module.maps(x)
         assert [each.shape for each in maps] == sizes
         for rates in module(x)[2:]:
-            torch.testing.assert_close(torch.stack([each.sum((1, 2)) for each in maps], dim=1), rates)
+            torch.testing.assert_close(
+                torch.stack([each.sum((1, 2)) for each in maps], dim=1), rates
+            )
     assert MODELS["mlp"](noise=LAYERS["gaussian"]).eval().maps(x) == []
 
 
@@ -176,12 +191,16 @@ def test_without_noise_a_classifier_does_the_same_twice_and_with_it_does_not(
     module, x = model(noise=layer).eval(), torch.randn(5, 2, 8, 8, generator=source())
     assert torch.equal(module(x)[0], module(x)[0])
     noisy(module, 0)
-    assert torch.equal(module(x)[0], module(x)[0]) == (model is MODELS["mlp"] and layer is LAYERS["none"])
+    assert torch.equal(module(x)[0], module(x)[0]) == (
+        model is MODELS["mlp"] and layer is LAYERS["none"]
+    )
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_lifted_copies_draw_and_give_what_each_does_alone(model: Callable[..., Classifier], layer: Layers) -> None:
+def test_lifted_copies_draw_and_give_what_each_does_alone(
+    model: Callable[..., Classifier], layer: Layers
+) -> None:
     modules = []
     for seed in range(2):
         torch.manual_seed(seed)
@@ -190,7 +209,9 @@ def test_lifted_copies_draw_and_give_what_each_does_alone(model: Callable[..., C
     parameters, buffers = stack_module_state(modules)
     noisy(modules[0], 3, 4)
 
-    def run(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
+    def run(
+        parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+    ) -> tuple[Tensor, ...]:
         return functional_call(modules[0], (parameters, buffers), (x,))
 
     lifted = vmap(run)(parameters, buffers, x)
@@ -211,13 +232,17 @@ def test_the_order_in_memory_changes_no_number() -> None:
 
 
 def test_an_all_convolutional_net_has_the_published_layers() -> None:
-    """3 x 3 to 96, 96, 96 of stride 2, 192, 192, 192 of stride 2, 192, 1 x 1 to 192 and 10; p halves the filters."""
+    """3 x 3 to 96, 96, 96 of stride 2, 192, 192, 192 of stride 2, 192, 1 x 1 to 192 and 10; p
+    halves the filters.
+    """
     shapes = {}
     for share in (1.0, 0.5):
         settings = CNN | {"channels": [96, 192], "filter_percentage": share, "noise": Noiseless}
         layers = AllConvolutional((3, 32, 32), 10, **settings).modules()
         shapes[share] = [
-            (layer.out_channels, layer.kernel_size[0], layer.stride[0]) for layer in layers if isinstance(layer, nn.Conv2d)
+            (layer.out_channels, layer.kernel_size[0], layer.stride[0])
+            for layer in layers
+            if isinstance(layer, nn.Conv2d)
         ]
     assert shapes[1.0] == [
         *((96, 3, 1), (96, 3, 1), (96, 3, 2), (192, 3, 1), (192, 3, 1), (192, 3, 2)),
@@ -229,16 +254,34 @@ def test_an_all_convolutional_net_has_the_published_layers() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: BinaryDropout(linear(), keep=0.0), "keep must be a probability above 0, 1 for no dropout, got 0.0"),
+        (
+            lambda: BinaryDropout(linear(), keep=0.0),
+            "keep must be a probability above 0, 1 for no dropout, got 0.0",
+        ),
         (
             lambda: InformationDropout(linear(), prior="log_uniform", max_alpha=0.0),
             "max_alpha must be positive, got 0.0; model/noise=none is without noise",
         ),
-        (lambda: MODELS["mlp"](noise=Noiseless, hidden=[0]), r"hidden must list positive widths, got \[0\]"),
-        (lambda: MODELS["mlp"](noise=Noiseless, bottleneck=0), "bottleneck must be 1 or more, got 0"),
-        (lambda: MODELS["mlp"](noise=Noiseless, additive=-1.0), "additive must be 0 or more, got -1.0"),
-        (lambda: MODELS["mlp"](noise=Noiseless, propagated=-1), "propagated must be 0 or more, got -1"),
-        (lambda: MODELS["cnn"](noise=Noiseless, channels=[]), r"channels must list at least one positive width, got \[\]"),
+        (
+            lambda: MODELS["mlp"](noise=Noiseless, hidden=[0]),
+            r"hidden must list positive widths, got \[0\]",
+        ),
+        (
+            lambda: MODELS["mlp"](noise=Noiseless, bottleneck=0),
+            "bottleneck must be 1 or more, got 0",
+        ),
+        (
+            lambda: MODELS["mlp"](noise=Noiseless, additive=-1.0),
+            "additive must be 0 or more, got -1.0",
+        ),
+        (
+            lambda: MODELS["mlp"](noise=Noiseless, propagated=-1),
+            "propagated must be 0 or more, got -1",
+        ),
+        (
+            lambda: MODELS["cnn"](noise=Noiseless, channels=[]),
+            r"channels must list at least one positive width, got \[\]",
+        ),
         (
             lambda: MODELS["cnn"](noise=Noiseless, filter_percentage=0.0),
             "filter_percentage must be a positive share",

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from models.critics import Concat, Separable
-from models.mlp import linear, mlp
-from models.scores import Scores
+from infobound.models.critics.dense import Concat, Separable
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.mlp import linear, mlp
 
 CRITICS = {
     "separable": partial(Separable, 3, 2, hidden=[8, 8], embed=4, activation="ReLU"),
@@ -29,7 +29,9 @@ def steepest(layer: nn.Linear) -> float:
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (1, 4)])
-def test_a_spectrally_normalised_weight_has_largest_singular_value_one(shape: tuple[int, int]) -> None:
+def test_a_spectrally_normalised_weight_has_largest_singular_value_one(
+    shape: tuple[int, int],
+) -> None:
     torch.manual_seed(0)
     layer = linear(*shape, spectral_norm=True)
     for _ in range(50):
@@ -88,7 +90,9 @@ def test_every_weight_of_a_critic_is_normalised(build: Callable[..., nn.Module])
 @every_critic
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("spectral_norm", [False, True])
-def test_lifted_copies_score_as_each_alone(build: Callable[..., nn.Module], layer_norm: bool, spectral_norm: bool) -> None:
+def test_lifted_copies_score_as_each_alone(
+    build: Callable[..., nn.Module], layer_norm: bool, spectral_norm: bool
+) -> None:
     modules = []
     for seed in range(2):
         torch.manual_seed(seed)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.scores import from_matrix
+from infobound.models.critics.scores import from_matrix
 
 
 @pytest.mark.parametrize("size", [2, 3, 8])
@@ -11,7 +11,9 @@ def test_all_pairs_are_laid_out_by_their_definition(size: int) -> None:
     matrix = torch.arange(float(size * size)).view(size, size)
     joint, product = from_matrix(matrix)
     assert joint.tolist() == [matrix[i, i].item() for i in range(size)]
-    assert product.tolist() == [[matrix[i, (i + k + 1) % size].item() for k in range(size - 1)] for i in range(size)]
+    assert product.tolist() == [
+        [matrix[i, (i + k + 1) % size].item() for k in range(size - 1)] for i in range(size)
+    ]
 
 
 def test_every_pair_gets_its_own_gradient_once() -> None:

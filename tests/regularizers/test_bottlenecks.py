@@ -1,4 +1,6 @@
-"""Bottlenecks: a rate is weighed as it is, and information that a critic reads is climbed by it and descended by the model."""
+"""Bottlenecks: a rate is weighed as it is, and information that a critic reads is climbed by it and
+descended by the model.
+"""
 
 from functools import partial
 from typing import Any
@@ -7,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators.infonce import InfoNCE
-from estimators.ksg import KSG
-from models.critics import InnerProduct, Separable
-from regularizers.mine_bottleneck import MineBottleneck
-from regularizers.rate import Rate
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.ksg import KSG
+from infobound.models.critics.dense import InnerProduct, Separable
+from infobound.regularizers.mine_bottleneck import MineBottleneck
+from infobound.regularizers.rate import Rate
 
 SETTINGS: dict[str, Any] = {
     "estimator": InfoNCE(),
@@ -42,11 +44,17 @@ def test_the_penalty_of_a_rate_is_its_mean() -> None:
 
 
 def test_the_encoder_descends_what_the_critic_climbs() -> None:
-    """By inner products of x and a short z = x / 10 it reads less where z is shorter: the penalty's gradient points along z."""
+    """By inner products of x and a short z = x / 10 it reads less where z is shorter: the penalty's
+    gradient points along z.
+    """
     seen = rows()
     penalty = mine(seen, critic=InnerProduct)
     terms = penalty(seen["input"], seen["representation"])
-    assert terms.penalty.item() == pytest.approx(-terms.fit.item()) == pytest.approx(terms.value.item())
+    assert (
+        terms.penalty.item()
+        == pytest.approx(-terms.fit.item())
+        == pytest.approx(terms.value.item())
+    )
     terms.penalty.backward()
     z = seen["representation"]
     assert z.grad is not None
@@ -54,7 +62,9 @@ def test_the_encoder_descends_what_the_critic_climbs() -> None:
 
 
 def test_the_encoder_is_not_led_below_no_information() -> None:
-    """Where the critic takes pairs for strangers a bound is below 0, and could be driven down without end."""
+    """Where the critic takes pairs for strangers a bound is below 0, and could be driven down
+    without end.
+    """
     seen = rows()
     z = (-10 * seen["input"]).requires_grad_()
     terms = mine(seen, critic=InnerProduct)(seen["input"], z)
@@ -71,16 +81,23 @@ def test_the_encoder_is_not_led_below_no_information() -> None:
     [
         ({"beta": -1.0}, "beta must be 0 or more, got -1.0"),
         ({"critic": None}, "estimator must be one that trains a critic, got InfoNCE without one"),
-        ({"estimator": KSG(k=3, version=1, lnc=None)}, "estimator must be one that trains a critic, got KSG without one"),
+        (
+            {"estimator": KSG(k=3, version=1, lnc=None)},
+            "estimator must be one that trains a critic, got KSG without one",
+        ),
     ],
 )
-def test_a_critics_wrong_settings_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
+def test_a_critics_wrong_settings_are_refused_by_name(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         mine(rows(), **changes)
 
 
 def test_a_rate_that_is_not_there_cannot_be_weighed() -> None:
-    with pytest.raises(ValueError, match=r"^beta must weigh a rate, which this model has not, got 0\.1; "):
+    with pytest.raises(
+        ValueError, match=r"^beta must weigh a rate, which this model has not, got 0\.1; "
+    ):
         Rate({"representation": torch.zeros(2, 1)}, beta=0.1)
     with pytest.raises(ValueError, match=r"^beta must be 0 or more, got -0\.1"):
         Rate(rows(), beta=-0.1)

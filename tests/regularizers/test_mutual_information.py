@@ -1,4 +1,6 @@
-"""The penalty of mutual information: an estimate's negative, whose averages move on its own steps alone; what is refused."""
+"""The penalty of mutual information: an estimate's negative, whose averages move on its own steps
+alone; what is refused.
+"""
 
 from functools import partial
 from typing import Any
@@ -6,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from estimators.gaussian import Gaussian
-from estimators.infonce import InfoNCE
-from estimators.mine import MINE
-from models.critics import Concat, Separable
-from models.noise import Noise
-from regularizers.mutual_information import MutualInformation
+from infobound.estimators.gaussian import Gaussian
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.mine import MINE
+from infobound.models.critics.dense import Concat, Separable
+from infobound.models.noise.gaussian_noise import Noise
+from infobound.regularizers.mutual_information import MutualInformation
 
 CRITIC = partial(Separable, hidden=[8], embed=4, activation="ReLU")
 SETTINGS: dict[str, Any] = {
@@ -56,11 +58,16 @@ def test_samples_are_read_with_noise_of_the_given_deviation_and_latents_without(
     made = noisy(0.5)
     assert made.measurement is not None
     bound = made.measurement(ROWS["sample"] + 0.5 * noise, ROWS["latent"])
-    assert made(ROWS["sample"], ROWS["latent"]).value.item() == pytest.approx(bound.value.item(), rel=1e-6)
+    assert made(ROWS["sample"], ROWS["latent"]).value.item() == pytest.approx(
+        bound.value.item(), rel=1e-6
+    )
 
 
 def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
-    made = penalty(estimator=MINE(alpha=0.1), critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1))
+    made = penalty(
+        estimator=MINE(alpha=0.1),
+        critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1),
+    )
     average = made.get_buffer("measurement.estimator.log_average")
     made.learning = False
     made.terms(ROWS)
@@ -76,15 +83,26 @@ def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
         ({"beta": -1.0}, "beta must be 0 or more and finite, got -1.0"),
         ({"noise": -0.1}, "noise must be 0 or more and finite, got -0.1"),
         ({"critic_steps": 0}, "critic_steps must be a positive integer, got 0"),
-        ({"until": 0.0}, "until must be a number of steps, a share of them below 1, or null for all, got 0.0"),
-        ({"of": "label"}, "of must be what this model has, latent, got label; runner.conditional=true"),
-        ({"of": "inferred"}, "of must be what this model has, latent, got inferred; runner.inference=bigan"),
+        (
+            {"until": 0.0},
+            "until must be a number of steps, a share of them below 1, or null for all, got 0.0",
+        ),
+        (
+            {"of": "label"},
+            "of must be what this model has, latent, got label; runner.conditional=true",
+        ),
+        (
+            {"of": "inferred"},
+            "of must be what this model has, latent, got inferred; runner.inference=bigan",
+        ),
         (
             {"estimator": Gaussian(unbiased=True), "critic": None},
             "estimator must be one that trains a critic, got Gaussian",
         ),
     ],
 )
-def test_what_it_cannot_be_made_of_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_it_cannot_be_made_of_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         penalty(**changes)

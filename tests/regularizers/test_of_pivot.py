@@ -1,4 +1,6 @@
-"""Penalties of a classifier's dependence on pivots: their values at log-ratios that are known, who moves, refusals."""
+"""Penalties of a classifier's dependence on pivots: their values at log-ratios that are known, who
+moves, refusals.
+"""
 
 import math
 from collections.abc import Callable
@@ -9,24 +11,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from estimators.club import CLUB
-from estimators.dv import DV
-from estimators.js import JS
-from estimators.jsd import JSD
-from estimators.n_pair import NPair
-from estimators.nwj import NWJ
-from models.critics import Concat, Separable
-from models.pivot_densities import Binned, Mixture
-from models.scores import Scores, from_matrix
-from regularizers.adversary import Adversary
-from regularizers.base import Penalty
-from regularizers.combined import Combined
-from regularizers.distance_correlation import DistanceCorrelation, squared_correlation
-from regularizers.heuristic import Heuristic
-from regularizers.jsd_gradient import JSDGradient
-from regularizers.kl_update import KLUpdate
-from regularizers.minmax import Minmax
-from regularizers.mmd import MMD, discrepancy
+from infobound.estimators.club import CLUB
+from infobound.estimators.dv import DV
+from infobound.estimators.js import JS
+from infobound.estimators.jsd import JSD
+from infobound.estimators.n_pair import NPair
+from infobound.estimators.nwj import NWJ
+from infobound.models.adversaries.pivot_densities import Binned, Mixture
+from infobound.models.critics.dense import Concat, Separable
+from infobound.models.critics.scores import Scores, from_matrix
+from infobound.regularizers.adversary import Adversary
+from infobound.regularizers.base import Penalty
+from infobound.regularizers.combined import Combined
+from infobound.regularizers.distance_correlation import DistanceCorrelation, squared_correlation
+from infobound.regularizers.heuristic import Heuristic
+from infobound.regularizers.jsd_gradient import JSDGradient
+from infobound.regularizers.kl_update import KLUpdate
+from infobound.regularizers.minmax import Minmax
+from infobound.regularizers.mmd import MMD, discrepancy
 
 RHO = 0.8
 TRUTH = -math.log1p(-(RHO**2)) / 2
@@ -82,13 +84,23 @@ def value(penalty: Penalty, rows: dict[str, Tensor]) -> float:
     return penalty.terms(rows).penalty.item()
 
 
-@pytest.mark.parametrize(("estimator", "constant"), [(JS(), 0.0), (JSD(), 0.0), (DV(), 3.0), (NWJ(), 1.0)])
-def test_kl_update_of_a_log_ratio_is_the_mutual_information(estimator: Any, constant: float) -> None:
-    """Within four standard errors of 2,000 pairs; what an estimator leaves free, such as DV's constant, is taken off."""
+@pytest.mark.parametrize(
+    ("estimator", "constant"), [(JS(), 0.0), (JSD(), 0.0), (DV(), 3.0), (NWJ(), 1.0)]
+)
+def test_kl_update_of_a_log_ratio_is_the_mutual_information(
+    estimator: Any, constant: float
+) -> None:
+    """Within four standard errors of 2,000 pairs; what an estimator leaves free, such as DV's
+    constant, is taken off.
+    """
     rows = pairs(2000)
-    penalty = PENALTIES["kl_update"](rows, estimator=estimator, critic=partial(LogRatio, constant=constant))
+    penalty = PENALTIES["kl_update"](
+        rows, estimator=estimator, critic=partial(LogRatio, constant=constant)
+    )
     scores = LogRatio(1, 1)(rows["logits"], rows["pivot"])
-    error = 4 * scores.joint.std().item() / 2000**0.5 + (0.05 if constant == 3 else 0)  # DV's constant is estimated
+    error = 4 * scores.joint.std().item() / 2000**0.5 + (
+        0.05 if constant == 3 else 0
+    )  # DV's constant is estimated
     assert value(penalty, rows) == pytest.approx(TRUTH, abs=error)
     if constant != 3:
         assert value(penalty, rows) == pytest.approx(scores.joint.mean().item(), abs=1e-5)
@@ -97,25 +109,47 @@ def test_kl_update_of_a_log_ratio_is_the_mutual_information(estimator: Any, cons
 def test_the_others_of_a_log_ratio_are_their_closed_forms() -> None:
     rows = pairs(300)
     scores = LogRatio(1, 1)(rows["logits"], rows["pivot"])
-    jsd = math.log(4) - nn.functional.softplus(-scores.joint).mean() - nn.functional.softplus(scores.product).mean()
+    jsd = (
+        math.log(4)
+        - nn.functional.softplus(-scores.joint).mean()
+        - nn.functional.softplus(scores.product).mean()
+    )
     heuristic = nn.functional.softplus(-scores.product).mean()
-    wanted = {"minmax": jsd, "heuristic": heuristic, "combined": jsd + heuristic, "jsd_gradient": jsd}
+    wanted = {
+        "minmax": jsd,
+        "heuristic": heuristic,
+        "combined": jsd + heuristic,
+        "jsd_gradient": jsd,
+    }
     for name, expected in wanted.items():
-        assert value(PENALTIES[name](rows, estimator=JSD(), critic=LogRatio), rows) == pytest.approx(float(expected), rel=1e-5)
-    assert value(PENALTIES["combined"](rows, estimator=JSD(), critic=LogRatio), rows) == pytest.approx(
-        float(math.log(4) - nn.functional.softplus(-scores.joint).mean() - scores.product.mean()), rel=1e-4
+        assert value(
+            PENALTIES[name](rows, estimator=JSD(), critic=LogRatio), rows
+        ) == pytest.approx(float(expected), rel=1e-5)
+    assert value(
+        PENALTIES["combined"](rows, estimator=JSD(), critic=LogRatio), rows
+    ) == pytest.approx(
+        float(math.log(4) - nn.functional.softplus(-scores.joint).mean() - scores.product.mean()),
+        rel=1e-4,
     )
 
 
 def test_where_nothing_depends_the_penalties_are_at_their_least() -> None:
     rows = pairs(100, rho=0.0)
-    wanted = {"minmax": 0.0, "heuristic": math.log(2), "combined": math.log(2), "kl_update": 0.0, "jsd_gradient": 0.0}
+    wanted = {
+        "minmax": 0.0,
+        "heuristic": math.log(2),
+        "combined": math.log(2),
+        "kl_update": 0.0,
+        "jsd_gradient": 0.0,
+    }
     for name, expected in wanted.items():
         assert value(PENALTIES[name](rows, critic=Flat), rows) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_bound_below_zero_is_not_descended() -> None:
-    """With a critic that prefers other pairs the estimate is negative, and neither game pays for more of that."""
+    """With a critic that prefers other pairs the estimate is negative, and neither game pays for
+    more of that.
+    """
     rows = pairs(100, rho=-RHO)
     for name in ("minmax", "jsd_gradient"):
         terms = PENALTIES[name](rows, critic=LogRatio).terms(rows)
@@ -125,7 +159,9 @@ def test_a_bound_below_zero_is_not_descended() -> None:
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_more_dependence_is_a_greater_penalty_and_the_networks_learn_it(name: str) -> None:
-    """After 80 steps on fresh pairs, 128 at a time, the penalty of dependent pairs is above that of independent ones."""
+    """After 80 steps on fresh pairs, 128 at a time, the penalty of dependent pairs is above that of
+    independent ones.
+    """
     held = [pairs(256, rho, seed=10**6) for rho in (0.0, 0.9)]
     read: list[float] = []
     for rho, rows in zip((0.0, 0.9), held, strict=True):
@@ -173,7 +209,9 @@ def test_the_critic_alone_descends_its_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "critic", [BY_CRITIC["critic"], partial(Concat, hidden=[8], activation="ELU", negatives=1)], ids=["separable", "concat"]
+    "critic",
+    [BY_CRITIC["critic"], partial(Concat, hidden=[8], activation="ELU", negatives=1)],
+    ids=["separable", "concat"],
 )
 def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
     """By autograd, one pair at a time."""
@@ -199,7 +237,9 @@ def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
 
 
 def test_an_adversary_that_knows_nothing_has_the_entropy_of_the_pivot() -> None:
-    """Eight bins of equal population: log 8; a mixture fitted to the pivot alone: its differential entropy, in its own unit."""
+    """Eight bins of equal population: log 8; a mixture fitted to the pivot alone: its differential
+    entropy, in its own unit.
+    """
     rows = pairs(4096)
     binned = Binned(1, rows["raw_pivot"], bins=8, **NETWORK)
     shares = torch.bincount((rows["raw_pivot"] > binned.edges[0]).sum(-1)) / 4096
@@ -209,8 +249,12 @@ def test_an_adversary_that_knows_nothing_has_the_entropy_of_the_pivot() -> None:
         for parameter in density.parameters():
             nn.init.zeros_(parameter)
     expected = math.log(2 * math.pi * math.e) / 2 + math.log(rows["raw_pivot"].std().item())
-    assert -binned(rows["logits"], rows["raw_pivot"]).mean().item() == pytest.approx(math.log(8), rel=1e-6)
-    assert -mixture(rows["logits"], rows["raw_pivot"]).mean().item() == pytest.approx(expected, abs=1e-3)
+    assert -binned(rows["logits"], rows["raw_pivot"]).mean().item() == pytest.approx(
+        math.log(8), rel=1e-6
+    )
+    assert -mixture(rows["logits"], rows["raw_pivot"]).mean().item() == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 def test_a_mixture_is_a_density() -> None:
@@ -231,7 +275,9 @@ def test_categories_are_bins_of_their_own() -> None:
 
 
 def test_the_discrepancy_is_that_of_joint_samples_from_all_pairs() -> None:
-    """MMD^2 = mean k(z, z') - 2 mean k(z, w) + mean k(w, w'), z the joint samples and w all pairs, k normal on the plane."""
+    """MMD^2 = mean k(z, z') - 2 mean k(z, w) + mean k(w, w'), z the joint samples and w all pairs,
+    k normal on the plane.
+    """
     rows = pairs(20)
     x, y = rows["logits"], rows["pivot"]
     joint = torch.cat([x, y], dim=1)
@@ -250,7 +296,9 @@ def test_distance_correlation_is_one_of_lines_and_does_not_depend_on_scale() -> 
     rows = pairs(200)
     x, y = rows["logits"], rows["pivot"]
     assert squared_correlation(x, 3 - 2 * x).item() == pytest.approx(1, abs=1e-4)
-    assert squared_correlation(x, y).item() == pytest.approx(squared_correlation(0.1 * x, 9 * y + 4).item(), rel=1e-3)
+    assert squared_correlation(x, y).item() == pytest.approx(
+        squared_correlation(0.1 * x, 9 * y + 4).item(), rel=1e-3
+    )
     assert squared_correlation(x, torch.zeros_like(y)).item() == pytest.approx(0, abs=1e-4)
     around = torch.stack([torch.cos(6 * x[:, 0]), torch.sin(6 * x[:, 0])], dim=1)
     assert squared_correlation(around[:, :1], around[:, 1:]).item() > 0.01
@@ -273,7 +321,9 @@ def test_logits_that_never_vary_have_no_penalty_and_a_finite_gradient(name: str)
         ({"warmup": -1}, "warmup must be a number of steps, 0 for none, got -1"),
     ],
 )
-def test_every_penalty_refuses_a_strength_that_is_none(name: str, changes: dict[str, Any], message: str) -> None:
+def test_every_penalty_refuses_a_strength_that_is_none(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         PENALTIES[name](pairs(64), **changes)
 
@@ -281,7 +331,11 @@ def test_every_penalty_refuses_a_strength_that_is_none(name: str, changes: dict[
 @pytest.mark.parametrize("name", PENALTIES)
 def test_a_model_without_pivots_is_refused_with_the_way_out(name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^this model exposes input and not logits, .*pivot, of which this penalty is; use regularizer=none"
+        ValueError,
+        match=(
+            r"^this model exposes input and not logits, .*pivot, of which this penalty is; use"
+            r" regularizer=none"
+        ),
     ):
         PENALTIES[name]({"input": torch.zeros(8, 2)})
 
@@ -289,30 +343,60 @@ def test_a_model_without_pivots_is_refused_with_the_way_out(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("minmax", {"estimator": NPair()}, "estimator must give nats, got NPair, a loss; use estimator=js"),
-        ("minmax", {"critic": None}, "estimator must be one that trains a critic, got JS without one"),
+        (
+            "minmax",
+            {"estimator": NPair()},
+            "estimator must give nats, got NPair, a loss; use estimator=js",
+        ),
+        (
+            "minmax",
+            {"critic": None},
+            "estimator must be one that trains a critic, got JS without one",
+        ),
         ("kl_update", {"estimator": CLUB()}, "critic must give log q"),
         ("jsd_gradient", {"gamma": -0.1}, "gamma must be 0 or more, got -0.1"),
         ("mmd", {"sigmas": []}, "sigmas must list positive deviations"),
         ("mmd", {"sigmas": [1.0, 0.0]}, "sigmas must list positive deviations"),
-        ("binned", {"density": partial(Binned, bins=1, **NETWORK)}, "bins must be 2 or more, got 1"),
-        ("mixture", {"density": partial(Mixture, components=0, **NETWORK)}, "components must be a positive integer, got 0"),
+        (
+            "binned",
+            {"density": partial(Binned, bins=1, **NETWORK)},
+            "bins must be 2 or more, got 1",
+        ),
+        (
+            "mixture",
+            {"density": partial(Mixture, components=0, **NETWORK)},
+            "components must be a positive integer, got 0",
+        ),
     ],
 )
-def test_what_a_penalty_cannot_be_made_of_is_refused(name: str, changes: dict[str, Any], message: str) -> None:
+def test_what_a_penalty_cannot_be_made_of_is_refused(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         PENALTIES[name](pairs(64), **changes)
 
 
 def test_an_estimator_whose_best_critic_is_no_log_ratio_is_refused_where_one_is_needed() -> None:
-    from models.conditional_gaussian import ConditionalGaussian
+    from infobound.models.critics.conditional_gaussian import ConditionalGaussian
 
-    settings: dict[str, Any] = {"hidden": [8], "activation": "ReLU", "covariance": "diagonal", "negatives": None}
-    conditional: dict[str, Any] = {"estimator": CLUB(), "critic": partial(ConditionalGaussian, **settings)}
+    settings: dict[str, Any] = {
+        "hidden": [8],
+        "activation": "ReLU",
+        "covariance": "diagonal",
+        "negatives": None,
+    }
+    conditional: dict[str, Any] = {
+        "estimator": CLUB(),
+        "critic": partial(ConditionalGaussian, **settings),
+    }
     PENALTIES["minmax"](pairs(64), **conditional)
     for name in ("heuristic", "combined", "kl_update", "jsd_gradient"):
         with pytest.raises(
-            ValueError, match=r"^estimator must be one whose best critic is a log-ratio, got CLUB; use estimator=js"
+            ValueError,
+            match=(
+                r"^estimator must be one whose best critic is a log-ratio, got CLUB; use"
+                r" estimator=js"
+            ),
         ):
             PENALTIES[name](pairs(64), **conditional)
 
@@ -320,6 +404,10 @@ def test_an_estimator_whose_best_critic_is_no_log_ratio_is_refused_where_one_is_
 def test_a_mixture_of_categories_is_refused() -> None:
     rows = {**pairs(60), "raw_pivot": torch.tensor([0.0, 1.0]).repeat(30)[:, None]}
     with pytest.raises(
-        ValueError, match=r"^density must be binned for pivots of few values, got 2 of them; use regularizer/density"
+        ValueError,
+        match=(
+            r"^density must be binned for pivots of few values, got 2 of them; use"
+            r" regularizer/density"
+        ),
     ):
         PENALTIES["mixture"](rows)

@@ -1,4 +1,6 @@
-"""What tests of runners share: an estimation of small critics, and run folders that no run has to be made for."""
+"""What tests of runners share: an estimation of small critics, and run folders that no run has to
+be made for.
+"""
 
 import json
 from collections.abc import Callable
@@ -9,15 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from datasets.gaussians import CorrelatedGaussians
-from estimators.infonce import InfoNCE
-from models.critics import Separable
-from runners.estimation import Estimation
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.infonce import InfoNCE
+from infobound.models.critics.dense import Separable
+from infobound.runners.estimate.runner import Estimate
 
 
 @pytest.fixture
-def estimation() -> Callable[..., Estimation]:
-    """`estimation(replicates=3)` is one of small critics on correlated Gaussians, but for what is said."""
+def estimation() -> Callable[..., Estimate]:
+    """`estimation(replicates=3)` is one of small critics on correlated Gaussians, but for what is
+    said.
+    """
     settings: dict[str, Any] = {
         "dataset": CorrelatedGaussians(2, None, 1.0),
         "critic": partial(Separable, hidden=(8,), embed=4, activation="ReLU"),
@@ -40,13 +44,14 @@ def estimation() -> Callable[..., Estimation]:
         "precision": "fp32",
         "compile": False,
     }
-    return lambda **changes: Estimation(**{**settings, **changes})
+    return lambda **changes: Estimate(**{**settings, **changes})
 
 
 @pytest.fixture
 def leave(tmp_path: Path) -> Callable[..., Path]:
-    """`leave("a", ["seed=1"], metrics={"mi": 1.0})` is the folder that a run of this name leaves, completed if nothing else
-    is said."""
+    """`leave("a", ["seed=1"], metrics={"mi": 1.0})` is the folder that a run of this name leaves,
+    completed if nothing else is said.
+    """
     result = {
         "status": "completed",
         "metrics": {},
@@ -60,7 +65,9 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, overrides: list[str], **changes: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        (folder / "result.json").write_text(json.dumps({**result, "overrides": overrides, **changes}))
+        (folder / "result.json").write_text(
+            json.dumps({**result, "overrides": overrides, **changes})
+        )
         return folder
 
     return write

@@ -1,10 +1,12 @@
-"""Adaptive clipping: never longer than the other gradient, untouched where it is shorter, finite where it is nothing."""
+"""Adaptive clipping: never longer than the other gradient, untouched where it is shorter, finite
+where it is nothing.
+"""
 
 import pytest
 import torch
 from torch import Tensor
 
-from runners.adaptive_clipping import share
+from infobound.runners.training.adaptive_clipping import share
 
 
 def gradient(*lengths: float) -> list[Tensor]:
@@ -26,7 +28,11 @@ def test_the_scaled_gradient_never_exceeds_the_other() -> None:
     torch.testing.assert_close(shares, torch.tensor([0.4, 1, 1e-12, 1], dtype=torch.float64))
 
 
-@pytest.mark.parametrize(("own", "other", "expected"), [(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("own", "other", "expected"), [(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 0.0)]
+)
 def test_a_gradient_of_nothing_is_safe(own: float, other: float, expected: float) -> None:
     parts = [torch.full((1, 4), own), torch.full((1, 2), own)]
-    assert share(parts, [torch.full((1, 4), other), torch.full((1, 2), other)]).tolist() == [expected]
+    assert share(parts, [torch.full((1, 4), other), torch.full((1, 2), other)]).tolist() == [
+        expected
+    ]

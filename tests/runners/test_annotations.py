@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from runners.annotations import described, fits
+from infobound.conf.annotations import described, fits
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,9 @@ from runners.annotations import described, fits
         (Callable[[int], int] | None, [None], [1, "a", [1]]),
     ],
 )
-def test_values_fit_their_annotation_and_no_other(annotation: Any, fitting: list[Any], failing: list[Any]) -> None:
+def test_values_fit_their_annotation_and_no_other(
+    annotation: Any, fitting: list[Any], failing: list[Any]
+) -> None:
     assert [value for value in fitting if not fits(value, annotation)] == []
     assert [value for value in failing if fits(value, annotation)] == []
 

@@ -12,12 +12,17 @@ from typing import Any
 import pytest
 import torch
 
-from runners import checkpoint
-from runners.errors import RunFailed
+from infobound.runners.runs import checkpoint
+from infobound.runners.runs.errors import RunFailed
 
 
 def state(step: int = 3) -> dict[str, Any]:
-    return {"step": step, "seconds": 1.5, "window": {}, "task": {"weights": torch.randn(40, 40), "waited": [0, 1]}}
+    return {
+        "step": step,
+        "seconds": 1.5,
+        "window": {},
+        "task": {"weights": torch.randn(40, 40), "waited": [0, 1]},
+    }
 
 
 @pytest.fixture
@@ -40,14 +45,19 @@ def test_there_is_nothing_to_load_before_the_first_save(path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_last_good_checkpoint(call: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_last_good_checkpoint(
+    call: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     checkpoint.save(path, state())
     before = path.read_bytes()
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(RunFailed, match=r"checkpoint.pt could not be written: No space left on device; what it held before"):
+    with pytest.raises(
+        RunFailed,
+        match=r"checkpoint.pt could not be written: No space left on device; what it held before",
+    ):
         checkpoint.save(path, state(step=4))
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
@@ -109,7 +119,10 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_good_one(kind: str, path: Pat
     whole, chance = path.read_bytes(), random.Random(kind)
     for _ in range(200):
         path.write_bytes(damaged(whole, kind, chance))
-        with pytest.raises(RunFailed, match="is torn or is no checkpoint; move it away, or start afresh with force=true"):
+        with pytest.raises(
+            RunFailed,
+            match="is torn or is no checkpoint; move it away, or start afresh with force=true",
+        ):
             checkpoint.load(path)
 
 

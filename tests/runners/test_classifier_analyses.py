@@ -1,4 +1,6 @@
-"""What is read of trained classifiers: rates by layer, maps of information, total correlation, and other runs' networks."""
+"""What is read of trained classifiers: rates by layer, maps of information, total correlation, and
+other runs' networks.
+"""
 
 import json
 import math
@@ -10,13 +12,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from datasets.images import Labelled
-from runners import information_plots
-from runners.classifier_reading import Subject
-from runners.errors import RunFailed
-from runners.information_maps import InformationMaps, above_least, in_boxes, within
-from runners.nuisance import recovered
-from runners.total_correlation import RepresentationCorrelation, of_normal
+from infobound.datasets.images.labelled import Labelled
+from infobound.runners.classify import figures as information_plots
+from infobound.runners.classify.information_maps import (
+    InformationMaps,
+    above_least,
+    in_boxes,
+    within,
+)
+from infobound.runners.classify.nuisance import recovered
+from infobound.runners.classify.reading import Subject
+from infobound.runners.classify.total_correlation import RepresentationCorrelation, of_normal
+from infobound.runners.runs.errors import RunFailed
 
 Command = Callable[..., Any]
 
@@ -31,14 +38,21 @@ def normal(rows: int, covariance: Tensor) -> Tensor:
 
 
 def alike(dims: int, correlation: float) -> Tensor:
-    """Any two numbers have this correlation: TC = -1/2 [log(1 + (d - 1) r) + (d - 1) log(1 - r)]."""
-    return torch.full((dims, dims), correlation, dtype=torch.float64) + (1 - correlation) * torch.eye(dims)
+    """Any two numbers have this correlation: TC = -1/2 [log(1 + (d - 1) r) + (d - 1) log(1 -
+    r)].
+    """
+    return torch.full((dims, dims), correlation, dtype=torch.float64) + (
+        1 - correlation
+    ) * torch.eye(dims)
 
 
 @pytest.mark.parametrize(("dims", "correlation"), [(2, 0.0), (5, 0.6), (200, 0.0), (200, 0.3)])
-def test_total_correlation_of_normal_numbers_is_the_closed_form(dims: int, correlation: float) -> None:
-    """Within four standard errors: the log-ratio of the densities has the variance sum r^2 / 2, and at r = 0 the sum of
-    squares of d (d - 1) / 2 sample correlations is left."""
+def test_total_correlation_of_normal_numbers_is_the_closed_form(
+    dims: int, correlation: float
+) -> None:
+    """Within four standard errors: the log-ratio of the densities has the variance sum r^2 / 2, and
+    at r = 0 the sum of squares of d (d - 1) / 2 sample correlations is left.
+    """
     rows = 1500
     scales = torch.linspace(0.1, 30, dims, dtype=torch.float64)
     found = of_normal(normal(rows, alike(dims, correlation)) * scales + 7)
@@ -88,10 +102,18 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
     assert found["total_correlation_per_dimension"] == found["total_correlation"] / 4
     assert found["total_correlation_floored"] == 0
     images[:8] = 0
-    assert RepresentationCorrelation()(subject, lambda name, figure: None)["total_correlation_floored"] == 0.01
-    with pytest.raises(ValueError, match=r"^total_correlation must be false for .*model\.activation=Softplus"):
+    assert (
+        RepresentationCorrelation()(subject, lambda name, figure: None)["total_correlation_floored"]
+        == 0.01
+    )
+    with pytest.raises(
+        ValueError, match=r"^total_correlation must be false for .*model\.activation=Softplus"
+    ):
         RepresentationCorrelation().check(Given(), images * 0)
-    with pytest.raises(ValueError, match=r"^heat_maps must be 0 for a model whose noise has no rate by place, got 3"):
+    with pytest.raises(
+        ValueError,
+        match=r"^heat_maps must be 0 for a model whose noise has no rate by place, got 3",
+    ):
         InformationMaps(3).check(Given(), images)
 
 
@@ -99,7 +121,9 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
 def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
     """Within four standard errors, of 400 images that are read, of chance where it is not."""
     nuisances = torch.randint(10, (800,), generator=source())
-    found = recovered(torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances], nuisances)
+    found = recovered(
+        torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances], nuisances
+    )
     assert found["nuisance_chance"] == pytest.approx(0.9, abs=4 * 0.015)
     assert found["nuisance_error"] == pytest.approx(0 if told else 0.9, abs=4 * 0.015)
 
@@ -119,7 +143,9 @@ def test_receptive_fields_are_centred_as_the_boxes_take_them_to_be(kernel: nn.Mo
     x = torch.zeros(1, 1, 32, 32, requires_grad=True)
     halving(x)[0, 0, 4, 3].backward()
     assert x.grad is not None
-    rows, columns = (x.grad[0, 0].sum(axis).nonzero().flatten().double().mean().item() for axis in (1, 0))
+    rows, columns = (
+        x.grad[0, 0].sum(axis).nonzero().flatten().double().mean().item() for axis in (1, 0)
+    )
     assert (rows, columns) == (16, 12)
 
 
@@ -141,19 +167,25 @@ def test_the_share_of_information_in_the_boxes_is_of_what_is_above_the_least() -
 
 def test_a_figure_has_a_row_an_image_and_a_panel_a_layer() -> None:
     boxes = torch.tensor([[0, 1, 4, 4]] * 2)
-    figure = information_plots.maps(torch.rand(2, 1, 8, 8), torch.rand(2, 4, 4), torch.ones(2, 2, 2), boxes=boxes)
+    figure = information_plots.maps(
+        torch.rand(2, 1, 8, 8), torch.rand(2, 4, 4), torch.ones(2, 2, 2), boxes=boxes
+    )
     panels = figure.axes
     assert len(panels) == 6
     assert panels[2].images[0].get_extent() == [-2, 6, 6, -2]
     assert [panel.get_title() for panel in panels[::3]] == ["", ""]
     assert panels[5].get_title() == "4 nats"
-    assert [patch.get_extents().width > 0 for panel in panels for patch in panel.patches] == [True] * 6
+    assert [patch.get_extents().width > 0 for panel in panels for patch in panel.patches] == [
+        True
+    ] * 6
 
 
 def test_rates_of_one_layer_are_not_drawn_by_layer() -> None:
     line = {"step": 0, "split": "validation", "rate": 3.0}
     assert information_plots.rates_by_step([line]) is None
-    figure = information_plots.rates_by_step([line | {"rate_1": 1.0, "rate_2": 2.0, "rate_bits": 3.0}] * 2)
+    figure = information_plots.rates_by_step(
+        [line | {"rate_1": 1.0, "rate_2": 2.0, "rate_bits": 3.0}] * 2
+    )
     assert figure is not None
     assert [label.get_text() for label in figure.axes[0].get_legend().get_texts()] == [  # pyright: ignore[reportOptionalMemberAccess]
         "layer 1, validation",
@@ -162,16 +194,30 @@ def test_rates_of_one_layer_are_not_drawn_by_layer() -> None:
 
 
 SOFT = ["model.activation=Softplus", "model.noise.prior=log_normal"]
-DIGITS = ["dataset=cluttered_mnist", "dataset.canvas=32", "dataset.number=2", "dataset.validation=10"]
+DIGITS = [
+    "dataset=cluttered_mnist",
+    "dataset.canvas=32",
+    "dataset.number=2",
+    "dataset.validation=10",
+]
 MODEL = ["model=all_cnn_96", "model.channels=[4,6]", "regularizer=information_dropout", *SOFT]
-TRAINED = ["runner=classify", *DIGITS, *MODEL, "runner.batch_size=8", "runner.eval_every=2", "runner.steps=4"]
+TRAINED = [
+    "runner=classify",
+    *DIGITS,
+    *MODEL,
+    "runner.batch_size=8",
+    "runner.eval_every=2",
+    "runner.steps=4",
+]
 ANALYSES = ["runner.heat_maps=2", "runner.total_correlation=true"]
 LOAD = "runner.load=outputs/runs/a"
 
 
 @pytest.fixture
 def trained(command: Command, data_dir: Path) -> Callable[..., Any]:
-    """A command with the settings of a run that stands under the name of a, and has tested its best weights."""
+    """A command with the settings of a run that stands under the name of a, and has tested its best
+    weights.
+    """
 
     def call(*arguments: str) -> Any:
         return command(*TRAINED, f"data_dir={data_dir}", "runner.weights=best", *arguments)
@@ -194,33 +240,69 @@ def test_a_loaded_run_is_tested_as_it_was(trained: Command) -> None:
     assert 0 < found["box_cells"] < 1
     assert 0 <= found["box_information"] <= 1
     assert found["total_correlation_shrinkage"] > 0
-    lines = [json.loads(line) for line in Path("outputs/runs/b/metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in Path("outputs/runs/b/metrics.jsonl").read_text().splitlines()
+    ]
     assert [(line["split"], line["step"]) for line in lines] == [("test", 0)]
-    assert {path.name for path in Path("outputs/runs/b/figures").iterdir()} == {"information.png", "rates.png"}
-    validation = [line for line in Path("outputs/runs/a/metrics.jsonl").read_text().splitlines() if "validation" in line]
+    assert {path.name for path in Path("outputs/runs/b/figures").iterdir()} == {
+        "information.png",
+        "rates.png",
+    }
+    validation = [
+        line
+        for line in Path("outputs/runs/a/metrics.jsonl").read_text().splitlines()
+        if "validation" in line
+    ]
     assert all("rate_2" in json.loads(line) for line in validation)
 
 
 def test_a_loaded_run_is_trained_on_from_the_weights_that_it_tested(trained: Command) -> None:
-    """With a rate of next to nothing they stay, but for what batch norms see, which is estimated anew."""
+    """With a rate of next to nothing they stay, but for what batch norms see, which is estimated
+    anew.
+    """
     still = ["optimizer.lr=1e-12", "runner.steps=2", "seed=0"]
     ended = trained("name=b", LOAD, "runner.train_on=true", *still)
     assert ended.code == 0, ended.err
     assert metrics("b")["cross_entropy"] == pytest.approx(metrics("a")["cross_entropy"], rel=1e-4)
     result = json.loads(Path("outputs/runs/b/result.json").read_text())
     assert result["steps"] == 2
-    assert trained("name=c", LOAD, "runner.train_on=true", "runner.steps=2", "runner.weights=last").code == 0
+    assert (
+        trained(
+            "name=c", LOAD, "runner.train_on=true", "runner.steps=2", "runner.weights=last"
+        ).code
+        == 0
+    )
     assert metrics("c")["cross_entropy"] != pytest.approx(metrics("a")["cross_entropy"], rel=1e-4)
 
 
-def test_a_run_that_does_not_fit_is_refused_with_its_settings(trained: Command, command: Command) -> None:
+def test_a_run_that_does_not_fit_is_refused_with_its_settings(
+    trained: Command, command: Command
+) -> None:
     for arguments, words in [
-        (["runner.load=nowhere"], "runner.load must name the folder of a run, but there is no result.json in nowhere"),
+        (
+            ["runner.load=nowhere"],
+            "runner.load must name the folder of a run, but there is no result.json in nowhere",
+        ),
         (["replicates=2"], "replicates must be 1, as in outputs/runs/a, got 2; use replicates=1"),
-        (["model.channels=[4,5]"], "runner.load needs the model and the images of outputs/runs/a; repeat beside runner.load "),
-        (["model.activation=ReLU"], "'model.channels=[4,6]' regularizer=information_dropout model.activation=Softplus"),
-        (["model.noise.max_alpha=0.1"], "runner.load needs the model and the images of outputs/runs/a"),
-        (["runner.load=null", "runner.train_on=true"], "runner.train_on must be false where nothing is loaded, got true"),
+        (
+            ["model.channels=[4,5]"],
+            (
+                "runner.load needs the model and the images of outputs/runs/a; repeat beside"
+                " runner.load "
+            ),
+        ),
+        (
+            ["model.activation=ReLU"],
+            "'model.channels=[4,6]' regularizer=information_dropout model.activation=Softplus",
+        ),
+        (
+            ["model.noise.max_alpha=0.1"],
+            "runner.load needs the model and the images of outputs/runs/a",
+        ),
+        (
+            ["runner.load=null", "runner.train_on=true"],
+            "runner.train_on must be false where nothing is loaded, got true",
+        ),
     ]:
         ended = trained("name=b", LOAD, *arguments)
         assert ended.code == 2
@@ -235,13 +317,19 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(trained: Command, 
     Path("outputs/runs/a/result.json").write_text('{"status": "interrupted"}')
     ended = trained("name=b", LOAD)
     assert ended.code == 2
-    assert "runner.load must name a completed run, but outputs/runs/a is interrupted; run it to its end first" in ended.err
+    assert (
+        "runner.load must name a completed run, but outputs/runs/a is interrupted; run it to its"
+        " end first" in ended.err
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["runner.total_correlation=true", "model.activation=ReLU"], "runner.total_correlation must be false for a represen"),
+        (
+            ["runner.total_correlation=true", "model.activation=ReLU"],
+            "runner.total_correlation must be false for a represen",
+        ),
         (
             ["runner.heat_maps=1", "model=mlp_classifier"],
             "runner.heat_maps must be 0 for a model whose noise has no rate by place",
@@ -253,6 +341,13 @@ def test_an_analysis_that_cannot_be_made_is_refused_before_training(
     arguments: list[str], words: str, command: Command, data_dir: Path
 ) -> None:
     model = [each for each in MODEL if "mlp" not in str(arguments) or "channels" not in each]
-    ended = command("runner=classify", *DIGITS, *model, "runner.batch_size=8", f"data_dir={data_dir}", *arguments)
+    ended = command(
+        "runner=classify",
+        *DIGITS,
+        *model,
+        "runner.batch_size=8",
+        f"data_dir={data_dir}",
+        *arguments,
+    )
     assert ended.code == 2
     assert words in ended.err

@@ -1,4 +1,6 @@
-"""Classifying: what is descended, how weights are chosen and read, and that a run goes on as it would have."""
+"""Classifying: what is descended, how weights are chosen and read, and that a run goes on as it
+would have.
+"""
 
 import json
 import math
@@ -11,30 +13,36 @@ import pytest
 import torch
 from torch import nn
 
-from datasets.gaussian_modes import GaussianModes
-from datasets.images import Labelled, held_back
-from datasets.mnist_images import MnistImages
-from estimators.infonce import InfoNCE
-from models.all_convolutional import AllConvolutional
-from models.critics import Separable
-from models.gaussian_bottleneck import GaussianBottleneck
-from models.information_dropout import InformationDropout
-from models.mlp_classifier import MLPClassifier
-from models.noise_layers import Noiseless
-from regularizers.mine_bottleneck import MineBottleneck
-from regularizers.rate import Rate
-from runners.batch_norms import estimate_anew
-from runners.calibration import calibration_error
-from runners.classify import Classify
-from runners.label_loss import LabelLoss
-from runners.records import InMemory
-from runners.schedule import Drops, Schedule
+from infobound.datasets.images.labelled import Labelled, held_back
+from infobound.datasets.images.mnist_images import MnistImages
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.estimators.infonce import InfoNCE
+from infobound.models.classifiers.all_convolutional import AllConvolutional
+from infobound.models.classifiers.mlp_classifier import MLPClassifier
+from infobound.models.critics.dense import Separable
+from infobound.models.noise.gaussian_bottleneck import GaussianBottleneck
+from infobound.models.noise.information_dropout import InformationDropout
+from infobound.models.noise.interface import Noiseless
+from infobound.regularizers.mine_bottleneck import MineBottleneck
+from infobound.regularizers.rate import Rate
+from infobound.runners.classify.calibration import calibration_error
+from infobound.runners.classify.runner import Classify
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training.batch_norms import estimate_anew
+from infobound.runners.training.label_loss import LabelLoss
+from infobound.runners.training.schedule import Drops, Schedule
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
 GAUSSIAN = partial(GaussianBottleneck, shift=-1.0)
 INFORMATION = partial(InformationDropout, prior="log_normal", max_alpha=0.7)
-MLP: dict[str, Any] = {"hidden": [16], "bottleneck": 8, "activation": "ReLU", "additive": 0.0, "propagated": 0}
+MLP: dict[str, Any] = {
+    "hidden": [16],
+    "bottleneck": 8,
+    "activation": "ReLU",
+    "additive": 0.0,
+    "propagated": 0,
+}
 CNN: dict[str, Any] = {
     "channels": [4],
     "filter_percentage": 1.0,
@@ -62,7 +70,9 @@ def images(count: int, seed: int) -> Labelled:
     labels = torch.arange(count) % 4
     x = torch.randint(0, 100, (count, 1, 6, 6), generator=source(seed), dtype=torch.uint8)
     for index, label in enumerate(labels.tolist()):
-        x[index, 0, 3 * (label // 2) : 3 * (label // 2) + 3, 3 * (label % 2) : 3 * (label % 2) + 3] += 60
+        x[
+            index, 0, 3 * (label // 2) : 3 * (label // 2) + 3, 3 * (label % 2) : 3 * (label % 2) + 3
+        ] += 60
     return Labelled(x, labels)
 
 
@@ -124,13 +134,24 @@ def metrics(**changes: Any) -> dict[str, Any]:
 KINDS: dict[str, dict[str, Any]] = {
     "deterministic": {},
     "smoothed": {"label_smoothing": 0.1, "confidence_penalty": 0.1, "drops": 2, "warmup": 2},
-    "variational": {"model": mlp(), "regularizer": partial(Rate, beta=1e-3), "samples": 3, "average": 0.9},
+    "variational": {
+        "model": mlp(),
+        "regularizer": partial(Rate, beta=1e-3),
+        "samples": 3,
+        "average": 0.9,
+    },
     "by a critic": {"model": mlp(), "regularizer": mine(critic_steps=2), "samples": 2},
-    "clipped": {"model": mlp(noise=Noiseless, additive=0.5, propagated=3), "regularizer": mine(clip=True), "weights": "best"},
+    "clipped": {
+        "model": mlp(noise=Noiseless, additive=0.5, propagated=3),
+        "regularizer": mine(clip=True),
+        "weights": "best",
+    },
     "dropout": {
         "model": partial(AllConvolutional, noise=INFORMATION, **CNN),
         "regularizer": partial(Rate, beta=1e-4),
-        "optimizer": partial(torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+        "optimizer": partial(
+            torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3
+        ),
         "weights": "best",
     },
 }
@@ -146,8 +167,14 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
         assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], rel=1e-3, abs=1e-3)
     assert len({*beside["cross_entropy_replicates"]}) == 3
     assert (alone["stderr_of"], beside["stderr_of"]) == ("test images", "replicates")
-    assert alone["error_stderr"] == pytest.approx(math.sqrt(alone["error"] * (1 - alone["error"]) / 100))
-    assert ("rate" in alone) == ("model" in changes and "clip" not in str(changes["model"]) and changes is not KINDS["clipped"])
+    assert alone["error_stderr"] == pytest.approx(
+        math.sqrt(alone["error"] * (1 - alone["error"]) / 100)
+    )
+    assert ("rate" in alone) == (
+        "model" in changes
+        and "clip" not in str(changes["model"])
+        and changes is not KINDS["clipped"]
+    )
     assert ("mi" in alone) == (changes in (KINDS["by a critic"], KINDS["clipped"]))
 
 
@@ -181,11 +208,15 @@ def test_half_precision_leaves_rates_and_losses_whole() -> None:
         assert {each.dtype for each in told.values()} == {torch.float32}
         assert all(each.isfinite().all() for each in told.values())
     whole = classify(**KINDS["dropout"]).task(CPU).step()
-    torch.testing.assert_close(classify(precision="bf16", **KINDS["dropout"]).task(CPU).step(), whole, rtol=0.03, atol=0)
+    torch.testing.assert_close(
+        classify(precision="bf16", **KINDS["dropout"]).task(CPU).step(), whole, rtol=0.03, atol=0
+    )
 
 
 def test_classifiers_learn_and_weigh_what_they_tell() -> None:
-    """A stronger penalty leaves less information, by the rate and by a critic's reading of the same noise."""
+    """A stronger penalty leaves less information, by the rate and by a critic's reading of the same
+    noise.
+    """
     steps: dict[str, Any] = {"steps": 150, "eval_every": 150, "model": mlp()}
     rates = [metrics(regularizer=partial(Rate, beta=beta), **steps) for beta in (1e-3, 1.0)]
     assert rates[0]["error"] < 0.05
@@ -197,13 +228,17 @@ def test_classifiers_learn_and_weigh_what_they_tell() -> None:
 
 def test_a_critic_reads_representations_with_noise_whatever_is_tested() -> None:
     """Without it the information is infinite."""
-    silent, noisy = (metrics(model=mlp(), regularizer=mine(), samples=samples) for samples in (0, 2))
+    silent, noisy = (
+        metrics(model=mlp(), regularizer=mine(), samples=samples) for samples in (0, 2)
+    )
     assert silent["mi"] == noisy["mi"]
     assert silent["cross_entropy"] != noisy["cross_entropy"]
 
 
 def test_the_critic_climbs_while_the_encoder_descends() -> None:
-    """By plain SGD one step: the encoder moves along -(g_CE + beta g_I), the critic along +g_I, each with the other at rest."""
+    """By plain SGD one step: the encoder moves along -(g_CE + beta g_I), the critic along +g_I,
+    each with the other at rest.
+    """
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = classify(model=mlp(), regularizer=mine(optimizer=sgd, beta=2.0), optimizer=sgd).task(CPU)
     regularisation = task._regularisation
@@ -213,7 +248,9 @@ def test_the_critic_climbs_while_the_encoder_descends() -> None:
     logits, *made = task._classifiers(x)
     seen = {"input": x.flatten(2), "representation": made[0]}
     loss, information = task._loss(logits, labels), regularisation.terms(seen).penalty
-    wanted = torch.cat([part.flatten() for part in encoder.gradient(loss + 2 * information, again=True)])
+    wanted = torch.cat(
+        [part.flatten() for part in encoder.gradient(loss + 2 * information, again=True)]
+    )
     before = encoder.parameters.detach().clone(), critic.parameters.detach().clone()
     regularisation.lead(task._classifiers, loss, seen)
     torch.testing.assert_close(encoder.parameters.detach(), before[0] - 0.1 * wanted)
@@ -236,7 +273,9 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
         player.networks.follow([torch.zeros_like(player.networks.parameters)], player.optimizer)
         for name, values in player.networks.weights().items():
             share = 0.95 if values.ndim >= 3 else 1.0
-            torch.testing.assert_close(values, before[name] * share if values.is_floating_point() else before[name])
+            torch.testing.assert_close(
+                values, before[name] * share if values.is_floating_point() else before[name]
+            )
 
 
 def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
@@ -249,7 +288,9 @@ def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
     for group in task._classifiers.optimizer.param_groups:
         group["lr"] = 30.0
     for step in range(30, 33):
-        task._classifiers.networks.descend(-task._classifiers(task._batches.draw()[0])[0].sum(), task._classifiers.optimizer)
+        task._classifiers.networks.descend(
+            -task._classifiers(task._batches.draw()[0])[0].sum(), task._classifiers.optimizer
+        )
         errors.append(task.evaluate(step)["error"])
     assert errors[-1] > min(errors) + 0.2
     assert task.read(unseen)["error"] < min(errors) + 0.15
@@ -264,15 +305,26 @@ def test_labels_and_test_images_are_never_trained_on() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 def test_smoothed_cross_entropy_is_pytorchs(smoothing: float) -> None:
-    logits, labels = torch.randn(3, 7, 5, generator=source()), torch.randint(5, (3, 7), generator=source())
-    expected = [nn.functional.cross_entropy(*each, label_smoothing=smoothing) for each in zip(logits, labels, strict=True)]
+    logits, labels = (
+        torch.randn(3, 7, 5, generator=source()),
+        torch.randint(5, (3, 7), generator=source()),
+    )
+    expected = [
+        nn.functional.cross_entropy(*each, label_smoothing=smoothing)
+        for each in zip(logits, labels, strict=True)
+    ]
     torch.testing.assert_close(LabelLoss(smoothing, 0.0)(logits, labels), torch.stack(expected))
 
 
 def test_a_confidence_penalty_rewards_entropy() -> None:
-    logits, labels = torch.randn(2, 7, 5, generator=source()), torch.randint(5, (2, 7), generator=source())
+    logits, labels = (
+        torch.randn(2, 7, 5, generator=source()),
+        torch.randint(5, (2, 7), generator=source()),
+    )
     entropy = torch.distributions.Categorical(logits=logits).entropy().mean(1)
-    torch.testing.assert_close(LabelLoss(0, 0.3)(logits, labels), LabelLoss(0, 0)(logits, labels) - 0.3 * entropy)
+    torch.testing.assert_close(
+        LabelLoss(0, 0.3)(logits, labels), LabelLoss(0, 0)(logits, labels) - 0.3 * entropy
+    )
 
 
 def test_the_calibration_error_is_the_gap_of_confidence_and_accuracy() -> None:
@@ -292,14 +344,17 @@ def test_batch_norms_are_estimated_anew_on_all_batches() -> None:
     layer = module[0]
     assert isinstance(layer, nn.BatchNorm1d)
     torch.testing.assert_close(layer.running_mean, x.mean(0))
-    torch.testing.assert_close(layer.running_var, torch.stack([part.var(0) for part in x.split(20)]).mean(0))
+    torch.testing.assert_close(
+        layer.running_var, torch.stack([part.var(0) for part in x.split(20)]).mean(0)
+    )
     assert not layer.training
     assert layer.momentum == 0.1
     estimate_anew(nn.ReLU(), (pytest.fail("it was read without need") for _ in range(1)))
 
 
 @pytest.mark.parametrize(
-    ("at", "factors"), [([2, 5], [1, 1, 0.1, 0.1, 0.1, 0.01]), (2, [1, 1, 0.1, 0.1, 0.01, 0.01]), ([], [1] * 6)]
+    ("at", "factors"),
+    [([2, 5], [1, 1, 0.1, 0.1, 0.1, 0.01]), (2, [1, 1, 0.1, 0.1, 0.01, 0.01]), ([], [1] * 6)],
 )
 def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float]) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=3.0)
@@ -312,22 +367,39 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": GaussianModes.ring(8, 2.0, 0.02)}, "dataset must be one of images of classes, got GaussianModes"),
+        (
+            {"dataset": GaussianModes.ring(8, 2.0, 0.02)},
+            "dataset must be one of images of classes, got GaussianModes",
+        ),
         ({"model": None}, "model must be a classifier, got none; use model=mlp_classifier"),
         ({"samples": -1}, "samples must be at least 0, got -1"),
         ({"average": 1.0}, "average must be the decay of a moving average"),
-        ({"dataset": dataset(0), "weights": "best"}, "weights must be last where no images are held back to choose by"),
+        (
+            {"dataset": dataset(0), "weights": "best"},
+            "weights must be last where no images are held back to choose by",
+        ),
         ({"label_smoothing": 1.0}, "label_smoothing must be a share, 0 for none, below 1, got 1.0"),
         ({"confidence_penalty": -1.0}, "confidence_penalty must be 0 or more, got -1.0"),
-        ({"drops": [3, 3]}, r"drops must be steps that rise from 1 or more, or one for every so many, got \[3, 3\]"),
-        ({"drops": 0}, "drops must be steps that rise from 1 or more, or one for every so many, got 0"),
+        (
+            {"drops": [3, 3]},
+            r"drops must be steps that rise from 1 or more, or one for every so many, got \[3, 3\]",
+        ),
+        (
+            {"drops": 0},
+            "drops must be steps that rise from 1 or more, or one for every so many, got 0",
+        ),
         ({"drop": 0.0}, "drop must be a factor above 0 and at most 1, got 0.0"),
         ({"batch_size": 400}, "batch_size must not exceed the 160 training rows, got 400; use 128"),
-        ({"regularizer": partial(Rate, beta=1.0)}, "beta must weigh a rate, which this model has not, got 1.0"),
+        (
+            {"regularizer": partial(Rate, beta=1.0)},
+            "beta must weigh a rate, which this model has not, got 1.0",
+        ),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_trained_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         classify(**changes).prepare()
 
@@ -350,7 +422,9 @@ SMALL = ["runner=classify", "dataset.validation=10", "runner.batch_size=8", "run
         ["regularizer=mine_bottleneck", "model/noise=gaussian_bottleneck", "estimator=club"],
     ],
 )
-def test_the_launcher_trains_every_regulariser_by_its_name(arguments: list[str], data_dir: Path, command: Command) -> None:
+def test_the_launcher_trains_every_regulariser_by_its_name(
+    arguments: list[str], data_dir: Path, command: Command
+) -> None:
     few = ["dataset=mnist", "model.hidden=[8]", "runner.steps=4"]
     ended = command(*SMALL, *few, *arguments, "name=a", f"data_dir={data_dir}")
     assert ended.code == 0, ended.err
@@ -365,8 +439,19 @@ def test_the_launcher_trains_every_regulariser_by_its_name(arguments: list[str],
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["dataset=cluttered_mnist", "dataset.canvas=32", "dataset.number=2", "model=all_cnn_96", "model.channels=[4]"],
-        ["dataset=cifar10_images", "dataset.whiten=false", "model=all_cnn_32", "model.filter_percentage=0.02"],
+        [
+            "dataset=cluttered_mnist",
+            "dataset.canvas=32",
+            "dataset.number=2",
+            "model=all_cnn_96",
+            "model.channels=[4]",
+        ],
+        [
+            "dataset=cifar10_images",
+            "dataset.whiten=false",
+            "model=all_cnn_32",
+            "model.filter_percentage=0.02",
+        ],
         ["dataset=occluded_cifar10", "model=all_cnn_32", "model.filter_percentage=0.02"],
     ],
 )
@@ -374,7 +459,9 @@ def test_the_launcher_trains_on_every_kind_of_images_and_a_longer_run_goes_on(
     arguments: list[str], data_dir: Path, command: Command
 ) -> None:
     for steps in (2, 4):
-        ended = command(*SMALL, *arguments, "name=a", f"data_dir={data_dir}", f"runner.steps={steps}")
+        ended = command(
+            *SMALL, *arguments, "name=a", f"data_dir={data_dir}", f"runner.steps={steps}"
+        )
         assert ended.code == 0, ended.err
     assert json.loads(Path("outputs/runs/a/result.json").read_text())["steps"] == 4
 
@@ -385,8 +472,14 @@ DIGITS = ["dataset=mnist", "dataset.validation=10"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runner=classify", "dataset=ring"], "dataset must be one of images of classes, got GaussianModes; use dataset=mnist"),
-        (["runner=classify", *DIGITS, "model=mlp"], "model must be a classifier, got MLP; use model=mlp_classifier"),
+        (
+            ["runner=classify", "dataset=ring"],
+            "dataset must be one of images of classes, got GaussianModes; use dataset=mnist",
+        ),
+        (
+            ["runner=classify", *DIGITS, "model=mlp"],
+            "model must be a classifier, got MLP; use model=mlp_classifier",
+        ),
         (
             ["runner=classify", *DIGITS, "regularizer=gaussian_bottleneck", "regularizer.beta=-1"],
             "regularizer.beta must be 0 or more, got -1",

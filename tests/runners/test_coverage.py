@@ -7,9 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.gaussian_modes import GaussianModes
-from datasets.modes import Recognised
-from runners.coverage import Coverage, bins, histogram, jensen_shannon, modes_covered, reverse_kl
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.datasets.modes.interface import Recognised
+from infobound.runners.gan.coverage import (
+    Coverage,
+    bins,
+    histogram,
+    jensen_shannon,
+    modes_covered,
+    reverse_kl,
+)
 
 GRID = GaussianModes.grid(5, 2.0, 0.05, standardised=False)
 SIZE = 2500
@@ -33,7 +40,9 @@ def around(centres: Tensor) -> Tensor:
 
 
 def test_a_perfect_sampler_covers_everything() -> None:
-    """KL has mean 24 / 2N = .0048 and a standard deviation of sqrt(48) / 2N = .0014; high quality one of .0021."""
+    """KL has mean 24 / 2N = .0048 and a standard deviation of sqrt(48) / 2N = .0014; high quality
+    one of .0021.
+    """
     found = COVERAGE(GRID.sample(SIZE, source())[0])
     assert found["modes"] == 25
     assert found["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.009)
@@ -41,7 +50,9 @@ def test_a_perfect_sampler_covers_everything() -> None:
 
 
 def test_divergences_of_perfect_samples_have_the_mean_that_is_said() -> None:
-    """Over 200 draws the standard error of KL is .0001, and that of JS, of 30 equal bins, is .00005."""
+    """Over 200 draws the standard error of KL is .0001, and that of JS, of 30 equal bins, is
+    .00005.
+    """
     kl, js = [], []
     for seed in range(200):
         kl.append(reverse_kl(histogram(GRID.sample(SIZE, source(seed))[1], 25), GRID.shares))
@@ -57,7 +68,9 @@ def test_a_sampler_of_some_modes_has_the_closed_form(modes: int) -> None:
     assert found["modes"] == modes
     assert found["kl"] == pytest.approx(math.log(25 / modes), abs=0.001)
     lost = modes / 25
-    form = (math.log(2 / (1 + lost)) + lost * math.log(2 * lost / (1 + lost)) + (1 - lost) * math.log(2)) / 2
+    form = (
+        math.log(2 / (1 + lost)) + lost * math.log(2 * lost / (1 + lost)) + (1 - lost) * math.log(2)
+    ) / 2
     assert found["js"] == pytest.approx(form, abs=0.02)
 
 
@@ -73,9 +86,14 @@ def test_reverse_kl_is_of_samples_of_high_quality_alone() -> None:
     assert COVERAGE(torch.cat([good, GRID.centres.float() + 1]))["kl"] == COVERAGE(good)["kl"]
 
 
-@pytest.mark.parametrize(("good", "modes"), [((1, 1, 1, 1), 3), ((1, 0, 1, 0), 1), ((0, 0, 0, 0), 0)])
+@pytest.mark.parametrize(
+    ("good", "modes"), [((1, 1, 1, 1), 3), ((1, 0, 1, 0), 1), ((0, 0, 0, 0), 0)]
+)
 def test_a_mode_is_covered_by_one_good_sample(good: tuple[int, ...], modes: int) -> None:
-    assert modes_covered(Recognised(torch.tensor([4, 7, 4, 0]), torch.tensor(good, dtype=torch.bool))) == modes
+    assert (
+        modes_covered(Recognised(torch.tensor([4, 7, 4, 0]), torch.tensor(good, dtype=torch.bool)))
+        == modes
+    )
 
 
 def test_reverse_kl_is_exact_and_finite_where_modes_are_lost() -> None:

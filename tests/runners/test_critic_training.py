@@ -1,4 +1,6 @@
-"""The state of a training holds all of it, and with early stopping each copy is read at its own best."""
+"""The state of a training holds all of it, and with early stopping each copy is read at its own
+best.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,19 +11,24 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.arrays import Arrays
-from datasets.gaussians import CorrelatedGaussians
-from estimators.club import CLUB
-from estimators.mine import MINE
-from models.conditional_gaussian import ConditionalGaussian
-from models.critics import Concat
-from runners import checkpoint
-from runners.critic_training import CriticTraining
-from runners.estimation import Estimation
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.club import CLUB
+from infobound.estimators.mine import MINE
+from infobound.models.critics.conditional_gaussian import ConditionalGaussian
+from infobound.models.critics.dense import Concat
+from infobound.runners.critics.task import CriticTraining
+from infobound.runners.estimate.runner import Estimate
+from infobound.runners.runs import checkpoint
 
 PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
 ROWS = Arrays(*PAIRS, validation=0.2, test=0.2, transform="standardise")
-OVERFIT = {"dataset": ROWS, "optimizer": partial(torch.optim.Adam, lr=0.05), "average": 0.0, "patience": None}
+OVERFIT = {
+    "dataset": ROWS,
+    "optimizer": partial(torch.optim.Adam, lr=0.05),
+    "average": 0.0,
+    "patience": None,
+}
 """A table so small that critics are at their best long before the end."""
 EVERY = 10
 """Steps between two readings."""
@@ -41,7 +48,10 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"estimator": MINE(alpha=0.01), "critic": partial(Concat, hidden=(8,), activation="ELU", negatives=1)},
+        {
+            "estimator": MINE(alpha=0.01),
+            "critic": partial(Concat, hidden=(8,), activation="ELU", negatives=1),
+        },
         {"train_rows": 70},
         {"optimizer": partial(torch.optim.SGD, lr=0.05, momentum=0.9)},
         OVERFIT,
@@ -50,7 +60,7 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
 )
 @pytest.mark.parametrize("replicates", [1, 3])
 def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
-    changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimation], tmp_path: Path
+    changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimate], tmp_path: Path
 ) -> None:
     straight, resumed = (estimation(replicates=replicates, **changes).task() for _ in range(2))
     trained(straight, 0, 93)
@@ -62,7 +72,7 @@ def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
     assert resumed.read(120) == straight.read(120)
 
 
-def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., Estimation]) -> None:
+def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., Estimate]) -> None:
     task = estimation(replicates=3, **OVERFIT).task()
     readings = trained(task, 0, 150)
     best = np.argmax(readings, axis=0)
@@ -74,8 +84,12 @@ def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., 
         assert ended.read(150).values[copy] == task.read(150).values[copy]
 
 
-def test_an_upper_bound_is_not_read_where_it_is_loosest(estimation: Callable[..., Estimation]) -> None:
-    density = partial(ConditionalGaussian, hidden=(32,), activation="ReLU", covariance="diagonal", negatives=None)
+def test_an_upper_bound_is_not_read_where_it_is_loosest(
+    estimation: Callable[..., Estimate],
+) -> None:
+    density = partial(
+        ConditionalGaussian, hidden=(32,), activation="ReLU", covariance="diagonal", negatives=None
+    )
     changes = {**OVERFIT, "estimator": CLUB(), "critic": density}
     task, loosest = (estimation(**changes).task() for _ in range(2))
     values = trained(task, 0, 150)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from runners.early_stopping import EarlyStopping
+from infobound.runners.training.early_stopping import EarlyStopping
 
 
 def at(*values: float) -> dict[str, Tensor]:

@@ -1,4 +1,6 @@
-"""Runs that cannot go on: exit code 1, one line that says why, a result with the traceback, and nothing lost that was good."""
+"""Runs that cannot go on: exit code 1, one line that says why, a result with the traceback, and
+nothing lost that was good.
+"""
 
 import errno
 import json
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.critic_training import CriticTraining
+from infobound.runners.critics.task import CriticTraining
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -36,26 +38,54 @@ def result() -> dict[str, Any]:
     ("cadence", "words"),
     [
         ([], ["loss stopped being finite at step 2"]),
-        (["runner.log_every=50", "runner.eval_every=50", "runner.checkpoint_every=50"], ["loss", "step 2"]),
         (
-            ["runner.log_every=50", "runner.eval_every=1", "runner.checkpoint_every=50", "runner.average=0"],
+            ["runner.log_every=50", "runner.eval_every=50", "runner.checkpoint_every=50"],
+            ["loss", "step 2"],
+        ),
+        (
+            [
+                "runner.log_every=50",
+                "runner.eval_every=1",
+                "runner.checkpoint_every=50",
+                "runner.average=0",
+            ],
             ["mi of the validation pairs is not finite at step "],
         ),
-        (["runner.steps=1", "runner.average=0"], ["mi of the validation pairs is not finite at step 1"]),
-        (["runner.steps=1", "runner.average=0", "runner.eval_every=1"], ["mi of the validation pairs", "step 1"]),
+        (
+            ["runner.steps=1", "runner.average=0"],
+            ["mi of the validation pairs is not finite at step 1"],
+        ),
+        (
+            ["runner.steps=1", "runner.average=0", "runner.eval_every=1"],
+            ["mi of the validation pairs", "step 1"],
+        ),
         (["replicates=3"], ["loss stopped being finite at step 2"]),
     ],
 )
 def test_a_value_that_stops_being_finite_ends_the_run_and_is_never_written(
     cadence: list[str], words: list[str], command: Command
 ) -> None:
-    assert_failed(command(*DIVERGING, "runner.steps=100", *cadence), *words, "try a lower optimizer.lr")
+    assert_failed(
+        command(*DIVERGING, "runner.steps=100", *cadence), *words, "try a lower optimizer.lr"
+    )
     found = result()
-    assert (found["status"], found["error"]["type"], found["metrics"]) == ("failed", "RunFailed", {})
+    assert (found["status"], found["error"]["type"], found["metrics"]) == (
+        "failed",
+        "RunFailed",
+        {},
+    )
     assert "Traceback" in found["error"]["traceback"]
     assert words[0] in found["error"]["message"]
-    lines = [json.loads(line, parse_constant=pytest.fail) for line in (FOLDER / "metrics.jsonl").read_text().splitlines()]
-    assert all(math.isfinite(value) for line in lines for value in line.values() if isinstance(value, float))
+    lines = [
+        json.loads(line, parse_constant=pytest.fail)
+        for line in (FOLDER / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert all(
+        math.isfinite(value)
+        for line in lines
+        for value in line.values()
+        if isinstance(value, float)
+    )
 
 
 def test_a_failed_run_fails_again_and_force_begins_anew(command: Command) -> None:
@@ -78,13 +108,17 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_good_checkpoint(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", full)
-        assert_failed(command("name=a"), "checkpoint.pt could not be written: No space left on device")
+        assert_failed(
+            command("name=a"), "checkpoint.pt could not be written: No space left on device"
+        )
     assert (FOLDER / "checkpoint.pt").read_bytes() == before
     assert result()["status"] == "failed"
     assert command("name=a").code == 0, "with room on the disk it goes on"
 
 
-def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -96,7 +130,8 @@ def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(command: Command, 
     "error",
     [
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory: you tried"
+            " to allocate 9 bytes"
         ),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
         MemoryError("Unable to allocate 9 GiB"),
@@ -127,14 +162,26 @@ class Shell:
         lambda path: path.write_bytes(path.read_bytes()[:-1000]),
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(os.urandom(3000)),
-        lambda path: path.write_bytes(path.read_bytes()[:900] + bytes(64) + path.read_bytes()[964:]),
+        lambda path: path.write_bytes(
+            path.read_bytes()[:900] + bytes(64) + path.read_bytes()[964:]
+        ),
         lambda path: torch.save({"step": 2, "weight": torch.zeros(3)}, path),
         lambda path: torch.save({"step": Shell()}, path),
         lambda path: path.write_bytes(pickle.dumps(Shell())),
     ],
-    ids=["truncated", "empty", "random bytes", "a hole", "weights from elsewhere", "torch pickle", "pickle"],
+    ids=[
+        "truncated",
+        "empty",
+        "random bytes",
+        "a hole",
+        "weights from elsewhere",
+        "torch pickle",
+        "pickle",
+    ],
 )
-def test_a_torn_checkpoint_is_refused_and_never_run(spoil: Callable[[Path], None], command: Command) -> None:
+def test_a_torn_checkpoint_is_refused_and_never_run(
+    spoil: Callable[[Path], None], command: Command
+) -> None:
     assert command("name=a", "runner.steps=2").code == 0
     metrics = (FOLDER / "metrics.jsonl").read_bytes()
     spoil(FOLDER / "checkpoint.pt")

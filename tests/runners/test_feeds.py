@@ -1,4 +1,6 @@
-"""Feeds: minibatches that cover an epoch, splits that share no row, blocks that read each row once, each copy by itself."""
+"""Feeds: minibatches that cover an epoch, splits that share no row, blocks that read each row once,
+each copy by itself.
+"""
 
 from typing import get_args
 
@@ -6,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.arrays import Arrays
-from datasets.gaussians import CorrelatedGaussians
-from datasets.transforms import Transform
-from runners import feeds
-from runners.batches import RowBatches
-from runners.errors import RunFailed
-from runners.feeds import Feed, sampled, tabled
-from runners.held_out import FreshHeldOut, RowHeldOut
-from runners.splits import Part, Split, split_rows
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.transforms import Transform
+from infobound.runners.critics import feeds
+from infobound.runners.critics.feeds import Feed, sampled, tabled
+from infobound.runners.critics.held_out import FreshHeldOut, RowHeldOut
+from infobound.runners.critics.splits import Part, Split, split_rows
+from infobound.runners.runs.errors import RunFailed
+from infobound.runners.training.batches import RowBatches
 
 CPU = torch.device("cpu")
 
@@ -38,7 +40,9 @@ def epoch(batches: RowBatches, count: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("rows", "size"), [(20, 5), (23, 5), (9, 5), (5, 5)])
-def test_minibatches_cover_every_epoch_without_replacement_less_the_ragged_tail(rows: int, size: int) -> None:
+def test_minibatches_cover_every_epoch_without_replacement_less_the_ragged_tail(
+    rows: int, size: int
+) -> None:
     batches = RowBatches(*numbered(rows, copies=2), batch_size=size, seed=0)
     whole = rows // size
     first, second = epoch(batches, whole), epoch(batches, whole)
@@ -74,7 +78,9 @@ def test_batches_go_on_from_their_state(done: int) -> None:
 
 
 def test_a_batch_larger_than_the_training_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5; use 4$"):
+    with pytest.raises(
+        ValueError, match=r"^batch_size must not exceed the 4 training rows, got 5; use 4$"
+    ):
         RowBatches(*numbered(4), batch_size=5, seed=0)
 
 
@@ -94,7 +100,10 @@ def test_splits_are_disjoint_and_cover_all_rows(rows: int) -> None:
 
 
 def test_each_copy_has_a_split_of_its_own_however_many_there_are() -> None:
-    few, many = (split_rows(table(40), seed=0, replicates=count, device=CPU).parts["test"].x for count in (2, 5))
+    few, many = (
+        split_rows(table(40), seed=0, replicates=count, device=CPU).parts["test"].x
+        for count in (2, 5)
+    )
     assert all(map(torch.equal, few, many))
     assert len({tuple(copy[:, 0].tolist()) for copy in many}) == 5
 
@@ -104,7 +113,9 @@ def test_the_transform_is_fitted_on_the_training_rows_alone() -> None:
     changed = split_rows(table(50, "standardise"), seed=0, replicates=2, device=CPU).parts
     for copy in range(2):
         train = raw["train"][0][copy]
-        torch.testing.assert_close(changed["train"][0][copy].mean(0), torch.zeros(1), atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            changed["train"][0][copy].mean(0), torch.zeros(1), atol=1e-6, rtol=0
+        )
         for name in get_args(Split):
             expected = (raw[name][0][copy] - train.mean()) / train.std(correction=0)
             torch.testing.assert_close(changed[name][0][copy], expected)
@@ -112,18 +123,24 @@ def test_the_transform_is_fitted_on_the_training_rows_alone() -> None:
 
 def test_splits_of_fewer_than_four_rows_are_refused() -> None:
     with pytest.raises(
-        ValueError, match="each split needs at least 4 rows, got 5 for training, 2 for validation and 3 for test"
+        ValueError,
+        match=(
+            "each split needs at least 4 rows, got 5 for training, 2 for validation and 3 for test"
+        ),
     ):
         split_rows(table(10), seed=0, replicates=1, device=CPU)
 
 
 @pytest.mark.parametrize("size", [4, 16])
 @pytest.mark.parametrize("rows", [4, 5, 15, 16, 17, 31, 32, 33, 100])
-def test_every_held_out_row_is_read_exactly_once_in_blocks_of_one_size(rows: int, size: int) -> None:
+def test_every_held_out_row_is_read_exactly_once_in_blocks_of_one_size(
+    rows: int, size: int
+) -> None:
     blocks = list(
-        RowHeldOut({"test": Part(*map(list, numbered(rows, copies=2)), rows=[torch.arange(rows)] * 2)}, size).blocks(
-            1, "test", 0
-        )
+        RowHeldOut(
+            {"test": Part(*map(list, numbered(rows, copies=2)), rows=[torch.arange(rows)] * 2)},
+            size,
+        ).blocks(1, "test", 0)
     )
     assert len({len(block.x) for block in blocks}) == 1
     assert 2 <= len(blocks[0].x) <= size
@@ -172,9 +189,13 @@ def test_held_out_pairs_are_fresh_for_every_purpose_and_the_same_when_asked_agai
     held_out = feed().held_out
     assert isinstance(held_out, FreshHeldOut)
     splits: tuple[Split, ...] = ("validation", "test")
-    asked: list[tuple[int, Split, int]] = [(copy, split, step) for copy in (0, 1) for split in splits for step in (10, 20)]
+    asked: list[tuple[int, Split, int]] = [
+        (copy, split, step) for copy in (0, 1) for split in splits for step in (10, 20)
+    ]
     first = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in asked}
-    again = {each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in reversed(asked)}
+    again = {
+        each: torch.cat([block.x for block in held_out.blocks(*each)]) for each in reversed(asked)
+    }
     assert all(torch.equal(first[each], again[each]) for each in asked)
     assert len({float(x[0, 0]) for x in first.values()}) == len(asked)
     assert {len(x) for (_, split, _), x in first.items() if split == "test"} == {48}
@@ -184,7 +205,11 @@ def test_a_table_is_trained_on_its_training_rows_and_read_on_the_others() -> Non
     data = tabled(table(40), batch_size=4, eval_batch_size=8, seed=0, replicates=1, device=CPU)
     trained = {float(value) for _ in range(20) for value in data.batches.draw()[0].flatten()}
     read = {
-        split: {float(value) for block in data.held_out.blocks(0, split, 0) for value in block.x.flatten()}
+        split: {
+            float(value)
+            for block in data.held_out.blocks(0, split, 0)
+            for value in block.x.flatten()
+        }
         for split in ("validation", "test")
     }
     assert (len(trained), len(read["validation"]), len(read["test"])) == (20, 8, 12)
@@ -201,9 +226,14 @@ def test_a_checkpoint_of_other_rows_is_refused() -> None:
         RowBatches(x + 1, y, batch_size=8, seed=0).load(saved)
 
 
-def test_training_watches_some_validation_rows_and_the_test_rows_are_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_watches_some_validation_rows_and_the_test_rows_are_read_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(feeds, "WATCHED", 7)
     feed = tabled(table(50), batch_size=8, eval_batch_size=16, seed=0, replicates=2, device=CPU)
     splits: tuple[Split, ...] = ("validation", "test")
-    read = {split: sum(len(block.x) - block.first for block in feed.held_out.blocks(1, split, 0)) for split in splits}
+    read = {
+        split: sum(len(block.x) - block.first for block in feed.held_out.blocks(1, split, 0))
+        for split in splits
+    }
     assert read == {"validation": 7, "test": 15}

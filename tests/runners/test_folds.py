@@ -1,4 +1,6 @@
-"""Cross-fitting: every row is read exactly once, by a critic that never saw it, and the stated error is the true one."""
+"""Cross-fitting: every row is read exactly once, by a critic that never saw it, and the stated
+error is the true one.
+"""
 
 import itertools
 import statistics
@@ -8,15 +10,15 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from datasets.arrays import Arrays
-from datasets.gaussians import CorrelatedGaussians
-from estimators.dv import DV
-from models.copula import GaussianCopula
-from runners import estimation
-from runners.estimation import Estimation
-from runners.feeds import tabled
-from runners.records import InMemory
-from runners.splits import Split, split_rows
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.dv import DV
+from infobound.models.critics.copula import GaussianCopula
+from infobound.runners.critics.feeds import tabled
+from infobound.runners.critics.splits import Split, split_rows
+from infobound.runners.estimate import runner as estimation
+from infobound.runners.estimate.runner import Estimate
+from infobound.runners.runs.records import InMemory
 
 CPU = torch.device("cpu")
 COPULA = partial(
@@ -61,12 +63,14 @@ def metrics(rows: Arrays, seed: int = 0, **changes: Any) -> dict[str, Any]:
         "precision": "fp32",
         "compile": False,
     }
-    return Estimation(**{**settings, **changes}).prepare()(InMemory()).metrics
+    return Estimate(**{**settings, **changes}).prepare()(InMemory()).metrics
 
 
 def gaussian(rows: int, seed: int, rho: float = 0.6, dim: int = 1) -> Arrays:
     joint = CorrelatedGaussians(dim, rho, None)
-    return Arrays.drawn(joint, rows, seed, validation=0.1, test=0.2, transform="gaussian_ranks", folds=3)
+    return Arrays.drawn(
+        joint, rows, seed, validation=0.1, test=0.2, transform="gaussian_ranks", folds=3
+    )
 
 
 @pytest.mark.parametrize(("rows", "folds"), [(60, 3), (61, 3), (62, 5), (47, 2)])
@@ -80,10 +84,16 @@ def test_every_row_is_a_test_row_of_exactly_one_fold(rows: int, folds: int) -> N
 
 
 def test_no_row_is_trained_on_by_the_fold_that_reads_it() -> None:
-    feed = tabled(numbered(62, 5), batch_size=8, eval_batch_size=4, seed=0, replicates=1, device=CPU)
+    feed = tabled(
+        numbered(62, 5), batch_size=8, eval_batch_size=4, seed=0, replicates=1, device=CPU
+    )
     drawn = torch.cat([feed.batches.draw()[0] for _ in range(40)], dim=1)[..., 0]
     read = [
-        [row for block in feed.held_out.blocks(fold, "test", 0) for row in block.x[block.first :, 0].tolist()]
+        [
+            row
+            for block in feed.held_out.blocks(fold, "test", 0)
+            for row in block.x[block.first :, 0].tolist()
+        ]
         for fold in range(5)
     ]
     assert sorted(itertools.chain.from_iterable(read)) == list(range(62))
@@ -107,16 +117,24 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
 
 
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three standard errors."""
+    """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three
+    standard errors.
+    """
     monkeypatch.setattr(estimation, "beside", lambda x, y, seed: {})
-    found = [metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64) for seed in range(50)]
+    found = [
+        metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64)
+        for seed in range(50)
+    ]
     spread = statistics.stdev(each["mi"] for each in found)
     stated = statistics.fmean(each["mi_stderr"] ** 2 for each in found) ** 0.5
     assert stated == pytest.approx(spread, rel=0.3)
 
 
 def test_replicates_of_folds_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^replicates must be 1 with dataset.folds, which are copies themselves, got 2"):
+    with pytest.raises(
+        ValueError,
+        match=r"^replicates must be 1 with dataset.folds, which are copies themselves, got 2",
+    ):
         metrics(gaussian(600, seed=0), replicates=2)
 
 

@@ -1,4 +1,6 @@
-"""Generative adversarial networks: whose gradients move whom, what is reported, resumption, and what is refused."""
+"""Generative adversarial networks: whose gradients move whom, what is reported, resumption, and
+what is refused.
+"""
 
 import json
 import math
@@ -11,28 +13,29 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.gaussian_modes import GaussianModes
-from datasets.gaussians import CorrelatedGaussians
-from datasets.stacked_mnist import StackedMnist
-from estimators.barber_agakov import BarberAgakov
-from estimators.infonce import InfoNCE
-from estimators.mine import MINE
-from estimators.nwj import NWJ
-from models import dcgan
-from models.adversaries import Adversaries
-from models.conditional_gaussian import ConditionalGaussian
-from models.convolutional import SemiConvolutional
-from models.critics import Concat, InnerProduct, Separable
-from models.encoders import MLP
-from models.gan_mlp import Discriminator, Encoder, Generator
-from regularizers.mutual_information import MutualInformation
-from runners import adaptive_clipping, recognition
-from runners.digit_classifier import RECIPE
-from runners.errors import RunFailed
-from runners.gan import GAN
-from runners.gan_training import GANTraining
-from runners.objectives import NonSaturating, Wasserstein
-from runners.records import InMemory
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.datasets.modes.stacked_mnist import StackedMnist
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.barber_agakov import BarberAgakov
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.mine import MINE
+from infobound.estimators.nwj import NWJ
+from infobound.models.adversaries import dcgan
+from infobound.models.adversaries.gan_mlp import Discriminator, Encoder, Generator
+from infobound.models.adversaries.interface import Adversaries
+from infobound.models.critics.conditional_gaussian import ConditionalGaussian
+from infobound.models.critics.convolutional import SemiConvolutional
+from infobound.models.critics.dense import Concat, InnerProduct, Separable
+from infobound.models.encoders.networks import MLP
+from infobound.regularizers.mutual_information import MutualInformation
+from infobound.runners.gan import recognition
+from infobound.runners.gan.digit_classifier import RECIPE
+from infobound.runners.gan.objectives import NonSaturating, Wasserstein
+from infobound.runners.gan.runner import GAN
+from infobound.runners.gan.task import GANTraining
+from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training import adaptive_clipping
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
@@ -113,13 +116,29 @@ def weights(task: GANTraining) -> dict[str, Tensor]:
         {},
         {"regularizer": penalty()},
         {"regularizer": penalty(clip=False, critic_steps=2), "discriminator_steps": 2},
-        {"regularizer": penalty(estimator=MINE(alpha=0.1), critic=CONCAT), "r1": 0.1, "average": 0.9, "cosine": True},
+        {
+            "regularizer": penalty(estimator=MINE(alpha=0.1), critic=CONCAT),
+            "r1": 0.1,
+            "average": 0.9,
+            "cosine": True,
+        },
         {"regularizer": penalty(of="label", estimator=NWJ(), critic=CONCAT), "conditional": True},
-        {"regularizer": penalty(critic=InnerProduct), "prior": "gaussian", "instance_noise": 0.5, "discriminator_steps": 2},
+        {
+            "regularizer": penalty(critic=InnerProduct),
+            "prior": "gaussian",
+            "instance_noise": 0.5,
+            "discriminator_steps": 2,
+        },
         {
             "regularizer": penalty(
                 estimator=BarberAgakov(),
-                critic=partial(ConditionalGaussian, hidden=[8], activation="ReLU", covariance="diagonal", negatives=1),
+                critic=partial(
+                    ConditionalGaussian,
+                    hidden=[8],
+                    activation="ReLU",
+                    covariance="diagonal",
+                    negatives=1,
+                ),
             )
         },
         {"objective": Wasserstein(10.0), "discriminator_steps": 2},
@@ -129,7 +148,13 @@ def weights(task: GANTraining) -> dict[str, Tensor]:
 )
 def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
     alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
-    for name in ("modes", "high_quality", "kl", "js", *(["reconstruction", "same_mode"] if "inference" in changes else [])):
+    for name in (
+        "modes",
+        "high_quality",
+        "kl",
+        "js",
+        *(["reconstruction", "same_mode"] if "inference" in changes else []),
+    ):
         assert math.isfinite(alone[name])
         assert alone[f"{name}_stderr"] >= 0
         assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], abs=0.02, rel=0.01)
@@ -141,13 +166,17 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
 def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
     replicates: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By plain SGD the generator moves along g_u + beta c g_m, and everyone else as without the regulariser."""
+    """By plain SGD the generator moves along g_u + beta c g_m, and everyone else as without the
+    regulariser.
+    """
     seen: list[tuple[list[Tensor], list[Tensor], Tensor]] = []
     clipped = adaptive_clipping.share
 
     def share(gradient: list[Tensor], beside: list[Tensor]) -> Tensor:
         shares = clipped(gradient, beside)
-        seen.append(([part.clone() for part in gradient], [part.clone() for part in beside], shares))
+        seen.append(
+            ([part.clone() for part in gradient], [part.clone() for part in beside], shares)
+        )
         return shares
 
     monkeypatch.setattr(adaptive_clipping, "share", share)
@@ -161,9 +190,16 @@ def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
     length, most = (torch.cat(each, dim=1).norm(dim=1) for each in (own, rest))
     assert (shares * length <= most * (1 + 1e-5)).all()
     torch.testing.assert_close(told["clip"], shares)
-    moved = torch.cat([(each + 2 * shares[:, None] * extra).flatten() for each, extra in zip(rest, own, strict=True)])
+    moved = torch.cat(
+        [
+            (each + 2 * shares[:, None] * extra).flatten()
+            for each, extra in zip(rest, own, strict=True)
+        ]
+    )
     torch.testing.assert_close(after["generators"], before["generators"] - 0.1 * moved)
-    torch.testing.assert_close(after["discriminators"], weights(plain)["discriminators"], rtol=0, atol=0)
+    torch.testing.assert_close(
+        after["discriminators"], weights(plain)["discriminators"], rtol=0, atol=0
+    )
     assert not torch.equal(after["generators"], weights(plain)["generators"])
 
 
@@ -192,7 +228,9 @@ def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("until", "steps"), [(2, 2), (0.5, 3), (None, 6)])
-def test_the_regulariser_is_off_after_steps_or_a_share_of_them(until: float | None, steps: int) -> None:
+def test_the_regulariser_is_off_after_steps_or_a_share_of_them(
+    until: float | None, steps: int
+) -> None:
     task = gan(regularizer=penalty(until=until)).task(CPU)
     assert ["mi" in task.step() for _ in range(6)] == [step < steps for step in range(6)]
 
@@ -207,7 +245,9 @@ def test_instance_noise_is_on_what_is_judged_alone_and_ends_at_half_of_the_steps
         std = max(0.0, 0.5 * (1 - step / 3))
         for noisy, clean in ((real[0], x), (fake[0], made.outputs[0])):
             difference = noisy - clean
-            assert difference.std().item() == pytest.approx(std, rel=0.05)  # 4,000 numbers: 4 standard errors
+            assert difference.std().item() == pytest.approx(
+                std, rel=0.05
+            )  # 4,000 numbers: 4 standard errors
             assert difference.mean().abs().item() <= 4 * std / 4000**0.5
         task.step()
 
@@ -219,13 +259,23 @@ def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
 
 
 def test_generators_find_the_modes() -> None:
-    found = metrics(steps=600, batch_size=64, r1=0.1, optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)))
+    found = metrics(
+        steps=600,
+        batch_size=64,
+        r1=0.1,
+        optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)),
+    )
     assert found["modes"] >= 5
     assert found["kl"] < 1  # a single mode reads log 9 = 2.2
 
 
 def test_a_resumed_run_is_the_same() -> None:
-    changes: dict[str, Any] = {"regularizer": penalty(), "average": 0.9, "replicates": 2, "instance_noise": 0.5}
+    changes: dict[str, Any] = {
+        "regularizer": penalty(),
+        "average": 0.9,
+        "replicates": 2,
+        "instance_noise": 0.5,
+    }
     changes |= {"objective": Wasserstein(10.0)}
     whole, begun, resumed = (gan(**changes).task(CPU) for _ in range(3))
     for _ in range(3):
@@ -246,7 +296,10 @@ class Winning(NonSaturating):
 
 
 def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
-    with pytest.raises(RunFailed, match="the discriminator was never wrong at 2 evaluations on end, at step 3 the last"):
+    with pytest.raises(
+        RunFailed,
+        match="the discriminator was never wrong at 2 evaluations on end, at step 3 the last",
+    ):
         metrics(objective=Winning(0.0), patience=2)
     assert metrics(objective=Winning(0.0), patience=None)["warnings"] == []
 
@@ -255,21 +308,32 @@ def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
     ("changes", "message"),
     [
         ({"latent": 0}, "latent must be a positive integer, got 0"),
-        ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one with modes to cover, got CorrelatedGaussians"),
+        (
+            {"dataset": CorrelatedGaussians(2, None, 1.0)},
+            "dataset must be one with modes to cover, got CorrelatedGaussians",
+        ),
         ({"model": None}, "model must be a generator and a discriminator; use model=gan_mlp"),
-        ({"model": partial(MLP, hidden=[8], outputs=2, activation="ReLU")}, "model must be a generator and a discriminator"),
+        (
+            {"model": partial(MLP, hidden=[8], outputs=2, activation="ReLU")},
+            "model must be a generator and a discriminator",
+        ),
         ({"r1": -1.0}, "r1 must be 0 or more"),
         ({"instance_noise": -0.1}, "instance_noise must be a standard deviation, 0"),
         ({"discriminator_steps": 0}, "discriminator_steps must be at least 1"),
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"patience": 0}, "patience must be a positive integer or null"),
         ({"average": 1.0}, "average must be the decay of a moving average"),
-        ({"compile": True, "r1": 0.1}, "compile must be false with a penalty of the discriminator's gradient"),
+        (
+            {"compile": True, "r1": 0.1},
+            "compile must be false with a penalty of the discriminator's gradient",
+        ),
         ({"regularizer": penalty(of="label")}, "of must be what this model has, latent, got label"),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_trained_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         gan(**changes).prepare()
 
@@ -298,15 +362,27 @@ def test_samples_are_kept_and_drawn_at_every_evaluation() -> None:
 
 
 def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By convolutions, with a critic of images and what is inferred of them, and a classifier of a few digits."""
+    """By convolutions, with a critic of images and what is inferred of them, and a classifier of a
+    few digits.
+    """
     few = RECIPE._replace(steps=2, batch_size=8)
-    monkeypatch.setattr(recognition, "digit_classifier", partial(recognition.digit_classifier, recipe=few))
+    monkeypatch.setattr(
+        recognition, "digit_classifier", partial(recognition.digit_classifier, recipe=few)
+    )
     model = Adversaries(
         partial(dcgan.Generator, channels=[4, 4], batch_norm=True),
         partial(dcgan.Discriminator, channels=[4, 4], slope=0.2, batch_norm=False),
         partial(dcgan.Encoder, channels=[4, 4], slope=0.2, batch_norm=True),
     )
-    critic = partial(SemiConvolutional, shape=(2, 28, 28), channels=[4], hidden=8, activation="ELU", spatial=False, negatives=1)
+    critic = partial(
+        SemiConvolutional,
+        shape=(2, 28, 28),
+        channels=[4],
+        hidden=8,
+        activation="ELU",
+        spatial=False,
+        negatives=1,
+    )
     found = metrics(
         dataset=StackedMnist.read(str(data_dir), 2),
         model=model,
@@ -326,10 +402,21 @@ def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.M
 
 
 def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
-    few = ["runner.batch_size=8", "runner.eval_every=2", "runner.eval_samples=50", "runner.log_every=2"]
-    penalised = ["regularizer=mutual_information", "optimizer@regularizer.optimizer=sgd", "runner/objective=wasserstein"]
+    few = [
+        "runner.batch_size=8",
+        "runner.eval_every=2",
+        "runner.eval_samples=50",
+        "runner.log_every=2",
+    ]
+    penalised = [
+        "regularizer=mutual_information",
+        "optimizer@regularizer.optimizer=sgd",
+        "runner/objective=wasserstein",
+    ]
     for steps in (2, 4):
-        ended = command("name=a", "runner=gan", "dataset=ring", f"runner.steps={steps}", *few, *penalised)
+        ended = command(
+            "name=a", "runner=gan", "dataset=ring", f"runner.steps={steps}", *few, *penalised
+        )
         assert ended.code == 0, ended.err
     assert " of 8 modes, high quality " in ended.out
     result = json.loads(Path("outputs/runs/a/result.json").read_text())
@@ -347,10 +434,15 @@ def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
             ["runner=gan", "regularizer=mutual_information", "regularizer.of=label"],
             "regularizer.of must be what this model has",
         ),
-        (["regularizer=mutual_information"], "regularizer must be none for runners.estimation.Estimation"),
+        (
+            ["regularizer=mutual_information"],
+            "regularizer must be none for infobound.runners.estimate.runner.Estimate",
+        ),
     ],
 )
-def test_the_launcher_names_the_key_that_does_not_fit(arguments: list[str], message: str, command: Command) -> None:
+def test_the_launcher_names_the_key_that_does_not_fit(
+    arguments: list[str], message: str, command: Command
+) -> None:
     ended = command(*(["critic=separable", "dataset=ring", "runner.batch_size=8"]), *arguments)
     assert ended.code == 2
     assert ended.err.startswith(f"refused: {message}")

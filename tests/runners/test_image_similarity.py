@@ -1,9 +1,11 @@
-"""Structural similarity: 1 of an image with itself, falling with noise, and by hand where all is constant."""
+"""Structural similarity: 1 of an image with itself, falling with noise, and by hand where all is
+constant.
+"""
 
 import pytest
 import torch
 
-from runners.image_similarity import STEADY, ms_ssim
+from infobound.runners.gan.image_similarity import STEADY, ms_ssim
 
 
 def test_an_image_is_like_itself_alone() -> None:
@@ -21,12 +23,18 @@ def test_similarity_is_symmetric_and_falls_with_noise() -> None:
 
 
 def test_constant_images_differ_in_luminance_alone() -> None:
-    """At 28 x 28 two scales remain, the second of which has .2856 / (.0448 + .2856) of the weight."""
+    """At 28 x 28 two scales remain, the second of which has .2856 / (.0448 + .2856) of the
+    weight.
+    """
     x, y = torch.full((1, 1, 28, 28), 0.5), torch.full((1, 1, 28, 28), 0.25)
     luminance = (2 * 0.5 * 0.25 + STEADY[0]) / (0.5**2 + 0.25**2 + STEADY[0])
-    assert ms_ssim(x, y).item() == pytest.approx(luminance ** (0.2856 / (0.0448 + 0.2856)), abs=1e-3)
+    assert ms_ssim(x, y).item() == pytest.approx(
+        luminance ** (0.2856 / (0.0448 + 0.2856)), abs=1e-3
+    )
 
 
 def test_images_smaller_than_the_window_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^images must be of 11 x 11 pixels or more, got \(10, 28\)"):
+    with pytest.raises(
+        ValueError, match=r"^images must be of 11 x 11 pixels or more, got \(10, 28\)"
+    ):
         ms_ssim(torch.zeros(1, 1, 10, 28), torch.zeros(1, 1, 10, 28))

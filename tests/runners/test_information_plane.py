@@ -1,4 +1,6 @@
-"""The information plane: what layers tell is read right where it is known, violations are counted, and a run goes on."""
+"""The information plane: what layers tell is read right where it is known, violations are counted,
+and a run goes on.
+"""
 
 import json
 import math
@@ -11,18 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.bit_patterns import BitPatterns
-from estimators.base import Estimate
-from estimators.binned import Binned
-from estimators.infonce import InfoNCE
-from models.critics import Separable
-from models.encoders import MLP
-from models.layered_mlp import LayeredMLP
-from runners.fresh_estimates import FreshEstimates
-from runners.information_plane import InformationPlane
-from runners.layer_pairs import LayerPairs, by_densities
-from runners.plane_reading import violation
-from runners.records import InMemory
+from infobound.datasets.images.bit_patterns import BitPatterns
+from infobound.estimators.base import SampleEstimate
+from infobound.estimators.binned import Binned
+from infobound.estimators.infonce import InfoNCE
+from infobound.models.classifiers.layered_mlp import LayeredMLP
+from infobound.models.critics.dense import Separable
+from infobound.models.encoders.networks import MLP
+from infobound.runners.estimate.fresh_estimates import FreshEstimates
+from infobound.runners.information_plane.layer_pairs import LayerPairs, by_densities
+from infobound.runners.information_plane.reading import violation
+from infobound.runners.information_plane.runner import InformationPlane
+from infobound.runners.runs.records import InMemory
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
@@ -65,7 +67,9 @@ def model(noise: float = 0.1) -> Callable[..., LayeredMLP]:
     return partial(LayeredMLP, hidden=[5, 3], activation="Tanh", noise=noise)
 
 
-def plane(noise: float = 0.1, estimates: dict[str, Any] | None = None, **changes: Any) -> InformationPlane:
+def plane(
+    noise: float = 0.1, estimates: dict[str, Any] | None = None, **changes: Any
+) -> InformationPlane:
     read = FreshEstimates(**{**ESTIMATES, **(estimates or {})})
     return InformationPlane(**{**SETTINGS, "model": model(noise), "estimates": read, **changes})
 
@@ -88,18 +92,24 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
     names = [name for name in alone if f"{name}_replicates" in alone]
     assert {"error", "mi_input_1", "mi_label_3"} <= {*names}
     for name in names:
-        assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], rel=2e-2, abs=2e-2), name
+        assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], rel=2e-2, abs=2e-2), (
+            name
+        )
     assert (
         beside["dpi_violation"]
         >= max(
-            beside[f"mi_{side}_{later}_replicates"][copy] - beside[f"mi_{side}_{later - 1}_replicates"][copy]
+            beside[f"mi_{side}_{later}_replicates"][copy]
+            - beside[f"mi_{side}_{later - 1}_replicates"][copy]
             for side in ("input", "label")
             for later in (2, 3)
             for copy in (0, 1)
         )
         - 1e-6
     )
-    assert (alone["stderr_of"], beside["stderr_of"]) == ("test rows by influence values", "replicates")
+    assert (alone["stderr_of"], beside["stderr_of"]) == (
+        "test rows by influence values",
+        "replicates",
+    )
     assert ("mi_input_1_reference" in alone) == (changes is KINDS["by a critic"])
 
 
@@ -135,7 +145,9 @@ def test_bins_of_a_layer_without_noise_tell_the_entropy_of_their_cells() -> None
         cells = ((layer - low) / (high - low) * 30).floor().clamp(max=29)
         entropies = [entropy(cells), *(entropy(cells[labels == label]) for label in (0, 1))]
         assert found[f"mi_input_{index}"] == pytest.approx(entropies[0], abs=0.03)
-        assert found[f"mi_label_{index}"] == pytest.approx(entropies[0] - sum(entropies[1:]) / 2, abs=0.03)
+        assert found[f"mi_label_{index}"] == pytest.approx(
+            entropies[0] - sum(entropies[1:]) / 2, abs=0.03
+        )
 
 
 def entropy(rows: Tensor) -> float:
@@ -152,13 +164,21 @@ def line(noise: float) -> LayeredMLP:
 
 
 def test_densities_tell_the_information_of_a_line_of_noisy_layers() -> None:
-    """Two inputs at -1 and 1 through layers that add noise of deviations s and s sqrt(2): the binary Gaussian channel."""
+    """Two inputs at -1 and 1 through layers that add noise of deviations s and s sqrt(2): the
+    binary Gaussian channel.
+    """
     seen, labels, std = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1]), 0.8
     found = by_densities(line(std), seen, labels, 4000, 2000, torch.Generator().manual_seed(0))
     for (of_input, of_label), deviation in zip(found, (std, std * math.sqrt(2)), strict=False):
         t = torch.linspace(-12, 12, 20001, dtype=torch.float64)
         density = (-(t - 1).square() / 2 / deviation**2).exp() / math.sqrt(2 * math.pi) / deviation
-        exact = (density * (math.log(2) - torch.nn.functional.softplus(-2 * t / deviation**2))).sum().item() * 24 / 20000
+        exact = (
+            (density * (math.log(2) - torch.nn.functional.softplus(-2 * t / deviation**2)))
+            .sum()
+            .item()
+            * 24
+            / 20000
+        )
         assert of_input.value == pytest.approx(exact, abs=4 * of_input.stderr + 1e-3)
         assert of_input.value == pytest.approx(of_label.value, abs=1e-9)
         assert 0 < of_input.stderr < 0.01
@@ -166,14 +186,20 @@ def test_densities_tell_the_information_of_a_line_of_noisy_layers() -> None:
 
 def test_paths_raise_the_reference_towards_the_truth() -> None:
     dataset = BitPatterns(6, 4, 0.25, 0)
-    images, labels = (torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True))
+    images, labels = (
+        torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True)
+    )
     torch.manual_seed(0)
     made = model(0.2)((6,), 2)
     few, many = (
-        by_densities(made, dataset.seen(images, None), labels, 20, paths, torch.Generator().manual_seed(1))
+        by_densities(
+            made, dataset.seen(images, None), labels, 20, paths, torch.Generator().manual_seed(1)
+        )
         for paths in (2, 200)
     )
-    assert few[0][0].value == pytest.approx(many[0][0].value, abs=0.05), "the first layer has one path"
+    assert few[0][0].value == pytest.approx(many[0][0].value, abs=0.05), (
+        "the first layer has one path"
+    )
     assert few[1][0].value < many[1][0].value - 0.1 < math.log(64)
     values = [each.value for each, _ in many]
     assert values == sorted(values, reverse=True)
@@ -182,11 +208,19 @@ def test_paths_raise_the_reference_towards_the_truth() -> None:
 def test_a_critic_reads_what_the_densities_say() -> None:
     torch.manual_seed(0)
     made, dataset = model(0.5)((6,), 2), BitPatterns(6, 4, 0.25, 0)
-    images, labels = (torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True))
+    images, labels = (
+        torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True)
+    )
     seen = dataset.seen(images, None)
     known = by_densities(made, seen, labels, 20, 100, torch.Generator().manual_seed(0))
     wide = partial(Separable, hidden=[64], embed=16, activation="ReLU")
-    learning = {"critic": wide, "steps": 250, "batch_size": 64, "average": 0.95, "eval_batch_size": 512}
+    learning = {
+        "critic": wide,
+        "steps": 250,
+        "batch_size": 64,
+        "average": 0.95,
+        "eval_batch_size": 512,
+    }
     estimates = FreshEstimates(**{**ESTIMATES, **CRITIC, **learning})
     for index in (0, 1):
         read = estimates.read(LayerPairs(seen, seen, made, index), 0)
@@ -206,26 +240,38 @@ def test_pairs_have_fresh_noise_in_every_layer() -> None:
 
 
 def test_a_violation_is_what_any_layer_has_more_than_one_before_it() -> None:
-    falling = [Estimate(2.0, 0.1), Estimate(1.0, 0.3), Estimate(0.5, 0.1)]
+    falling = [SampleEstimate(2.0, 0.1), SampleEstimate(1.0, 0.3), SampleEstimate(0.5, 0.1)]
     assert violation(falling) == (pytest.approx(-0.5), pytest.approx(-0.5 / math.hypot(0.3, 0.1)))
-    nats, errors = violation([*falling, Estimate(0.9, 0.1)])
+    nats, errors = violation([*falling, SampleEstimate(0.9, 0.1)])
     assert (nats, errors) == (pytest.approx(0.4), pytest.approx(0.4 / math.hypot(0.1, 0.1)))
-    assert violation([Estimate(1.0, 0.0)] * 2) == (0, 0)
-    assert violation([Estimate(1.0, 0.0), Estimate(1.1, 0.0)])[1] > 1e4
+    assert violation([SampleEstimate(1.0, 0.0)] * 2) == (0, 0)
+    assert violation([SampleEstimate(1.0, 0.0), SampleEstimate(1.1, 0.0)])[1] > 1e4
 
 
 @pytest.mark.parametrize(
-    ("readings", "due"), [(1, [0, 1, 100]), (3, [0, 1, 10, 100]), ([7, 3], [0, 3, 7, 100]), ([], [0, 100])]
+    ("readings", "due"),
+    [(1, [0, 1, 100]), (3, [0, 1, 10, 100]), ([7, 3], [0, 3, 7, 100]), ([], [0, 100])],
 )
-def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(readings: list[int] | int, due: list[int]) -> None:
+def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(
+    readings: list[int] | int, due: list[int]
+) -> None:
     assert sorted(plane(epochs=100, readings=readings).due) == due
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": object()}, "dataset must be one of examples of classes, got object; use dataset=bit_patterns"),
-        ({"model": None}, "model must be a network whose layers can be looked at, got none; use model=layered_mlp"),
+        (
+            {"dataset": object()},
+            "dataset must be one of examples of classes, got object; use dataset=bit_patterns",
+        ),
+        (
+            {"model": None},
+            (
+                "model must be a network whose layers can be looked at, got none; use"
+                " model=layered_mlp"
+            ),
+        ),
         (
             {"model": partial(MLP, hidden=[3], outputs=2, activation="ReLU")},
             "model must be a network whose layers can be looked at, got MLP",
@@ -238,11 +284,16 @@ def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(readings: list[in
         ({"batch_size": 60}, "batch_size must not exceed the 48 training rows, got 60; use 32"),
         ({"estimates": {"estimator": InfoNCE()}}, "critic must be one that gives scores, got none"),
         ({"estimates": {**CRITIC, "estimator": BINNED}}, "critic must be none for Binned"),
-        ({"model": partial(LayeredMLP, hidden=[], activation="Tanh", noise=0.1)}, "hidden must list at least one positive"),
+        (
+            {"model": partial(LayeredMLP, hidden=[], activation="Tanh", noise=0.1)},
+            "hidden must list at least one positive",
+        ),
         ({"model": model(-0.1)}, "noise must be 0 or more and finite, got -0.1"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_read_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         plane(**changes).prepare()
 
@@ -264,12 +315,18 @@ def test_the_launcher_draws_the_plane(arguments: list[str], command: Command) ->
         "runner.batch_size=8",
         "runner.readings=[1]",
     ]
-    small += ["model.hidden=[4]", "runner.estimates.batch_size=8", "runner.estimates.eval_batch_size=16"]
+    small += [
+        "model.hidden=[4]",
+        "runner.estimates.batch_size=8",
+        "runner.estimates.eval_batch_size=16",
+    ]
     ended = command(*arguments, *small, "name=a")
     assert ended.code == 0, ended.err
     assert "I(X;T) from the first layer to the last: " in ended.out
     result = json.loads(Path("outputs/runs/a/result.json").read_text())
     assert result["score"] == result["metrics"]["mi_label_2"]
     assert Path("outputs/runs/a/figures/plane.png").is_file()
-    lines = [json.loads(line) for line in Path("outputs/runs/a/metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in Path("outputs/runs/a/metrics.jsonl").read_text().splitlines()
+    ]
     assert [line["epoch"] for line in lines if line["split"] == "validation"] == [0, 1, 2]

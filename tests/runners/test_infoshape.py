@@ -1,4 +1,6 @@
-"""InfoShape: the encoder climbs one information and descends the other, its codes are tested afresh, and a run goes on."""
+"""InfoShape: the encoder climbs one information and descends the other, its codes are tested
+afresh, and a run goes on.
+"""
 
 import json
 import math
@@ -10,26 +12,32 @@ from typing import Any
 import pytest
 import torch
 
-from datasets.gaussians import CorrelatedGaussians
-from datasets.hidden_sign import TwoClasses
-from estimators.dv import DV
-from estimators.ksg import KSG
-from estimators.mine import MINE
-from models.critics import Concat
-from models.encoders import MLP
-from regularizers.mine_bottleneck import MineBottleneck
-from regularizers.privacy_utility import PrivacyUtility
-from runners.code_pairs import CodePairs, one_hot
-from runners.fresh_classifier import FreshClassifier
-from runners.fresh_estimates import FreshEstimates
-from runners.infoshape import InfoShape
-from runners.records import InMemory
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.hidden_sign import TwoClasses
+from infobound.estimators.dv import DV
+from infobound.estimators.ksg import KSG
+from infobound.estimators.mine import MINE
+from infobound.models.critics.dense import Concat
+from infobound.models.encoders.networks import MLP
+from infobound.regularizers.mine_bottleneck import MineBottleneck
+from infobound.regularizers.privacy_utility import PrivacyUtility
+from infobound.runners.classify.fresh_classifier import FreshClassifier
+from infobound.runners.estimate.fresh_estimates import FreshEstimates
+from infobound.runners.infoshape.code_pairs import CodePairs, one_hot
+from infobound.runners.infoshape.runner import InfoShape
+from infobound.runners.runs.records import InMemory
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
 ADAM = partial(torch.optim.Adam, lr=1e-2)
 CRITIC = partial(Concat, hidden=[24], activation="ReLU", negatives=1)
-PENALTY: dict[str, Any] = {"estimator": MINE(alpha=0.05), "critic": CRITIC, "optimizer": ADAM, "beta": 0.1, "critic_steps": 2}
+PENALTY: dict[str, Any] = {
+    "estimator": MINE(alpha=0.05),
+    "critic": CRITIC,
+    "optimizer": ADAM,
+    "beta": 0.1,
+    "critic_steps": 2,
+}
 ESTIMATES: dict[str, Any] = {
     "estimator": DV(),
     "critic": CRITIC,
@@ -75,10 +83,14 @@ def infoshape(**changes: Any) -> InfoShape:
 
 
 def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> None:
-    """By plain SGD one step: the encoder moves along g_utility - beta g_privacy, and critics climb what each of them reads."""
+    """By plain SGD one step: the encoder moves along g_utility - beta g_privacy, and critics climb
+    what each of them reads.
+    """
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = infoshape(
-        regularizer=penalty(estimator=DV(), optimizer=sgd, beta=2.0, critic_steps=1), optimizer=sgd, warm_up=0
+        regularizer=penalty(estimator=DV(), optimizer=sgd, beta=2.0, critic_steps=1),
+        optimizer=sgd,
+        warm_up=0,
     ).task(CPU)
     encoders, critics = task._encoders.networks, task._regularisation._player.networks
     x, y = task._batches.look(0)
@@ -88,22 +100,33 @@ def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> 
     z = task._encoders(x[None])[0]
     privacy, utility = made.bounds({"input": x, "label": y, "representation": z})
     objectives = (privacy.objective, utility.objective)
-    wanted = [torch.cat([part.flatten() for part in encoders.gradient(each, again=True)]) for each in objectives]
+    wanted = [
+        torch.cat([part.flatten() for part in encoders.gradient(each, again=True)])
+        for each in objectives
+    ]
     encoders._set_noise([noise])
     before = encoders.parameters.detach().clone(), critics.parameters.detach().clone()
     seen = {"input": x[None], "label": y[None], "representation": task._encoders(x[None])}
     task._encoders.follow(encoders.gradient(task._regularisation.terms(seen).penalty))
-    torch.testing.assert_close(encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1]))
+    torch.testing.assert_close(
+        encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1])
+    )
     assert torch.equal(critics.parameters.detach(), before[1])
     held = {name: each.detach() for name, each in seen.items()}
-    earlier = [each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})]
+    earlier = [
+        each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})
+    ]
     for _ in range(30):
         task._regularisation.fit(lambda: held)
     made = task._regularisation.penalty(0)
     assert isinstance(made, PrivacyUtility)
-    later = [each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})]
+    later = [
+        each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})
+    ]
     assert all(after > first for first, after in zip(earlier, later, strict=True))
-    torch.testing.assert_close(encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1]))
+    torch.testing.assert_close(
+        encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1])
+    )
 
 
 def test_critics_alone_learn_at_first() -> None:
@@ -111,9 +134,14 @@ def test_critics_alone_learn_at_first() -> None:
     first = task.first
     for _ in range(3):
         task.step()
-    assert all(torch.equal(each, first[name]) for name, each in task._encoders.networks.weights().items())
+    assert all(
+        torch.equal(each, first[name]) for name, each in task._encoders.networks.weights().items()
+    )
     task.step()
-    assert any(not torch.equal(each, first[name]) for name, each in task._encoders.networks.weights().items())
+    assert any(
+        not torch.equal(each, first[name])
+        for name, each in task._encoders.networks.weights().items()
+    )
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
@@ -130,15 +158,29 @@ def test_a_resumed_run_is_the_same(replicates: int) -> None:
 
 
 def test_copies_do_not_depend_on_how_many_run_beside_them() -> None:
-    alone, beside = (infoshape(replicates=copies).prepare()(InMemory()).metrics for copies in (1, 2))
-    for name in ("mi_label", "mi_input", "cross_entropy", "cross_entropy_raw", "cross_entropy_random"):
+    alone, beside = (
+        infoshape(replicates=copies).prepare()(InMemory()).metrics for copies in (1, 2)
+    )
+    for name in (
+        "mi_label",
+        "mi_input",
+        "cross_entropy",
+        "cross_entropy_raw",
+        "cross_entropy_random",
+    ):
         assert alone[name] == pytest.approx(beside[f"{name}_replicates"][0], rel=1e-2, abs=1e-2)
         assert beside[f"{name}_stderr"] > 0
     assert (alone["stderr_of"], beside["stderr_of"]) == ("subsamples", "replicates")
 
 
 def test_codes_keep_more_of_the_label_than_those_of_the_first_weights() -> None:
-    learning: dict[str, Any] = {"steps": 80, "warm_up": 20, "train_rows": 1000, "noise": 0.1, "eval_every": 80}
+    learning: dict[str, Any] = {
+        "steps": 80,
+        "warm_up": 20,
+        "train_rows": 1000,
+        "noise": 0.1,
+        "eval_every": 80,
+    }
     learning |= {"regularizer": penalty(beta=0.0), "optimizer": partial(torch.optim.Adam, lr=3e-2)}
     learning |= {"classifier": FreshClassifier(**{**TEST, "steps": 100})}
     found = infoshape(**learning).prepare()(InMemory()).metrics
@@ -150,7 +192,9 @@ def test_codes_keep_more_of_the_label_than_those_of_the_first_weights() -> None:
 def test_codes_tell_less_of_the_input_where_that_costs_more() -> None:
     read = list[float]()
     for beta in (0.0, 3.0):
-        task = infoshape(regularizer=penalty(beta=beta), optimizer=partial(torch.optim.Adam, lr=3e-2)).task(CPU)
+        task = infoshape(
+            regularizer=penalty(beta=beta), optimizer=partial(torch.optim.Adam, lr=3e-2)
+        ).task(CPU)
         for _ in range(80):
             task.step()
         read.append(task.evaluate(80)["mi_input"])
@@ -176,36 +220,76 @@ def test_labels_are_one_hot_or_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": CorrelatedGaussians(2, 0.5, None)}, "dataset must be one of inputs and one-hot labels, got CorrelatedG"),
-        ({"dataset": object()}, "dataset must be one of inputs and one-hot labels, got object; use dataset=two_classes"),
+        (
+            {"dataset": CorrelatedGaussians(2, 0.5, None)},
+            "dataset must be one of inputs and one-hot labels, got CorrelatedG",
+        ),
+        (
+            {"dataset": object()},
+            "dataset must be one of inputs and one-hot labels, got object; use dataset=two_classes",
+        ),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
         ({"regularizer": None}, "regularizer must weigh privacy against utility, got none"),
-        ({"regularizer": partial(MineBottleneck)}, "regularizer must weigh privacy against utility, got MineBottleneck"),
-        ({"noise": 0.0}, "noise must be above 0, or codes tell of their inputs without end, got 0.0"),
+        (
+            {"regularizer": partial(MineBottleneck)},
+            "regularizer must weigh privacy against utility, got MineBottleneck",
+        ),
+        (
+            {"noise": 0.0},
+            "noise must be above 0, or codes tell of their inputs without end, got 0.0",
+        ),
         ({"batch_size": 500}, "batch_size must not exceed the 400 training rows, got 500; use 256"),
         ({"regularizer": penalty(beta=-1.0)}, "beta must be 0 or more, got -1.0"),
-        ({"regularizer": penalty(critic_steps=0)}, "critic_steps must be a positive integer, got 0"),
+        (
+            {"regularizer": penalty(critic_steps=0)},
+            "critic_steps must be a positive integer, got 0",
+        ),
         (
             {"regularizer": penalty(estimator=KSG(k=3, version=1, lnc=None))},
             "estimator must be one that trains a critic, got KSG without one",
         ),
     ],
 )
-def test_what_cannot_be_shaped_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_shaped_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         infoshape(**changes).prepare()
 
 
 def test_a_label_must_be_there_to_be_kept() -> None:
-    with pytest.raises(ValueError, match=r"^beta must weigh privacy against what is told of a label, which is not there"):
+    with pytest.raises(
+        ValueError,
+        match=r"^beta must weigh privacy against what is told of a label, which is not there",
+    ):
         penalty()({"input": torch.zeros(2, 1), "representation": torch.zeros(2, 1)})
 
 
 def test_the_launcher_tests_the_codes(command: Command) -> None:
-    few = ["runner.train_rows=64", "runner.test_rows=32", "runner.steps=4", "runner.warm_up=1", "runner.batch_size=16"]
-    few += ["runner.classifier.steps=4", "runner.classifier.batch_size=16", "runner.estimates.steps=3"]
-    few += ["runner.estimates.batch_size=16", "runner.estimates.eval_batches=2", "runner.estimates.eval_batch_size=16"]
-    chosen = ["experiment=infoshape", "runner=infoshape", "critic=concat", "critic.hidden=[8]", "critic.negatives=1"]
+    few = [
+        "runner.train_rows=64",
+        "runner.test_rows=32",
+        "runner.steps=4",
+        "runner.warm_up=1",
+        "runner.batch_size=16",
+    ]
+    few += [
+        "runner.classifier.steps=4",
+        "runner.classifier.batch_size=16",
+        "runner.estimates.steps=3",
+    ]
+    few += [
+        "runner.estimates.batch_size=16",
+        "runner.estimates.eval_batches=2",
+        "runner.estimates.eval_batch_size=16",
+    ]
+    chosen = [
+        "experiment=infoshape",
+        "runner=infoshape",
+        "critic=concat",
+        "critic.hidden=[8]",
+        "critic.negatives=1",
+    ]
     ended = command(*chosen, *few, "dataset=two_classes", "dataset.dim=2", "name=a")
     assert ended.code == 0, ended.err
     assert ended.out.startswith("I(Z;label) = ")

@@ -1,4 +1,6 @@
-"""Classifiers whose scores are to say nothing of a pivot: what is descended, on which rows, what is read, what is refused."""
+"""Classifiers whose scores are to say nothing of a pivot: what is descended, on which rows, what is
+read, what is refused.
+"""
 
 import json
 from collections.abc import Callable
@@ -12,33 +14,48 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from datasets.bivariate import Bivariate
-from datasets.gaussian_modes import GaussianModes
-from datasets.labelled_rows import LabelledRows, Pivot
-from datasets.mass_peak import MassPeak
-from datasets.protected_group import ProtectedGroup
-from datasets.table import Table
-from estimators.js import JS
-from models.critics import Concat
-from models.encoders import MLP
-from models.mlp_classifier import MLPClassifier
-from models.pivot_densities import Binned, Mixture
-from models.tabular_mlp import TabularMLP
-from regularizers.adversary import Adversary
-from regularizers.distance_correlation import DistanceCorrelation
-from regularizers.jsd_gradient import JSDGradient
-from regularizers.kl_update import KLUpdate
-from regularizers.minmax import Minmax
-from regularizers.mmd import MMD
-from runners.invariant import Invariant
-from runners.pivot_code import PivotCode
+from infobound.datasets.labelled.bivariate import Bivariate
+from infobound.datasets.labelled.mass_peak import MassPeak
+from infobound.datasets.labelled.protected_group import ProtectedGroup
+from infobound.datasets.labelled.rows import LabelledRows, Pivot
+from infobound.datasets.labelled.table import Table
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.estimators.js import JS
+from infobound.models.adversaries.pivot_densities import Binned, Mixture
+from infobound.models.classifiers.mlp_classifier import MLPClassifier
+from infobound.models.classifiers.tabular_mlp import TabularMLP
+from infobound.models.critics.dense import Concat
+from infobound.models.encoders.networks import MLP
+from infobound.regularizers.adversary import Adversary
+from infobound.regularizers.distance_correlation import DistanceCorrelation
+from infobound.regularizers.jsd_gradient import JSDGradient
+from infobound.regularizers.kl_update import KLUpdate
+from infobound.regularizers.minmax import Minmax
+from infobound.regularizers.mmd import MMD
+from infobound.runners.invariant.pivot_code import PivotCode
+from infobound.runners.invariant.runner import Invariant
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
 NETWORK: dict[str, Any] = {"hidden": [8], "activation": "ELU", "layer_norm": True}
-MODEL: dict[str, Any] = {"hidden": [16, 16], "activation": "ReLU", "normalise": "none", "spectral_norm": False, "glorot": True}
-PLAYED: dict[str, Any] = {"optimizer": partial(torch.optim.Adam, lr=5e-3), "lam": 1.0, "warmup": 0, "critic_steps": 2}
-BY_CRITIC: dict[str, Any] = {**PLAYED, "estimator": JS(), "critic": partial(Concat, negatives=1, **NETWORK)}
+MODEL: dict[str, Any] = {
+    "hidden": [16, 16],
+    "activation": "ReLU",
+    "normalise": "none",
+    "spectral_norm": False,
+    "glorot": True,
+}
+PLAYED: dict[str, Any] = {
+    "optimizer": partial(torch.optim.Adam, lr=5e-3),
+    "lam": 1.0,
+    "warmup": 0,
+    "critic_steps": 2,
+}
+BY_CRITIC: dict[str, Any] = {
+    **PLAYED,
+    "estimator": JS(),
+    "critic": partial(Concat, negatives=1, **NETWORK),
+}
 SETTINGS: dict[str, Any] = {
     "dataset": Bivariate(),
     "model": partial(TabularMLP, **MODEL),
@@ -89,7 +106,9 @@ def metrics(**changes: Any) -> dict[str, Any]:
     task = runner.task(CPU)
     for _ in range(runner.steps):
         task.step()
-    return task.reader.metrics(task.reader.test(task.classifiers.networks, task.regularisation), task.before)
+    return task.reader.metrics(
+        task.reader.test(task.classifiers.networks, task.regularisation), task.before
+    )
 
 
 def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
@@ -97,17 +116,24 @@ def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
     source = torch.Generator().manual_seed(0)
     x = torch.randn(size, 2, generator=source)
     labels = torch.arange(size) % classes
-    pivots = torch.stack([x[:, 0] + torch.randn(size, generator=source), torch.arange(size) // 3 % 2.0], dim=1)
+    pivots = torch.stack(
+        [x[:, 0] + torch.randn(size, generator=source), torch.arange(size) // 3 % 2.0], dim=1
+    )
     rows = LabelledRows(x + labels[:, None], labels, pivots, torch.rand(size, generator=source))
     names = [str(each) for each in range(classes)]
     known = [Pivot("mass", ()), Pivot("group", ("A", "B"))]
-    return Table(["a", "b"], names, known, ["a warning"], rows._replace(**changes), [size, 0, 0], (0.2, 0.3))
+    return Table(
+        ["a", "b"], names, known, ["a warning"], rows._replace(**changes), [size, 0, 0], (0.2, 0.3)
+    )
 
 
 KINDS: dict[str, dict[str, Any]] = {
     "none": {},
     "critic": {"regularizer": kl(warmup=3)},
-    "gradient": {"regularizer": partial(JSDGradient, gamma=0.1, **BY_CRITIC), "background_only": True},
+    "gradient": {
+        "regularizer": partial(JSDGradient, gamma=0.1, **BY_CRITIC),
+        "background_only": True,
+    },
     "pretrained": {
         "regularizer": partial(Adversary, density=partial(Binned, bins=4, **NETWORK), **PLAYED),
         "pretrain": 2,
@@ -115,7 +141,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "average": 0.9,
         "cosine": True,
     },
-    "normalised": {"regularizer": partial(MMD, sigmas=[1.0], lam=1.0, warmup=0), "model": model(normalise="batch")},
+    "normalised": {
+        "regularizer": partial(MMD, sigmas=[1.0], lam=1.0, warmup=0),
+        "model": model(normalise="batch"),
+    },
     "spectral": {
         "regularizer": partial(DistanceCorrelation, lam=1.0, warmup=0),
         "model": model(spectral_norm=True, glorot=False),
@@ -136,9 +165,20 @@ every_kind = pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
     alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
     names = [name.removesuffix("_replicates") for name in alone if name.endswith("_replicates")]
-    assert {"auc", "accuracy", "cross_entropy", "mi", "mi_label", "sculpting_nats", "energy_distance", "ams"} <= {*names}
+    assert {
+        "auc",
+        "accuracy",
+        "cross_entropy",
+        "mi",
+        "mi_label",
+        "sculpting_nats",
+        "energy_distance",
+        "ams",
+    } <= {*names}
     for name in names:
-        assert alone[f"{name}_replicates"][0] == pytest.approx(beside[f"{name}_replicates"][0], rel=2e-2, abs=2e-3), name
+        assert alone[f"{name}_replicates"][0] == pytest.approx(
+            beside[f"{name}_replicates"][0], rel=2e-2, abs=2e-3
+        ), name
     assert len({*beside["cross_entropy_replicates"]}) == 3
     assert (alone["stderr_of"], beside["stderr_of"]) == ("test rows", "replicates")
     assert next(iter(alone)) == "auc"
@@ -169,8 +209,16 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
 
 
 def test_a_penalty_takes_information_from_the_score_and_the_label_stays() -> None:
-    """100 steps of the toy without a penalty and 150 with one: the information is halved at least, at little accuracy."""
-    long: dict[str, Any] = {"steps": 250, "pretrain": 100, "batch_size": 256, "test_rows": 4000, "eval_every": 250}
+    """100 steps of the toy without a penalty and 150 with one: the information is halved at least,
+    at little accuracy.
+    """
+    long: dict[str, Any] = {
+        "steps": 250,
+        "pretrain": 100,
+        "batch_size": 256,
+        "test_rows": 4000,
+        "eval_every": 250,
+    }
     free = metrics(**long)
     held = metrics(regularizer=partial(DistanceCorrelation, lam=3.0, warmup=0), **long)
     assert free["accuracy"] == pytest.approx(free["accuracy_bayes"], abs=0.02)
@@ -191,7 +239,8 @@ def test_the_classifier_descends_what_its_warm_up_says_and_the_critic_is_left_al
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task(CPU)
     task.step()
-    networks, critic = task.classifiers.networks, task.regularisation._player.networks  # pyright: ignore[reportOptionalMemberAccess]
+    assert task.regularisation is not None
+    networks, critic = task.classifiers.networks, task.regularisation._player.networks
     rows = task._feed.batches.draw()
     logits = task.classifiers(rows.x)
     seen, loss = task._exposed(logits, rows), task._loss(logits, rows)
@@ -212,10 +261,19 @@ def test_first_the_classifier_learns_alone_then_its_adversary_then_both() -> Non
     for _ in range(6):
         before = [each.parameters.detach().clone() for each in players]
         task.step()
-        moved.append([not torch.equal(each.parameters, old) for each, old in zip(players, before, strict=True)])
+        moved.append(
+            [
+                not torch.equal(each.parameters, old)
+                for each, old in zip(players, before, strict=True)
+            ]
+        )
     assert moved == [[True, False]] * 2 + [[False, True]] * 2 + [[True, True]] * 2
     assert [each.steps for each in players] == [4, 8]
-    assert {"auc_pretrained", "adversary_loss_pretrained", "cross_entropy_pretrained_replicates"} <= {*task.before}
+    assert {
+        "auc_pretrained",
+        "adversary_loss_pretrained",
+        "cross_entropy_pretrained_replicates",
+    } <= {*task.before}
 
 
 def test_a_penalty_of_background_has_batches_of_it_and_divides_by_their_number() -> None:
@@ -231,13 +289,19 @@ def test_a_penalty_of_background_has_batches_of_it_and_divides_by_their_number()
     assert isinstance(penalty, KLUpdate)
     assert penalty.measurement is not None
     scores = penalty.measurement.scores(seen["logits"][0], seen["pivot"][0])
-    assert task.regularisation.terms(seen).penalty.item() == pytest.approx(scores.joint.sum().item() / 64, rel=1e-5)
+    assert task.regularisation.terms(seen).penalty.item() == pytest.approx(
+        scores.joint.sum().item() / 64, rel=1e-5
+    )
 
 
 def test_no_test_row_of_a_table_is_trained_on() -> None:
     task = invariant(**KINDS["table"]).task(CPU)
     assert task._feed.alone is not None
-    trained = {tuple(row) for batches in (task._feed.batches, task._feed.alone) for row in batches.look(0).x.tolist()}
+    trained = {
+        tuple(row)
+        for batches in (task._feed.batches, task._feed.alone)
+        for row in batches.look(0).x.tolist()
+    }
     for split in ("validation", "choice", "test", "pretrained"):
         held = {tuple(row) for row in task._feed.held_out(0, split, 0).x.tolist()}
         assert len(held) in (24, 36)
@@ -250,18 +314,26 @@ def test_weights_count_in_the_loss_and_in_what_is_read() -> None:
     assert whole.rows.weights is not None
     some = (torch.arange(120) % 4 < 2).float()
     found = []
-    for labels in (whole.rows.labels, torch.where(some == 1, whole.rows.labels, 1 - whole.rows.labels)):
-        task = invariant(dataset=table(labels=labels, weights=some), batch_size=20, average=0.0).task(CPU)
+    for labels in (
+        whole.rows.labels,
+        torch.where(some == 1, whole.rows.labels, 1 - whole.rows.labels),
+    ):
+        task = invariant(
+            dataset=table(labels=labels, weights=some), batch_size=20, average=0.0
+        ).task(CPU)
         logits = torch.linspace(-2, 2, 120)[None, :, None]
         rows = LabelledRows(whole.rows.x[None], labels[None], whole.rows.pivots[None], some[None])
         found.append(task._loss(logits, rows).item())
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
-def test_pivots_are_given_to_critics_in_units_of_their_deviation_and_categories_as_columns() -> None:
+def test_pivots_are_given_to_critics_in_units_of_their_deviation_and_categories_as_columns() -> (
+    None
+):
     source = torch.Generator().manual_seed(0)
     copies = [
-        torch.stack([scale * torch.randn(300, generator=source), torch.arange(300) % 3.0], dim=1) for scale in (1.0, 50.0)
+        torch.stack([scale * torch.randn(300, generator=source), torch.arange(300) % 3.0], dim=1)
+        for scale in (1.0, 50.0)
     ]
     code = PivotCode([Pivot("mass", ()), Pivot("kind", ("a", "b", "c"))], copies)
     together = code(torch.stack(copies))
@@ -282,7 +354,9 @@ def test_groups_are_read_for_parity_and_numbers_are_not() -> None:
 
 
 def test_what_a_person_should_know_is_said() -> None:
-    assert metrics()["warnings"] == ["pivot pivot is also feature x_1, so that what the classifier sees tells it exactly"]
+    assert metrics()["warnings"] == [
+        "pivot pivot is also feature x_1, so that what the classifier sees tells it exactly"
+    ]
     assert metrics(dataset=MassPeak(0.5, 1.0))["warnings"] == []
     assert metrics(**KINDS["three classes"])["warnings"] == ["a warning"]
 
@@ -293,38 +367,66 @@ ROWS = table().rows
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": GaussianModes.ring(8, 2.0, 0.02)}, "dataset must be one of labelled rows with pivots, got GaussianModes"),
-        ({"model": None}, "model must make logits of rows of features, got none; use model=tabular_mlp"),
+        (
+            {"dataset": GaussianModes.ring(8, 2.0, 0.02)},
+            "dataset must be one of labelled rows with pivots, got GaussianModes",
+        ),
+        (
+            {"model": None},
+            "model must make logits of rows of features, got none; use model=tabular_mlp",
+        ),
         (
             {"model": partial(MLPClassifier)},
             "model must make logits of rows of features, got MLPClassifier; use model=tabular_mlp",
         ),
-        ({"model": partial(MLP, hidden=[8], outputs=3, activation="ReLU")}, "model must be made for 2 features and 1 logits: "),
+        (
+            {"model": partial(MLP, hidden=[8], outputs=3, activation="ReLU")},
+            "model must be made for 2 features and 1 logits: ",
+        ),
         (
             {"model": lambda inputs, outputs: nn.Linear(inputs, 3)},
             r"model must put out \(64, 1\) numbers for a batch, got \(64, 3\)",
         ),
-        ({"model": model(activation=["ReLU"])}, "activation must be one for all, or one for each of 2 hidden layers, got 1"),
+        (
+            {"model": model(activation=["ReLU"])},
+            "activation must be one for all, or one for each of 2 hidden layers, got 1",
+        ),
         ({"model": model(hidden=[0])}, r"hidden must list positive widths, got \[0\]"),
         ({"model": model(spectral_norm=True)}, "glorot must be false with spectral_norm"),
         ({"background": 2}, "background must be the number of one of 2 classes, from 0, got 2"),
-        ({"efficiency": 1.0}, "efficiency must be a share of the background above 0 and below 1, got 1.0"),
+        (
+            {"efficiency": 1.0},
+            "efficiency must be a share of the background above 0 and below 1, got 1.0",
+        ),
         ({"signal_events": 0.0}, "signal_events must be a positive number, got 0.0"),
         ({"pretrain": 3}, "pretrain and pretrain_critic must be multiples of log_every, 2"),
-        ({"pretrain": 6, "regularizer": kl()}, "steps must be more than the 6 of pretrain and pretrain_critic, got 6"),
+        (
+            {"pretrain": 6, "regularizer": kl()},
+            "steps must be more than the 6 of pretrain and pretrain_critic, got 6",
+        ),
         ({"eval_rows": 10}, "eval_rows must be at least 100, got 10"),
         ({"permutations": -1}, "permutations must be at least 0, got -1"),
         (
             {"background_only": True, "model": model(normalise="batch"), "regularizer": kl()},
             "background_only must be false for a model with batch normalisation",
         ),
-        ({"dataset": table(), "batch_size": 400}, "batch_size must not exceed the 60 training rows, got 400; use 32"),
         (
-            {"dataset": table(pivots=torch.stack([torch.ones(120), ROWS.pivots[:, 1]], dim=1)), "batch_size": 20},
+            {"dataset": table(), "batch_size": 400},
+            "batch_size must not exceed the 60 training rows, got 400; use 32",
+        ),
+        (
+            {
+                "dataset": table(pivots=torch.stack([torch.ones(120), ROWS.pivots[:, 1]], dim=1)),
+                "batch_size": 20,
+            },
             "pivot mass must vary, got 1 in every training row; no score can depend on it",
         ),
         (
-            {"dataset": table(pivots=ROWS.pivots * ROWS.labels[:, None]), "batch_size": 20, "background_only": True},
+            {
+                "dataset": table(pivots=ROWS.pivots * ROWS.labels[:, None]),
+                "batch_size": 20,
+                "background_only": True,
+            },
             "pivot mass must vary, got 0 in every background row",
         ),
         (
@@ -336,24 +438,37 @@ ROWS = table().rows
             "feature a must be finite, got .* NaN or infinite values in 60 rows",
         ),
         (
-            {"dataset": table(pivots=ROWS.pivots.where(ROWS.pivots > -1, torch.nan)), "batch_size": 20},
+            {
+                "dataset": table(pivots=ROWS.pivots.where(ROWS.pivots > -1, torch.nan)),
+                "batch_size": 20,
+            },
             "pivot mass must be finite, got .* NaN or infinite values in 60 rows",
         ),
         (
             {
                 "dataset": ProtectedGroup(0.7),
-                "regularizer": partial(Adversary, density=partial(Mixture, components=2, **NETWORK), **PLAYED),
+                "regularizer": partial(
+                    Adversary, density=partial(Mixture, components=2, **NETWORK), **PLAYED
+                ),
             },
             "density must be binned for pivots of few values, got 2 of them",
         ),
     ],
 )
-def test_what_cannot_be_trained_is_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_trained_is_refused_with_the_way_out(
+    changes: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         invariant(**changes).prepare()
 
 
-FEW = ["runner=invariant", "dataset=bivariate", "model=tabular_mlp", "model.hidden=[8]", "critic=score_and_pivot"]
+FEW = [
+    "runner=invariant",
+    "dataset=bivariate",
+    "model=tabular_mlp",
+    "model.hidden=[8]",
+    "critic=score_and_pivot",
+]
 FEW += ["critic.hidden=[8]", "runner.batch_size=32", "runner.steps=4", "runner.eval_every=2"]
 FEW += ["runner.eval_rows=200", "runner.test_rows=400", "runner.permutations=2"]
 
@@ -361,11 +476,16 @@ FEW += ["runner.eval_rows=200", "runner.test_rows=400", "runner.permutations=2"]
 def few(*arguments: str) -> list[str]:
     """Small settings, but for those of groups of which another option is chosen."""
     chosen = {each.partition("=")[0] for each in arguments}
-    return [*(each for each in FEW if each.partition("=")[0].partition(".")[0] not in chosen), *arguments]
+    return [
+        *(each for each in FEW if each.partition("=")[0].partition(".")[0] not in chosen),
+        *arguments,
+    ]
 
 
 @pytest.mark.parametrize("regularizer", ["none", "adversary"])
-def test_the_launcher_trains_by_the_names_of_regularisers(regularizer: str, command: Command) -> None:
+def test_the_launcher_trains_by_the_names_of_regularisers(
+    regularizer: str, command: Command
+) -> None:
     ended = command(*few(f"regularizer={regularizer}", "name=a"))
     assert ended.code == 0, ended.err
     assert ended.out.startswith("AUC ")
@@ -377,13 +497,26 @@ def test_the_launcher_trains_by_the_names_of_regularisers(regularizer: str, comm
     assert figures == {"roc", "significance", "scores", "sculpting", "decision"}
 
 
-def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(command: Command) -> None:
+def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(
+    command: Command,
+) -> None:
     source = np.random.default_rng(0)
     frame = pd.DataFrame({"a": source.normal(size=400), "b": source.normal(size=400)})
-    frame = frame.assign(_label=np.where(frame["a"] > 0, "signal", "background"), _pivot=frame["b"] + source.normal(size=400))
+    frame = frame.assign(
+        _label=np.where(frame["a"] > 0, "signal", "background"),
+        _pivot=frame["b"] + source.normal(size=400),
+    )
     frame["_pivot_score"] = source.normal(size=400)
     frame.assign(_weight=1.0, _event=range(400)).to_csv("rows.csv", index=False)
-    ended = command(*few("dataset=table", "dataset.path=rows.csv", "regularizer=kl_update", "replicates=2", "name=a"))
+    ended = command(
+        *few(
+            "dataset=table",
+            "dataset.path=rows.csv",
+            "regularizer=kl_update",
+            "replicates=2",
+            "name=a",
+        )
+    )
     assert ended.code == 0, ended.err
     left = pd.read_parquet("outputs/runs/a/predictions.parquet")
     assert [*left] == ["copy", "row", "label", "pivot", "pivot_score", "weight", "logit", "score"]
@@ -394,16 +527,25 @@ def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(
     read = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
     assert {"mi", "mi_critic", "mi_p_value", "mi_label"} <= {*read}
     for value, (_, mine) in zip(read["accuracy_replicates"], left.groupby("copy"), strict=True):
-        assert np.mean((mine["logit"].to_numpy() > 0) == mine["label"].to_numpy()) == pytest.approx(value)
+        assert np.mean((mine["logit"].to_numpy() > 0) == mine["label"].to_numpy()) == pytest.approx(
+            value
+        )
 
 
-def test_a_model_of_the_users_own_is_trained(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_the_users_own_is_trained(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "my_models.py").write_text(
-        "from torch import nn\n\n\ndef line(inputs: int, outputs: int, *, bias: bool) -> nn.Module:\n"
-        "    return nn.Linear(inputs, outputs, bias=bias)\n"
+        "from torch import nn\n\n\ndef line(inputs: int, outputs: int, *, bias: bool) ->"
+        " nn.Module:\n    return nn.Linear(inputs, outputs, bias=bias)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    mine = ["model=identity", "model._target_=my_models.line", "+model.bias=true", "allow_targets=[my_models]"]
+    mine = [
+        "model=identity",
+        "model._target_=my_models.line",
+        "+model.bias=true",
+        "allow_targets=[my_models]",
+    ]
     ended = command(*few(*mine, "name=a"))
     assert ended.code == 0, ended.err
 
@@ -419,13 +561,24 @@ def test_a_model_of_the_users_own_is_trained(command: Command, tmp_path: Path, m
         ),
         (
             ["regularizer=mine_bottleneck"],
-            "regularizer: this model exposes logits, pivot, raw_pivot and not input, representation",
+            (
+                "regularizer: this model exposes logits, pivot, raw_pivot and not input,"
+                " representation"
+            ),
         ),
-        (["regularizer=minmax", "regularizer.lam=-1"], "regularizer.lam must be 0 or more and finite, got -1"),
-        (["dataset=table", "dataset.path=nowhere.csv"], "dataset.path must name a CSV, Parquet or HDF5 file, but nowhere.csv"),
+        (
+            ["regularizer=minmax", "regularizer.lam=-1"],
+            "regularizer.lam must be 0 or more and finite, got -1",
+        ),
+        (
+            ["dataset=table", "dataset.path=nowhere.csv"],
+            "dataset.path must name a CSV, Parquet or HDF5 file, but nowhere.csv",
+        ),
     ],
 )
-def test_the_launcher_names_the_key_that_does_not_fit(arguments: list[str], message: str, command: Command) -> None:
+def test_the_launcher_names_the_key_that_does_not_fit(
+    arguments: list[str], message: str, command: Command
+) -> None:
     ended = command(*few(*arguments))
     assert ended.code == 2
     assert ended.err.startswith(f"refused: {message}")

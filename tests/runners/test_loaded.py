@@ -1,4 +1,6 @@
-"""Pointwise values and trained critics: every test row has its own, and other rows are read without training."""
+"""Pointwise values and trained critics: every test row has its own, and other rows are read without
+training.
+"""
 
 import json
 import math
@@ -49,7 +51,9 @@ def test_every_row_has_a_pointwise_value_and_their_mean_is_the_estimate(trained:
     assert metrics("a")["mi"] == pytest.approx(table["pmi"].mean(), abs=1e-5)
 
 
-@pytest.mark.parametrize("split", [[], FOLDS, ["replicates=2"]], ids=["one split", "folds", "replicates"])
+@pytest.mark.parametrize(
+    "split", [[], FOLDS, ["replicates=2"]], ids=["one split", "folds", "replicates"]
+)
 def test_a_row_number_is_its_place_in_the_table(split: list[str], command: Command) -> None:
     """The score is x . y, and the ratio that JS implies is the score itself."""
     save("pairs.npz", 90, 0)
@@ -61,13 +65,17 @@ def test_a_row_number_is_its_place_in_the_table(split: list[str], command: Comma
 
 
 @pytest.mark.parametrize("estimator", ["club", "barber_agakov"])
-def test_estimators_that_imply_no_ratio_leave_the_column_empty(estimator: str, command: Command) -> None:
+def test_estimators_that_imply_no_ratio_leave_the_column_empty(
+    estimator: str, command: Command
+) -> None:
     save("pairs.npz", 60, 0)
     assert command("name=a", *TABLE, f"estimator={estimator}").code == 0
     assert np.isnan(pointwise("a")["pmi"]).all()
 
 
-def test_pairs_that_stand_in_no_table_leave_no_file_and_force_removes_an_old_one(trained: Command) -> None:
+def test_pairs_that_stand_in_no_table_leave_no_file_and_force_removes_an_old_one(
+    trained: Command,
+) -> None:
     assert trained("name=a", "force=true").code == 0
     assert not Path("outputs/runs/a/pointwise.parquet").exists()
 
@@ -75,14 +83,18 @@ def test_pairs_that_stand_in_no_table_leave_no_file_and_force_removes_an_old_one
 def test_every_folds_critic_reads_all_rows_and_the_values_are_averaged(trained: Command) -> None:
     assert trained("name=b", *TABLE, *LOAD).code == 0
     table, found = pointwise("b"), metrics("b")
-    assert [sorted(table["row"][table["fold"] == fold]) for fold in range(3)] == [list(range(90))] * 3
+    assert [sorted(table["row"][table["fold"] == fold]) for fold in range(3)] == [
+        list(range(90))
+    ] * 3
     assert len(set(found["mi_replicates"])) == 3
     assert found["mi"] == pytest.approx(np.mean(found["mi_replicates"]))
     assert found["stderr_of"] == "test rows by influence values"
 
 
 @pytest.mark.parametrize("transform", ["none", "standardise", "gaussian_ranks"])
-def test_rows_go_through_the_transform_of_the_training_rows(transform: str, command: Command) -> None:
+def test_rows_go_through_the_transform_of_the_training_rows(
+    transform: str, command: Command
+) -> None:
     """The run's own test rows read as they did, whatever transform the new table names."""
     save("pairs.npz", 90, 0)
     change = f"dataset.transform={transform}"
@@ -107,18 +119,35 @@ def test_a_run_on_sampled_pairs_reads_rows_too(command: Command) -> None:
     ("arguments", "words"),
     [
         (["runner.load=nowhere"], "runner.load must name the folder of a run"),
-        ([*LOAD, "critic=concat"], "runner.load needs the critic and the estimator of outputs/runs/a; repeat its settings"),
-        ([*LOAD, "critic.hidden=[9]"], "runner.load needs the critic and the estimator of outputs/runs/a"),
-        ([*LOAD, "critic.activation=Tanh"], "runner.load needs the critic and the estimator of outputs/runs/a"),
-        ([*LOAD, "estimator=nwj"], "runner.load needs the critic and the estimator of outputs/runs/a"),
+        (
+            [*LOAD, "critic=concat"],
+            "runner.load needs the critic and the estimator of outputs/runs/a; repeat its settings",
+        ),
+        (
+            [*LOAD, "critic.hidden=[9]"],
+            "runner.load needs the critic and the estimator of outputs/runs/a",
+        ),
+        (
+            [*LOAD, "critic.activation=Tanh"],
+            "runner.load needs the critic and the estimator of outputs/runs/a",
+        ),
+        (
+            [*LOAD, "estimator=nwj"],
+            "runner.load needs the critic and the estimator of outputs/runs/a",
+        ),
         ([*LOAD, "estimator=ksg"], "runner.load must be null for KSG, which trains nothing"),
         (
             [*LOAD, "dataset.path=wide.npz"],
-            "runner.load reads x and y of [2, 2] columns in outputs/runs/a, but these rows have [3, 3]",
+            (
+                "runner.load reads x and y of [2, 2] columns in outputs/runs/a, but these rows have"
+                " [3, 3]"
+            ),
         ),
     ],
 )
-def test_a_wrong_run_is_refused_in_one_line(arguments: list[str], words: str, trained: Command) -> None:
+def test_a_wrong_run_is_refused_in_one_line(
+    arguments: list[str], words: str, trained: Command
+) -> None:
     save("wide.npz", 40, 0, dim=3)
     ended = trained("name=b", *TABLE, *arguments)
     assert ended.code == 2
@@ -132,10 +161,15 @@ def test_a_wrong_run_is_refused_in_one_line(arguments: list[str], words: str, tr
     [
         (lambda run: (run / "checkpoint.pt").write_bytes(b"torn"), "is torn or is no checkpoint"),
         (lambda run: (run / "checkpoint.pt").unlink(), "holds none"),
-        (lambda run: (run / "result.json").write_text('{"status": "failed"}'), "is failed; run it to its end first"),
+        (
+            lambda run: (run / "result.json").write_text('{"status": "failed"}'),
+            "is failed; run it to its end first",
+        ),
     ],
 )
-def test_a_run_that_did_not_end_well_is_refused_in_one_line(spoil: Callable[[Path], Any], words: str, trained: Command) -> None:
+def test_a_run_that_did_not_end_well_is_refused_in_one_line(
+    spoil: Callable[[Path], Any], words: str, trained: Command
+) -> None:
     spoil(Path("outputs/runs/a"))
     ended = trained("name=b", *TABLE, *LOAD)
     assert ended.code == 2
@@ -147,7 +181,10 @@ def test_a_run_that_did_not_end_well_is_refused_in_one_line(spoil: Callable[[Pat
 def test_rows_sampled_anew_are_no_table_to_read(trained: Command) -> None:
     ended = trained("name=b", *LOAD)
     assert ended.code == 2
-    assert "runner.load reads the rows of a table, got CorrelatedGaussians; use dataset=arrays" in ended.err
+    assert (
+        "runner.load reads the rows of a table, got CorrelatedGaussians; use dataset=arrays"
+        in ended.err
+    )
 
 
 def test_other_settings_of_the_same_estimator_are_refused(command: Command) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runners.errors import Busy
-from runners.locks import LOCK, held, locked
+from infobound.runners.runs.errors import Busy
+from infobound.runners.runs.locks import LOCK, held, locked
 
 
-def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(tmp_path: Path) -> None:
+def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(
+    tmp_path: Path,
+) -> None:
     (tmp_path / LOCK).touch()  # as a process that was killed leaves it
     assert not held(tmp_path)
     with locked(tmp_path, seconds=0):

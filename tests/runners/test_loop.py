@@ -1,4 +1,6 @@
-"""The loop's cadence, windows, checkpoints, signals and finite check, on a task that counts its steps."""
+"""The loop's cadence, windows, checkpoints, signals and finite check, on a task that counts its
+steps.
+"""
 
 import copy
 import signal
@@ -9,16 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from runners.errors import Interrupted, RunFailed
-from runners.loop import Cadence, Loop
-from runners.records import InMemory
-from runners.signals import interruptible
+from infobound.runners.runs.errors import Interrupted, RunFailed
+from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.signals import interruptible
+from infobound.runners.training.loop import Cadence, Loop
 
 
 class Counting:
     """A task whose loss is the number of its step, times r + 1 in copy r."""
 
-    def __init__(self, *, copies: int = 1, last: int | None = None, during: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        copies: int = 1,
+        last: int | None = None,
+        during: Callable[[int], None] | None = None,
+    ) -> None:
         self._steps, self._last, self._during = 0, last, during
         self._factors = torch.arange(1.0, copies + 1)
 
@@ -43,7 +51,9 @@ class Counting:
 
 
 class Kept:
-    """A record in memory that keeps its checkpoints too, and goes back to the last one as a run's directory does."""
+    """A record in memory that keeps its checkpoints too, and goes back to the last one as a run's
+    directory does.
+    """
 
     def __init__(self) -> None:
         self.checkpoints: list[dict[str, Any]] = []
@@ -60,7 +70,9 @@ class Kept:
         return self.checkpoints[-1] if self.checkpoints else None
 
 
-def cadence(steps: int = 10, log: int = 4, evaluate: int = 3, save: int = 100, seconds: float | None = None) -> Cadence:
+def cadence(
+    steps: int = 10, log: int = 4, evaluate: int = 3, save: int = 100, seconds: float | None = None
+) -> Cadence:
     return Cadence(steps, log, evaluate, save, seconds)
 
 
@@ -84,22 +96,32 @@ def test_a_train_line_is_the_mean_over_the_copies() -> None:
     assert written(record, "train", "loss") == {1: 2.0}
 
 
-@pytest.mark.parametrize(("steps", "evaluated"), [(10, [0, 3, 6, 9, 10]), (9, [0, 3, 6, 9]), (2, [0, 2])])
-def test_evaluations_come_at_both_ends_and_with_their_cadence_between(steps: int, evaluated: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("steps", "evaluated"), [(10, [0, 3, 6, 9, 10]), (9, [0, 3, 6, 9]), (2, [0, 2])]
+)
+def test_evaluations_come_at_both_ends_and_with_their_cadence_between(
+    steps: int, evaluated: list[int]
+) -> None:
     record = Kept()
     Loop(Counting(), cadence(steps), record).run()
     assert list(written(record, "validation", "mi")) == evaluated
 
 
-@pytest.mark.parametrize(("task", "drawn"), [(Counting(), [1, 4, 16, 64]), (Counting(last=16), [1, 4])])
-def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(task: Counting, drawn: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("task", "drawn"), [(Counting(), [1, 4, 16, 64]), (Counting(last=16), [1, 4])]
+)
+def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(
+    task: Counting, drawn: list[int]
+) -> None:
     steps: list[int] = []
     Loop(task, cadence(steps=256, evaluate=1), Kept(), steps.append).run()
     assert steps == drawn
 
 
 @pytest.mark.parametrize(("every", "steps"), [(100, [10]), (4, [4, 8, 10]), (5, [5, 10])])
-def test_checkpoints_come_with_their_cadence_and_once_at_the_end(every: int, steps: list[int]) -> None:
+def test_checkpoints_come_with_their_cadence_and_once_at_the_end(
+    every: int, steps: list[int]
+) -> None:
     record = Kept()
     Loop(Counting(), cadence(save=every), record).run()
     assert saved(record) == steps
@@ -190,23 +212,42 @@ def test_a_quantity_that_is_not_finite_ends_the_run_and_is_written_nowhere(
     record = Kept()
     with pytest.raises(RunFailed, match=rf"^{quantity} .*at step 6 .*try a lower optimizer.lr"):
         Loop(Diverging(bad, where), cadence(log=8, save=save), record).run()
-    assert all(abs(value) < float("inf") for line in record.history() for value in line.values() if isinstance(value, float))
+    assert all(
+        abs(value) < float("inf")
+        for line in record.history()
+        for value in line.values()
+        if isinstance(value, float)
+    )
     assert all(step <= 5 for step in saved(record))
 
 
-@pytest.mark.parametrize("name", ["steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds"])
+@pytest.mark.parametrize(
+    "name", ["steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds"]
+)
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_cadence_must_be_positive(name: str, value: int) -> None:
-    settings = {"steps": 1, "log_every": 1, "eval_every": 1, "checkpoint_every": 1, "checkpoint_seconds": None}
+    settings = {
+        "steps": 1,
+        "log_every": 1,
+        "eval_every": 1,
+        "checkpoint_every": 1,
+        "checkpoint_seconds": None,
+    }
     with pytest.raises(ValueError, match=rf"^{name} must be .*got {value}"):
         Cadence(**{**settings, name: value})
 
 
-@pytest.mark.parametrize("own", [signal.default_int_handler, signal.SIG_IGN, lambda number, frame: None])
+@pytest.mark.parametrize(
+    "own", [signal.default_int_handler, signal.SIG_IGN, lambda number, frame: None]
+)
 def test_a_caller_from_python_keeps_its_own_handlers(own: Any) -> None:
     before, within = signal.signal(signal.SIGINT, own), []
     try:
-        Loop(Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))), cadence(), Kept()).run()
+        Loop(
+            Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))),
+            cadence(),
+            Kept(),
+        ).run()
     finally:
         signal.signal(signal.SIGINT, before)
     assert set(within) == {own}

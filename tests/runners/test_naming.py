@@ -2,12 +2,15 @@
 
 import pytest
 
-from runners.errors import ConfigError
-from runners.naming import LONGEST, job_name, run_name
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.naming import LONGEST, job_name, run_name
 
 
 def test_a_job_is_named_by_its_sorted_overrides_without_name_and_force() -> None:
-    assert job_name(["seed=1", "name=a", "estimator=nwj", "+force=true", "force=true"]) == "estimator=nwj,seed=1"
+    assert (
+        job_name(["seed=1", "name=a", "estimator=nwj", "+force=true", "force=true"])
+        == "estimator=nwj,seed=1"
+    )
 
 
 def test_a_job_name_is_one_folder() -> None:
@@ -37,7 +40,8 @@ def test_a_name_may_be_any_folder_below_outputs(name: str | int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "a/..", "a/./b", "/a", "a/", "a//b", "~", "a b", "a\n", "$HOME", "a;b"]
+    "name",
+    ["", ".", "..", "../a", "a/..", "a/./b", "/a", "a/", "a//b", "~", "a b", "a\n", "$HOME", "a;b"],
 )
 def test_a_name_that_leaves_outputs_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"^name must be a folder below outputs"):

@@ -1,4 +1,6 @@
-"""The permutation test: p-values are uniform where nothing is shared, small where something is; matrices hold every pair."""
+"""The permutation test: p-values are uniform where nothing is shared, small where something is;
+matrices hold every pair.
+"""
 
 from functools import partial
 
@@ -7,13 +9,19 @@ import torch
 from scipy.stats import kstest
 from torch import Tensor
 
-from datasets.gaussians import CorrelatedGaussians
-from estimators.gaussian import Gaussian
-from estimators.ksg import KSG
-from models.critics import Concat, InnerProduct
-from models.scores import Critic
-from runners import permutation
-from runners.permutation import Permuted, combined, of_rows, of_scores, score_matrices
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.gaussian import Gaussian
+from infobound.estimators.ksg import KSG
+from infobound.models.critics.dense import Concat, InnerProduct
+from infobound.models.critics.scores import Critic
+from infobound.runners.training import permutation
+from infobound.runners.training.permutation import (
+    Permuted,
+    combined,
+    of_rows,
+    of_scores,
+    score_matrices,
+)
 
 
 def source(seed: int = 0) -> torch.Generator:
@@ -40,7 +48,9 @@ TESTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["a critic", "gaussian", pytest.param("ksg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["a critic", "gaussian", pytest.param("ksg", marks=pytest.mark.slow)]
+)
 def test_p_values_of_200_independent_data_sets_are_uniform(name: str) -> None:
     p_values = [TESTS[name](30, seed) for seed in range(200)]
     assert kstest(p_values, "uniform").pvalue > 0.05
@@ -63,7 +73,10 @@ def test_a_matrix_holds_the_score_of_every_pair_however_few_partners_a_call_scor
 ) -> None:
     monkeypatch.setattr(permutation, "GROUP", 12)
     build = partial(Concat, 2, 2, hidden=[8], activation="Tanh")
-    critic, every = build(negatives=None if negatives is None or rows <= 8 else negatives), build(negatives=1)
+    critic, every = (
+        build(negatives=None if negatives is None or rows <= 8 else negatives),
+        build(negatives=1),
+    )
     every.load_state_dict(critic.state_dict())
     x, y = gaussians(rows, seed=0, dim=2)
     found = list(score_matrices(critic, x, y))
@@ -78,13 +91,17 @@ def test_a_matrix_holds_the_score_of_every_pair_however_few_partners_a_call_scor
 
 
 def test_the_order_of_permutations_is_that_of_infonce() -> None:
-    """Where all pairs are scored, the rows that it normalises by are the same for every permutation."""
+    """Where all pairs are scored, the rows that it normalises by are the same for every
+    permutation.
+    """
     matrix = torch.randn(20, 20, generator=source())
     normaliser = float(matrix.logsumexp(1).mean())
     observed, permuted = of_scores([matrix], 50, source())
     partners = torch.rand(50, 20, generator=source()).argsort(1)
     bounds = [float(matrix[:, order].diagonal().mean()) - normaliser for order in partners]
-    assert observed - normaliser == pytest.approx(float((matrix.diagonal() - matrix.logsumexp(1)).mean()))
+    assert observed - normaliser == pytest.approx(
+        float((matrix.diagonal() - matrix.logsumexp(1)).mean())
+    )
     assert torch.tensor(bounds).argsort().tolist() == permuted.argsort().tolist()
 
 
@@ -95,12 +112,17 @@ def test_p_values_of_copies_are_combined_by_twice_their_mean() -> None:
 
 
 def test_twice_the_mean_holds_its_level_where_a_mean_over_folds_does_not() -> None:
-    """Each of two folds scores x y with the sign of the other's mean product, so both readings are high, or low, together."""
+    """Each of two folds scores x y with the sign of the other's mean product, so both readings are
+    high, or low, together.
+    """
     twice, pooled = [], []
     for seed in range(300):
         x, y = (each.view(2, 20) for each in gaussians(40, seed))
         signs, random = (x * y).mean(1).sign().flip(0), source(seed)
-        folds = [of_scores([sign * u[:, None] * v], 199, random) for sign, u, v in zip(signs, x, y, strict=True)]
+        folds = [
+            of_scores([sign * u[:, None] * v], 199, random)
+            for sign, u, v in zip(signs, x, y, strict=True)
+        ]
         twice.append(combined([each.p_value for each in folds]))
         permuted = torch.stack([each.permuted for each in folds]).sum(0)
         pooled.append(Permuted(sum(each.observed for each in folds), permuted).p_value)

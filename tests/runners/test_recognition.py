@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from datasets.gaussian_modes import GaussianModes
-from datasets.images import Images, Labelled
-from datasets.stacked_mnist import StackedMnist, pixels
-from runners import digit_classifier as module
-from runners.digit_classifier import DigitClassifier, Recipe, digit_classifier
-from runners.recognition import recognition
+from infobound.datasets.images.labelled import Images, Labelled
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.datasets.modes.stacked_mnist import StackedMnist, pixels
+from infobound.runners.gan import digit_classifier as module
+from infobound.runners.gan.digit_classifier import DigitClassifier, Recipe, digit_classifier
+from infobound.runners.gan.recognition import recognition
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(channels=(4,), hidden=16, steps=60, batch_size=20, rate=1e-2, warmup=5, seed=0)
@@ -67,7 +67,9 @@ def test_it_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (DIGITS._replace(test=bars(50, 3)), RECIPE),
     ],
 )
-def test_other_settings_or_digits_make_another(tmp_path: Path, digits: Images, recipe: Recipe) -> None:
+def test_other_settings_or_digits_make_another(
+    tmp_path: Path, digits: Images, recipe: Recipe
+) -> None:
     digit_classifier(DIGITS, tmp_path, CPU, RECIPE)
     digit_classifier(digits, tmp_path, CPU, recipe)
     assert len(kept(tmp_path)) == 2
@@ -79,11 +81,17 @@ def test_the_same_settings_make_the_same_weights(tmp_path: Path) -> None:
     assert kept(tmp_path / "a") == kept(tmp_path / "b")
 
 
-def test_of_two_at_once_one_trains_and_the_other_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_at_once_one_trains_and_the_other_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained: list[object] = []
     original = module.Training
-    monkeypatch.setattr(module, "Training", lambda *arguments: (trained.append(1), original(*arguments))[1])
-    monkeypatch.setattr(module, "Loop", type("Loop", (module.Loop,), {"advance": lambda self, _: None}))
+    monkeypatch.setattr(
+        module, "Training", lambda *arguments: (trained.append(1), original(*arguments))[1]
+    )
+    monkeypatch.setattr(
+        module, "Loop", type("Loop", (module.Loop,), {"advance": lambda self, _: None})
+    )
     with ThreadPoolExecutor(2) as pool:
         made = [*pool.map(lambda _: digit_classifier(DIGITS, tmp_path, CPU, RECIPE), range(2))]
     assert len(trained) == 1
@@ -119,12 +127,16 @@ def test_stacked_digits_are_recognised_by_a_classifier_of_their_own_digits(tmp_p
 
 def test_modes_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
     unknown: Any = object()
-    with pytest.raises(ValueError, match=r"^dataset must have modes that have a place or show digits, got object"):
+    with pytest.raises(
+        ValueError, match=r"^dataset must have modes that have a place or show digits, got object"
+    ):
         recognition(unknown, tmp_path, CPU)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data")
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data"
+)
 def test_real_digits_are_recognised_with_one_error_in_a_hundred_at_most(tmp_path: Path) -> None:
     dataset = StackedMnist.read(str(REAL), channels=3)
     assert 0 < (recognition(dataset, tmp_path, CPU).error or 0) <= 0.01

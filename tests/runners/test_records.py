@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from runners import records
-from runners.errors import ConfigError, RunFailed
-from runners.records import Recording
-from runners.run_directory import RunDirectory, read_result
+from infobound.runners.runs import records
+from infobound.runners.runs.errors import ConfigError, RunFailed
+from infobound.runners.runs.records import Recording
+from infobound.runners.runs.run_directory import RunDirectory, read_result
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -67,9 +67,25 @@ def test_the_result_says_what_came_out_and_how(replicates: int, command: Command
         "error",
     }
     numbers = found["metrics"]
-    assert set(numbers) >= {"mi", "mi_stderr", "mi_true", "mi_cap", "mi_replicates", "stderr_of", "kind", "warnings"}
-    assert (found["status"], found["seed"], found["steps"], found["error"]) == ("completed", 5, 4, None)
-    assert found["score"] == numbers["mi"] == pytest.approx(sum(numbers["mi_replicates"]) / replicates)
+    assert set(numbers) >= {
+        "mi",
+        "mi_stderr",
+        "mi_true",
+        "mi_cap",
+        "mi_replicates",
+        "stderr_of",
+        "kind",
+        "warnings",
+    }
+    assert (found["status"], found["seed"], found["steps"], found["error"]) == (
+        "completed",
+        5,
+        4,
+        None,
+    )
+    assert (
+        found["score"] == numbers["mi"] == pytest.approx(sum(numbers["mi_replicates"]) / replicates)
+    )
     assert (len(numbers["mi_replicates"]), numbers["mi_true"]) == (replicates, 2.0)
     assert numbers["mi_stderr"] > 0
     assert found["seconds"] > 0
@@ -107,7 +123,12 @@ def test_an_unknown_truth_is_null(command: Command, tmp_path: Path) -> None:
 
 def run_directory(path: Path, seed: int = 0) -> RunDirectory:
     config = {"seed": seed, "runner": {"steps": 2}}
-    return RunDirectory(path, {"config.yaml": yaml.safe_dump(config), "overrides.yaml": "[]"}, [f"seed={seed}"], expected=False)
+    return RunDirectory(
+        path,
+        {"config.yaml": yaml.safe_dump(config), "overrides.yaml": "[]"},
+        [f"seed={seed}"],
+        expected=False,
+    )
 
 
 @contextmanager
@@ -118,7 +139,9 @@ def recorded(path: Path) -> Iterator[Recording]:
 
 
 def contents(path: Path) -> dict[Path, bytes | None]:
-    """Of the files in a folder; None of TensorBoard's, which a thread writes when it comes to it."""
+    """Of the files in a folder; None of TensorBoard's, which a thread writes when it comes to
+    it.
+    """
     files = [each for each in path.rglob("*") if each.is_file()]
     return {each: None if each.name.startswith("events.") else each.read_bytes() for each in files}
 
@@ -127,7 +150,10 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
     path = tmp_path / "a"
     with recorded(path) as recording:
         before = contents(path)
-        with pytest.raises(ConfigError, match="another process is running in"), run_directory(path, 1).claimed():
+        with (
+            pytest.raises(ConfigError, match="another process is running in"),
+            run_directory(path, 1).claimed(),
+        ):
             pytest.fail("the directory is claimed")
         assert contents(path) == before
         recording.complete(records.Outcome({"mi": 1.0}, 1.0, "one nat"))

@@ -1,4 +1,6 @@
-"""R copies trained at once are what R runs would have been, and whatever cannot be lifted is refused."""
+"""R copies trained at once are what R runs would have been, and whatever cannot be lifted is
+refused.
+"""
 
 import copy
 from collections.abc import Callable
@@ -10,28 +12,33 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from datasets.arrays import Arrays
-from datasets.gaussians import CorrelatedGaussians
-from estimators.infonce import InfoNCE
-from estimators.measurement import Measurement
-from estimators.mine import MINE
-from models.critics import Concat
-from runners import evaluation, feeds
-from runners.ensemble import Ensemble
-from runners.estimation import Estimation
-from runners.randomness import stream
-from runners.records import InMemory
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.measurement import Measurement
+from infobound.estimators.mine import MINE
+from infobound.models.critics.dense import Concat
+from infobound.runners.critics import evaluation, feeds
+from infobound.runners.estimate.runner import Estimate
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training.ensemble import Ensemble
+from infobound.runners.training.randomness import stream
 
 CPU = torch.device("cpu")
 STEPS = 50
 PAIRS = CorrelatedGaussians(2, None, 1.0)
-ROWS = Arrays(*PAIRS.sample(200, torch.Generator().manual_seed(0)), validation=0.2, test=0.2, transform="standardise")
+ROWS = Arrays(
+    *PAIRS.sample(200, torch.Generator().manual_seed(0)),
+    validation=0.2,
+    test=0.2,
+    transform="standardise",
+)
 CONCAT = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None)
 NOISY = partial(Concat, hidden=(8, 8), activation="ELU", negatives=None, noise=[0.3, 0.5, 0.5])
-Build = Callable[..., Estimation]
+Build = Callable[..., Estimate]
 
 
-def values(estimation: Estimation) -> list[float]:
+def values(estimation: Estimate) -> list[float]:
     """The estimate of each copy."""
     return estimation.prepare()(InMemory()).metrics["mi_replicates"]
 
@@ -47,9 +54,19 @@ def values(estimation: Estimation) -> list[float]:
         {"average": 0.0},
         {"dataset": ROWS},
     ],
-    ids=["separable", "concat", "mine", "noise", "fixed rows", "no average", "table with early stopping"],
+    ids=[
+        "separable",
+        "concat",
+        "mine",
+        "noise",
+        "fixed rows",
+        "no average",
+        "table with early stopping",
+    ],
 )
-def test_a_copy_does_not_depend_on_how_many_run_beside_it(changes: dict[str, Any], estimation: Build) -> None:
+def test_a_copy_does_not_depend_on_how_many_run_beside_it(
+    changes: dict[str, Any], estimation: Build
+) -> None:
     eight, three, one = (values(estimation(replicates=count, **changes)) for count in (8, 3, 1))
     np.testing.assert_allclose(three, eight[:3], atol=1e-3)
     np.testing.assert_allclose(one, eight[:1], atol=1e-3)
@@ -79,11 +96,16 @@ def test_a_copy_is_what_a_bare_loop_over_its_pairs_trains(index: int, estimation
         optimizer.zero_grad()
         measurement(x[index], y[index]).fit.backward()
         optimizer.step()
-    expected = evaluation.value(measurement.estimator, evaluation.pool(measurement, feed.held_out.blocks(index, "test", STEPS)))
+    expected = evaluation.value(
+        measurement.estimator,
+        evaluation.pool(measurement, feed.held_out.blocks(index, "test", STEPS)),
+    )
     assert values(settings)[index] == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_result_of_several_copies_is_their_mean_with_its_standard_error(estimation: Build) -> None:
+def test_the_result_of_several_copies_is_their_mean_with_its_standard_error(
+    estimation: Build,
+) -> None:
     metrics = estimation(replicates=4).prepare()(InMemory()).metrics
     assert metrics["mi"] == pytest.approx(np.mean(metrics["mi_replicates"]))
     assert metrics["mi_stderr"] == pytest.approx(np.std(metrics["mi_replicates"], ddof=1) / 2)
@@ -94,7 +116,9 @@ def test_the_result_of_several_copies_is_their_mean_with_its_standard_error(esti
 
 
 @pytest.mark.parametrize("replicates", [1, 3])
-def test_a_run_neither_reads_nor_touches_the_global_generator(replicates: int, estimation: Build) -> None:
+def test_a_run_neither_reads_nor_touches_the_global_generator(
+    replicates: int, estimation: Build
+) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = values(estimation(replicates=replicates))
@@ -105,7 +129,13 @@ def test_a_run_neither_reads_nor_touches_the_global_generator(replicates: int, e
 
 def ensemble(build: Callable[[], nn.Module], replicates: int) -> Ensemble:
     return Ensemble(
-        lambda index: build(), replicates=replicates, seed=0, device=CPU, precision="fp32", compiled=False, average=0.0
+        lambda index: build(),
+        replicates=replicates,
+        seed=0,
+        device=CPU,
+        precision="fp32",
+        compiled=False,
+        average=0.0,
     )
 
 
@@ -124,10 +154,16 @@ def spectral() -> nn.Module:
     return nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))
 
 
-@pytest.mark.parametrize("build", [lambda: Branching(3, 3), dropout, spectral, lambda: nn.LSTM(3, 3)])
-def test_a_network_that_cannot_be_lifted_is_refused_with_the_way_out(build: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize(
+    "build", [lambda: Branching(3, 3), dropout, spectral, lambda: nn.LSTM(3, 3)]
+)
+def test_a_network_that_cannot_be_lifted_is_refused_with_the_way_out(
+    build: Callable[[], nn.Module],
+) -> None:
     ensemble(build, 1).check(torch.zeros(1, 4, 3))
-    with pytest.raises(ValueError, match=r"cannot run as several copies at once \(.*\); use replicates=1$"):
+    with pytest.raises(
+        ValueError, match=r"cannot run as several copies at once \(.*\); use replicates=1$"
+    ):
         ensemble(build, 2).check(torch.zeros(2, 4, 3))
 
 
@@ -135,11 +171,17 @@ def test_a_check_leaves_no_trace_in_the_buffers() -> None:
     networks = ensemble(lambda: nn.BatchNorm1d(3), 2)
     before = copy.deepcopy(networks.state())
     networks.check(torch.ones(2, 4, 3))
-    assert all(torch.equal(tensor, before["buffers"][name]) for name, tensor in networks.state()["buffers"].items())
+    assert all(
+        torch.equal(tensor, before["buffers"][name])
+        for name, tensor in networks.state()["buffers"].items()
+    )
 
 
 def test_batch_normalisation_keeps_statistics_of_each_copy() -> None:
-    networks, x = ensemble(lambda: nn.BatchNorm1d(3), 3), torch.randn(3, 8, 3, generator=torch.Generator().manual_seed(0))
+    networks, x = (
+        ensemble(lambda: nn.BatchNorm1d(3), 3),
+        torch.randn(3, 8, 3, generator=torch.Generator().manual_seed(0)),
+    )
     output = networks(x)
     for index in range(3):
         alone = nn.BatchNorm1d(3)
@@ -155,7 +197,9 @@ def test_a_network_that_does_not_fit_its_data_is_refused() -> None:
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
-def test_frozen_parameters_stay_as_they_are_under_weight_decay(replicates: int, estimation: Build) -> None:
+def test_frozen_parameters_stay_as_they_are_under_weight_decay(
+    replicates: int, estimation: Build
+) -> None:
     def frozen(dim_x: int, dim_y: int) -> nn.Module:
         critic = Concat(dim_x, dim_y, hidden=(8,), activation="ReLU", negatives=None)
         critic.first.requires_grad_(False)

@@ -1,4 +1,6 @@
-"""A report reads run directories and nothing else: a row a run, means as the runs have them, one block of a page."""
+"""A report reads run directories and nothing else: a row a run, means as the runs have them, one
+block of a page.
+"""
 
 import itertools
 import json
@@ -11,8 +13,8 @@ import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from runners.results import Results
-from runners.tables import aggregated
+from infobound.runners.reports.results import Results
+from infobound.runners.reports.tables import aggregated
 
 SWEEP = Path("outputs/sweeps/s")
 Command = Callable[..., Any]
@@ -22,7 +24,12 @@ Command = Callable[..., Any]
 def swept(command: Command) -> Command:
     """Two seeds of two truths, and a run that failed."""
     assert command("-m", "name=s", "seed=0,1", "dataset.mutual_information=1,2").code == 0
-    diverging = ["estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30", "dataset.mutual_information=1"]
+    diverging = [
+        "estimator=nwj",
+        "optimizer=sgd",
+        "optimizer.lr=1e30",
+        "dataset.mutual_information=1",
+    ]
     assert command("-m", "name=s", *diverging).code == 3
     return command
 
@@ -39,13 +46,25 @@ def test_a_report_has_a_row_for_every_run_and_the_means_of_the_completed(swept: 
     rows = pd.read_csv(SWEEP / "summary.csv")
     assert sorted(rows["status"]) == ["completed"] * 4 + ["failed"]
     assert "stopped being finite" in rows.set_index("status")["error"]["failed"]
-    assert {path: path.read_bytes() for path in before} == before, "nothing is trained or written again"
+    assert {path: path.read_bytes() for path in before} == before, (
+        "nothing is trained or written again"
+    )
     table = (SWEEP / "summary.md").read_text()
     for truth in (1, 2):
-        values = [each["metrics"]["mi"] for each in results() if each["metrics"].get("mi_true") == pytest.approx(truth)]
+        values = [
+            each["metrics"]["mi"]
+            for each in results()
+            if each["metrics"].get("mi_true") == pytest.approx(truth)
+        ]
         mean = np.mean(values)
-        assert f"| {truth}.000 | {mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f} | 2 |" in table
-    assert {path.name for path in (SWEEP / "figures").iterdir()} >= {"truth.png", "dataset.mutual_information.png"}
+        assert (
+            f"| {truth}.000 | {mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f}"
+            " | 2 |" in table
+        )
+    assert {path.name for path in (SWEEP / "figures").iterdir()} >= {
+        "truth.png",
+        "dataset.mutual_information.png",
+    }
 
 
 def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command) -> None:
@@ -56,7 +75,10 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     _, table, failed = (SWEEP / "summary.md").read_text().split("\n\n")
     assert "stopped being finite" in failed
     table += "\n"
-    assert page.read_text() == f"# Results\n<!-- a -->\n{table}<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n"
+    assert (
+        page.read_text()
+        == f"# Results\n<!-- a -->\n{table}<!-- /a -->\n<!-- b -->\nkept\n<!-- /b -->\n"
+    )
     before = page.read_text()
     ended = swept(*report, "runner.block=c")
     assert ended.code == 2
@@ -65,7 +87,14 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
 
 
 def test_runs_that_differ_in_a_key_taken_over_are_one_row(swept: Command) -> None:
-    assert swept("runner=report", "runner.source=outputs/sweeps/s", "runner.over=[dataset.mutual_information]").code == 0
+    assert (
+        swept(
+            "runner=report",
+            "runner.source=outputs/sweeps/s",
+            "runner.over=[dataset.mutual_information]",
+        ).code
+        == 0
+    )
     values = [each["metrics"]["mi"] for each in results() if each["status"] == "completed"]
     table = (SWEEP / "summary.md").read_text()
     mean = np.mean(values)
@@ -79,11 +108,15 @@ def test_runs_that_differ_in_a_key_taken_over_are_one_row(swept: Command) -> Non
 def test_replicates_count_as_runs_and_folds_do_not(stderr_of: str, count: int) -> None:
     copies = [[1.0, 4.0, 1.0], [1.0, 1.0, 7.0]]
     means = [float(np.mean(each)) for each in copies]
-    rows = pd.DataFrame({"status": "completed", "mi": means, "mi_replicates": copies, "stderr_of": stderr_of})
+    rows = pd.DataFrame(
+        {"status": "completed", "mi": means, "mi_replicates": copies, "stderr_of": stderr_of}
+    )
     [pooled] = aggregated(rows, [], "mi").to_dict("records")
     assert pooled["runs"] == count
     assert pooled["mean"] == pytest.approx(np.mean(means))
-    assert pooled["sd"] == pytest.approx(np.std(copies if stderr_of == "replicates" else means, ddof=1))
+    assert pooled["sd"] == pytest.approx(
+        np.std(copies if stderr_of == "replicates" else means, ddof=1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +128,9 @@ def test_replicates_count_as_runs_and_folds_do_not(stderr_of: str, count: int) -
         (["runner.source=a", "runner.page=RESULTS.md"], "page and block must be given together"),
     ],
 )
-def test_a_report_of_nothing_is_refused(arguments: list[str], words: str, command: Command, tmp_path: Path) -> None:
+def test_a_report_of_nothing_is_refused(
+    arguments: list[str], words: str, command: Command, tmp_path: Path
+) -> None:
     ended = command("runner=report", *arguments)
     assert ended.code == 2
     assert words in ended.err
@@ -112,7 +147,10 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(swept: Command
 
 
 def test_a_setting_left_at_its_default_is_read_from_the_configuration(command: Command) -> None:
-    for name, arguments in {"a": [], "b": ["estimator=nwj", "optimizer.lr=0.01", "critic.hidden=[4]"]}.items():
+    for name, arguments in {
+        "a": [],
+        "b": ["estimator=nwj", "optimizer.lr=0.01", "critic.hidden=[4]"],
+    }.items():
         assert command(f"name=s/{name}", *arguments).code == 0
     assert command("runner=report", "runner.source=outputs/runs/s").code == 0
     rows = pd.read_csv("outputs/runs/s/summary.csv").set_index("run").sort_index()
@@ -136,7 +174,10 @@ def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Comm
     assert "| estimator | kind | truth | mean ± sd | bits | runs |" in table
     assert "| infonce | lower bound | 2.000 |" in table
     assert "| jsd | neither | 2.000 |" in table
-    assert {path.name for path in (SWEEP / "figures").iterdir()} == {"settings.png", "mi_by_step.png"}
+    assert {path.name for path in (SWEEP / "figures").iterdir()} == {
+        "settings.png",
+        "mi_by_step.png",
+    }
 
 
 def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
@@ -156,4 +197,6 @@ def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
         assert np.array(line.get_ydata(), dtype=float) == pytest.approx(means)
         low, high = bars.get_segments()[0][:, 1]
         assert (high - low) / 2 == pytest.approx((0.01 if axes is figure.axes[0] else 1.0) / 3**0.5)
-    assert "regularizer.beta,error,rate" not in dict(Results.of([tmp_path / "s"], "error").figures())
+    assert "regularizer.beta,error,rate" not in dict(
+        Results.of([tmp_path / "s"], "error").figures()
+    )

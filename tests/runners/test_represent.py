@@ -1,4 +1,6 @@
-"""Encoders that maximise a bound: held-out readings, a probe that is scikit-learn's, resumption, and what is refused."""
+"""Encoders that maximise a bound: held-out readings, a probe that is scikit-learn's, resumption,
+and what is refused.
+"""
 
 import io
 import json
@@ -18,28 +20,28 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
-from conf.schema import CONFIGURATIONS
-from datasets.gaussians import CorrelatedGaussians
-from datasets.image_halves import ImageHalves
-from estimators.bounds import infonce
-from estimators.club import CLUB
-from estimators.gaussian import Gaussian
-from estimators.infonce import InfoNCE
-from estimators.js import JS
-from estimators.n_pair import NPair
-from estimators.nwj import NWJ
-from estimators.triplet import Triplet
-from models.adversaries import Adversaries
-from models.critics import Bilinear, Concat, InnerProduct
-from models.encoders import MLP, Identity, ResidualMLP
-from models.gan_mlp import Discriminator, Encoder, Generator
-from models.realnvp import RealNVP
-from runners import probes
-from runners.adversarial import Adversarial, unevenness
-from runners.feeds import viewed
-from runners.invertibility import log_conditions, reconstruction_error
-from runners.records import InMemory
-from runners.represent import Represent
+from infobound.conf.schema import CONFIGURATIONS
+from infobound.datasets.images.image_halves import ImageHalves
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.estimators.bounds import infonce
+from infobound.estimators.club import CLUB
+from infobound.estimators.gaussian import Gaussian
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.js import JS
+from infobound.estimators.n_pair import NPair
+from infobound.estimators.nwj import NWJ
+from infobound.estimators.triplet import Triplet
+from infobound.models.adversaries.gan_mlp import Discriminator, Encoder, Generator
+from infobound.models.adversaries.interface import Adversaries
+from infobound.models.critics.dense import Bilinear, Concat, InnerProduct
+from infobound.models.encoders.networks import MLP, Identity, ResidualMLP
+from infobound.models.encoders.realnvp import RealNVP
+from infobound.runners.adversarial.runner import Adversarial, unevenness
+from infobound.runners.critics.feeds import viewed
+from infobound.runners.encoders.invertibility import log_conditions, reconstruction_error
+from infobound.runners.represent.runner import Represent
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training import probes
 
 Command = Callable[..., Any]
 MODELS = [
@@ -48,7 +50,15 @@ MODELS = [
     if re.match(r"_target_: models\.(encoders|realnvp)\.", path.read_text())
 ]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
-FLOW = partial(RealNVP, couplings=3, hidden=[16], activation="ReLU", affine=True, least_scale=1e-7, deviation=1e-2)
+FLOW = partial(
+    RealNVP,
+    couplings=3,
+    hidden=[16],
+    activation="ReLU",
+    affine=True,
+    least_scale=1e-7,
+    deviation=1e-2,
+)
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
     "model": MODEL,
@@ -70,7 +80,9 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "compile": False,
 }
-MLPS = Adversaries(*(partial(each, hidden=[8], slope=0.2) for each in (Generator, Discriminator, Encoder)))
+MLPS = Adversaries(
+    *(partial(each, hidden=[8], slope=0.2) for each in (Generator, Discriminator, Encoder))
+)
 OF_PAIRS: dict[str, Any] = {
     "critic": Bilinear,
     "estimator": InfoNCE(),
@@ -78,31 +90,47 @@ OF_PAIRS: dict[str, Any] = {
     "target": None,
     "eval_batch_size": 10,
 }
-OF_LABELS: dict[str, Any] = {"model": FLOW, "warm_up": 3, "classifier_steps": 2, "classifier_speed": 10.0}
+OF_LABELS: dict[str, Any] = {
+    "model": FLOW,
+    "warm_up": 3,
+    "classifier_steps": 2,
+    "classifier_speed": 10.0,
+}
 
 
 @pytest.fixture
 def halves(data_dir: Path) -> Callable[..., ImageHalves]:
-    return lambda noise=0.0, shared=False: ImageHalves.mnist(str(data_dir), noise, shared, 0.1, "none", 0)
+    return lambda noise=0.0, shared=False: ImageHalves.mnist(
+        str(data_dir), noise, shared, 0.1, "none", 0
+    )
 
 
 @pytest.fixture
 def represent(halves: Callable[..., ImageHalves]) -> Callable[..., Represent]:
-    """`represent(estimator=NWJ())` is one of small encoders of small MNIST files, but for what is said."""
+    """`represent(estimator=NWJ())` is one of small encoders of small MNIST files, but for what is
+    said.
+    """
     return lambda **changes: Represent(**{"dataset": halves(), **SETTINGS, **OF_PAIRS, **changes})
 
 
 @pytest.fixture
 def adversarial(halves: Callable[..., ImageHalves]) -> Callable[..., Adversarial]:
-    return lambda **changes: Adversarial(**{"dataset": halves(), **SETTINGS, **OF_LABELS, **changes})
+    return lambda **changes: Adversarial(
+        **{"dataset": halves(), **SETTINGS, **OF_LABELS, **changes}
+    )
 
 
 def metrics(runner: Represent | Adversarial) -> dict[str, Any]:
     return runner.prepare()(InMemory()).metrics
 
 
-@pytest.mark.parametrize("estimator", [InfoNCE(), NWJ(), JS()], ids=lambda each: type(each).__name__)
-@pytest.mark.parametrize("critic", [Bilinear, InnerProduct, partial(Concat, hidden=[8], activation="ReLU", negatives=None)])
+@pytest.mark.parametrize(
+    "estimator", [InfoNCE(), NWJ(), JS()], ids=lambda each: type(each).__name__
+)
+@pytest.mark.parametrize(
+    "critic",
+    [Bilinear, InnerProduct, partial(Concat, hidden=[8], activation="ReLU", negatives=None)],
+)
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_any_estimator_and_critic_train_encoders(
     estimator: Any, critic: Any, replicates: int, represent: Callable[..., Represent]
@@ -117,7 +145,9 @@ def test_any_estimator_and_critic_train_encoders(
     assert "60 training" in read["probe"]
 
 
-def test_the_estimate_is_read_on_the_pairs_of_all_test_images(represent: Callable[..., Represent]) -> None:
+def test_the_estimate_is_read_on_the_pairs_of_all_test_images(
+    represent: Callable[..., Represent],
+) -> None:
     runner = represent(eval_batch_size=20)
     task = runner.task(CPU)
     views = runner.dataset.test_examples
@@ -127,34 +157,47 @@ def test_the_estimate_is_read_on_the_pairs_of_all_test_images(represent: Callabl
 
 
 def test_encoders_and_critic_climb_together(represent: Callable[..., Represent]) -> None:
-    task = represent(model=partial(MLP, hidden=[], outputs=4, activation="ReLU"), batch_size=60).task(CPU)
+    task = represent(
+        model=partial(MLP, hidden=[], outputs=4, activation="ReLU"), batch_size=60
+    ).task(CPU)
     before = [parameter.clone() for parameter in task._training.critic(0).parameters()]
     values = [task.step()["mi"] for _ in range(60)]
     assert values[-1] > values[0] + 0.5
-    assert all(not torch.equal(old, new) for old, new in zip(before, task._training.critic(0).parameters(), strict=True))
+    assert all(
+        not torch.equal(old, new)
+        for old, new in zip(before, task._training.critic(0).parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("target", [0.5, 1.5])
 @pytest.mark.parametrize("estimator", [InfoNCE(), NWJ()], ids=lambda each: type(each).__name__)
-def test_a_target_is_reached_and_kept(target: float, estimator: Any, represent: Callable[..., Represent]) -> None:
+def test_a_target_is_reached_and_kept(
+    target: float, estimator: Any, represent: Callable[..., Represent]
+) -> None:
     task = represent(target=target, batch_size=60, estimator=estimator).task(CPU)
     values = [task.step()["mi"].item() for _ in range(500)]
     assert np.mean(values[-50:]) == pytest.approx(target, abs=0.1)
 
 
-def test_replicates_do_not_depend_on_how_many_run_beside_them(represent: Callable[..., Represent]) -> None:
+def test_replicates_do_not_depend_on_how_many_run_beside_them(
+    represent: Callable[..., Represent],
+) -> None:
     alone, beside = (metrics(represent(replicates=copies)) for copies in (1, 3))
     assert alone["mi"] == pytest.approx(beside["mi_replicates"][0], abs=1e-3)
     assert len({*beside["mi_replicates"]}) == 3
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_views_share_an_encoder_where_they_are_to(shared: bool, represent: Callable[..., Represent]) -> None:
+def test_the_views_share_an_encoder_where_they_are_to(
+    shared: bool, represent: Callable[..., Represent]
+) -> None:
     critic: Any = represent(shared=shared).task(CPU)._training.critic(0)
     assert (critic.encoder_x is critic.encoder_y) is shared
 
 
-def test_an_encoder_with_nothing_to_train_reads_what_pixels_do(represent: Callable[..., Represent]) -> None:
+def test_an_encoder_with_nothing_to_train_reads_what_pixels_do(
+    represent: Callable[..., Represent],
+) -> None:
     read = metrics(represent(model=Identity, critic=InnerProduct))
     assert read["accuracy"] == read["accuracy_pixels"]
     assert read["reconstruction"] == 0
@@ -162,10 +205,14 @@ def test_an_encoder_with_nothing_to_train_reads_what_pixels_do(represent: Callab
 
 def test_noise_is_drawn_anew_for_every_copy_and_step(halves: Callable[..., ImageHalves]) -> None:
     views = halves(0.1, True)
-    batches = viewed(views, batch_size=60, eval_batch_size=10, seed=0, replicates=2, device=CPU).batches
+    batches = viewed(
+        views, batch_size=60, eval_batch_size=10, seed=0, replicates=2, device=CPU
+    ).batches
     (x, _), (again, _) = batches.draw(), batches.draw()
     pixels = views.train_examples.x / 255
-    noises = [seen - pixels[(seen[:, None] - pixels).abs().sum(-1).argmin(dim=1)] for seen in (*x, *again)]
+    noises = [
+        seen - pixels[(seen[:, None] - pixels).abs().sum(-1).argmin(dim=1)] for seen in (*x, *again)
+    ]
     for noise in noises:
         assert noise.std().item() == pytest.approx(0.1, rel=0.05)
     assert all(one.sub(other).abs().max() > 0.1 for one, other in combinations(noises, 2))
@@ -174,17 +221,25 @@ def test_noise_is_drawn_anew_for_every_copy_and_step(halves: Callable[..., Image
 def test_the_linear_probe_is_scikit_learns() -> None:
     source = np.random.default_rng(0)
     train, test = (source.normal(size=(size, 5)).astype("f4") for size in (200, 100))
-    labels, test_labels = ((each[:, 0] > each[:, 1]) + 2 * (each[:, 2] > 0) for each in (train, test))
+    labels, test_labels = (
+        (each[:, 0] > each[:, 1]) + 2 * (each[:, 2] > 0) for each in (train, test)
+    )
     features = probes.scaled(torch.from_numpy(train), torch.from_numpy(test))
     scaler = MinMaxScaler().fit(train)
     for ours, theirs in zip(features, (train, test), strict=True):
         np.testing.assert_allclose(ours.numpy(), scaler.transform(theirs), atol=1e-6)
     split = features[0], torch.from_numpy(labels), features[1], torch.from_numpy(test_labels)
-    by_hand = LogisticRegression(solver="saga", C=10, tol=0.1, random_state=0).fit(scaler.transform(train), labels)
-    assert probes.linear(*split) == pytest.approx(by_hand.score(scaler.transform(test), test_labels), abs=0.011)
+    by_hand = LogisticRegression(solver="saga", C=10, tol=0.1, random_state=0).fit(
+        scaler.transform(train), labels
+    )
+    assert probes.linear(*split) == pytest.approx(
+        by_hand.score(scaler.transform(test), test_labels), abs=0.011
+    )
     for neighbours in (1, 5):
         voters = KNeighborsClassifier(neighbours).fit(features[0].numpy(), labels)
-        assert probes.nearest(*split, neighbours) == pytest.approx(voters.score(features[1].numpy(), test_labels))
+        assert probes.nearest(*split, neighbours) == pytest.approx(
+            voters.score(features[1].numpy(), test_labels)
+        )
 
 
 @pytest.mark.parametrize("reach", [0.0, 1e-15, 1e-7, 1e-5, 1.0])
@@ -197,7 +252,9 @@ def test_a_range_of_rounding_error_is_none_as_for_scikit_learn(reach: float) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("outputs", [3, 6])
-def test_the_condition_number_of_a_linear_encoder_is_its_matrixs(outputs: int, dtype: torch.dtype) -> None:
+def test_the_condition_number_of_a_linear_encoder_is_its_matrixs(
+    outputs: int, dtype: torch.dtype
+) -> None:
     encoder = nn.Linear(6, outputs).to(dtype)
     singular = np.linalg.svd(encoder.weight.detach().double().numpy(), compute_uv=False)
     exact = math.log(singular[0] / singular[-1])
@@ -206,7 +263,9 @@ def test_the_condition_number_of_a_linear_encoder_is_its_matrixs(outputs: int, d
     np.testing.assert_allclose(found.numpy(), exact, rtol=1e-4 if dtype == torch.float32 else 1e-10)
 
 
-@pytest.mark.parametrize("weight", [torch.zeros(2, 2), torch.ones(2, 2)], ids=["nothing", "one rank"])
+@pytest.mark.parametrize(
+    "weight", [torch.zeros(2, 2), torch.ones(2, 2)], ids=["nothing", "one rank"]
+)
 def test_a_singular_jacobian_reads_a_finite_number(weight: Tensor) -> None:
     encoder = nn.Linear(2, 2)
     encoder.weight.data = weight
@@ -242,13 +301,17 @@ def test_a_loss_is_read_as_one(represent: Callable[..., Represent]) -> None:
 
 
 def test_the_n_pair_loss_trains_as_infonce_does(represent: Callable[..., Represent]) -> None:
-    one, other = (metrics(represent(estimator=each, critic=InnerProduct)) for each in (NPair(), InfoNCE()))
+    one, other = (
+        metrics(represent(estimator=each, critic=InnerProduct)) for each in (NPair(), InfoNCE())
+    )
     assert one["loss"] == pytest.approx(one["loss_replicates"][0])
     assert -one["loss"] + math.log(10) == pytest.approx(other["mi"], abs=1e-4)
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
-def test_the_adversary_moves_classifier_alone_and_then_both(replicates: int, adversarial: Callable[..., Adversarial]) -> None:
+def test_the_adversary_moves_classifier_alone_and_then_both(
+    replicates: int, adversarial: Callable[..., Adversarial]
+) -> None:
     task = adversarial(replicates=replicates).task(CPU)
     encoder, classifier = (player.networks for player in (task._encoder, task._classifier))
     at_first = encoder.parameters.clone()
@@ -263,7 +326,9 @@ def test_the_adversary_moves_classifier_alone_and_then_both(replicates: int, adv
     assert rates == pytest.approx([1e-2, 1e-3])
 
 
-def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[..., Adversarial]) -> None:
+def test_an_encoder_hides_the_labels_and_loses_nothing(
+    adversarial: Callable[..., Adversarial],
+) -> None:
     task = adversarial(batch_size=60).task(CPU)
     for _ in range(30):
         task._learn()
@@ -281,7 +346,10 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": CorrelatedGaussians(2, None, 1.0)}, "dataset must be one of labelled views, got CorrelatedGaussians"),
+        (
+            {"dataset": CorrelatedGaussians(2, None, 1.0)},
+            "dataset must be one of labelled views, got CorrelatedGaussians",
+        ),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
         ({"model": MLPS}, "model must be an encoder, got Adversaries; use model=mlp"),
         (
@@ -290,28 +358,40 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(adversarial: Callable[...
         ),
         ({"critic": None}, "estimator must be one that trains a critic, got InfoNCE without one"),
         ({"estimator": CLUB()}, "estimator must be one that critics and encoders climb"),
-        ({"estimator": Triplet(margin=0.2), "target": 2.0}, "target must be null for Triplet, a loss that is not in nats"),
+        (
+            {"estimator": Triplet(margin=0.2), "target": 2.0},
+            "target must be null for Triplet, a loss that is not in nats",
+        ),
         ({"probe_every": 6}, "probe_every must be a multiple of eval_every, 4, got 6"),
         ({"condition_every": 0}, "condition_every must be a multiple of eval_every"),
         ({"condition_rows": 0}, "condition_rows must be at least 1"),
         ({"neighbours": 0}, "neighbours must be at least 1"),
         ({"eval_batch_size": 1}, "eval_batch_size must be at least 4"),
         ({"steps": 0}, "steps must be a positive integer"),
-        ({"average": 1.0}, r"average must be the decay of a moving average, 0 \(none\) or more and below 1, got 1"),
+        (
+            {"average": 1.0},
+            r"average must be the decay of a moving average, 0 \(none\) or more and below 1, got 1",
+        ),
     ],
 )
-def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], message: str, represent: Callable[..., Represent]) -> None:
+def test_what_cannot_be_trained_is_refused(
+    changes: dict[str, Any], message: str, represent: Callable[..., Represent]
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         represent(**changes)
 
 
 def test_only_an_encoder_with_an_inverse_can_hide(adversarial: Callable[..., Adversarial]) -> None:
-    with pytest.raises(ValueError, match=r"^model must be an encoder with an inverse, got MLP; use model=realnvp"):
+    with pytest.raises(
+        ValueError, match=r"^model must be an encoder with an inverse, got MLP; use model=realnvp"
+    ):
         adversarial(model=MODEL).prepare()
 
 
 class Broken(InMemory):
-    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes on from there."""
+    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes
+    on from there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -333,8 +413,18 @@ class Broken(InMemory):
 def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
     name: str, copies: int, request: pytest.FixtureRequest, halves: Callable[..., ImageHalves]
 ) -> None:
-    model = partial(ResidualMLP, layers=2, activation="ReLU", deviation=1e-2) if name == "represent" else FLOW
-    shared = {"dataset": halves(0.1), "model": model, "replicates": copies, "condition_every": 4, "checkpoint_every": 6}
+    model = (
+        partial(ResidualMLP, layers=2, activation="ReLU", deviation=1e-2)
+        if name == "represent"
+        else FLOW
+    )
+    shared = {
+        "dataset": halves(0.1),
+        "model": model,
+        "replicates": copies,
+        "condition_every": 4,
+        "checkpoint_every": 6,
+    }
     runner = request.getfixturevalue(name)(**shared)
     record = Broken()
     with pytest.raises(InterruptedError):
@@ -342,16 +432,35 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
     assert runner.prepare()(record).metrics == metrics(runner)
 
 
-RUN = ["dataset=mnist_halves", "critic=bilinear", "runner.batch_size=16", "runner.log_every=3", "runner.eval_every=4"]
-SHORT = [*RUN, "runner.probe_every=4", "runner.checkpoint_every=5", "dataset.noise=0.1", "replicates=2"]
+RUN = [
+    "dataset=mnist_halves",
+    "critic=bilinear",
+    "runner.batch_size=16",
+    "runner.log_every=3",
+    "runner.eval_every=4",
+]
+SHORT = [
+    *RUN,
+    "runner.probe_every=4",
+    "runner.checkpoint_every=5",
+    "dataset.noise=0.1",
+    "replicates=2",
+]
 CHOSEN = {
     "represent": ["runner=represent", "model.hidden=[8]", "estimator=nwj", "runner.target=1"],
-    "adversarial": ["runner=adversarial", "model.couplings=2", "model.hidden=[8]", "runner.warm_up=2"],
+    "adversarial": [
+        "runner=adversarial",
+        "model.couplings=2",
+        "model.hidden=[8]",
+        "runner.warm_up=2",
+    ],
 }
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_more_steps_leave_the_very_bytes_of_a_longer_run(name: str, command: Command, data_dir: Path) -> None:
+def test_more_steps_leave_the_very_bytes_of_a_longer_run(
+    name: str, command: Command, data_dir: Path
+) -> None:
     arguments = [*CHOSEN[name], *SHORT, f"data_dir={data_dir}"]
     for run, steps in ("whole", 8), ("extended", 5), ("extended", 8):
         ended = command(*arguments, f"name={run}", f"runner.steps={steps}")
@@ -359,12 +468,16 @@ def test_more_steps_leave_the_very_bytes_of_a_longer_run(name: str, command: Com
         assert ended.out.startswith("accuracy of a linear probe ")
     whole, extended = (Path("outputs/runs", run) for run in ("whole", "extended"))
     assert (whole / "metrics.jsonl").read_bytes() == (extended / "metrics.jsonl").read_bytes()
-    results = [json.loads((folder / "result.json").read_text())["metrics"] for folder in (whole, extended)]
+    results = [
+        json.loads((folder / "result.json").read_text())["metrics"] for folder in (whole, extended)
+    ]
     assert results[0] == results[1]
     assert (whole / "figures/accuracy.png").is_file()
 
 
-def test_encoders_are_read_by_the_average_of_their_weights(represent: Callable[..., Represent]) -> None:
+def test_encoders_are_read_by_the_average_of_their_weights(
+    represent: Callable[..., Represent],
+) -> None:
     """Which lags behind the weights themselves."""
     moved = []
     for average in (0.0, 0.99):
@@ -372,16 +485,27 @@ def test_encoders_are_read_by_the_average_of_their_weights(represent: Callable[.
         begun = nn.utils.parameters_to_vector(task.encoder(0).parameters()).clone()
         for _ in range(16):
             task.step()
-        moved.append((nn.utils.parameters_to_vector(task.encoder(0).parameters()) - begun).norm().item())
+        moved.append(
+            (nn.utils.parameters_to_vector(task.encoder(0).parameters()) - begun).norm().item()
+        )
     assert 0 < moved[1] < 0.99 * moved[0]
 
 
 def test_a_report_draws_the_accuracy_of_a_sweep(command: Command, data_dir: Path) -> None:
     arguments = [*CHOSEN["represent"], *SHORT, f"data_dir={data_dir}", "runner.steps=4", "name=a"]
-    ended = command("-m", *(each for each in arguments if not each.startswith("estimator=")), "estimator=infonce,nwj")
+    ended = command(
+        "-m",
+        *(each for each in arguments if not each.startswith("estimator=")),
+        "estimator=infonce,nwj",
+    )
     assert ended.code == 0, ended.err
     beside = "runner.beside=[mi,accuracy_pixels]"
-    assert command("runner=report", "runner.source=outputs/sweeps/a", "runner.metric=accuracy", beside).code == 0
+    assert (
+        command(
+            "runner=report", "runner.source=outputs/sweeps/a", "runner.metric=accuracy", beside
+        ).code
+        == 0
+    )
     summary = Path("outputs/sweeps/a/summary.md").read_text()
     assert "| estimator | mi | accuracy_pixels | mean ± sd | runs |" in summary
     assert re.search(r"\| nwj \|.*\| 0\.\d{3} ± 0\.\d{3} \| 2 \|", summary)
@@ -407,11 +531,24 @@ SMALL = {
     ],
     ids=lambda each: each[0],
 )
-def test_every_encoder_and_loss_runs_by_its_name(arguments: list[str], command: Command, data_dir: Path) -> None:
-    brief = ["runner.batch_size=16", "runner.steps=2", "runner.eval_every=2", "runner.probe_every=2"]
-    critic = [] if "estimator=triplet" in arguments or "estimator=n_pair" in arguments else ["critic=bilinear"]
+def test_every_encoder_and_loss_runs_by_its_name(
+    arguments: list[str], command: Command, data_dir: Path
+) -> None:
+    brief = [
+        "runner.batch_size=16",
+        "runner.steps=2",
+        "runner.eval_every=2",
+        "runner.probe_every=2",
+    ]
+    critic = (
+        []
+        if "estimator=triplet" in arguments or "estimator=n_pair" in arguments
+        else ["critic=bilinear"]
+    )
     dataset = [] if "dataset=cifar10" in arguments else ["dataset=mnist_halves"]
-    ended = command("runner=represent", *dataset, *critic, *brief, *arguments, f"data_dir={data_dir}", "name=a")
+    ended = command(
+        "runner=represent", *dataset, *critic, *brief, *arguments, f"data_dir={data_dir}", "name=a"
+    )
     assert ended.code == 0, ended.err
     read = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
     assert ("mi" in read) is not ("loss" in read)
@@ -421,16 +558,27 @@ def test_every_encoder_and_loss_runs_by_its_name(arguments: list[str], command: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runner=represent", "dataset=correlated_gaussians", "critic=bilinear"], "dataset must be one of labelled views"),
-        (["runner=represent", "dataset=mnist_halves", "critic=bilinear", "model=none"], "model must be an encoder, got none"),
+        (
+            ["runner=represent", "dataset=correlated_gaussians", "critic=bilinear"],
+            "dataset must be one of labelled views",
+        ),
+        (
+            ["runner=represent", "dataset=mnist_halves", "critic=bilinear", "model=none"],
+            "model must be an encoder, got none",
+        ),
         (
             ["runner=represent", "dataset=mnist_halves", "estimator=club"],
             "estimator must be one that critics and encoders climb",
         ),
-        (["runner=adversarial", "dataset=mnist_halves", "model=mlp"], "model must be an encoder with an inverse, got MLP"),
+        (
+            ["runner=adversarial", "dataset=mnist_halves", "model=mlp"],
+            "model must be an encoder with an inverse, got MLP",
+        ),
     ],
 )
-def test_the_launcher_refuses_in_one_line(arguments: list[str], message: str, command: Command, data_dir: Path) -> None:
+def test_the_launcher_refuses_in_one_line(
+    arguments: list[str], message: str, command: Command, data_dir: Path
+) -> None:
     ended = command(*arguments, f"data_dir={data_dir}", "name=a")
     assert ended.code == 2
     assert ended.err.startswith(f"refused: {message}")

@@ -1,4 +1,6 @@
-"""Real processes that are killed and interrupted: what goes on from them is what would have been."""
+"""Real processes that are killed and interrupted: what goes on from them is what would have
+been.
+"""
 
 import json
 import multiprocessing
@@ -18,13 +20,19 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import run
-from runners import checkpoint
-from runners.critic_training import CriticTraining
-from runners.run_directory import read_result
+from infobound.runners.critics.task import CriticTraining
+from infobound.runners.runs import checkpoint
+from infobound.runners.runs.run_directory import read_result
 from tests.conftest import small
 
 RUNS = Path("outputs/runs")
-SAMPLED = ["runner.steps=600", "runner.log_every=7", "runner.eval_every=50", "runner.checkpoint_every=20", "replicates=2"]
+SAMPLED = [
+    "runner.steps=600",
+    "runner.log_every=7",
+    "runner.eval_every=50",
+    "runner.checkpoint_every=20",
+    "replicates=2",
+]
 TABLE = [
     "dataset=arrays",
     "dataset.path=pairs.npz",
@@ -49,12 +57,18 @@ def pairs(tmp_path: Path) -> None:
 def outcome(name: str) -> dict[str, Any]:
     """The result, but for the clock and the overrides, which hold the name."""
     found = json.loads((RUNS / name / "result.json").read_text())
-    return {key: value for key, value in found.items() if key not in ("seconds", "steps_per_second", "overrides")}
+    return {
+        key: value
+        for key, value in found.items()
+        if key not in ("seconds", "steps_per_second", "overrides")
+    }
 
 
 def assert_same(one: str, other: str) -> None:
     """Two runs that cannot be told apart."""
-    assert (RUNS / one / "metrics.jsonl").read_bytes() == (RUNS / other / "metrics.jsonl").read_bytes()
+    assert (RUNS / one / "metrics.jsonl").read_bytes() == (
+        RUNS / other / "metrics.jsonl"
+    ).read_bytes()
     assert outcome(one) == outcome(other)
 
 
@@ -62,21 +76,31 @@ def drawn(name: str) -> list[list[int]]:
     """The steps of the training curve and of the pictures in TensorBoard."""
     events = EventAccumulator(str(RUNS / name), size_guidance={"scalars": 0, "images": 0})
     events.Reload()
-    return [[event.step for event in drawn] for drawn in (events.Scalars("mi/train"), events.Images("estimate"))]
+    return [
+        [event.step for event in drawn]
+        for drawn in (events.Scalars("mi/train"), events.Images("estimate"))
+    ]
 
 
 @pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize(
     "arguments",
-    [pytest.param(SAMPLED, id="sampled"), pytest.param(TABLE, id="table with early stopping", marks=pytest.mark.slow)],
+    [
+        pytest.param(SAMPLED, id="sampled"),
+        pytest.param(TABLE, id="table with early stopping", marks=pytest.mark.slow),
+    ],
 )
-def test_a_run_killed_four_times_ends_as_if_never_killed(arguments: list[str], command: Command, started: Started) -> None:
+def test_a_run_killed_four_times_ends_as_if_never_killed(
+    arguments: list[str], command: Command, started: Started
+) -> None:
     assert command(*arguments, "name=whole").code == 0
     lines = (RUNS / "whole" / "metrics.jsonl").read_bytes().count(b"\n")
     chance = random.Random(0)
     for kill in range(4):
         begin = lines * kill // 5
-        process = started(*arguments, name="killed", lines=begin + chance.randrange(1, max(2, lines // 8)))
+        process = started(
+            *arguments, name="killed", lines=begin + chance.randrange(1, max(2, lines // 8))
+        )
         time.sleep(chance.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was killed before its end"
@@ -90,14 +114,23 @@ def test_a_run_killed_four_times_ends_as_if_never_killed(arguments: list[str], c
 
 def in_a_fork(arguments: list[str]) -> ForkProcess:
     """The launcher in a process of its own, which need not import anything."""
-    process = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(run.launch(small((*arguments,)))))
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: sys.exit(run.launch(small((*arguments,))))
+    )
     process.start()
     return process
 
 
 @pytest.mark.slow
-def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_file(command: Command) -> None:
-    arguments = ["runner.steps=800", "runner.log_every=3", "runner.eval_every=50", "runner.checkpoint_every=20"]
+def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
+    command: Command,
+) -> None:
+    arguments = [
+        "runner.steps=800",
+        "runner.log_every=3",
+        "runner.eval_every=50",
+        "runner.checkpoint_every=20",
+    ]
     assert command(*arguments, "name=whole").code == 0
     chance, interruptions, number = random.Random(0), 0, 0
     while interruptions < 200:
@@ -105,13 +138,17 @@ def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_fi
         process = in_a_fork([*arguments, f"name={name}"])
         process.join(chance.uniform(0, 1.5))
         if process.is_alive():
-            os.kill(process.pid or 0, chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            os.kill(
+                process.pid or 0, chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+            )
             process.join()
         interruptions += process.exitcode != 0
         if (RUNS / name).is_dir():
             status = (read_result(RUNS / name) or {"status": "none"})["status"]
             checkpoint.load(RUNS / name / "checkpoint.pt")
-            assert status == "completed" or process.exitcode != 0  # a kill may strike between the result and the exit
+            assert (
+                status == "completed" or process.exitcode != 0
+            )  # a kill may strike between the result and the exit
         if process.exitcode == 0:
             assert_same("whole", name)
             number += 1
@@ -122,32 +159,47 @@ def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_fi
 def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
     number: signal.Signals, code: int, command: Command, started: Started
 ) -> None:
-    arguments = ["runner.steps=600", "runner.log_every=9", "runner.eval_every=50", "runner.checkpoint_every=100000"]
+    arguments = [
+        "runner.steps=600",
+        "runner.log_every=9",
+        "runner.eval_every=50",
+        "runner.checkpoint_every=100000",
+    ]
     process = started(*arguments, name="broken", lines=30)
     process.send_signal(number)
     _, told = process.communicate()
     assert process.returncode == code
-    assert told.splitlines()[-1].startswith("interrupted; the same command with the same name goes on from the checkpoint in ")
+    assert told.splitlines()[-1].startswith(
+        "interrupted; the same command with the same name goes on from the checkpoint in "
+    )
     assert "Traceback" not in told
     assert outcome("broken")["status"] == "interrupted"
     assert (RUNS / "broken" / "checkpoint.pt").is_file()
     written = (RUNS / "broken" / "metrics.jsonl").read_bytes()
     assert command(*arguments, "name=broken").code == 0
-    assert (RUNS / "broken" / "metrics.jsonl").read_bytes().startswith(written), "nothing was done twice"
+    assert (RUNS / "broken" / "metrics.jsonl").read_bytes().startswith(written), (
+        "nothing was done twice"
+    )
     assert command(*arguments, "name=whole").code == 0
     assert_same("whole", "broken")
 
 
-def test_a_signal_after_the_last_step_leaves_the_training_done(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_after_the_last_step_leaves_the_training_done(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(CriticTraining, "read", lambda *arguments: signal.raise_signal(signal.SIGTERM))
+        patch.setattr(
+            CriticTraining, "read", lambda *arguments: signal.raise_signal(signal.SIGTERM)
+        )
         assert command("name=broken").code == 143
     assert outcome("broken")["status"] == "interrupted"
     assert command("name=broken").code == command("name=whole").code == 0
     assert_same("whole", "broken")
 
 
-def test_a_second_process_in_a_directory_is_refused_while_the_first_runs(command: Command, started: Started) -> None:
+def test_a_second_process_in_a_directory_is_refused_while_the_first_runs(
+    command: Command, started: Started
+) -> None:
     process = started("runner.steps=1000000", name="a", lines=3)
     for force in ("false", "true"):
         ended = command("runner.steps=1000000", "name=a", f"force={force}")
@@ -159,9 +211,15 @@ def test_a_second_process_in_a_directory_is_refused_while_the_first_runs(command
 
 
 @pytest.mark.usefixtures("pairs")
-@pytest.mark.parametrize("arguments", [["replicates=3"], ["estimator=mine", "critic=concat"], TABLE[:2]])
-def test_two_runs_of_one_seed_write_the_same_bytes_and_another_seed_does_not(arguments: list[str], command: Command) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["replicates=3"], ["estimator=mine", "critic=concat"], TABLE[:2]]
+)
+def test_two_runs_of_one_seed_write_the_same_bytes_and_another_seed_does_not(
+    arguments: list[str], command: Command
+) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         assert command(*arguments, "runner.steps=20", f"name={name}", f"seed={seed}").code == 0
     assert_same("a", "b")
-    assert (RUNS / "a" / "metrics.jsonl").read_bytes() != (RUNS / "c" / "metrics.jsonl").read_bytes()
+    assert (RUNS / "a" / "metrics.jsonl").read_bytes() != (
+        RUNS / "c" / "metrics.jsonl"
+    ).read_bytes()

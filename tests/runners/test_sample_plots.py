@@ -1,4 +1,6 @@
-"""Samples that a run keeps, and the figures of them: everything is drawn from files, and shows what is in them."""
+"""Samples that a run keeps, and the figures of them: everything is drawn from files, and shows what
+is in them.
+"""
 
 import json
 from collections.abc import Callable
@@ -13,15 +15,24 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from datasets.gaussian_modes import GaussianModes
-from runners import plots, sample_plots, snapshots
-from runners.records import Recording
-from runners.results import Results
-from runners.sample_plots import Drawn, Row, Surface, beside, coverage_by_step, film, gallery, lattice
-from runners.snapshots import Snapshots
+from infobound.datasets.modes.gaussian_modes import GaussianModes
+from infobound.runners.reports.results import Results
+from infobound.runners.runs import plots, sample_plots, snapshots
+from infobound.runners.runs.records import Recording
+from infobound.runners.runs.sample_plots import (
+    Drawn,
+    Row,
+    Surface,
+    beside,
+    coverage_by_step,
+    film,
+    gallery,
+    lattice,
+)
+from infobound.runners.runs.snapshots import Snapshots
 
 RING = GaussianModes.ring(8, 2.0, 0.02)
-CONFIG = {"seed": 0, "runner": {"_target_": "runners.gan.GAN"}}
+CONFIG = {"seed": 0, "runner": {"_target_": "infobound.runners.gan.runner.GAN"}}
 
 
 def source(seed: int = 0) -> torch.Generator:
@@ -80,7 +91,10 @@ def test_a_record_keeps_samples_in_the_run_s_folder(tmp_path: Path) -> None:
     recording = Recording(tmp_path, CONFIG, [])
     recording.samples(None, points())
     recording.samples(3, points()[None])
-    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["000000003.npy", "data.npy"]
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "000000003.npy",
+        "data.npy",
+    ]
 
 
 def test_samples_stand_beside_the_data_in_one_range() -> None:
@@ -115,7 +129,9 @@ def test_a_contour_has_the_discriminator_s_values_where_they_belong() -> None:
 def test_a_lattice_covers_what_is_shown() -> None:
     places, axes = lattice(points()), beside(drawn(points()), drawn(points())).axes[0]
     for index, limits in enumerate((axes.get_xlim(), axes.get_ylim())):
-        assert [places[:, index].min().item(), places[:, index].max().item()] == pytest.approx(limits)
+        assert [places[:, index].min().item(), places[:, index].max().item()] == pytest.approx(
+            limits
+        )
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -128,8 +144,17 @@ def test_a_mosaic_shows_the_first_images_row_by_row(channels: int) -> None:
 
 
 def test_coverage_by_step_draws_every_quantity_of_the_held_out_lines() -> None:
-    line = {"split": "validation", "modes": 3.0, "high_quality": 0.5, "kl": 1.0, "js": 0.1, "modes_replicates": [2.0, 4.0]}
-    history = [line | {"step": step} for step in (0, 5)] + [{"split": "train", "step": 3, "loss": 1.0}]
+    line = {
+        "split": "validation",
+        "modes": 3.0,
+        "high_quality": 0.5,
+        "kl": 1.0,
+        "js": 0.1,
+        "modes_replicates": [2.0, 4.0],
+    }
+    history = [line | {"step": step} for step in (0, 5)] + [
+        {"split": "train", "step": 3, "loss": 1.0}
+    ]
     figure = coverage_by_step(history, 8)
     assert [axes.get_ylabel() for axes in figure.axes] == [*sample_plots.QUANTITIES.values()]
     modes = figure.axes[0]
@@ -159,7 +184,9 @@ def test_a_film_has_a_frame_a_step(kept: Path) -> None:
     assert frames(kept / "film.gif") == 3
 
 
-def test_a_film_of_many_steps_leaves_out_some_but_neither_end(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_of_many_steps_leaves_out_some_but_neither_end(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sample_plots, "FRAMES", 2)
     titles: list[str] = []
     monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
@@ -178,7 +205,9 @@ def left(leave: Callable[..., Path]) -> Callable[..., Path]:
     """`left("a", 0)` is the folder of a completed run of beta 0, with samples."""
 
     def write(name: str, beta: int) -> Path:
-        path = leave(name, [f"regularizer.beta={beta}"], metrics={"modes": 3.0 + beta, "modes_stderr": 0.1})
+        path = leave(
+            name, [f"regularizer.beta={beta}"], metrics={"modes": 3.0 + beta, "modes_stderr": 0.1}
+        )
         snapshots.write(path, None, points())
         for step in (0, 10):
             snapshots.write(path, step, points(seed=step)[None])
@@ -191,7 +220,10 @@ def test_a_report_of_a_sweep_shows_what_every_setting_made(left: Callable[..., P
     folder = left("sweep/a", 0).parent
     left("sweep/b", 1)
     found = written(folder)
-    assert [axes.get_title(loc="left") for axes in found["samples"].axes] == ["regularizer.beta=0", "regularizer.beta=1"]
+    assert [axes.get_title(loc="left") for axes in found["samples"].axes] == [
+        "regularizer.beta=0",
+        "regularizer.beta=1",
+    ]
     assert (folder / "figures" / "samples.png").is_file()
     assert not [*folder.rglob("*.gif")]
 

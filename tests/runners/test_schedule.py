@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.schedule import Schedule
+from infobound.runners.training.schedule import Schedule
 
 SETTINGS = ["runner.steps=8", "runner.warmup=2", "runner.cosine=true", "runner.checkpoint_every=3"]
 
@@ -42,7 +42,9 @@ def test_a_negative_warm_up_is_refused() -> None:
         rates(-1, None, 0)
 
 
-def test_a_resumed_run_goes_on_with_its_schedule(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_goes_on_with_its_schedule(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert command("name=straight", *SETTINGS).code == 0
     set_rate = Schedule.set
 
@@ -55,11 +57,15 @@ def test_a_resumed_run_goes_on_with_its_schedule(command: Callable[..., Any], mo
         patch.setattr(Schedule, "set", stopping)
         assert command("name=broken", *SETTINGS).code == 1
     assert command("name=broken", *SETTINGS).code == 0
-    straight, broken = (Path("outputs/runs", name, "metrics.jsonl").read_bytes() for name in ("straight", "broken"))
+    straight, broken = (
+        Path("outputs/runs", name, "metrics.jsonl").read_bytes() for name in ("straight", "broken")
+    )
     assert straight == broken
 
 
-def test_steps_cannot_be_added_to_a_rate_that_has_fallen_to_zero(command: Callable[..., Any]) -> None:
+def test_steps_cannot_be_added_to_a_rate_that_has_fallen_to_zero(
+    command: Callable[..., Any],
+) -> None:
     assert command("name=a", *SETTINGS).code == 0
     refused = command("name=a", *SETTINGS[1:], "runner.steps=16")
     assert refused.code == 2

@@ -1,4 +1,6 @@
-"""The staircase: every value is held out, the errors of a level add up, a killed run goes on as if never killed."""
+"""The staircase: every value is held out, the errors of a level add up, a killed run goes on as if
+never killed.
+"""
 
 import json
 import math
@@ -11,22 +13,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from datasets.gaussians import CorrelatedGaussians
-from datasets.maps import Identity
-from datasets.staircase import Staircase
-from estimators import bounds
-from estimators.infonce import InfoNCE
-from estimators.js import JS
-from estimators.mine import MINE
-from models.critics import InnerProduct, Separable
-from models.scores import from_matrix
-from runners.records import InMemory, Outcome
-from runners.staircase import Climb, level
+from infobound.datasets.pairs.gaussians import CorrelatedGaussians
+from infobound.datasets.pairs.maps import Identity
+from infobound.datasets.pairs.staircase import GaussianStaircase
+from infobound.estimators import bounds
+from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.js import JS
+from infobound.estimators.mine import MINE
+from infobound.models.critics.dense import InnerProduct, Separable
+from infobound.models.critics.scores import from_matrix
+from infobound.runners.runs.records import InMemory, Outcome
+from infobound.runners.staircase.runner import Staircase, level
 
 LEVELS = (1.0, 2.0)
 STEPS = 30
 SETTINGS: dict[str, Any] = {
-    "dataset": Staircase(partial(CorrelatedGaussians, 2, None), LEVELS, STEPS, Identity(), Identity()),
+    "dataset": GaussianStaircase(
+        partial(CorrelatedGaussians, 2, None), LEVELS, STEPS, Identity(), Identity()
+    ),
     "critic": partial(Separable, hidden=(8,), embed=4, activation="ReLU"),
     "estimator": InfoNCE(),
     "optimizer": partial(torch.optim.Adam, lr=5e-3),
@@ -43,13 +47,25 @@ SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "compile": False,
 }
-RUN = ["runner=staircase", "dataset=staircase", "dataset.joint.dim=2", "dataset.levels=[1,2]", f"dataset.steps={STEPS}"]
-SHORT = [*RUN, "runner.window=10", "runner.log_every=7", "runner.checkpoint_every=8", "replicates=2"]
+RUN = [
+    "runner=staircase",
+    "dataset=staircase",
+    "dataset.joint.dim=2",
+    "dataset.levels=[1,2]",
+    f"dataset.steps={STEPS}",
+]
+SHORT = [
+    *RUN,
+    "runner.window=10",
+    "runner.log_every=7",
+    "runner.checkpoint_every=8",
+    "replicates=2",
+]
 Command = Callable[..., Any]
 
 
-def climb(**changes: Any) -> Climb:
-    return Climb(**{**SETTINGS, **changes})
+def climb(**changes: Any) -> Staircase:
+    return Staircase(**{**SETTINGS, **changes})
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -57,7 +73,9 @@ def outcome(**changes: Any) -> Outcome:
 
 
 class Broken(InMemory):
-    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes on from there."""
+    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes
+    on from there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,13 +92,20 @@ class Broken(InMemory):
 
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("average", [0.0, 0.9])
-def test_a_batch_is_read_by_weights_that_no_step_on_it_has_changed(average: float, copies: int) -> None:
+def test_a_batch_is_read_by_weights_that_no_step_on_it_has_changed(
+    average: float, copies: int
+) -> None:
     usual, wild = (
-        climb(average=average, replicates=copies, optimizer=partial(torch.optim.SGD, lr=rate)).task() for rate in (1e-3, 1e3)
+        climb(
+            average=average, replicates=copies, optimizer=partial(torch.optim.SGD, lr=rate)
+        ).task()
+        for rate in (1e-3, 1e3)
     )
     for task in usual, wild:
         task.step()
-    assert torch.equal(usual.values, wild.values), "the size of a step cannot show in the value of its own batch"
+    assert torch.equal(usual.values, wild.values), (
+        "the size of a step cannot show in the value of its own batch"
+    )
     for task in usual, wild:
         for _ in range(4):
             task.step()
@@ -92,9 +117,15 @@ def test_reading_commits_no_moving_average_and_training_does() -> None:
     before = {name: tensor.clone() for name, tensor in task.ensemble.state()["buffers"].items()}
     x, y = torch.randn(2, 1, 16, 2)
     task.ensemble.read(x, y)
-    assert all(torch.equal(before[name], tensor) for name, tensor in task.ensemble.state()["buffers"].items())
+    assert all(
+        torch.equal(before[name], tensor)
+        for name, tensor in task.ensemble.state()["buffers"].items()
+    )
     task.ensemble(x, y)
-    assert not all(torch.equal(before[name], tensor) for name, tensor in task.ensemble.state()["buffers"].items())
+    assert not all(
+        torch.equal(before[name], tensor)
+        for name, tensor in task.ensemble.state()["buffers"].items()
+    )
 
 
 @pytest.mark.parametrize("copies", [1, 3])
@@ -118,7 +149,9 @@ def test_each_level_is_judged_by_its_own_last_values() -> None:
 
 
 def test_infonce_never_exceeds_its_cap() -> None:
-    high = Staircase(partial(CorrelatedGaussians, 2, None), [12.0], 200, Identity(), Identity())
+    high = GaussianStaircase(
+        partial(CorrelatedGaussians, 2, None), [12.0], 200, Identity(), Identity()
+    )
     task = climb(dataset=high, optimizer=partial(torch.optim.Adam, lr=2e-2)).task()
     for _ in range(200):
         task.step()
@@ -130,7 +163,10 @@ def test_infonce_never_exceeds_its_cap() -> None:
 def test_batches_climb_and_copies_draw_their_own() -> None:
     task = climb(replicates=2, estimator=JS()).task()
     drawn = [task.batches.draw() for _ in range(2 * STEPS)]
-    low, high = (torch.stack([y - x for x, y in part]).var().item() for part in (drawn[:STEPS], drawn[STEPS:]))
+    low, high = (
+        torch.stack([y - x for x, y in part]).var().item()
+        for part in (drawn[:STEPS], drawn[STEPS:])
+    )
     assert low > 1.3 * high, "what sets x and y apart shrinks as they tell more of each other"
     assert not torch.equal(drawn[0][0][0], drawn[0][0][1])
 
@@ -145,35 +181,61 @@ def test_a_run_that_broke_off_ends_as_if_it_had_not(copies: int) -> None:
     assert resumed.metrics == whole.metrics
 
 
-def test_the_launcher_leaves_every_level_in_the_result_and_the_report_has_a_row_for_each(command: Command) -> None:
+def test_the_launcher_leaves_every_level_in_the_result_and_the_report_has_a_row_for_each(
+    command: Command,
+) -> None:
     assert command("-m", "name=a", *SHORT, "estimator=infonce,js").code == 0
-    results = [json.loads(path.read_text()) for path in sorted(Path("outputs/sweeps/a").glob("*/result.json"))]
+    results = [
+        json.loads(path.read_text())
+        for path in sorted(Path("outputs/sweeps/a").glob("*/result.json"))
+    ]
     for result in results:
         read = result["metrics"]
         assert [each["level"] for each in read["levels"]] == [1, 2]
-        assert {"mi", "mi_stderr", "mi_true", "mi_cap", "mi_replicates", "stderr_of", "kind", "warnings"} <= set(read)
+        assert {
+            "mi",
+            "mi_stderr",
+            "mi_true",
+            "mi_cap",
+            "mi_replicates",
+            "stderr_of",
+            "kind",
+            "warnings",
+        } <= set(read)
         assert (read["mi"], read["mi_true"]) == (read["levels"][1]["mi"], 2)
         assert result["steps"] == 2 * STEPS
     assert list(Path("outputs/sweeps/a").glob("*/figures/staircase.png"))
     ended = command("runner=report", "runner.source=outputs/sweeps/a", "runner.beside=[bias,mse]")
     assert ended.code == 0, ended.err
     assert ended.out.startswith("2 of 2 runs completed")
-    table = [line for line in Path("outputs/sweeps/a/summary.md").read_text().splitlines() if line.startswith("|")]
+    table = [
+        line
+        for line in Path("outputs/sweeps/a/summary.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
     assert table[0] == "| estimator | level | truth | bias | mse | mean ± sd | bits | runs |"
     assert len(table) == 6
     low = results[0]["metrics"]["levels"][0]
-    assert table[2].startswith(f"| infonce | 1 | 1.000 | {low['bias']:.3f} | {low['mse']:.3f} | {low['mi']:.3f} ± ")
+    assert table[2].startswith(
+        f"| infonce | 1 | 1.000 | {low['bias']:.3f} | {low['mse']:.3f} | {low['mi']:.3f} ± "
+    )
     assert table[2].endswith(" | 2 |"), "replicates count as runs"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": CorrelatedGaussians(2, 0.5, None)}, "dataset must be a staircase, got CorrelatedGaussians; use dataset="),
+        (
+            {"dataset": CorrelatedGaussians(2, 0.5, None)},
+            "dataset must be a staircase, got CorrelatedGaussians; use dataset=",
+        ),
         ({"critic": None}, "estimator must be one that trains a critic, got InfoNCE without one"),
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"replicates": 0}, "replicates must be at least 1, got 0"),
-        ({"window": STEPS + 1}, f"window must be at least 2 and at most a level's {STEPS} steps, got {STEPS + 1}"),
+        (
+            {"window": STEPS + 1},
+            f"window must be at least 2 and at most a level's {STEPS} steps, got {STEPS + 1}",
+        ),
         ({"window": 1}, "window must be at least 2"),
     ],
 )
@@ -187,14 +249,23 @@ def test_a_critic_without_weights_is_refused() -> None:
         climb(critic=InnerProduct).prepare()
 
 
-@pytest.mark.parametrize(("nats", "expected"), [(2, 1.82), (4, 3.07), (6, 3.74), (8, 4.03), (10, 4.12)])
-def test_the_best_critic_reads_infonce_at_64_pairs_as_the_results_page_says(nats: float, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("nats", "expected"), [(2, 1.82), (4, 3.07), (6, 3.74), (8, 4.03), (10, 4.12)]
+)
+def test_the_best_critic_reads_infonce_at_64_pairs_as_the_results_page_says(
+    nats: float, expected: float
+) -> None:
     joint, generator = CorrelatedGaussians(20, None, nats), torch.Generator().manual_seed(0)
-    values = [bounds.infonce(from_matrix(log_ratio(joint.correlation, *joint.sample(64, generator)))) for _ in range(400)]
+    values = [
+        bounds.infonce(from_matrix(log_ratio(joint.correlation, *joint.sample(64, generator))))
+        for _ in range(400)
+    ]
     assert torch.stack(values).mean().item() == pytest.approx(expected, abs=0.03)
 
 
 def log_ratio(rho: float, x: Tensor, y: Tensor) -> Tensor:
     """(B, B) log p(x_i, y_j) / p(x_i) p(y_j)."""
     squares = x.square().sum(1, keepdim=True) + y.square().sum(1)
-    return (rho * x @ y.T - rho**2 * squares / 2) / (1 - rho**2) - x.shape[1] / 2 * math.log1p(-(rho**2))
+    return (rho * x @ y.T - rho**2 * squares / 2) / (1 - rho**2) - x.shape[1] / 2 * math.log1p(
+        -(rho**2)
+    )

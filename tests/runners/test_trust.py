@@ -1,4 +1,6 @@
-"""A trust report says all of it, in result.json, in a few lines and in figures, for critics and for estimators of rows."""
+"""A trust report says all of it, in result.json, in a few lines and in figures, for critics and for
+estimators of rows.
+"""
 
 import json
 import math
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.consistency import EXPECTED
+from infobound.datasets.pairs.consistency import EXPECTED
 
 Command = Callable[..., Any]
 TABLE = ["dataset=arrays", "dataset.path=pairs.npz"]
@@ -29,7 +31,9 @@ def trusted(command: Command, *arguments: str) -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.parametrize(
-    "data", [[], ["replicates=2"], TABLE, [*TABLE, "dataset.folds=3"]], ids=["sampled", "replicates", "rows", "folds"]
+    "data",
+    [[], ["replicates=2"], TABLE, [*TABLE, "dataset.folds=3"]],
+    ids=["sampled", "replicates", "rows", "folds"],
 )
 def test_a_report_has_every_number_line_and_figure(data: list[str], command: Command) -> None:
     save()
@@ -42,12 +46,26 @@ def test_a_report_has_every_number_line_and_figure(data: list[str], command: Com
         ratio = found[f"ratio_{name}"]
         assert ratio is None or ratio == pytest.approx(found[f"mi_{name}"] / found["mi"])
     assert found["converged"] is None, "two evaluations tell nothing"
-    assert {path.stem for path in Path("outputs/runs/a/figures").iterdir()} == {"estimate", "permutation", "consistency"}
-    for words in ("95 % interval", " nats (", " bits)", "p = ", "99 permutations", "independence: ", "additivity: "):
+    assert {path.stem for path in Path("outputs/runs/a/figures").iterdir()} == {
+        "estimate",
+        "permutation",
+        "consistency",
+    }
+    for words in (
+        "95 % interval",
+        " nats (",
+        " bits)",
+        "p = ",
+        "99 permutations",
+        "independence: ",
+        "additivity: ",
+    ):
         assert words in out
 
 
-def test_an_estimator_of_rows_has_its_own_number_of_permutations_and_nothing_to_converge(command: Command) -> None:
+def test_an_estimator_of_rows_has_its_own_number_of_permutations_and_nothing_to_converge(
+    command: Command,
+) -> None:
     save()
     found, out = trusted(command, *TABLE, "estimator=gaussian", "runner.recomputations=19")
     assert found["p_value"] == 1 / 20
@@ -58,7 +76,9 @@ def test_an_estimator_of_rows_has_its_own_number_of_permutations_and_nothing_to_
 
 
 def test_a_curve_with_enough_evaluations_is_judged(command: Command) -> None:
-    found, out = trusted(command, "runner.steps=10", "runner.eval_every=1", "runner.consistency=false")
+    found, out = trusted(
+        command, "runner.steps=10", "runner.eval_every=1", "runner.consistency=false"
+    )
     assert found["converged"] in (True, False)
     assert math.isfinite(found["mi_rise"])
     assert "the held-out curve" in out
@@ -66,7 +86,9 @@ def test_a_curve_with_enough_evaluations_is_judged(command: Command) -> None:
 
 
 def test_no_ratio_is_taken_of_what_cannot_be_told_from_nothing(command: Command) -> None:
-    found, _ = trusted(command, "estimator=gaussian", "dataset.mutual_information=0", "runner.recomputations=19")
+    found, _ = trusted(
+        command, "estimator=gaussian", "dataset.mutual_information=0", "runner.recomputations=19"
+    )
     assert [found[f"ratio_{name}"] for name in EXPECTED] == [None] * 3
 
 
@@ -78,12 +100,20 @@ def test_no_ratio_is_taken_of_what_cannot_be_told_from_nothing(command: Command)
         (["runner.permutations=0"], "runner.permutations must be a positive integer, got 0"),
         (["runner.recomputations=0"], "runner.recomputations must be a positive integer, got 0"),
         (
-            ["critic=semi_convolutional", "critic.hidden=8", "critic.channels=[4]", "critic.shape=[1,3,4]", "dataset.dim=12"],
+            [
+                "critic=semi_convolutional",
+                "critic.hidden=8",
+                "critic.channels=[4]",
+                "critic.shape=[1,3,4]",
+                "dataset.dim=12",
+            ],
             "runner.consistency cannot be had with these settings, use runner.consistency=false: ",
         ),
     ],
 )
-def test_a_report_that_cannot_be_had_is_refused_in_one_line(arguments: list[str], words: str, command: Command) -> None:
+def test_a_report_that_cannot_be_had_is_refused_in_one_line(
+    arguments: list[str], words: str, command: Command
+) -> None:
     save()
     ended = command("experiment=trust", *arguments)
     assert ended.code == 2

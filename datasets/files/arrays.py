@@ -1,0 +1,176 @@
+"""Your own pairs: two arrays whose rows belong together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from infobound.datasets.files import numpy_files
+from infobound.datasets.interfaces import Joint
+from infobound.datasets.transforms import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Rows x (N, dim_x) and y (N, dim_y), paired; the shares `validation` and `test` are held back,
+    to stop by and to read.
+
+    With `folds` the rows are cross-fitted: each of that many folds is once the test rows, for
+    critics trained on the others less the share `validation` of all, and `test` is not used.
+
+    Raises ValueError if the numbers of rows differ or a share leaves nothing.
+    """
+
+    x: Tensor
+    y: Tensor
+    validation: float
+    test: float
+    transform: Transform
+    folds: int | None = None
+    mutual_information: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and self.folds < 2:
+            raise ValueError(
+                f"folds must be at least 2, or null for a single split, got {self.folds}"
+            )
+        if self.folds is not None and not 0 < self.validation < 1 - 1 / self.folds:
+            raise ValueError(
+                "validation must be a positive share of the rows that leaves some for training"
+                f" beside one of {self.folds} folds, got {self.validation}"
+            )
+        if self.folds is None and not (
+            self.validation > 0 and self.test > 0 and self.validation + self.test < 1
+        ):
+            raise ValueError(
+                "validation and test must be positive shares of the rows that leave some for"
+                f" training, got {self.validation} and {self.test}"
+            )
+        if self.transform not in get_args(Transform):
+            raise ValueError(
+                f"transform must be one of {', '.join(get_args(Transform))}, got {self.transform}"
+            )
+        if len(self.x) != len(self.y):
+            raise ValueError(
+                f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}"
+            )
+
+    @classmethod
+    def read(
+        cls,
+        path: str,
+        validation: float,
+        test: float,
+        transform: Transform,
+        folds: int | None = None,
+        x_columns: Sequence[str] | None = None,
+        y_columns: Sequence[str] | None = None,
+        y_path: str | None = None,
+    ) -> "Arrays":
+        """The arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
+        .parquet or .h5 file.
+
+        Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a
+        pickle is never opened.
+        """
+        by_column = path.endswith((".csv", ".parquet", ".h5", ".hdf5"))
+        if by_column != (x_columns is not None) or by_column != (y_columns is not None):
+            raise ValueError(
+                "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file, and"
+                f" for no other, got {x_columns} and {y_columns} with {path}"
+            )
+        if path.endswith(".npy") != (y_path is not None):
+            raise ValueError(
+                "y_path must be given for a .npy file, which holds x alone, and for no other, got"
+                f" {y_path} with {path}"
+            )
+        if x_columns is not None and y_columns is not None:
+            # pandas takes half a second to import, which other files need not wait for.
+            from infobound.datasets.files import columns
+
+            x, y = columns.read(path, {"x_columns": x_columns, "y_columns": y_columns}).values()
+        else:
+            x, y = numpy_files.read(path, y_path)
+        return cls(table("x", x), table("y", y), validation, test, transform, folds)
+
+    @classmethod
+    def drawn(
+        cls,
+        joint: Joint,
+        rows: int,
+        seed: int,
+        validation: float,
+        test: float,
+        transform: Transform,
+        folds: int | None,
+    ) -> "Arrays":
+        """A table of `rows` pairs drawn once from a distribution, treated as if they were all there
+        is, but for their truth.
+
+        Raises ValueError if `rows` is not positive or `seed` negative.
+        """
+        for name, least in {"rows": 1, "seed": 0}.items():
+            if (value := {"rows": rows, "seed": seed}[name]) < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        x, y = joint.sample(rows, torch.Generator().manual_seed(seed))
+        return cls(x, y, validation, test, transform, folds, joint.mutual_information)
+
+
+def table(name: str, values: ArrayLike | Tensor) -> Tensor:
+    """`values` (N, ...) as a float32 tensor (N, D), what is behind the first axis flattened; `name`
+    is for the error.
+
+    Raises ValueError if they are not real numbers, none at all, not finite, or the same in every
+    row: all of them, or a column where `values` is (N, D). Behind more axes, as in images, parts
+    that never vary are no mistake.
+    """
+    if isinstance(values, Tensor):
+        values = (
+            values.detach().cpu().to(torch.float32 if values.is_floating_point() else values.dtype)
+        )
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} must have every value, got {np.ma.count_masked(values)} masked ones; drop or"
+            " fill these rows"
+        )
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must hold real numbers, got dtype {array.dtype}; convert them, as by"
+            " astype(float)"
+        )
+    if array.ndim == 0 or array.size == 0:
+        raise ValueError(
+            f"{name} must have at least one row and one column, got shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):
+        table = array.reshape(len(array), -1).astype(np.float32)
+    _check_finite(name, table)
+    _check_varying(name, table, whole=array.ndim > 2)
+    return torch.from_numpy(table)
+
+
+def _check_finite(name: str, table: NDArray[np.float32]) -> None:
+    bad = ~np.isfinite(table)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{name} must be finite, got {bad.sum()} values that are NaN, infinite or beyond"
+            f" float32, the first in row {row}, column {column}; drop or fill these rows"
+        )
+
+
+def _check_varying(name: str, table: NDArray[np.float32], *, whole: bool) -> None:
+    """Every column must vary from row to row, or where `whole` any of them."""
+    constant = np.flatnonzero(table.min(0) == table.max(0)) if len(table) > 1 else np.array([], int)
+    if len(constant) == table.shape[1] or (len(constant) and not whole):
+        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+        raise ValueError(
+            f"{name} must vary in every column, got the same number in all rows of column"
+            f" {', '.join(map(str, constant[:5]))}{more}; leave it out, or give images as (rows,"
+            " height, width)"
+        )

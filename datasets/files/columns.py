@@ -1,0 +1,80 @@
+"""Columns of a file as numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from infobound.datasets.files import frames
+
+CATEGORIES = 1000
+"""Most of one column, each of which becomes a column."""
+
+
+def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """The tables (N, D) of the named lists of columns; a column that is not of numbers becomes one
+    column a category.
+
+    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a column
+    is missing, there twice, has missing or infinite values, never varies, or has too many
+    categories.
+    """
+    names = [name for listed in columns.values() for name in listed]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            f"x_columns and y_columns must name a column once, got {', '.join(repeated)} twice"
+        )
+    frame = frames.frame("path", path)
+    for key, listed in columns.items():
+        if not listed:
+            raise ValueError(f"{key} must name at least one column, got none")
+        if missing := [name for name in listed if name not in frame]:
+            raise ValueError(
+                f"{key} must name columns of {path}, got {', '.join(missing)}; it has"
+                f" {', '.join(map(str, frame))}"
+            )
+    return {
+        key: np.hstack([numbers(pd.Series(frame[name])) for name in listed])
+        for key, listed in columns.items()
+    }
+
+
+def numbers(column: pd.Series) -> NDArray[np.float64]:
+    """(N, 1), or (N, C) of zeros and ones for C categories."""
+    if bad := int(column.isna().sum()):
+        raise ValueError(
+            f"column {column.name} must have every value, got {bad} missing; drop or fill these"
+            " rows"
+        )
+    if len(column) > 1 and column.nunique() == 1:
+        raise ValueError(
+            f"column {column.name} must vary, got {column.iloc[0]} in every row; leave it out"
+        )
+    if text(column):
+        return _one_hot(column)
+    numbers = column.to_numpy(np.float64)
+    if bad := int((~np.isfinite(numbers)).sum()):
+        raise ValueError(
+            f"column {column.name} must be finite, got {bad} infinite values; drop these rows"
+        )
+    return numbers[:, None]
+
+
+def text(column: pd.Series) -> bool:
+    """Whether it holds neither numbers nor truth values."""
+    return not (is_numeric_dtype(column) or is_bool_dtype(column))
+
+
+def _one_hot(column: pd.Series) -> NDArray[np.float64]:
+    """(N, C); as many categories as rows are no categories but numbers or dates that were read as
+    text.
+    """
+    found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
+    if found > most:
+        raise ValueError(
+            f"column {column.name} must hold numbers, or at most {most} categories in {len(column)}"
+            f" rows, got {found} texts such as {column.iloc[0]!r}; write it as numbers"
+        )
+    return pd.get_dummies(column).to_numpy(np.float64)

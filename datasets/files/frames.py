@@ -1,0 +1,91 @@
+"""Tables as pandas reads them from CSV, Parquet and HDF5 files; nothing in them is run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+KEY = "df"
+"""Where an HDF5 file has its table."""
+REWRITE = (
+    f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers alone, or as Parquet"
+)
+
+
+def frame(key: str, path: str) -> pd.DataFrame:
+    """The table in a file, which the argument `key` names.
+
+    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read.
+    """
+    if (reader := READERS.get(Path(path).suffix)) is None:
+        raise ValueError(f"{key} must end in {', '.join(READERS)}, got {path}")
+    try:
+        return reader(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{key} must name a CSV, Parquet or HDF5 file, but {path} is not there"
+        ) from None
+    except (ValueError, OSError) as error:  # pandas', pyarrow's and h5py's own are among them
+        raise ValueError(f"{key} {path} cannot be read: {error}") from error
+
+
+def _hdf5(path: str) -> pd.DataFrame:
+    """The table that pandas wrote under `df`, by h5py: text is a pickle there, which could run code
+    when it is opened.
+    """
+    try:
+        import h5py  # of the extra hdf5
+    except ImportError:
+        raise ValueError('reading HDF5 needs h5py; pip install -e ".[hdf5]"') from None
+    with h5py.File(path) as file:
+        if KEY not in file:
+            raise ValueError(
+                f"it must hold a table {KEY}, got {', '.join(file) or 'nothing'}; {REWRITE}"
+            )
+        group: Any = file[KEY]
+        return _records(group["table"][:]) if "table" in group else _blocks(group)
+
+
+def _blocks(group: Any) -> pd.DataFrame:
+    """pandas' own format: blocks of values (N, columns) of one type, with the columns' names."""
+    names = [
+        name.removesuffix("_items")
+        for name in group
+        if name.endswith("_items") and name.startswith("block")
+    ]
+    if not names:
+        raise ValueError(
+            f"{KEY} must be a table that pandas wrote, got {', '.join(group)}; {REWRITE}"
+        )
+    columns = dict[str, np.ndarray]()
+    for name in names:
+        items = [
+            item.decode() if isinstance(item, bytes) else str(item)
+            for item in group[f"{name}_items"]
+        ]
+        values = group[f"{name}_values"]
+        if values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"column {', '.join(items)} holds text, which a pickle stands for that could run"
+                f" code; {REWRITE}"
+            )
+        columns |= dict(zip(items, values[:].T, strict=True))
+    ordered = [item.decode() if isinstance(item, bytes) else str(item) for item in group["axis0"]]
+    return pd.DataFrame({name: columns[name] for name in ordered})
+
+
+def _records(table: np.ndarray) -> pd.DataFrame:
+    """pandas' format "table", where every column is a field: written with data_columns=True."""
+    fields = [name for name in table.dtype.names or () if name != "index"]
+    if blocked := [name for name in fields if name.startswith("values_block_")]:
+        raise ValueError(
+            f"its columns must be fields of their own, got {', '.join(blocked)}; {REWRITE}"
+        )
+    made = pd.DataFrame({name: table[name] for name in fields})
+    texts = made.select_dtypes(object)
+    return made.assign(**{name: texts[name].str.decode("utf-8") for name in texts})
+
+
+READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".h5": _hdf5, ".hdf5": _hdf5}
+"""By the end of a file's name."""

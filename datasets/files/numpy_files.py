@@ -1,0 +1,79 @@
+"""Pairs in NumPy's files: arrays x and y in one .npz, or in one .npy each."""
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and the standard library raise at a file that is damaged or something else."""
+
+
+def read(path: str, y_path: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays x and y of the .npz file `path`, or of the .npy files `path` and `y_path`.
+
+    Raises FileNotFoundError if there is none, and ValueError if it cannot be read as arrays; a
+    pickle is never opened.
+    """
+    if y_path is not None:
+        return _single("path", path), _single("y_path", y_path)
+    with _loaded(
+        "path", path, "a .npz file with the arrays x and y", "numpy.savez(path, x=x, y=y)"
+    ) as archive:
+        if not isinstance(archive, NpzFile):
+            raise ValueError("expected a .npz file with the arrays x and y, got a single array")
+        if not {"x", "y"} <= set(archive.files):
+            raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
+        return archive["x"], archive["y"]
+
+
+def _single(key: str, path: str) -> np.ndarray:
+    with _loaded(key, path, "a .npy file with one array", "numpy.save(path, array)") as array:
+        if isinstance(array, NpzFile):
+            raise ValueError(
+                f"expected a .npy file with one array, got an archive of {array.files}"
+            )
+        return array
+
+
+@contextmanager
+def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarray | NpzFile]:
+    """What is in the file, named by the argument `key`, as long as the block reads it."""
+    try:
+        content = np.load(path, allow_pickle=False)
+        with content if isinstance(content, NpzFile) else nullcontext(content) as opened:
+            yield opened
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{key} must name {wanted}, but {path} is not there") from None
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{key} {path} cannot be read: {_reason(error)}; write it by {remedy} from arrays of"
+            " numbers"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in the words of whoever wrote the file where NumPy speaks of its own
+    arguments.
+    """
+    if "pickle" not in str(error):
+        return str(error)
+    what = (
+        "an object array (text, None, or rows of several lengths)"
+        if "Object array" in str(error)
+        else "a pickle"
+    )
+    return f"it holds {what}, which could run code when it is opened"

@@ -1,0 +1,96 @@
+"""All patterns of a few bits, labelled by what some of them say: a distribution small enough to be
+known whole.
+
+N patterns.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from infobound.datasets.images.labelled import Labelled
+
+MOST = 20
+"""Bits of which all patterns are still held."""
+
+
+@dataclass(frozen=True)
+class BitPatterns:
+    """Each number below 2^bits once, as its bits, and as its label the group of that number mod
+    `modulus`.
+
+    Half of the residues are in either of two groups, drawn from `seed`, and so are the patterns
+    held out: the share `test`. Of all patterns, equally likely, H(X) = bits log 2 and I(X; Y) =
+    H(Y) = log 2 nats. Bits are seen as -1 and 1, whose mean is 0.
+
+    Raises ValueError for values out of range.
+    """
+
+    bits: int
+    modulus: int
+    test: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= MOST:
+            raise ValueError(f"bits must be 1 to {MOST}, got {self.bits}")
+        if self.modulus < 2 or 2**self.bits % self.modulus:
+            raise ValueError(
+                f"modulus must be a power of 2 from 2 to 2^bits, {2**self.bits}, got {self.modulus}"
+            )
+        if not 0 < self.test < 1 or not 0 < self._held_out < 2**self.bits:
+            raise ValueError(
+                f"test must be a share of the {2**self.bits} patterns that leaves some on either"
+                f" side, got {self.test}"
+            )
+
+    @property
+    def classes(self) -> int:
+        return 2
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.bits,)
+
+    @property
+    def mutual_information(self) -> float:
+        """I(X; Y) in nats, exact."""
+        return math.log(2)
+
+    @property
+    def train_images(self) -> Labelled:
+        return self._part(self._order[self._held_out :])
+
+    @property
+    def validation_images(self) -> Labelled:
+        return self._part(self._order[:0])
+
+    @property
+    def test_images(self) -> Labelled:
+        return self._part(self._order[: self._held_out])
+
+    def seen(self, images: Tensor, generator: object) -> Tensor:
+        return 2.0 * images - 1
+
+    @property
+    def _held_out(self) -> int:
+        return round(self.test * 2**self.bits)
+
+    @property
+    def _order(self) -> Tensor:
+        """(N,) every number once."""
+        return self._drawn[1]
+
+    @cached_property
+    def _drawn(self) -> tuple[Tensor, Tensor]:
+        """The group (modulus,) of each residue, and every number (N,) in a random order."""
+        source = torch.Generator().manual_seed(self.seed)
+        groups = (torch.randperm(self.modulus, generator=source) < self.modulus // 2).long()
+        return groups, torch.randperm(2**self.bits, generator=source)
+
+    def _part(self, numbers: Tensor) -> Labelled:
+        bits = numbers[:, None] >> torch.arange(self.bits) & 1
+        return Labelled(bits.to(torch.uint8), self._drawn[0][numbers % self.modulus])

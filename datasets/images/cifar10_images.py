@@ -1,0 +1,80 @@
+"""CIFAR-10's photographs as a classifier sees them: normalised one by one, and whitened."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from infobound.datasets.images import cifar10
+from infobound.datasets.images.labelled import Images, Labelled, held_back
+from infobound.datasets.images.whitening import kept_whitening
+
+CLASSES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Cifar10Images:
+    """Photographs, each less its mean and over its standard deviation, and where `whiten` by the
+    ZCA of all training ones.
+
+    They are kept as they are seen, for a matrix product with every pixel costs as much as a layer.
+    The matrix is kept in the folder `cache`. The last `validation` training photographs are held
+    back.
+
+    Raises ValueError unless `validation` leaves some for training.
+    """
+
+    photographs: Images = field(repr=False)
+    validation: int
+    whiten: bool
+    cache: str
+
+    def __post_init__(self) -> None:
+        held_back(self.photographs.train, self.validation)
+
+    @classmethod
+    def read(cls, data_dir: str, validation: int, whiten: bool, cache: str) -> "Cifar10Images":
+        """Those of the files in `data_dir`/cifar-10-batches-py."""
+        return cls(cifar10.read(data_dir), validation, whiten, cache)
+
+    @property
+    def classes(self) -> int:
+        return CLASSES
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.photographs.train.images.shape[1:])
+
+    @property
+    def train_images(self) -> Labelled:
+        return held_back(self._prepared.train, self.validation)[0]
+
+    @property
+    def validation_images(self) -> Labelled:
+        return held_back(self._prepared.train, self.validation)[1]
+
+    @property
+    def test_images(self) -> Labelled:
+        return self._prepared.test
+
+    def seen(self, images: Tensor, generator: object) -> Tensor:
+        return images
+
+    @cached_property
+    def _prepared(self) -> Images:
+        train, test = (normalised(part.images.flatten(1).float()) for part in self.photographs)
+        if self.whiten:
+            whitening = kept_whitening(train, Path(self.cache))
+            train, test = whitening(train), whitening(test)
+        rows = zip((train, test), self.photographs, strict=True)
+        return Images(*(Labelled(x.unflatten(1, self.shape), part.labels) for x, part in rows))
+
+
+def normalised(x: Tensor) -> Tensor:
+    """Rows (N, D), each less its mean and over its standard deviation, which of a blank one is
+    taken to be 1.
+    """
+    std = x.std(dim=1, keepdim=True)
+    return (x - x.mean(dim=1, keepdim=True)) / torch.where(std > 0, std, 1)

@@ -1,0 +1,41 @@
+"""The IDX format of MNIST: arrays of bytes behind a header, here in gzip."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+BYTES = 8
+"""The format's code for unsigned bytes."""
+
+
+def array(path: Path, content: bytes, axes: int) -> Tensor:
+    """The array (n_1, ..., n_axes) uint8 in the gzipped `content` of a file.
+
+    Raises ValueError that names the file if it is damaged or something else.
+    """
+    try:
+        plain = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{path} must be an IDX file in gzip, but cannot be unpacked: {error}"
+        ) from error
+    magic, header = struct.pack(">HBB", 0, BYTES, axes), struct.Struct(f">4x{axes}I")
+    if not plain.startswith(magic):
+        raise ValueError(
+            f"{path} must begin with the magic number {magic.hex()} of {axes} axes of bytes, got"
+            f" {plain[:4].hex()}"
+        )
+    if len(plain) < header.size:
+        raise ValueError(f"{path} must have a header of {header.size} bytes, got {len(plain)}")
+    shape = header.unpack_from(plain)
+    if len(plain) - header.size != math.prod(shape):
+        raise ValueError(
+            f"{path} must hold {math.prod(shape)} bytes for the shape {shape}, got"
+            f" {len(plain) - header.size}"
+        )
+    return torch.frombuffer(bytearray(plain), dtype=torch.uint8, offset=header.size).reshape(shape)

@@ -1,0 +1,36 @@
+"""Labelled images as their files hold them: bytes."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Labelled(NamedTuple):
+    """Images and what they show."""
+
+    images: Tensor
+    """(N, channels, height, width) uint8."""
+    labels: Tensor
+    """(N,) int64."""
+
+
+class Images(NamedTuple):
+    """The training and the test images that a data set's authors chose."""
+
+    train: Labelled
+    test: Labelled
+
+
+def held_back(labelled: Labelled, count: int) -> tuple[Labelled, Labelled]:
+    """All but the last `count` images, and these.
+
+    Raises ValueError unless that leaves some.
+    """
+    total = len(labelled.labels)
+    if not 0 <= count < total:
+        raise ValueError(
+            f"validation must be a number of the {total} training images that leaves some of them,"
+            f" got {count}"
+        )
+    first, last = zip(*(part.split([total - count, count]) for part in labelled), strict=True)
+    return Labelled(*first), Labelled(*last)

@@ -1,0 +1,39 @@
+"""MNIST's digits as a classifier sees them."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from infobound.datasets.images import mnist
+from infobound.datasets.images.labelled import Labelled, held_back
+
+DIGITS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class MnistImages:
+    """Digits with pixels from -1 to 1, of which the last `validation` training ones are held back.
+
+    Raises ValueError unless `validation` leaves some for training.
+    """
+
+    train_images: Labelled
+    validation_images: Labelled
+    test_images: Labelled
+
+    @classmethod
+    def read(cls, data_dir: str, validation: int) -> "MnistImages":
+        """Those of the files in `data_dir`/mnist."""
+        train, test = mnist.read(data_dir)
+        return cls(*held_back(train, validation), test)
+
+    @property
+    def classes(self) -> int:
+        return DIGITS
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.train_images.images.shape[1:])
+
+    def seen(self, images: Tensor, generator: object) -> Tensor:
+        return images / 127.5 - 1

@@ -1,0 +1,177 @@
+"""The columns of a table of labelled rows: which are features, which the label, the pivots and the
+weights, as numbers.
+
+N rows, D features, P pivots.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.types import is_bool_dtype
+
+from infobound.datasets.files import columns
+from infobound.datasets.labelled.rows import Pivot
+
+Numbers = NDArray[np.float64]
+Missing = Literal["refuse", "drop", "zero", "median"]
+"""What is done where a value is missing: the table is refused, the row dropped, or a feature gets 0
+or its training median.
+"""
+LABEL, PIVOT, WEIGHT = "_label", "_pivot", "_weight"
+"""Of the columns that are no features; the name of a pivot's begins so."""
+CLASSES = 100
+"""Most labels that there may be."""
+CATEGORIES = 10
+"""Most whole numbers of a pivot that are taken for categories where nothing is said."""
+
+
+class Columns(NamedTuple):
+    """A table as numbers."""
+
+    features: dict[str, Numbers]
+    """(N,) by name, NaN where a value is missing and is to be filled."""
+    labels: NDArray[np.int64]
+    """(N,)"""
+    classes: Sequence[str]
+    pivots: Sequence[Pivot]
+    values: Numbers
+    """(N, P) of the pivots."""
+    weights: Numbers | None
+    """(N,)"""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Columns whose names begin with `_` are no features: `_label`, `_pivot...` of which there may
+    be several, `_weight`.
+
+    `categorical` lists the pivots' columns whose values are categories; None is those of text, of
+    truth values, and of up to CATEGORIES whole numbers.
+    """
+
+    categorical: Sequence[str] | None
+    missing: Missing
+
+    def __call__(self, frame: pd.DataFrame) -> Columns:
+        """The columns of a table without rows that are to be dropped.
+
+        Raises ValueError that names the column if it is missing, lacks values, or holds what it
+        must not.
+        """
+        own = [name for name in frame if str(name).startswith(PIVOT)]
+        if LABEL not in frame or not own:
+            lacking = PIVOT if LABEL in frame else LABEL
+            raise ValueError(
+                f"column {lacking} is missing; the table has {', '.join(map(str, frame))}"
+            )
+        if unknown := sorted({*(self.categorical or ())} - {*own}):
+            raise ValueError(
+                f"categorical must name columns of pivots, {', '.join(own)}, got"
+                f" {', '.join(unknown)}"
+            )
+        if not len(frame) > len(own):
+            raise ValueError(
+                f"there must be more rows than pivots, got {len(frame)} rows and {len(own)} pivots"
+            )
+        features = self._features(
+            {str(name): pd.Series(frame[name]) for name in frame if not str(name).startswith("_")}
+        )
+        labels, classes = _coded(pd.Series(frame[LABEL]), CLASSES)
+        read = [self._pivot(pd.Series(frame[name])) for name in own]
+        names = [pivot.name for pivot, _ in read]
+        if len({*names}) < len(names):
+            raise ValueError(
+                f"columns of pivots must differ in more than _pivot and _, got {', '.join(own)};"
+                " rename one"
+            )
+        values = np.stack([each for _, each in read], axis=1)
+        weights = _weights(pd.Series(frame[WEIGHT])) if WEIGHT in frame else None
+        return Columns(features, labels, classes, [pivot for pivot, _ in read], values, weights)
+
+    def read(self, frame: pd.DataFrame) -> list[str]:
+        """The columns that are read at all."""
+        names = map(str, frame)
+        return [
+            name
+            for name in names
+            if not name.startswith("_") or name in (LABEL, WEIGHT) or name.startswith(PIVOT)
+        ]
+
+    def _features(self, frame: Mapping[str, pd.Series]) -> dict[str, Numbers]:
+        if not frame:
+            raise ValueError(
+                "the table must have features, columns whose names do not begin with _, got none"
+            )
+        found = dict[str, Numbers]()
+        for name, column in frame.items():
+            known = pd.Series(column.dropna()) if self.missing in ("zero", "median") else column
+            numbers, text = columns.numbers(known), columns.text(column)
+            filled = np.full(
+                (len(column), numbers.shape[1]), 0.0 if text or self.missing == "zero" else np.nan
+            )
+            filled[column.index.isin(known.index)] = numbers
+            names = [f"{name}={each}" for each in sorted(known.unique())] if text else [name]
+            found |= dict(zip(names, filled.T, strict=True))
+        return found
+
+    def _pivot(self, column: pd.Series) -> tuple[Pivot, Numbers]:
+        """A pivot, and its values (N,)."""
+        name = str(column.name).removeprefix(PIVOT).strip("_") or "pivot"
+        if len(column) > 1 and column.nunique(dropna=False) == 1:
+            raise ValueError(
+                f"column {column.name} must vary, got {column.iloc[0]} in every row; no score can"
+                " depend on it"
+            )
+        if column.name in self.categorical if self.categorical is not None else _categories(column):
+            codes, categories = _coded(column, columns.CATEGORIES)
+            return Pivot(name, categories), codes.astype(np.float64)
+        if columns.text(column):
+            raise ValueError(
+                f"column {column.name} must hold numbers, got {column.iloc[0]!r}; add it to"
+                " dataset.categorical"
+            )
+        return Pivot(name, ()), columns.numbers(column)[:, 0]
+
+
+def _categories(column: pd.Series) -> bool:
+    """Whether it is taken to hold categories."""
+    if columns.text(column) or is_bool_dtype(column):
+        return True
+    return column.nunique() <= CATEGORIES and bool(
+        np.all(column.dropna().to_numpy(np.float64) % 1 == 0)
+    )
+
+
+def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[str]]:
+    """(N,) numbers from 0 in the order of the values, and what they stand for."""
+    if bad := int(column.isna().sum()):
+        raise ValueError(
+            f"column {column.name} must have every value, got {bad} missing; drop or fill these"
+            " rows"
+        )
+    codes, found = pd.factorize(column.to_numpy(), sort=True)
+    if not 2 <= len(found) <= most:
+        raise ValueError(
+            f"column {column.name} must hold 2 to {most} different values, got {len(found)}, such"
+            f" as {column.iloc[0]}"
+        )
+    return codes.astype(np.int64), [
+        f"{value:g}" if isinstance(value, float) else str(value) for value in found
+    ]
+
+
+def _weights(column: pd.Series) -> Numbers:
+    if columns.text(column):
+        raise ValueError(f"column {WEIGHT} must hold numbers, got {column.iloc[0]!r}")
+    weights = column.to_numpy(np.float64)
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any() or not weights.any():
+        raise ValueError(
+            f"column {WEIGHT} must hold finite numbers of 0 or more, not all of them 0, got"
+            f" {bad.sum()} that are not"
+        )
+    return weights

@@ -1,0 +1,88 @@
+"""Collisions as a physicist's table has them: background that falls with the mass, and signal that
+peaks at one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from infobound.datasets.labelled import labels
+from infobound.datasets.labelled.rows import LabelledRows, Pivot
+
+LOW, HIGH, SCALE = 60.0, 300.0, 70.0
+"""Ends of the background's masses, and the scale on which they fall."""
+PEAK, WIDTH = 125.0, 8.0
+"""Of the signal's mass."""
+UNIT = 50.0
+"""Of mass, in which features depend on it."""
+SHIFTS = (1.0, 0.8, -0.8, 0.5, 0.0)
+"""Of the mean of each feature from background to signal."""
+FEATURES = ("prongs", "girth", "dispersion", "isolation", "energy")
+
+
+@dataclass(frozen=True)
+class MassPeak:
+    """Five features with normal noise of variance 1, a share `signal` of the rows, and the mass as
+    the pivot.
+
+    A background's mass is exponential from 60 to 300 GeV, a signal's N(125, 8^2). With t = (mass -
+    125) / 50, prongs and isolation tell the classes apart whatever the mass; girth has a mean that
+    also rises by `coupling` t, dispersion by `coupling` (t^2 - 1) / 2, and energy, twice `coupling`
+    t, tells of the class what the mass does and no more.
+
+    Raises ValueError unless 0 < signal < 1 and `coupling` is finite.
+    """
+
+    signal: float
+    coupling: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.signal < 1:
+            raise ValueError(
+                f"signal must be a share of the rows above 0 and below 1, got {self.signal}"
+            )
+        if not math.isfinite(self.coupling):
+            raise ValueError(f"coupling must be finite, got {self.coupling}")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return FEATURES
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return "background", "signal"
+
+    @property
+    def pivots(self) -> tuple[Pivot, ...]:
+        return (Pivot("mass", ()),)
+
+    @property
+    def bayes(self) -> None:
+        return None
+
+    def sample(
+        self, size: int, generator: torch.Generator, label: int | None = None
+    ) -> LabelledRows:
+        label_of = labels.sampled(size, self.signal, generator, label)
+        uniform = torch.rand(size, generator=generator, device=generator.device)
+        normal = torch.randn(size, len(SHIFTS) + 1, generator=generator, device=generator.device)
+        mass = torch.where(label_of == 1, PEAK + WIDTH * normal[:, -1], falling(uniform))
+        x = normal[:, :-1] + label_of[:, None] * torch.tensor(SHIFTS, device=mass.device)
+        return LabelledRows(
+            x + self.coupling * moved((mass - PEAK) / UNIT), label_of, mass[:, None]
+        )
+
+
+def falling(uniform: Tensor) -> Tensor:
+    """Masses (N,) of background from uniform numbers (N,), by the inverse of their distribution
+    function.
+    """
+    return LOW - SCALE * torch.log1p(uniform * math.expm1(-(HIGH - LOW) / SCALE))
+
+
+def moved(t: Tensor) -> Tensor:
+    """(N, 5) what a mass adds to the mean of each feature, t (N,)."""
+    none = torch.zeros_like(t)
+    return torch.stack([none, t, (t.square() - 1) / 2, none, 2 * t], dim=1)

@@ -1,0 +1,63 @@
+"""Applicants of two groups: who is accepted, what is known of them, and what that tells of the
+group.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from infobound.datasets.labelled import labels
+from infobound.datasets.labelled.rows import LabelledRows, Pivot
+
+SHARES = (0.5, 0.3)
+"""Of group B among the refused and among the accepted."""
+SHIFTS = (1.2, 0.8, 0.0, 0.0)
+"""Of the mean of each feature from refused to accepted."""
+FEATURES = ("score", "experience", "postcode", "hobby")
+
+
+@dataclass(frozen=True)
+class ProtectedGroup:
+    """Four features with normal noise of variance 1; accepted or refused with equal chances; the
+    pivot is the group, A or B.
+
+    The refused are of group B with probability 1/2, the accepted with 3/10, so that who is told
+    apart perfectly is not treated alike. Score and experience tell acceptance, and of group B score
+    is less by `bias`; postcode and hobby, higher by `bias` and twice that, tell the group alone.
+
+    Raises ValueError unless `bias` is finite.
+    """
+
+    bias: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.bias):
+            raise ValueError(f"bias must be finite, got {self.bias}")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return FEATURES
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return "refused", "accepted"
+
+    @property
+    def pivots(self) -> tuple[Pivot, ...]:
+        return (Pivot("group", ("A", "B")),)
+
+    @property
+    def bayes(self) -> None:
+        return None
+
+    def sample(
+        self, size: int, generator: torch.Generator, label: int | None = None
+    ) -> LabelledRows:
+        label_of = labels.sampled(size, 0.5, generator, label)
+        uniform = torch.rand(size, generator=generator, device=generator.device)
+        group = (uniform < torch.tensor(SHARES, device=uniform.device)[label_of]).float()
+        x = torch.randn(size, len(SHIFTS), generator=generator, device=generator.device)
+        x += label_of[:, None] * torch.tensor(SHIFTS, device=x.device)
+        x += self.bias * group[:, None] * torch.tensor((-1.0, 0.0, 1.0, 2.0), device=x.device)
+        return LabelledRows(x, label_of, group[:, None])

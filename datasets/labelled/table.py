@@ -1,0 +1,161 @@
+"""Your own table of labelled rows, whose label is to be told and whose pivots are not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from infobound.datasets.files import frames
+from infobound.datasets.labelled.columns import Missing, Schema
+from infobound.datasets.labelled.rows import LabelledRows, LabelledSplits, Pivot
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one file, split with the same shares of every label in all parts, or of files for
+    some of the parts.
+
+    A missing feature, NaN in `rows`, becomes the median of the training rows.
+    """
+
+    features: Sequence[str]
+    classes: Sequence[str]
+    pivots: Sequence[Pivot]
+    warnings: Sequence[str]
+    rows: LabelledRows
+    """All of them, one file after the other."""
+    sizes: Sequence[int]
+    """Rows of the file that is split, of that for validation, and of that for the test, 0 where
+    there is no such file.
+    """
+    shares: tuple[float, float]
+    """Of the first file, which are held back for validation and for the test."""
+
+    @classmethod
+    def read(
+        cls,
+        path: str,
+        validation_path: str | None,
+        test_path: str | None,
+        validation: float,
+        test: float,
+        categorical: Sequence[str] | None,
+        missing: Missing,
+    ) -> "Table":
+        """A CSV, Parquet or HDF5 file with the columns that Schema names; parts with a file of
+        their own are not held back.
+
+        Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a
+        column is wrong or a share leaves nothing.
+        """
+        if missing not in get_args(Missing):
+            raise ValueError(
+                f"missing must be one of {', '.join(get_args(Missing))}, got {missing}"
+            )
+        shares = 0.0 if validation_path else validation, 0.0 if test_path else test
+        if not (min(validation, test) > 0 and sum(shares) < 1):
+            raise ValueError(
+                "validation and test must be positive shares of the rows that leave some for"
+                f" training, got {validation} and {test}"
+            )
+        schema = Schema(categorical, missing)
+        paths = {"path": path, "validation_path": validation_path, "test_path": test_path}
+        read = {key: frames.frame(key, each) for key, each in paths.items() if each is not None}
+        wanted = schema.read(read["path"])
+        for key, frame in read.items():
+            if {*wanted} ^ {*schema.read(frame)}:
+                raise ValueError(
+                    f"{key} must have the columns of path, got others:"
+                    f" {', '.join(sorted({*wanted} ^ {*schema.read(frame)}))}"
+                )
+        chosen = {key: pd.DataFrame(frame[wanted]) for key, frame in read.items()}
+        warnings = _counted(_together(chosen), missing)
+        kept = {
+            key: frame.dropna() if missing == "drop" else frame for key, frame in chosen.items()
+        }
+        found = schema(_together(kept))
+        x = torch.from_numpy(np.stack([*found.features.values()], axis=1)).float()
+        weights = None if found.weights is None else torch.tensor(found.weights).float()
+        rows = LabelledRows(
+            x, torch.from_numpy(found.labels), torch.from_numpy(found.values).float(), weights
+        )
+        sizes = [len(kept[key]) if key in kept else 0 for key in paths]
+        return cls([*found.features], found.classes, found.pivots, warnings, rows, sizes, shares)
+
+    def split(self, generator: torch.Generator) -> LabelledSplits:
+        """The parts, those of the first file drawn by the generator.
+
+        Raises ValueError if a part would lack a class.
+        """
+        own = torch.arange(len(self.rows.labels)).split([*self.sizes])
+        drawn = [
+            _shared_out(self.rows.labels, label, own[0], self.shares, generator)
+            for label in range(len(self.classes))
+        ]
+        parts = [
+            torch.cat([*each, rows]).sort().values
+            for *each, rows in zip(*drawn, (own[0][:0], *own[1:]), strict=True)
+        ]
+        for name, part in zip(("training", "validation", "test"), parts, strict=True):
+            if lacking := {*range(len(self.classes))} - {*self.rows.labels[part].tolist()}:
+                raise ValueError(
+                    f"every class needs {name} rows, but none has the label"
+                    f" {self.classes[min(lacking)]}; collect more"
+                )
+        median = self.rows.x[parts[0]].nanmedian(0).values
+        x = self.rows.x.where(~self.rows.x.isnan(), median)
+        train, validation, test = (taken(self.rows._replace(x=x), part) for part in parts)
+        return LabelledSplits(
+            train, validation, test, parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0)
+        )
+
+
+def taken(rows: LabelledRows, chosen: Tensor) -> LabelledRows:
+    """The chosen rows."""
+    weights = None if rows.weights is None else rows.weights[chosen]
+    return LabelledRows(rows.x[chosen], rows.labels[chosen], rows.pivots[chosen], weights)
+
+
+def _together(frames_by_key: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.DataFrame(pd.concat(frames_by_key.values(), ignore_index=True))
+
+
+def _shared_out(
+    labels: Tensor,
+    label: int,
+    among: Tensor,
+    shares: tuple[float, float],
+    generator: torch.Generator,
+) -> Sequence[Tensor]:
+    """Numbers of the training, validation and test rows of one label among these rows."""
+    rows = among[labels[among] == label]
+    validation, test = (round(share * len(rows)) for share in shares)
+    order = torch.randperm(len(rows), generator=generator)
+    return rows[order].split([len(rows) - validation - test, validation, test])
+
+
+def _counted(frame: pd.DataFrame, missing: Missing) -> list[str]:
+    """What was missing and what is done about it, in one line if anything was.
+
+    Raises ValueError where that is to be refused.
+    """
+    absent = frame.isna().to_numpy()
+    lacking = dict(zip(frame, absent.sum(axis=0).tolist(), strict=True))
+    counts = ", ".join(f"{count} in {name}" for name, count in lacking.items() if count)
+    if not counts:
+        return []
+    if missing == "refuse":
+        raise ValueError(
+            "missing must say what to do with missing values, drop, zero or median: there are"
+            f" {counts}"
+        )
+    done = {
+        "drop": f"{absent.any(axis=1).sum()} of {len(frame)} rows are dropped",
+        "zero": "features there are 0",
+        "median": "features there are the medians of the training rows",
+    }
+    return [f"missing values: {counts}; {done[missing]}"]

@@ -1,0 +1,96 @@
+"""Discrete pairs with any table of probabilities."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Encoding = Literal["one_hot", "index"]
+
+
+@dataclass(frozen=True)
+class DiscretePairs:
+    """P(x = i, y = j) = table[i][j], each side a one-hot row or, with encoding `index`, the number
+    i or j as its one dimension.
+
+    I(X; Y) = sum p_ij log(p_ij / (p_i p_j)) nats, exact.
+
+    Raises ValueError if the rows differ in length, or what they hold is negative or does not sum to
+    1 within 1e-6.
+    """
+
+    table: Sequence[Sequence[float]]
+    encoding: Encoding
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", tuple(tuple(row) for row in self.table))
+        if not self.table or not self.table[0] or len({len(row) for row in self.table}) > 1:
+            raise ValueError(
+                "table must hold rows of one length, got lengths"
+                f" {[len(row) for row in self.table]}"
+            )
+        total = math.fsum(value for row in self.table for value in row)
+        if not all(value >= 0 for row in self.table for value in row) or not abs(total - 1) <= 1e-6:
+            raise ValueError(
+                "table must hold probabilities that are not negative and sum to 1, got a sum of"
+                f" {total:g}"
+            )
+
+    @classmethod
+    def symmetric(cls, classes: int, flip: float, encoding: Encoding) -> "DiscretePairs":
+        """x uniform over `classes`, and y the same class but with probability `flip`, when it is
+        any of the others.
+
+        Raises ValueError if there are fewer than two classes or `flip` is no probability.
+        """
+        if classes < 2:
+            raise ValueError(f"classes must be 2 or more, got {classes}")
+        if not 0 <= flip <= 1:
+            raise ValueError(f"flip must be a probability, got {flip}")
+        other = flip / (classes - 1) / classes
+        return cls(
+            [
+                [(1 - flip) / classes if i == j else other for j in range(classes)]
+                for i in range(classes)
+            ],
+            encoding,
+        )
+
+    @property
+    def dim_x(self) -> int:
+        return len(self.table) if self.encoding == "one_hot" else 1
+
+    @property
+    def dim_y(self) -> int:
+        return len(self.table[0]) if self.encoding == "one_hot" else 1
+
+    @property
+    def mutual_information(self) -> float:
+        joint = self._probabilities
+        product = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+        information = torch.xlogy(joint, joint) - torch.xlogy(joint, product)
+        return max(0.0, information.sum().item())
+
+    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        flat = self._probabilities.flatten().to(generator.device)
+        cell = torch.multinomial(flat, size, replacement=True, generator=generator)
+        columns = len(self.table[0])
+        return self._encoded(cell // columns, len(self.table)), self._encoded(
+            cell % columns, columns
+        )
+
+    def _encoded(self, index: Tensor, classes: int) -> Tensor:
+        return (
+            torch.nn.functional.one_hot(index, classes)
+            if self.encoding == "one_hot"
+            else index[:, None]
+        ).float()
+
+    @property
+    def _probabilities(self) -> Tensor:
+        table = torch.tensor(self.table, dtype=torch.float64)
+        return table / table.sum()

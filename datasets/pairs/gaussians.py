@@ -1,0 +1,68 @@
+"""Correlated Gaussians, the pairs whose mutual information everyone knows."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LIMIT = 15.0
+"""Nats a dimension: the noise's deviation is then 3e-7, and float32 can hardly hold it beside x."""
+
+
+@dataclass(frozen=True)
+class CorrelatedGaussians:
+    """x ~ N(0, I) and y = rho x + sqrt(1 - rho^2) e with e ~ N(0, I), in `dim` dimensions each.
+
+    I(X; Y) = -(dim / 2) log(1 - rho^2) nats. Give `rho` or `mutual_information` and leave the other
+    None; the latter reads back as the truth in either case, the correlation as `correlation`.
+
+    Raises ValueError if both or neither are given, or one is out of range.
+    """
+
+    dim: int
+    rho: float | None
+    mutual_information: float | None
+    correlation: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        rho, nats = self.rho, self.mutual_information
+        if self.dim < 1:
+            raise ValueError(f"dim must be a positive integer, got {self.dim}")
+        if rho is not None and nats is None:
+            if not abs(rho) < 1:
+                raise ValueError(f"rho must lie between -1 and 1, both excluded, got {rho}")
+            nats = self.dim / 2 * math.log1p(rho**2 / (1 - rho**2))
+        elif nats is not None and rho is None:
+            if not 0 <= nats < math.inf:
+                raise ValueError(
+                    f"mutual_information must be a finite number of nats, 0 or more, got {nats}"
+                )
+            rho = math.sqrt(-math.expm1(-2 * nats / self.dim))
+        else:
+            raise ValueError(
+                "rho and mutual_information say the same thing, so exactly one must be given, got"
+                f" {rho} and {nats}; set the other to null, as in dataset.rho=0.5"
+                " dataset.mutual_information=null"
+            )
+        if nats > LIMIT * self.dim:
+            most = f"{LIMIT * self.dim} nats in {self.dim} dimensions"
+            raise ValueError(
+                f"mutual_information must be at most {most}, where float32 ends, got {nats}"
+            )
+        object.__setattr__(self, "mutual_information", nats)
+        object.__setattr__(self, "correlation", rho)
+
+    @property
+    def dim_x(self) -> int:
+        return self.dim
+
+    @property
+    def dim_y(self) -> int:
+        return self.dim
+
+    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pairs x, y (size, dim) float32 on the generator's device."""
+        x = torch.randn(size, self.dim, generator=generator, device=generator.device)
+        y = torch.randn(size, self.dim, generator=generator, device=generator.device)
+        return x, y.mul_(math.sqrt(1 - self.correlation**2)).add_(x, alpha=self.correlation)

@@ -1,0 +1,216 @@
+"""Maps of one side of a pair that can be undone, so that they leave its mutual information as it
+is.
+
+N rows, D dimensions. Most are those of the benchmark "Beyond Normal"
+(https://arxiv.org/abs/2306.11078).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import pi
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Map(Protocol):
+    """An invertible map of rows."""
+
+    def dim(self, dim: int) -> int:
+        """How many dimensions come out where `dim` go in.
+
+        Raises ValueError if the map does not take so many.
+        """
+        ...
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """(N, D) -> (N, dim(D)), `values` untouched."""
+        ...
+
+
+class Increasing(ABC):
+    """A map that increases strictly in each dimension on its own: ranks stay too."""
+
+    def dim(self, dim: int) -> int:
+        return dim
+
+    @abstractmethod
+    def __call__(self, values: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Identity(Increasing):
+    """x."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return values
+
+
+@dataclass(frozen=True)
+class Cubic(Increasing):
+    """x^3."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return values**3
+
+
+@dataclass(frozen=True)
+class HalfCube(Increasing):
+    """sign(x) |x|^(3/2), which lengthens the tails."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return values * values.abs().sqrt()
+
+
+@dataclass(frozen=True)
+class Asinh(Increasing):
+    """log(x + sqrt(x^2 + 1)), which shortens the tails."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return values.asinh()
+
+
+@dataclass(frozen=True)
+class NormalCDF(Increasing):
+    """The distribution function of N(0, 1): normal margins become uniform on (0, 1)."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return torch.special.ndtr(values)
+
+
+@dataclass(frozen=True)
+class Wiggly(Increasing):
+    """x + sum of a sin(f x + p) over `waves` (a, f, p): amplitude, frequency and phase.
+
+    Raises ValueError if the sum of abs(a f) reaches 1, where the map may turn back.
+    """
+
+    waves: Sequence[tuple[float, float, float]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "waves", tuple(tuple(each) for each in self.waves))
+        steepest = sum(abs(amplitude * frequency) for amplitude, frequency, _ in self.waves)
+        if not steepest < 1:
+            raise ValueError(
+                "waves must have amplitudes times frequencies that sum to less than 1, got"
+                f" {steepest:g}"
+            )
+
+    def __call__(self, values: Tensor) -> Tensor:
+        wiggles = (
+            amplitude * (frequency * values + phase).sin()
+            for amplitude, frequency, phase in self.waves
+        )
+        return sum(wiggles, start=values)
+
+
+@dataclass(frozen=True)
+class MixtureQuantile(Increasing):
+    """F^-1(Phi(x)) with F the distribution function of sum of weights[k] N(means[k], 1): normal
+    margins become that mixture.
+
+    Found by bisection in float64, to 1e-12 of the range searched.
+
+    Raises ValueError if the weights are not positive, do not sum to 1, or are not as many as the
+    means.
+    """
+
+    weights: Sequence[float]
+    means: Sequence[float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", tuple(self.weights))
+        object.__setattr__(self, "means", tuple(self.means))
+        if len(self.weights) != len(self.means):
+            raise ValueError(
+                f"weights must be as many as means, got {len(self.weights)} and {len(self.means)}"
+            )
+        if not all(weight > 0 for weight in self.weights) or abs(sum(self.weights) - 1) > 1e-6:
+            raise ValueError(f"weights must be positive and sum to 1, got {list(self.weights)}")
+
+    def __call__(self, values: Tensor) -> Tensor:
+        target = values.double()
+        low, high = target + min(self.means), target + max(self.means)
+        level = torch.special.ndtr(target)
+        for _ in range(40):
+            middle = (low + high) / 2
+            below = self._distribution(middle) < level
+            low, high = middle.where(below, low), high.where(below, middle)
+        return ((low + high) / 2).to(values.dtype)
+
+    def _distribution(self, values: Tensor) -> Tensor:
+        parts = zip(self.weights, self.means, strict=True)
+        return sum(
+            (weight * torch.special.ndtr(values - mean) for weight, mean in parts),
+            start=torch.zeros_like(values),
+        )
+
+
+@dataclass(frozen=True)
+class SwissRoll:
+    """t (cos t, sin t) / 21 with t = 3 pi / 2 (1 + 2 x), for one dimension x in [0, 1], as from
+    NormalCDF.
+    """
+
+    def dim(self, dim: int) -> int:
+        if dim != 1:
+            raise ValueError(f"SwissRoll rolls up one dimension, got {dim}")
+        return 2
+
+    def __call__(self, values: Tensor) -> Tensor:
+        angle = 1.5 * pi * (1 + 2 * values)
+        return torch.cat([angle * angle.cos(), angle * angle.sin()], dim=1) / 21
+
+
+@dataclass(frozen=True)
+class Spiral:
+    """Rotates dimensions `axis` and `axis + 1` by the angle speed |x|^2; `speed` null is 1 / D.
+
+    Raises ValueError if `axis` is negative, and where there is no dimension `axis + 1`.
+    """
+
+    axis: int
+    speed: float | None
+
+    def __post_init__(self) -> None:
+        if self.axis < 0:
+            raise ValueError(f"axis must be 0 or more, got {self.axis}")
+
+    def dim(self, dim: int) -> int:
+        if dim < self.axis + 2:
+            raise ValueError(
+                f"axis must be {dim - 2} at most, the one before the last of {dim} dimensions, got"
+                f" {self.axis}"
+            )
+        return dim
+
+    def __call__(self, values: Tensor) -> Tensor:
+        speed = 1 / values.shape[1] if self.speed is None else self.speed
+        angle = speed * values.square().sum(1)
+        first, second = values[:, self.axis], values[:, self.axis + 1]
+        turned = values.clone()
+        turned[:, self.axis] = angle.cos() * first - angle.sin() * second
+        turned[:, self.axis + 1] = angle.sin() * first + angle.cos() * second
+        return turned
+
+
+@dataclass(frozen=True)
+class Bend:
+    """Adds strength a^2 to the second half of the dimensions, with a the first half; an odd last
+    one stays.
+    """
+
+    strength: float
+
+    def dim(self, dim: int) -> int:
+        if dim < 2:
+            raise ValueError(f"Bend needs two dimensions at least, got {dim}")
+        return dim
+
+    def __call__(self, values: Tensor) -> Tensor:
+        half = values.shape[1] // 2
+        bent = values.clone()
+        bent[:, half : 2 * half] += self.strength * values[:, :half].square()
+        return bent

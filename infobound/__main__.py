@@ -1,0 +1,5 @@
+"""`python -m infobound ...` is `infobound ...`."""
+
+from infobound.launcher import command
+
+command()

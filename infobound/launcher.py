@@ -1,0 +1,114 @@
+"""Infobound's launcher: compose a configuration, run it, leave a directory that explains itself."""
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from infobound.conf import schema
+from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
+from infobound.runners.runs.errors import SweepFailed
+from infobound.runners.runs.naming import job_name, run_name
+from infobound.runners.runs.run_directory import RunDirectory
+from infobound.runners.runs.signals import interruptible
+
+OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
+OmegaConf.register_new_resolver("job_name", job_name)
+
+
+@hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")
+def main(cfg: DictConfig) -> float:
+    """Run one job and return the number that a sweep may optimise."""
+    settings = HydraConfig.get()
+    directory, sweep = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
+    with telling_why(directory, sweep=sweep):
+        run = RunDirectory(directory, texts(cfg), list(settings.overrides.task), expected=sweep)
+        with run.claimed():
+            with schema.refusing(cfg):
+                schema.validate(cfg)
+                loaded = OmegaConf.select(cfg, "runner.load")
+                if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
+                    raise ValueError(
+                        f"load must not name the run that force=true would delete, got {loaded};"
+                        " use another name"
+                    )
+                if not cfg.force and (result := run.completed()):
+                    print(
+                        f"{shortest(directory)} is completed: {result['summary']}; force=true"
+                        " starts afresh"
+                    )
+                    return result["score"]
+                import torch
+
+                torch.set_num_threads(cfg.threads)
+                work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
+                gc.freeze()
+                gc.enable()
+            with interruptible(), run.recording(force=cfg.force) as recording:
+                outcome = work(recording)
+                recording.complete(outcome)
+        print(outcome.summary)
+        print(f"{shortest(directory)}\ntensorboard --logdir {shortest(directory)}")
+        return outcome.score
+
+
+def texts(cfg: DictConfig) -> dict[str, str]:
+    """The files of .hydra: the configuration as composed, Hydra's own, and the overrides."""
+    settings = HydraConfig.get()
+    nodes = {"config": cfg, "hydra": settings, "overrides": settings.overrides.task}
+    return {f"{name}.yaml": OmegaConf.to_yaml(node) for name, node in nodes.items()}
+
+
+@contextmanager
+def telling_why(directory: Path, *, sweep: bool) -> Iterator[None]:
+    """Say why a job ends early, and exit with the code for it."""
+    try:
+        yield
+    except (Exception, *INTERRUPTS) as error:
+        ended = ending(error, directory, sweep=sweep)
+        print(ended.line, file=sys.stderr)
+        if not isinstance(error, INTERRUPTS):
+            remove_empty(directory)
+        sys.exit(ended.code)
+
+
+def launch(arguments: list[str]) -> int:
+    """Run the command line and return its exit code: 0, that of an ending, or 3 for a sweep with
+    failed jobs.
+    """
+    gc.disable()  # until the run begins: collecting again and again over imports slows the start
+    os.environ["HYDRA_FULL_ERROR"] = (
+        "1"  # Hydra raises what it could not compose instead of exiting with 1
+    )
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except SweepFailed as error:
+        print(error, file=sys.stderr)
+        return 3
+    except INTERRUPTS as error:
+        print("interrupted; the same command with the same name goes on", file=sys.stderr)
+        return interrupted(error)
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
+        return 2
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    return 0
+
+
+def command() -> None:
+    """The command `infobound`, also called by `python -m infobound` and `python run.py`."""
+    sys.exit(launch(sys.argv[1:]))

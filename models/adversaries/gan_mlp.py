@@ -1,0 +1,72 @@
+"""Multilayer perceptrons as adversaries, for samples of any shape."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.adversaries.interface import Shape
+from infobound.models.layers.initialisation import glorot
+
+
+class Generator(nn.Sequential):
+    """Codes (B, inputs) to samples (B, *shape), linear at the end."""
+
+    def __init__(
+        self, inputs: int, shape: Shape, *, hidden: Sequence[int], slope: float, batch_norm: bool
+    ) -> None:
+        layers = _layers(inputs, hidden, math.prod(shape), slope, batch_norm)
+        super().__init__(*layers, nn.Unflatten(1, tuple(shape)))
+        glorot(self, None)
+
+
+class Encoder(nn.Sequential):
+    """Samples (B, *shape) to (B, outputs), linear at the end."""
+
+    def __init__(
+        self, shape: Shape, outputs: int, *, hidden: Sequence[int], slope: float, batch_norm: bool
+    ) -> None:
+        super().__init__(
+            nn.Flatten(), *_layers(math.prod(shape), hidden, outputs, slope, batch_norm)
+        )
+        glorot(self, None)
+
+
+class Discriminator(nn.Module):
+    """Samples (B, *shape), with codes (B, beside) where there are any, to scores (B,)."""
+
+    def __init__(self, shape: Shape, beside: int, *, hidden: Sequence[int], slope: float) -> None:
+        super().__init__()
+        self.network = glorot(_layers(math.prod(shape) + beside, hidden, 1, slope, False), None)
+
+    def forward(self, x: Tensor, *codes: Tensor) -> Tensor:
+        return self.network(torch.cat([x.flatten(1), *codes], dim=1)).squeeze(1)
+
+
+def _layers(
+    inputs: int, hidden: Sequence[int], outputs: int, slope: float, batch_norm: bool
+) -> nn.Sequential:
+    """Linear layers with leaky ReLUs of this negative `slope` between them, behind batch
+    normalisation where asked for.
+
+    Raises ValueError for a width that is not positive.
+    """
+    if not hidden or min(hidden) < 1:
+        raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+    widths = [inputs, *hidden]
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, hidden, strict=False):
+        normalised = [nn.BatchNorm1d(after)] if batch_norm else []
+        layers += [nn.Linear(before, after), *normalised, rectifier(slope)]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+
+
+def rectifier(slope: float) -> nn.Module:
+    """A leaky ReLU of this negative slope, which is slower than the ReLU that it is at 0.
+
+    Raises ValueError for a slope outside 0..1.
+    """
+    if not 0 <= slope < 1:
+        raise ValueError(f"slope must be 0, for ReLUs, or more and below 1, got {slope}")
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()

@@ -1,0 +1,118 @@
+"""Densities of pivots given logits, by which an adversary tells the one from the other.
+
+B batch, N rows, P pivots, M components of a mixture. Each is made for a number of logits and rows
+of the pivots.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.layers.mlp import mlp
+
+
+class Binned(nn.Module):
+    """log q(bin of every pivot | logits), added up over pivots, each cut into `bins` of equal
+    population.
+
+    A pivot with at most `bins` different values, such as a category, is told as it is. (B, logits),
+    (B, P) -> (B,) in nats.
+
+    Raises ValueError for fewer than two bins.
+    """
+
+    edges: Tensor
+
+    def __init__(
+        self,
+        logits: int,
+        pivots: Tensor,
+        *,
+        hidden: Sequence[int],
+        activation: str,
+        layer_norm: bool,
+        bins: int,
+    ) -> None:
+        super().__init__()
+        if bins < 2:
+            raise ValueError(f"bins must be 2 or more, got {bins}")
+        self.register_buffer("edges", torch.stack([_edges(column, bins) for column in pivots.T]))
+        self.network = mlp(
+            logits, hidden, pivots.shape[1] * bins, activation, layer_norm=layer_norm
+        )
+
+    def forward(self, logits: Tensor, pivots: Tensor) -> Tensor:
+        bins = (pivots.unsqueeze(-1) > self.edges).sum(-1)
+        told = self.network(logits).unflatten(-1, (pivots.shape[-1], -1)).log_softmax(-1)
+        return told.gather(-1, bins.unsqueeze(-1)).sum((-2, -1))
+
+
+class Mixture(nn.Module):
+    """log of a mixture of `components` normal densities of the pivots, diagonal each, (B, logits),
+    (B, P) -> (B,) in nats.
+
+    The network puts out weights, means and log deviations for pivots in units of their deviation;
+    the density is of the pivots as they are. Bishop 1994,
+    https://publications.aston.ac.uk/id/eprint/373/
+
+    Raises ValueError for fewer than one component, and pivots of few values, which have no density.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        logits: int,
+        pivots: Tensor,
+        *,
+        hidden: Sequence[int],
+        activation: str,
+        layer_norm: bool,
+        components: int,
+    ) -> None:
+        super().__init__()
+        if components < 1:
+            raise ValueError(f"components must be a positive integer, got {components}")
+        if fewest := [
+            len(column.unique())
+            for column in pivots.T
+            if len(column.unique()) <= min(10, len(column) // 2)
+        ]:
+            raise ValueError(
+                f"density must be binned for pivots of few values, got {min(fewest)} of them; use"
+                " regularizer/density=binned"
+            )
+        self.components = components
+        self.register_buffer("mean", pivots.mean(0))
+        self.register_buffer("scale", pivots.std(0))
+        self.network = mlp(
+            logits,
+            hidden,
+            components * (1 + 2 * pivots.shape[1]),
+            activation,
+            layer_norm=layer_norm,
+        )
+
+    def forward(self, logits: Tensor, pivots: Tensor) -> Tensor:
+        put_out = self.network(logits).unflatten(-1, (self.components, -1))
+        weights, means, deviations = put_out.split([1, pivots.shape[-1], pivots.shape[-1]], dim=-1)
+        places = ((pivots - self.mean) / self.scale).unsqueeze(-2)
+        normal = (
+            -((places - means) * torch.exp(-deviations)).square() / 2
+            - deviations
+            - math.log(2 * math.pi) / 2
+        )
+        whole = weights.squeeze(-1).log_softmax(-1) + normal.sum(-1)
+        return whole.logsumexp(-1) - self.scale.log().sum()
+
+
+def _edges(column: Tensor, bins: int) -> Tensor:
+    """(bins - 1,) upper ends of all bins but the last; infinite where there are fewer values."""
+    values = column.unique()
+    if len(values) > bins:
+        return column.quantile(torch.arange(1, bins, device=column.device) / bins)
+    middles = (values[1:] + values[:-1]) / 2
+    return torch.cat([middles, middles.new_full((bins - len(values),), math.inf)])

@@ -1,0 +1,119 @@
+"""All-convolutional classifiers of images, halved by convolutions of stride 2, which are what has
+noise.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.classifiers.interface import Classifier
+from infobound.models.critics.convolutional import check_channels
+from infobound.models.layers.initialisation import glorot
+from infobound.models.layers.mlp import activation_layer
+from infobound.models.noise.binary_dropout import Dropout
+from infobound.models.noise.gaussian_noise import Noise
+from infobound.models.noise.interface import Block, Layers
+
+
+class _Reordered(torch.autograd.Function):
+    """A kernel with its channels together in memory; those of lifted copies, which have an axis
+    more, stay as they are.
+    """
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone(memory_format=torch.channels_last)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None: ...
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+        return args[0].clone(), in_dims[0]
+
+
+class ChannelsLast(nn.Conv2d):
+    """A convolution that puts out the channels of a place together in memory, where it is no lifted
+    copy of one.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight: Tensor = _Reordered.apply(self.weight)  # pyright: ignore[reportAssignmentType]
+        return self._conv_forward(input, weight, self.bias)
+
+
+class AllConvolutional(Classifier):
+    """For each of `channels` two 3 x 3 convolutions and a `noise` layer of stride 2; then 3 x 3, 1
+    x 1, and 1 x 1 to classes.
+
+    All convolutions are batch-normalised and activated; the average over all places goes through
+    one linear layer. Of the channels there is the share `filter_percentage`, and of the pixels
+    `input_keep` are kept. With `channels_last` the channels of a place lie together in memory,
+    where there is one copy; the numbers are the same.
+
+    Springenberg et al. 2015, https://arxiv.org/abs/1412.6806; Achille and Soatto 2018,
+    https://arxiv.org/abs/1611.01353
+
+    Raises ValueError for values out of range.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        classes: int,
+        *,
+        channels: Sequence[int],
+        filter_percentage: float,
+        activation: str,
+        input_keep: float,
+        channels_last: bool,
+        noise: Layers,
+    ) -> None:
+        check_channels(channels)
+        if not filter_percentage > 0:
+            raise ValueError(
+                f"filter_percentage must be a positive share, 1 for all, got {filter_percentage}"
+            )
+        widths = [shape[0], *(max(1, int(width * filter_percentage)) for width in channels)]
+        convolution = ChannelsLast if channels_last else nn.Conv2d
+        layer = partial(_layer, convolution, activation)
+        encoder: list[nn.Module] = [Dropout(input_keep, Noise(1.0))] if input_keep != 1 else []
+        for before, after in pairwise(widths):
+            halving = Block(
+                partial(convolution, after, kernel_size=3, stride=2, padding=1),
+                after,
+                partial(_after, after, activation),
+            )
+            encoder += [layer(before, after, 3), layer(after, after, 3), noise(halving)]
+        last = widths[-1]
+        decoder = [layer(last, last, 3), layer(last, last, 1), layer(last, classes, 1)]
+        super().__init__(
+            encoder,
+            nn.Sequential(
+                *decoder, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(classes, classes)
+            ),
+        )
+        glorot(self, None)
+
+
+def _after(width: int, activation: str) -> nn.Sequential:
+    return nn.Sequential(nn.BatchNorm2d(width), activation_layer(activation))
+
+
+def _layer(
+    convolution: type[nn.Conv2d], activation: str, inputs: int, outputs: int, side: int
+) -> nn.Sequential:
+    """A convolution whose output is as large as its input, and what follows; batch normalisation
+    makes up for a bias.
+    """
+    return nn.Sequential(
+        convolution(inputs, outputs, side, 1, side // 2, bias=False), _after(outputs, activation)
+    )

@@ -1,0 +1,51 @@
+"""Baselines log a(x) of TUBA and its interpolations, one number a row: (B, D) -> (B,).
+
+B batch, D features.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.layers.mlp import mlp
+
+
+class ConstantBaseline(nn.Module):
+    """log a(x) = c, learned, from 0."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.constant.expand(len(x))
+
+
+class MLPBaseline(nn.Module):
+    """log a(x) = network(x). Poole et al. 2019, https://arxiv.org/abs/1905.06922"""
+
+    def __init__(self, dim: int, *, hidden: Sequence[int], activation: str) -> None:
+        super().__init__()
+        self.network = mlp(dim, hidden, 1, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).squeeze(-1).to(x.dtype)
+
+
+class GaussianBaseline(nn.Module):
+    """log a(x) = log N(x; m, diag(v)), m and log v learned, from the standard normal: for critics
+    that are log q(x | y).
+
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(dim))
+        self.log_variance = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        square = (x - self.mean).square() * torch.exp(-self.log_variance)
+        return -(square + self.log_variance + math.log(2 * math.pi)).sum(-1) / 2

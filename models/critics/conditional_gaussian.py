@@ -1,0 +1,56 @@
+"""A conditional density as critic: its scores are log q(y_j | x_i).
+
+B batch, R rows of a chunk, C candidates a row, D = dim_y.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from infobound.models.critics.pairs import checked_negatives, score_pairs
+from infobound.models.critics.scores import Scores
+from infobound.models.layers.gaussian import log_normal
+from infobound.models.layers.mlp import mlp
+
+CHUNK = 2**22
+"""Numbers held at a time while all pairs are scored."""
+
+
+class ConditionalGaussian(nn.Module):
+    """scores[i, j] = log N(y_j; m(x_i), S(x_i)), nats, m and S from one network, with a diagonal or
+    a full covariance.
+
+    The logarithms of the variances are linear outputs: squashed by a Tanh, the likelihood runs away
+    once the residuals are small. `negatives` shuffled partners a row, or all pairs where it is
+    None; 1 is CLUB's sampled form.
+
+    Cheng et al. 2020, https://arxiv.org/abs/2006.12013
+    """
+
+    scores: ClassVar = "log density"
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        activation: str,
+        covariance: Literal["diagonal", "full"],
+        negatives: int | None,
+    ) -> None:
+        super().__init__()
+        self.negatives = checked_negatives(negatives)
+        self.sizes = [dim_y, dim_y, dim_y * dim_y if covariance == "full" else 0]
+        self.network = mlp(dim_x, hidden, sum(self.sizes), activation)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        outputs = self.network(x).to(y.dtype)
+        return score_pairs(outputs, y, self._log_density, self.negatives, y.shape[1], CHUNK)
+
+    def _log_density(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """(R, D + D [+ D D]) outputs, (R or 1, C, D) candidates -> (R, C)."""
+        mean, log_variance, lower = outputs.split(self.sizes, dim=1)
+        matrix = lower.unflatten(1, (y.shape[-1], y.shape[-1])).tril(-1) if self.sizes[2] else None
+        return log_normal(y - mean.unsqueeze(1), log_variance, matrix)

@@ -1,0 +1,196 @@
+"""A critic that begins as the log-ratio of a Gaussian copula, fitted to rows whose every margin is
+normal.
+
+N rows, B batch, D features of a side, P canonical pairs.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.critics.canonical import canonical, trusted
+from infobound.models.critics.scores import Scores, from_matrix
+from infobound.models.layers.mlp import mlp
+
+WAVY = 2
+"""Dimensions of a side up to which cosines are affordable: beyond, a table of some thousand rows is
+learnt by heart in them.
+"""
+FLOOR = -10.0
+"""The least score when read: product pairs below it weigh nothing, and a joint pair far below it
+would decide the bound.
+"""
+LOOKED_AT = 256
+"""Training rows whose largest joint score is the first limit."""
+RATE = 0.02
+"""Weight of a batch in the average of the largest joint scores."""
+
+
+class Side(nn.Module):
+    """Rows (B, D) in canonical coordinates, clipped at ±`clip`, and features of them for a network.
+
+    The features are the coordinates, weighted; the radial one (|x|^2 - d) / sqrt(2 d), d
+    coordinates of variance 1, which rotations leave alone; and in up to WAVY dimensions `waves`
+    cosines of each coordinate's normal probability F, cos(pi k F) / sqrt(k), for the edges that a
+    network learns late from the coordinate itself (Tancik et al. 2020,
+    https://arxiv.org/abs/2006.10739).
+    """
+
+    centre: Tensor
+    axes: Tensor
+    count: Tensor
+    weight: Tensor
+    orders: Tensor
+
+    def __init__(self, dim: int, clip: float, waves: int) -> None:
+        super().__init__()
+        self.clip = clip
+        waves = waves if dim <= WAVY else 0
+        self.plain, self.features = dim + 1, dim + 1 + dim * waves
+        self.register_buffer("centre", torch.zeros(dim))
+        self.register_buffer("axes", torch.eye(dim))
+        self.register_buffer("count", torch.tensor(float(dim)))
+        self.register_buffer("weight", torch.ones(dim))
+        self.register_buffer("orders", torch.arange(1.0, waves + 1))
+
+    def fit(self, centre: Tensor, axes: Tensor, rho: Tensor) -> None:
+        """Take the axes (D, D), and weigh coordinate p by max(rho_p / rho_1, min(1, 3 / D)): a soft
+        choice of features.
+        """
+        dim = len(centre)
+        least = torch.tensor(min(1.0, 3 / dim), dtype=rho.dtype)
+        every = torch.nn.functional.pad(rho / rho[0].clamp_min(1e-9), (0, dim - len(rho)))
+        self.centre.copy_(centre)
+        self.axes.copy_(axes)
+        self.count.copy_(axes.any(0).sum().clamp_min(1))
+        self.weight.copy_(torch.maximum(every, least))
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (B, D) as coordinates (B, D) and features (B, `features`), the first `plain` of them
+        without the cosines.
+        """
+        coordinates = ((rows - self.centre) @ self.axes).clamp(-self.clip, self.clip)
+        radial = (coordinates.square().sum(-1, keepdim=True) - self.count) / (2 * self.count).sqrt()
+        probability = torch.special.ndtr(coordinates).unsqueeze(-1)
+        waves = torch.cos(math.pi * self.orders * probability) * self.orders.rsqrt()
+        return coordinates, torch.cat(
+            [coordinates * self.weight, radial, waves.flatten(-2)], dim=-1
+        )
+
+
+class GaussianCopula(nn.Module):
+    """f(x, y) = log-ratio of normal pairs (u, v) + g(x) . h(y) + a(x) + b(y), all pairs by one
+    matrix product.
+
+    The log-ratio is sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) - log(1 - r^2) / 2 with r the
+    correlations of the pairs. u and v begin as canonical coordinates of the training rows, how many
+    pairs count, and how far r is shrunk, being what the share `held_back` of the rows scores best;
+    a network of widths `warp` corrects each side's coordinates and r is trained too, so that
+    whatever invertible maps of each side make of normal pairs is within reach. g, h, a and b are
+    networks of widths `hidden` with `embed` features; all last layers begin at `begin` of their
+    usual size.
+
+    When read, no score is below FLOOR or above the average of the largest joint scores of the
+    training batches: a single pair far from what was trained on would else decide the bound, which
+    is one for this critic as for any. Rows are to have normal margins
+    (dataset.transform=gaussian_ranks); they are shown by prepare(), without which r begins at 0.
+    """
+
+    rho: Tensor
+    ceiling: Tensor
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        embed: int,
+        warp: Sequence[int],
+        waves: int,
+        activation: str,
+        clip: float,
+        begin: float,
+        held_back: float,
+    ) -> None:
+        super().__init__()
+        for name, value in {"embed": embed, "clip": clip, "begin": begin}.items():
+            if not value > 0:
+                raise ValueError(f"{name} must be positive, got {value}")
+        if waves < 0:
+            raise ValueError(f"waves must be 0 or more, got {waves}")
+        if not 0 < held_back < 1:
+            raise ValueError(
+                f"held_back must be a share of the rows above 0 and below 1, got {held_back}"
+            )
+        self.held_back = held_back
+        pairs = min(dim_x, dim_y)
+        self.x, self.y = Side(dim_x, clip, waves), Side(dim_y, clip, waves)
+        self.warp_x, self.warp_y = (
+            _dampened(mlp(side.plain, warp, pairs, activation), begin) for side in (self.x, self.y)
+        )
+        self.g, self.h = (
+            _dampened(mlp(side.features, hidden, embed + 1, activation), begin)
+            for side in (self.x, self.y)
+        )
+        self.sharpening = nn.Parameter(torch.zeros(pairs))
+        self.register_buffer("rho", torch.zeros(pairs))
+        self.register_buffer("ceiling", torch.tensor(math.inf))
+
+    def prepare(self, x: Tensor, y: Tensor) -> None:
+        """Fit coordinates and correlations to training rows x (N, dim_x), y (N, dim_y)."""
+        x, y = (rows.to(self.rho.device, torch.float64) for rows in (x, y))
+        kept = len(x) - max(1, round(self.held_back * len(x)))
+        trust = trusted(x[:kept], y[:kept], x[kept:], y[kept:], self.x.clip)
+        centre_x, centre_y = x.mean(0), y.mean(0)
+        to_x, to_y, rho = canonical(x - centre_x, y - centre_y)
+        self.x.fit(centre_x, to_x, rho)
+        self.y.fit(centre_y, to_y, rho)
+        self.rho.copy_(rho * trust)
+        with torch.no_grad():
+            self.ceiling.copy_(
+                self.scores(x[:LOOKED_AT].float(), y[:LOOKED_AT].float()).joint.amax()
+            )
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        scores = self.scores(x, y)
+        if not self.training:
+            return Scores(*(each.clamp(FLOOR).clamp_max(self.ceiling) for each in scores))
+        largest = scores.joint.detach().amax().float()
+        self.ceiling.copy_(
+            torch.where(self.ceiling.isinf(), largest, self.ceiling.lerp(largest, RATE))
+        )
+        return scores
+
+    def scores(self, x: Tensor, y: Tensor) -> Scores:
+        """The scores of x (B, dim_x), y (B, dim_y) without limits."""
+        pairs = len(self.rho)
+        u, x = self.x(x)
+        v, y = self.y(y)
+        u, v = (
+            u[:, :pairs] + self.warp_x(x[:, : self.x.plain]),
+            v[:, :pairs] + self.warp_y(y[:, : self.y.plain]),
+        )
+        g, h = self.g(x), self.h(y)
+        rho = torch.tanh(torch.atanh(self.rho) + self.sharpening)
+        return from_matrix(log_ratios(u, v, rho) + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0])
+
+
+def log_ratios(u: Tensor, v: Tensor, rho: Tensor) -> Tensor:
+    """(B, B) log p(u_i, v_j) / p(u_i) p(v_j) of standard normal pairs u, v (B, P) with correlations
+    rho (P,).
+    """
+    precision = 1 / (1 - rho.square())
+    of_u, of_v = ((rho.square() * precision * each.square()).sum(-1) / 2 for each in (u, v))
+    return (rho * precision * u) @ v.mT + (precision.log().sum() / 2 - of_u).unsqueeze(-1) - of_v
+
+
+def _dampened(network: nn.Sequential, size: float) -> nn.Sequential:
+    last = network[-1]
+    if isinstance(last, nn.Linear):
+        with torch.no_grad():
+            last.weight.mul_(size)
+            last.bias.mul_(size)
+    return network

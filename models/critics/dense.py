@@ -1,0 +1,213 @@
+"""Critics: networks that turn a batch of pairs into scores.
+
+B batch, H width of the first layer, E embedding.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from infobound.models.critics.scores import Scores, from_matrix
+from infobound.models.layers.initialisation import glorot_critic
+from infobound.models.layers.mlp import hidden_block, linear, mlp
+from infobound.models.layers.recomputed import recomputed
+from infobound.models.noise.gaussian_noise import noise_before
+
+CHUNK = 2**18
+"""Numbers that one hidden layer holds at a time while all pairs are scored (1 MiB: it stays in the
+processor's cache).
+"""
+KEPT = 2**26
+"""Numbers of one hidden layer that are kept for the gradient (256 MiB); beyond them each chunk is
+computed once more.
+"""
+
+
+class Separable(nn.Module):
+    """f(x, y) = g(x) . h(y), two networks and one matrix product: all pairs at a cost linear in B.
+
+    `noise` lists standard deviations of Gaussian noise before each linear layer of both, in
+    training. Weights are drawn by Glorot's rule where `glorot`, else as PyTorch draws them, which
+    is smaller.
+
+    van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
+    """
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        embed: int,
+        activation: str,
+        layer_norm: bool = False,
+        spectral_norm: bool = False,
+        noise: Sequence[float] = (),
+        glorot: bool = False,
+    ) -> None:
+        super().__init__()
+        if embed < 1:
+            raise ValueError(f"embed must be a positive integer, got {embed}")
+        network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise)
+        self.g = network(dim_x, hidden, embed, activation)
+        self.h = network(dim_y, hidden, embed, activation)
+        if glorot:
+            glorot_critic(self, spectral_norm)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(self.g(x) @ self.h(y).mT)
+
+
+class Bilinear(nn.Module):
+    """f(x, y) = x' W y.
+
+    Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
+    """
+
+    def __init__(self, dim_x: int, dim_y: int) -> None:
+        super().__init__()
+        self.weight = nn.Linear(dim_y, dim_x, bias=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(x @ self.weight(y).mT)
+
+
+class InnerProduct(nn.Module):
+    """f(x, y) = x . y, which has nothing to learn; x and y must be of one dimension.
+
+    Raises ValueError where they are not.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int) -> None:
+        super().__init__()
+        if dim_x != dim_y:
+            raise ValueError(
+                f"an inner product needs x and y of one dimension, got {dim_x} and {dim_y}; use"
+                " critic=bilinear"
+            )
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return from_matrix(x @ y.mT)
+
+
+class SquaredDistance(nn.Module):
+    """f(x, y) = -|x - y|^2, which has nothing to learn; where `normalised` x and y are brought to
+    length 1 before.
+
+    Schroff et al. 2015, https://arxiv.org/abs/1503.03832
+
+    Raises ValueError where the dimensions differ.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, *, normalised: bool) -> None:
+        super().__init__()
+        if dim_x != dim_y:
+            raise ValueError(
+                f"a distance needs x and y of one dimension, got {dim_x} and {dim_y}; use"
+                " critic=bilinear"
+            )
+        self.normalised = normalised
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        if self.normalised:
+            x, y = F.normalize(x, dim=-1), F.normalize(y, dim=-1)
+        return from_matrix(2 * x @ y.mT - x.square().sum(-1, keepdim=True) - y.square().sum(-1))
+
+
+class Concat(nn.Module):
+    """f(x, y) = network([x, y]), the most general critic.
+
+    `negatives` shuffled partners a row, or all pairs where it is None. The first layer is split,
+    W_x x + W_y y, so its cost is linear in B; the other layers run on every pair, all pairs in
+    chunks of at most `CHUNK` numbers a layer. In training, chunks are computed again for the
+    gradient where a layer would keep more than `KEPT` (not so with spectral normalisation or noise,
+    which would differ the second time). `noise` lists standard deviations of Gaussian noise before
+    each linear layer, in training: that of x and y is drawn once a row, that of later layers for
+    every pair. `glorot` is Separable's.
+
+    Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
+    """
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        hidden: Sequence[int],
+        activation: str,
+        negatives: int | None,
+        layer_norm: bool = False,
+        spectral_norm: bool = False,
+        noise: Sequence[float] = (),
+        glorot: bool = False,
+    ) -> None:
+        super().__init__()
+        if not hidden or hidden[0] < 1:
+            raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+        if negatives is not None and negatives < 1:
+            raise ValueError(
+                f"negatives must be a positive integer, or null for all pairs, got {negatives}"
+            )
+        self.negatives = negatives
+        self.widest, self.repeatable = max(hidden), not (spectral_norm or any(noise))
+        self.first = linear(dim_x + dim_y, hidden[0], spectral_norm)
+        self.split = [dim_x, dim_y]
+        self.input_noise = nn.Sequential(*noise_before(len(hidden) + 1, noise)[0])
+        rest = mlp(
+            hidden[0],
+            hidden[1:],
+            1,
+            activation,
+            layer_norm=layer_norm,
+            spectral_norm=spectral_norm,
+            noise=noise[1:],
+        )
+        self.rest = nn.Sequential(*hidden_block(hidden[0], activation, layer_norm), *rest)
+        if glorot:
+            glorot_critic(self, spectral_norm)
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return self.against(x, y, self.negatives)
+
+    def against(self, x: Tensor, y: Tensor, negatives: int | None) -> Scores:
+        """The scores with another number of shuffled partners, for critics made of this one."""
+        weight_x, weight_y = self.first.weight.split(self.split, dim=1)
+        first_x = nn.functional.linear(self.input_noise(x), weight_x, self.first.bias)
+        first_y = nn.functional.linear(self.input_noise(y), weight_y)
+        return (
+            self._all_pairs(first_x, first_y)
+            if negatives is None
+            else self._partners(first_x, first_y, negatives)
+        )
+
+    def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:
+        width = len(first_y) * self.widest
+        again = torch.is_grad_enabled() and self.repeatable and len(first_x) * width > KEPT
+        finish = (
+            partial(recomputed, self.rest, _pairs)
+            if again
+            else lambda part, other: self.rest(_pairs(part, other))
+        )
+        parts = [finish(part, first_y) for part in first_x.split(max(1, CHUNK // width))]
+        return from_matrix(torch.cat(parts).view(len(first_x), len(first_y)))
+
+    def _partners(self, first_x: Tensor, first_y: Tensor, negatives: int) -> Scores:
+        if negatives >= len(first_x):
+            raise ValueError(
+                f"negatives must be below the batch's {len(first_x)} rows, got {negatives}; null"
+                " scores all pairs"
+            )
+        first = first_x + torch.stack([first_y.roll(-shift, 0) for shift in range(negatives + 1)])
+        scores = self.rest(first.flatten(0, 1)).view(first.shape[:2])
+        return Scores(scores[0], scores[1:].mT)
+
+
+def _pairs(first_x: Tensor, first_y: Tensor) -> Tensor:
+    """(M, H) and (N, H) -> (M N, H), one long table of pairs: lifted copies need it so to be
+    fast.
+    """
+    return (first_x[:, None] + first_y).flatten(0, 1)

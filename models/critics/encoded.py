@@ -1,0 +1,57 @@
+"""A critic behind encoders, which is a critic itself."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.critics.scores import Scores
+
+
+class Encoded(nn.Module):
+    """f(g(x), h(y)) with g and h two networks that `model` makes of their numbers of inputs, or one
+    where `shared`.
+
+    `critic` is made for the dimensions of the representations. What x and y are encoded to is
+    encoder_x(x), encoder_y(y).
+
+    Raises ValueError where views of different dimensions are to share an encoder.
+    """
+
+    def __init__(
+        self,
+        dim_x: int,
+        dim_y: int,
+        *,
+        model: Callable[[int], nn.Module],
+        critic: Callable[[int, int], nn.Module],
+        shared: bool,
+    ) -> None:
+        super().__init__()
+        if shared and dim_x != dim_y:
+            raise ValueError(
+                f"shared must be false where x and y differ in their dimensions, got {dim_x} and"
+                f" {dim_y}"
+            )
+        self.encoder_x = model(dim_x)
+        self.encoder_y = self.encoder_x if shared else model(dim_y)
+        self.critic = critic(_outputs(self.encoder_x, dim_x), _outputs(self.encoder_y, dim_y))
+        self.scores = getattr(self.critic, "scores", "any")
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        return self.critic(self.encoder_x(x), self.encoder_y(y))
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, y: Tensor) -> None:
+        """Show a critic that wants to see training rows what x (N, dim_x) and y (N, dim_y) are
+        encoded to.
+        """
+        prepare = getattr(self.critic, "prepare", None)
+        if prepare is not None:
+            prepare(self.encoder_x(x), self.encoder_y(y))
+
+
+@torch.no_grad()
+def _outputs(encoder: nn.Module, inputs: int) -> int:
+    """Numbers that an encoder puts out."""
+    return encoder(torch.zeros(1, inputs)).shape[-1]

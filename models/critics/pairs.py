@@ -1,0 +1,53 @@
+"""Pairs of a batch for critics that must look at x and y together: with a few shuffled partners, or
+all of them in chunks.
+
+B batch, K product samples a row, R rows of a chunk.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from infobound.models.critics.scores import Scores, from_matrix
+
+
+def checked_negatives(negatives: int | None) -> int | None:
+    """The number of shuffled partners a row, None for all pairs.
+
+    Raises ValueError if it is not positive.
+    """
+    if negatives is not None and negatives < 1:
+        raise ValueError(
+            f"negatives must be a positive integer, or null for all pairs, got {negatives}"
+        )
+    return negatives
+
+
+def score_pairs(
+    x: Tensor,
+    y: Tensor,
+    score: Callable[[Tensor, Tensor], Tensor],
+    negatives: int | None,
+    per_pair: int,
+    chunk: int,
+) -> Scores:
+    """Scores of x (B, ...) and y (B, ...) by a function of rows (R, ...) and of their candidates (R
+    or 1, C, ...) to (R, C).
+
+    All pairs are scored in chunks of rows that hold at most `chunk` numbers where each pair needs
+    `per_pair`.
+
+    Raises ValueError unless there are fewer partners than rows.
+    """
+    size = len(x)
+    if negatives is None:
+        rows = max(1, chunk // (size * per_pair))
+        return from_matrix(torch.cat([score(part, y.unsqueeze(0)) for part in x.split(rows)]))
+    if negatives >= size:
+        raise ValueError(
+            f"negatives must be below the batch of {size} rows, got {negatives}; null scores all"
+            " pairs"
+        )
+    scores = score(x, torch.stack([y.roll(-shift, 0) for shift in range(negatives + 1)], dim=1))
+    return Scores(scores[:, 0], scores[:, 1:])

@@ -1,0 +1,52 @@
+"""Scores, what a critic makes of a batch of pairs, and the shape that they have everywhere.
+
+B batch, K product samples a row; scores[i, j] = f(x_i, y_j): rows x, columns y, diagonal joint.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Scores(NamedTuple):
+    """A critic's values on joint and on product samples, pure numbers without a unit."""
+
+    joint: Tensor
+    """(B,) f(x_i, y_i)."""
+    product: Tensor
+    """(B, K) product[i, k] = f(x_i, y_((i + k + 1) mod B)); K = B - 1 is all pairs."""
+
+
+class Critic(Protocol):
+    """Anything that turns x (B, dim_x) and y (B, dim_y), paired by row, into scores."""
+
+    def __call__(self, x: Tensor, y: Tensor, /) -> Scores: ...
+
+
+def from_matrix(matrix: Tensor) -> Scores:
+    """Scores of all pairs from the square matrix (B, B) of f(x_i, y_j).
+
+    Raises ValueError where x and y differ in their rows, or for a batch of one row, which has no
+    product samples.
+    """
+    size = len(matrix)
+    if matrix.shape[1] != size:
+        raise ValueError(
+            f"x and y must have the same number of rows, got {size} and {matrix.shape[1]}"
+        )
+    if size < 2:
+        raise ValueError(
+            f"all-pairs scores need a batch of at least 2 rows, got {size}; the other rows are the"
+            " product samples"
+        )
+    return Scores(matrix.diagonal(), matrix.gather(1, _partners(size, matrix.device)))
+
+
+@lru_cache(maxsize=4)
+def _partners(size: int, device: torch.device) -> Tensor:
+    """(B, B - 1) whose row i holds i + 1, i + 2, ... modulo B."""
+    with torch.inference_mode(False):  # what is kept has to serve training too, whoever asks first
+        rows = torch.arange(size, device=device)
+        return (rows[:, None] + rows[1:]) % size

@@ -1,0 +1,58 @@
+"""How weights are drawn before the first step, where it is not PyTorch's way; without a generator
+from PyTorch's own.
+"""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def glorot(network: Network, generator: torch.Generator | None) -> Network:
+    """The network with linear and convolutional weights U(-a, a), a^2 = 6 / (fan in + fan out), and
+    biases of 0.
+
+    Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            _without_bias(layer)
+    return network
+
+
+def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
+    """The critic with weights by Glorot's rule, from PyTorch's own generator.
+
+    Raises ValueError with `spectral_norm`, under which the size of a weight says nothing.
+    """
+    if spectral_norm:
+        raise ValueError(
+            "glorot must be false with spectral_norm, which divides all weights by their size, got"
+            " true"
+        )
+    return glorot(critic, None)
+
+
+def near_zero(network: Network, deviation: float, generator: torch.Generator | None) -> Network:
+    """The network with linear and convolutional weights from N(0, deviation^2), cut off at two
+    deviations, and biases of 0.
+
+    Raises ValueError unless the deviation is positive.
+    """
+    if not deviation > 0:
+        raise ValueError(f"deviation must be positive, got {deviation}")
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.trunc_normal_(
+                layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator
+            )
+            _without_bias(layer)
+    return network
+
+
+def _without_bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,22 @@
+"""Rows in units of their deviation, as the first layer of a network."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardised(nn.Module):
+    """(x - mean) / deviation of every column of x (..., D), those of rows (N, D); what never varies
+    in them is only moved.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        deviation = rows.std(0, correction=0)
+        self.register_buffer("mean", rows.mean(0))
+        self.register_buffer("scale", torch.where(rows.amax(0) > rows.amin(0), deviation, 1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.scale

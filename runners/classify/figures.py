@@ -1,0 +1,97 @@
+"""Figures of what noise layers let through: their rates by step, and where in an image they have it
+from.
+
+N images, L noise layers.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from infobound.runners.runs import plots
+
+
+def rates_by_step(history: Iterable[Mapping[str, Any]]) -> Figure | None:
+    """The rate of each of several layers, on validation images by step and on test images; None for
+    one layer.
+    """
+    lines = [line for line in history if "rate_1" in line]
+    if not lines:
+        return None
+    figure, axes = plots.blank("step", "rate in nats")
+    names = [name for name in lines[-1] if name.removeprefix("rate_").isdecimal()]
+    for index, name in enumerate(names):
+        read = {
+            split: [line for line in lines if line["split"] == split]
+            for split in ("validation", "test")
+        }
+        for split, style in ("validation", "-"), ("test", "o"):
+            steps, values = ([line[key] for line in read[split]] for key in ("step", name))
+            axes.plot(
+                steps,
+                values,
+                style,
+                color=f"C{index}",
+                label=f"layer {index + 1}, {split}" if steps else None,
+            )
+    if all(line[name] > 0 for line in lines for name in names):
+        axes.set_yscale("log")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def maps(images: Tensor, *layers: Tensor, boxes: Tensor | None) -> Figure:
+    """Images (N, channels, height, width), and beside each its maps (N, height, width) of every
+    layer with its total in nats.
+
+    The more information, the darker; of every map the darkest is its own most. Boxes (N, 4) are
+    outlined in red.
+    """
+    count, columns = len(images), 1 + len(layers)
+    figure = Figure(figsize=(2.1 * columns, 2.2 * count), dpi=100, layout="constrained")
+    panels = figure.subplots(count, columns, squeeze=False)
+    for row, line in enumerate(panels):
+        _image(line[0], images[row])
+        for layer, axes in zip(layers, line[1:], strict=True):
+            _map(axes, layer[row], images.shape[-2:])
+        for axes in line:
+            axes.set_axis_off()
+            if boxes is not None:
+                top, left, height, width = boxes[row].tolist()
+                axes.add_patch(
+                    Rectangle(
+                        (left - 0.5, top - 0.5), width, height, fill=False, edgecolor="tab:red"
+                    )
+                )
+    for number, axes in enumerate(panels[0, 1:], 1):
+        axes.set_title(f"layer {number}\n{axes.get_title()}", fontsize="small")
+    return figure
+
+
+def _image(axes: Axes, image: Tensor) -> None:
+    """An image, in grey unless it has three channels, from its least to its greatest value."""
+    least, most = image.aminmax()
+    shown = (image - least) / (most - least).clamp_min(1e-12)
+    axes.imshow(
+        (shown if len(shown) == 3 else shown.mean(0, keepdim=True)).permute(1, 2, 0).numpy(),
+        cmap="gray",
+    )
+
+
+def _map(axes: Axes, values: Tensor, size: Sequence[int]) -> None:
+    """A map over the pixels that it is of: each place around the centre of its receptive field."""
+    strides = [pixels / cells for pixels, cells in zip(size, values.shape, strict=True)]
+    bottom, right = (side - stride / 2 for side, stride in zip(size, strides, strict=True))
+    axes.imshow(
+        values.numpy(),
+        cmap="Blues",
+        vmin=0,
+        extent=(-strides[1] / 2, right, bottom, -strides[0] / 2),
+    )
+    axes.set_xlim(-0.5, size[1] - 0.5)
+    axes.set_ylim(size[0] - 0.5, -0.5)
+    axes.set_title(f"{values.sum():.3g} nats", fontsize="small")

@@ -1,0 +1,97 @@
+"""Where in an image a classifier finds what it keeps: the rate of each noise layer, place by place.
+
+N images, L noise layers that have places.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from infobound.datasets.interfaces import Boxed
+from infobound.models.classifiers.interface import Classifier
+from infobound.runners.classify.reading import Draw, Subject, by_layer
+
+
+@dataclass(frozen=True)
+class InformationMaps:
+    """Draws the maps of the first `count` test images, and says how much of them lies in the boxes
+    that a data set knows.
+
+    A map is a layer's rates in nats, summed over channels, less the least of them: what the image
+    adds to the noise of a blank place. `box_information` is the share of the last layer's in the
+    boxes, of all images together, and `box_cells` that of its places, which it would be were the
+    information everywhere alike.
+    """
+
+    count: int
+
+    def check(self, module: nn.Module, x: Tensor) -> None:
+        if not (isinstance(module, Classifier) and module.maps(x)):
+            raise ValueError(
+                "heat_maps must be 0 for a model whose noise has no rate by place, got"
+                f" {self.count}; use model=all_cnn_32 regularizer=information_dropout"
+            )
+
+    @torch.no_grad()
+    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
+        # Matplotlib takes a second to import, which a refused run need not wait for.
+        from infobound.runners.classify import figures
+
+        boxes = subject.dataset.test_boxes if isinstance(subject.dataset, Boxed) else None
+        assert isinstance(subject.module, Classifier), "checked before"
+        images, parts = list[Tensor](), list[list[Tensor]]()
+        for x in subject.seen():
+            parts.append([above_least(each).cpu() for each in subject.module.maps(x)])
+            images.append(x.cpu() if sum(map(len, images)) < self.count else x[:0].cpu())
+            if boxes is None and sum(map(len, images)) >= self.count:
+                break
+        maps = [torch.cat(each) for each in zip(*parts, strict=True)]
+        if subject.copy == 0:
+            shown = (each[: self.count] for each in (torch.cat(images), *maps))
+            draw(
+                "information",
+                figures.maps(*shown, boxes=None if boxes is None else boxes[: self.count]),
+            )
+        return {} if boxes is None else in_boxes(maps, boxes, subject.dataset.shape[-2:])
+
+
+def above_least(maps: Tensor) -> Tensor:
+    """Maps (N, height, width), each less its least value."""
+    return maps - maps.amin(dim=(1, 2), keepdim=True)
+
+
+def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict[str, float]:
+    """The share of each layer's maps (N, height, width) in boxes (N, 4) of images of this size, and
+    of the last one's places.
+
+    A place is in a box where the pixel that its receptive field is centred on is: convolutions of
+    stride 2 that are padded by one pixel have it at the place's number times the stride. The fields
+    themselves are wider.
+    """
+    inside = [within(boxes, each.shape[1:], size) for each in maps]
+    shares = [_share(each.double(), cells) for each, cells in zip(maps, inside, strict=True)]
+    return {
+        "box_information": shares[-1],
+        "box_cells": inside[-1].double().mean().item(),
+        **by_layer("box_information", shares),
+    }
+
+
+def within(boxes: Tensor, cells: Sequence[int], size: Sequence[int]) -> Tensor:
+    """(N, *cells) whether the receptive field of each place is centred in the box (top, left,
+    height, width).
+    """
+    found = []
+    for axis in range(2):
+        centres = torch.arange(cells[axis]) * (size[axis] / cells[axis])
+        begin, length = boxes[:, axis, None], boxes[:, axis + 2, None]
+        found.append((centres >= begin) & (centres < begin + length))
+    return found[0][:, :, None] & found[1][:, None, :]
+
+
+def _share(values: Tensor, chosen: Tensor) -> float:
+    """Of the sum of values in those chosen; where all are 0, of their number."""
+    total = values.sum()
+    return ((values * chosen).sum() / total if total > 0 else chosen.double().mean()).item()

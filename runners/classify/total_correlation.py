@@ -1,0 +1,115 @@
+"""Total correlation: what the numbers of a representation tell of one another.
+
+N images, D numbers.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from infobound.models.noise.information_dropout import LEAST_ACTIVATION
+from infobound.runners.classify.reading import Draw, Subject
+from infobound.runners.runs.errors import RunFailed
+
+REMEDY = (
+    "use model=all_cnn_32 regularizer=information_dropout model.noise.prior=log_normal"
+    " model.activation=Softplus"
+)
+
+FEW = 0.01
+"""Share of the numbers that may be 0, as those of a softplus are when it underflows; of a ReLU's
+about a half are.
+"""
+
+
+class TotalCorrelation(NamedTuple):
+    """Nats by which the numbers' entropies exceed the entropy of all of them."""
+
+    nats: float
+    """Less the bias that a sample's correlations have."""
+    sample: float
+    """Of the sample's own correlations."""
+    shrinkage: float
+    """How far correlations were drawn to 0: not at all where there were more rows than numbers."""
+    dims: int
+    """Numbers that vary."""
+
+
+class RepresentationCorrelation:
+    """The total correlation of the logarithm of the representation of all test images, with noise.
+
+    Numbers below 1e-4 are taken to be this, as the log-normal prior takes them;
+    `total_correlation_floored` is their share.
+
+    Achille and Soatto 2018, section 5, https://arxiv.org/abs/1611.01353
+    """
+
+    def check(self, module: nn.Module, x: Tensor) -> None:
+        if (module(x)[1] <= 0).double().mean() > FEW:
+            raise ValueError(
+                "total_correlation must be false for a representation that is 0 or less at times,"
+                f" got true; {REMEDY}"
+            )
+
+    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
+        z = subject.representations("total correlation")
+        found = of_normal(z.cpu().double().clamp_min(LEAST_ACTIVATION).log())
+        return {
+            "total_correlation": found.nats,
+            "total_correlation_sample": found.sample,
+            "total_correlation_per_dimension": found.nats / max(1, found.dims),
+            "total_correlation_shrinkage": found.shrinkage,
+            "total_correlation_floored": (z < LEAST_ACTIVATION).double().mean().item(),
+        }
+
+
+def of_normal(z: Tensor) -> TotalCorrelation:
+    """-1/2 log det R of rows z (N, D), float64, with correlations R, which is exact where they are
+    jointly normal.
+
+    With n = N - 1 > D the sample's reads high, of independent normal numbers by -1/2 sum_i [psi((n
+    - i) / 2) - psi(n / 2)] over 0 <= i < D, as of any: that is taken off. With fewer rows R is
+    singular, and is drawn to the identity as far as Ledoit and Wolf's rule says; what that reads
+    may be high or low.
+
+    Watanabe 1960, https://doi.org/10.1147/rd.41.0066; Ledoit and Wolf 2004,
+    https://doi.org/10.1016/S0047-259X(03)00096-4
+
+    Raises RunFailed if the rows are not finite or numbers are functions of one another.
+    """
+    if not z.isfinite().all():
+        raise RunFailed(
+            "a representation is not finite, so that it has no total correlation; lower"
+            " optimizer.lr"
+        )
+    std, mean = torch.std_mean(z, dim=0, correction=0)
+    varying = std > 0
+    z = (z[:, varying] - mean[varying]) / std[varying]
+    freedom, dims = len(z) - 1, z.shape[1]
+    if freedom > dims:
+        shrinkage, correlation = 0.0, z.mT @ z / len(z)
+    else:
+        from sklearn.covariance import (
+            ledoit_wolf_shrinkage,  # it takes two seconds to import, which few runs need
+        )
+
+        shrinkage = float(ledoit_wolf_shrinkage(z.numpy(), assume_centered=True))
+        correlation = (z.mT @ z / len(z)).mul_(1 - shrinkage)
+        correlation.diagonal().fill_(1)
+    sign, log_det = torch.linalg.slogdet(correlation)
+    if not (sign > 0 and log_det.isfinite()):
+        raise RunFailed(
+            "numbers of a representation are functions of one another, so that its total"
+            " correlation is infinite"
+        )
+    sample = -log_det.item() / 2
+    return TotalCorrelation(
+        sample - (0.0 if shrinkage else _bias(freedom, dims)), sample, shrinkage, dims
+    )
+
+
+def _bias(freedom: int, dims: int) -> float:
+    """Nats by which the correlations of a sample of so many degrees of freedom read high."""
+    halves = torch.arange(freedom - dims + 1, freedom + 1, dtype=torch.float64) / 2
+    return (halves[-1:].digamma() - halves.digamma()).sum().item() / 2

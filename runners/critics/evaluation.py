@@ -1,0 +1,132 @@
+"""Reading a critic on held-out pairs: scores are pooled over all blocks and the bound is taken
+once.
+
+N rows read, K product samples a row, G groups.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from infobound.estimators.base import Estimator
+from infobound.estimators.measurement import Measurement
+from infobound.models.critics.scores import Scores
+from infobound.runners.critics.held_out import Block
+from infobound.runners.training.readings import Error
+
+GROUPS = 10
+"""Readings of parts of the held-out rows that a standard error is taken from."""
+
+
+class Pool(NamedTuple):
+    """The scores of every held-out row."""
+
+    scores: Scores
+    x: Tensor
+    y: Tensor
+    position: Tensor
+    """(N,) the row's place in its block."""
+    block_size: int
+
+
+@torch.no_grad()
+def pool(measurement: Measurement, blocks: Iterable[Block]) -> Pool:
+    """Score all blocks, which are of one size, without committing anything."""
+    measurement.eval()
+    parts = []
+    size = 0
+    for x, y, first in blocks:
+        size = len(x)
+        joint, product = measurement.scores(x, y)
+        parts.append(
+            (
+                joint[first:],
+                product[first:],
+                x[first:],
+                y[first:],
+                torch.arange(first, size, device=x.device),
+            )
+        )
+    joint, product, x, y, position = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    return Pool(Scores(joint, product), x, y, position, size)
+
+
+@torch.no_grad()
+def value(estimator: Estimator, pooled: Pool) -> float:
+    """The estimate in nats."""
+    return float(estimator.bound(pooled.scores, pooled.x, pooled.y).value)
+
+
+@torch.no_grad()
+def pointwise(estimator: Estimator, pooled: Pool) -> Tensor:
+    """(N,) the pointwise mutual information of every row in nats, NaN where the estimator implies
+    none.
+    """
+    normaliser = estimator.log_normaliser(pooled.scores, pooled.x, pooled.y)
+    return pooled.scores.joint - (math.nan if normaliser is None else normaliser)
+
+
+@torch.no_grad()
+def negative_fit(estimator: Estimator, pooled: Pool) -> float:
+    """What the critic climbs, by which to choose among critics where a higher value is not a better
+    one.
+    """
+    return -float(estimator.bound(pooled.scores, pooled.x, pooled.y).fit)
+
+
+@torch.no_grad()
+def stderr(estimator: Estimator, pooled: Pool) -> Error:
+    """Standard error of value() over the held-out rows for the critic as it is, in nats; training
+    variance is left out.
+
+    It is the spread of the blocks' own readings where there are enough blocks, else a jackknife
+    over groups of rows.
+    """
+    blocks = [
+        Scores(*part)
+        for part in zip(*(each.split(pooled.block_size) for each in pooled.scores), strict=True)
+    ]
+    if len(blocks) < GROUPS:
+        return _jackknife(estimator, pooled)
+    rows = zip(
+        blocks, pooled.x.split(pooled.block_size), pooled.y.split(pooled.block_size), strict=True
+    )
+    values = torch.stack([estimator.bound(scores, x, y).value for scores, x, y in rows])
+    return Error(float(values.std() / math.sqrt(len(blocks))), "subsamples", len(blocks) - 1)
+
+
+def _jackknife(estimator: Estimator, pooled: Pool) -> Error:
+    """Each group of rows is left out in turn, as rows and, where all pairs are scored, as partners
+    of the others.
+
+    se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, I_g - mean I
+    being their influence. Shao and Wu 1989, https://doi.org/10.1214/aos/1176347263
+    """
+    groups = max(2, min(GROUPS, pooled.block_size // 2))
+    width = pooled.block_size // groups
+    values = torch.tensor(
+        [value(estimator, _without(pooled, width * group, width)) for group in range(groups)]
+    )
+    total = len(pooled.position)
+    left_out = total * width / pooled.block_size
+    error = math.sqrt(
+        (total - left_out) / (left_out * groups) * float((values - values.mean()).square().sum())
+    )
+    return Error(error, "test rows by influence values", groups - 1)
+
+
+def _without(pooled: Pool, start: int, width: int) -> Pool:
+    """The pool without the rows at `width` places of every block, beginning with `start`."""
+    kept = (pooled.position < start) | (pooled.position >= start + width)
+    product = pooled.scores.product[kept]
+    count = product.shape[1]
+    if count == pooled.block_size - 1:
+        places = torch.arange(pooled.block_size, device=product.device)
+        partner = (places[:, None] + places[1:]) % pooled.block_size
+        others = (partner < start) | (partner >= start + width)
+        product = product[others[pooled.position[kept]]].view(len(product), count - width)
+    scores = Scores(pooled.scores.joint[kept], product)
+    return Pool(scores, pooled.x[kept], pooled.y[kept], pooled.position[kept], pooled.block_size)

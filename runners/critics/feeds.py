@@ -1,0 +1,156 @@
+"""Feeds: training batches and held-out blocks of pairs, for every copy of a run.
+
+R copies, B batch, N rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from infobound.datasets import transforms
+from infobound.datasets.interfaces import Joint, Rows, Views
+from infobound.datasets.transforms import Unchanged
+from infobound.runners.critics.held_out import FreshHeldOut, HeldOut, RowHeldOut
+from infobound.runners.critics.splits import Changes, Part, split_rows
+from infobound.runners.training.batches import Batches, FreshBatches, RowBatches, SeenBatches
+from infobound.runners.training.randomness import generator
+
+WATCHED = 4096
+"""Validation rows of a table that are read during training, its first ones in random order: all of
+40,000 rows' tenth.
+"""
+MONITORED = 4
+"""Training batches whose rows make one evaluation during training: about five steps' work even
+where all pairs are scored.
+"""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a run of R copies reads: batches to train on, blocks to be judged by."""
+
+    batches: Batches
+    held_out: HeldOut
+    zeros: tuple[Tensor, Tensor]
+    """A batch of the shapes to come, x (R, B, dim_x) and y (R, B, dim_y)."""
+    changes: Sequence[Changes]
+    """What each copy's x and y went through before they came here."""
+
+
+def sampled(
+    joint: Joint,
+    *,
+    train_rows: int | None,
+    batch_size: int,
+    eval_batches: int,
+    eval_batch_size: int,
+    seed: int,
+    replicates: int,
+    device: torch.device,
+) -> Feed:
+    """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy;
+    held-out ones always fresh.
+    """
+    if train_rows is None:
+        batches = FreshBatches(
+            lambda _: joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device
+        )
+    else:
+        pairs = [
+            joint.sample(train_rows, generator(device, seed, copy, "rows"))
+            for copy in range(replicates)
+        ]
+        x, y = (torch.stack(values) for values in zip(*pairs, strict=True))
+        batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
+    held_out = FreshHeldOut(
+        joint,
+        min(eval_batch_size, MONITORED * batch_size),
+        eval_batches,
+        eval_batch_size,
+        seed,
+        device,
+    )
+    empty = zeros(replicates, batch_size, joint.dim_x, joint.dim_y, device)
+    return Feed(batches, held_out, empty, [(Unchanged(), Unchanged())] * replicates)
+
+
+def tabled(
+    rows: Rows,
+    *,
+    batch_size: int,
+    eval_batch_size: int,
+    seed: int,
+    replicates: int,
+    device: torch.device,
+) -> Feed:
+    """Minibatches of a finite table's training rows; its splits are read whole, but for more than
+    `WATCHED` validation rows.
+
+    Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
+    """
+    splits = split_rows(rows, seed=seed, replicates=replicates, device=device)
+    x, y = _even(splits.parts["train"].x), _even(splits.parts["train"].y)
+    batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
+    empty = zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
+    parts = dict(splits.parts)
+    parts["validation"] = parts["validation"].first(WATCHED)
+    return Feed(batches, RowHeldOut(parts, eval_batch_size), empty, splits.changes)
+
+
+def viewed(
+    views: Views,
+    *,
+    batch_size: int,
+    eval_batch_size: int,
+    seed: int,
+    replicates: int,
+    device: torch.device,
+) -> Feed:
+    """Minibatches of what is seen of the training examples; all test examples, seen once by each
+    copy, are the held-out pairs.
+
+    They are read during training too, because nothing is chosen by them.
+    """
+    batches = SeenBatches(
+        views, batch_size=batch_size, seed=seed, replicates=replicates, device=device
+    )
+    x, y = (each.to(device) for each in views.test_examples[:2])
+    pairs = [views.seen(x, y, generator(device, seed, copy, "test")) for copy in range(replicates)]
+    part = Part([x for x, _ in pairs], [y for _, y in pairs], [torch.arange(len(x))] * replicates)
+    empty = zeros(replicates, batch_size, x.shape[1], y.shape[1], device)
+    held_out = RowHeldOut({"validation": part, "test": part}, eval_batch_size)
+    return Feed(batches, held_out, empty, [(Unchanged(), Unchanged())] * replicates)
+
+
+def every_row(
+    dataset: Joint | Rows, *, size: int, seed: int, replicates: int, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
+    """Rows for estimators that train nothing: `size` sampled ones a copy, or the finite ones,
+    transformed, whole and once.
+    """
+    if isinstance(dataset, Joint):
+        return [
+            dataset.sample(size, generator(device, seed, copy, "test"))
+            for copy in range(replicates)
+        ]
+    if replicates > 1:
+        raise ValueError(f"replicates must be 1 where every row is read, got {replicates}")
+    fit = getattr(transforms, dataset.transform)
+    return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
+
+
+def zeros(
+    replicates: int, batch_size: int, dim_x: int, dim_y: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """A batch of zeros, x (R, B, dim_x) and y (R, B, dim_y)."""
+    return torch.zeros(replicates, batch_size, dim_x, device=device), torch.zeros(
+        replicates, batch_size, dim_y, device=device
+    )
+
+
+def _even(copies: Sequence[Tensor]) -> Tensor:
+    """(R, N, D) of tables (N, D), less the last rows of those that have more than the others."""
+    fewest = min(map(len, copies))
+    return torch.stack([each[:fewest] for each in copies])

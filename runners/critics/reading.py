@@ -1,0 +1,152 @@
+"""Reading copies of a critic, each on held-out pairs of its own."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from infobound.estimators.base import Estimator
+from infobound.estimators.measurement import Measurement
+from infobound.runners.critics import evaluation
+from infobound.runners.critics.held_out import HeldOut
+from infobound.runners.critics.splits import Split
+from infobound.runners.training.ensemble import Ensemble, Weights
+from infobound.runners.training.permutation import Permuted, of_scores, score_matrices
+from infobound.runners.training.randomness import generator
+from infobound.runners.training.readings import Error, Reading, combined, spread
+
+CPU = torch.device("cpu")
+Critics = Callable[[int, int], nn.Module]
+"""Makes a critic for the dimensions of x and y."""
+
+
+def measurement(critic: Critics, estimator: Estimator, x: Tensor, y: Tensor) -> Measurement:
+    """A critic and an estimator that were shown rows x (N, dim_x), y (N, dim_y), before the first
+    step.
+    """
+    made = Measurement(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
+    made.prepare(x, y)
+    return made
+
+
+def described(module: nn.Module) -> str:
+    """The classes of a module and of its parts with all their settings, to tell whether two modules
+    are built alike.
+    """
+    plain = (bool, int, float, str, type(None))
+    parts = [
+        (name, part, {key: each for key, each in vars(part).items() if isinstance(each, plain)})
+        for name, part in module.eval().named_modules()
+    ]
+    return "\n".join(
+        f"{name} {type(part).__name__} {part.extra_repr()} {settings}"
+        for name, part, settings in parts
+    )
+
+
+@dataclass(frozen=True)
+class CriticReader:
+    """Reads an ensemble of measurements with its averaged weights, or with `weights`.
+
+    `copies` says what they are: independent replicates; the folds of one table, whose test rows are
+    disjoint; or critics that all read the same rows. A fold's error is by influence values for its
+    critic as it is: what training makes of other rows is left out, of the second order, but at 400
+    rows it has added half again.
+    """
+
+    ensemble: Ensemble
+    held_out: HeldOut
+    kind: str
+    copies: Literal["replicates", "folds", "readers of the same rows"]
+    weights: Weights | None = None
+
+    def values(
+        self,
+        split: Split,
+        step: int,
+        told: Callable[[Estimator, evaluation.Pool], float] = evaluation.value,
+    ) -> list[float]:
+        """The estimate in nats of every copy, or what else is `told` of its scores."""
+        return [told(*self._pool(index, split, step)) for index in range(self.ensemble.replicates)]
+
+    def read(self, step: int) -> Reading:
+        """Read every copy once on the test pairs.
+
+        Raises RunFailed if a reading is not finite.
+        """
+        values, errors, cap, warnings, pointwise = (
+            list[float](),
+            list[Error](),
+            None,
+            list[str](),
+            list[Tensor](),
+        )
+        for index in range(self.ensemble.replicates):
+            estimator, pooled = self._pool(index, "test", step)
+            values.append(evaluation.value(estimator, pooled))
+            cap, pairs = (
+                estimator.cap(pooled.scores.product.shape[-1]),
+                pooled.scores.product.numel(),
+            )
+            if self.ensemble.replicates == 1 or self.copies != "replicates":
+                errors.append(evaluation.stderr(estimator, pooled))
+            if estimator.log_of_mean and values[-1] > math.log(pairs):
+                warnings.append(
+                    f"{values[-1]:.2f} is above log {pairs}, its product pairs, and not to be"
+                    " believed"
+                )
+            pointwise.append(evaluation.pointwise(estimator, pooled).cpu())
+        return Reading(
+            values,
+            self._error(values, errors),
+            self.kind,
+            cap,
+            warnings,
+            pointwise=self._by_row(pointwise),
+        )
+
+    def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
+        """Each copy's mean joint score on its test pairs, as they are and with permuted
+        partners.
+        """
+        sources = [
+            generator(CPU, seed, index, "permutation") for index in range(self.ensemble.replicates)
+        ]
+        return [
+            of_scores(self._score_matrices(index, step), permutations, source)
+            for index, source in enumerate(sources)
+        ]
+
+    def _score_matrices(self, index: int, step: int) -> Iterator[Tensor]:
+        critic = self.measurement(index).critic.eval()
+        for x, y, first in self.held_out.blocks(index, "test", step):
+            yield from score_matrices(critic, x[first:], y[first:])
+
+    def _error(self, values: list[float], errors: list[Error]) -> Error:
+        if not errors:
+            return spread(values)
+        return errors[0] if len(errors) == 1 else combined(errors, disjoint=self.copies == "folds")
+
+    def _by_row(self, pointwise: list[Tensor]) -> dict[str, Tensor] | None:
+        rows = [self.held_out.rows(index, "test") for index in range(len(pointwise))]
+        known = [each for each in rows if each is not None]
+        if len(known) < len(rows):
+            return None
+        fold = [torch.full_like(each, index) for index, each in enumerate(known)]
+        return {"row": torch.cat(known), "fold": torch.cat(fold), "pmi": torch.cat(pointwise)}
+
+    def measurement(self, index: int) -> Measurement:
+        """Copy `index`; the next call overwrites it."""
+        module = self.ensemble.copy(index, self.weights)
+        assert isinstance(module, Measurement)
+        return module
+
+    def _pool(self, index: int, split: Split, step: int) -> tuple[Estimator, evaluation.Pool]:
+        measurement = self.measurement(index)
+        return measurement.estimator, evaluation.pool(
+            measurement, self.held_out.blocks(index, split, step)
+        )

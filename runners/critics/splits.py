@@ -1,0 +1,111 @@
+"""Splits of a finite table: every copy's, or every fold's, training, validation and test rows.
+
+R copies, N rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infobound.datasets import transforms
+from infobound.datasets.interfaces import Rows
+from infobound.datasets.transforms import Fitted
+from infobound.runners.training.randomness import generator
+
+Split = Literal["train", "validation", "test"]
+
+
+class Part(NamedTuple):
+    """One split of every copy; numbers of rows may differ by one between folds."""
+
+    x: Sequence[Tensor]
+    """R tables (N, dim_x)."""
+    y: Sequence[Tensor]
+    """R tables (N, dim_y)."""
+    rows: Sequence[Tensor]
+    """R times (N,), where these rows stand in the whole table."""
+
+    def first(self, count: int) -> "Part":
+        """Up to this many rows of every copy."""
+        return Part(*([each[:count] for each in copies] for copies in self))
+
+
+Changes = tuple[Fitted, Fitted]
+"""What is done to x and to y before a copy sees them."""
+
+
+class Splits(NamedTuple):
+    """A table split for every copy, and what each copy's rows went through."""
+
+    parts: Mapping[Split, Part]
+    changes: Sequence[Changes]
+
+
+def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> Splits:
+    """The training, validation and test rows of every copy, transformed as fitted on the copy's own
+    training rows.
+
+    Each copy has a split of its own; with `rows.folds` there are that many copies of one order of
+    the rows, and each row is a test row of exactly one.
+
+    Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
+    """
+    if rows.folds is not None and replicates > 1:
+        raise ValueError(
+            "replicates must be 1 with dataset.folds, which are copies themselves, got"
+            f" {replicates}; sweep over seed"
+        )
+    chosen = [
+        _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)
+        for copy in range(rows.folds or replicates)
+    ]
+    sizes = [min(map(len, part)) for part in zip(*chosen, strict=True)]
+    if min(sizes) < 4:
+        raise ValueError(
+            f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for"
+            f" validation and {sizes[2]} for test; collect more, or change dataset.folds,"
+            " validation or test"
+        )
+    fit = getattr(transforms, rows.transform)
+    changes: list[Changes] = [(fit(rows.x[train]), fit(rows.y[train])) for train, *_ in chosen]
+    train, validation, test = (
+        _part(rows, part, changes, device) for part in zip(*chosen, strict=True)
+    )
+    return Splits({"train": train, "validation": validation, "test": test}, changes)
+
+
+def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:
+    """Every row of the table for every copy, changed as the copy's own training rows were."""
+    return _part(rows, [torch.arange(len(rows.x))] * len(changes), changes, device)
+
+
+def _part(
+    rows: Rows, chosen: Sequence[Tensor], changes: Sequence[Changes], device: torch.device
+) -> Part:
+    x = [change(rows.x[part]).to(device) for part, (change, _) in zip(chosen, changes, strict=True)]
+    y = [change(rows.y[part]).to(device) for part, (_, change) in zip(chosen, changes, strict=True)]
+    return Part(x, y, chosen)
+
+
+def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
+    """Numbers of a copy's training, validation and test rows."""
+    total, last = len(rows.x), rows.test if isinstance(rows.test, int) else 0
+    validation, test = round(total * rows.validation), last or round(total * rows.test)
+    order = torch.cat([_order(total - last, seed, copy), torch.arange(total - last, total)])
+    return order.split([total - validation - test, validation, test])
+
+
+def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:
+    """Numbers of a fold's training, validation and test rows; the validation rows are the last of
+    the others.
+    """
+    parts = _order(len(rows.x), seed, 0).tensor_split(folds)
+    others = torch.cat([part for index, part in enumerate(parts) if index != fold])
+    validation = round(len(rows.x) * rows.validation)
+    return *others.split([len(others) - validation, validation]), parts[fold]
+
+
+def _order(total: int, seed: int, copy: int) -> Tensor:
+    return torch.randperm(total, generator=generator(torch.device("cpu"), seed, copy, "split"))

@@ -1,0 +1,90 @@
+"""Critics that an earlier run has trained, to read other rows with."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from infobound.datasets import transforms
+from infobound.datasets.interfaces import Rows
+from infobound.estimators.base import Estimator
+from infobound.runners.critics.held_out import RowHeldOut
+from infobound.runners.critics.reading import CriticReader, Critics, described, measurement
+from infobound.runners.critics.splits import Changes, whole
+from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.training.ensemble import Ensemble
+
+LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping", "evaluated")
+"""What the state of a training has to have for its critics to read other rows."""
+
+
+class TrainedCritics(NamedTuple):
+    """The critics of a completed run."""
+
+    path: Path
+    state: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainedCritics":
+        """The last state of a completed run's training.
+
+        Raises ValueError if there is no such run, or it has no critics.
+        """
+        run = TrainedRun.load(path, "critics", LEARNT)
+        state = run.state
+        if state["stopping"] and state["evaluated"] < run.step:
+            raise ValueError(
+                f"load must name a run that ended with an evaluation, but {path} had its last at"
+                f" step {state['evaluated']} of {run.step}; train it with a runner.eval_every that"
+                " divides runner.steps"
+            )
+        return cls(path, state)
+
+    def reader(
+        self,
+        rows: Rows,
+        critic: Critics,
+        estimator: Estimator,
+        ensemble: Callable[..., Ensemble],
+        block_size: int,
+        device: torch.device,
+    ) -> CriticReader:
+        """What reads all rows by every copy, each with the transform that was fitted to its own
+        training rows.
+
+        Raises ValueError where dimensions, critic or estimator are not those of the run.
+        """
+        dims = [rows.x.shape[-1], rows.y.shape[-1]]
+        if dims != self.state["dims"]:
+            raise ValueError(
+                f"load reads x and y of {self.state['dims']} columns in {self.path}, but these rows"
+                f" have {dims}"
+            )
+        changes: list[Changes] = [
+            (transforms.restored(of_x), transforms.restored(of_y))
+            for of_x, of_y in self.state["changes"]
+        ]
+        made = ensemble(
+            lambda index: _blank(critic, estimator, dims, device), replicates=len(changes)
+        )
+        if described(made.copy(0)) != self.state["measurement"]:
+            raise ValueError(
+                f"load needs the critic and the estimator of {self.path}; repeat its settings"
+                " beside runner.load"
+            )
+        made.load(self.state["ensemble"])
+        held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)
+        best = self.state["stopping"].get("best")
+        return CriticReader(made, held_out, estimator.kind, "readers of the same rows", best)
+
+
+def _blank(
+    critic: Critics, estimator: Estimator, dims: list[int], device: torch.device
+) -> nn.Module:
+    """Networks of the right shapes: what they see before the first step is noise, and what they
+    make of it written over.
+    """
+    x, y = (torch.randn(4 * sum(dims) + 64, dim).to(device) for dim in dims)
+    return measurement(critic, estimator, x, y)

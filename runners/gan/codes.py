@@ -1,0 +1,97 @@
+"""Codes: what a generator is given, a latent and where it is told one a label.
+
+R copies, B batch, L numbers of a latent, C classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from infobound.runners.training.randomness import generator
+
+
+class Code(NamedTuple):
+    """Codes in their parts."""
+
+    latent: Tensor
+    """(..., L)"""
+    label: Tensor | None
+    """(..., C) one-hot, None where the generator is not told it."""
+
+    @property
+    def whole(self) -> Tensor:
+        """(..., L + C)"""
+        return self.latent if self.label is None else torch.cat([self.latent, self.label], dim=-1)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """How latents are distributed, and how many classes a generator is told, 0 for none.
+
+    Raises ValueError for a latent of less than one number.
+    """
+
+    latent: int
+    prior: Literal["uniform", "gaussian"]
+    classes: int
+
+    def __post_init__(self) -> None:
+        if self.latent < 1:
+            raise ValueError(
+                f"latent must be a positive integer, got {self.latent}; 2 is enough for points in"
+                " the plane"
+            )
+
+    @property
+    def size(self) -> int:
+        """Numbers of a whole code."""
+        return self.latent + self.classes
+
+    def draw(self, labels: Tensor, source: torch.Generator) -> Code:
+        """Codes of fresh latents for labels (N,) int64."""
+        return Code(self._latents(len(labels), source), self.one_hot(labels))
+
+    def one_hot(self, labels: Tensor) -> Tensor | None:
+        """(..., C) of labels (...), None where no generator is told them."""
+        return torch.eye(self.classes, device=labels.device)[labels] if self.classes else None
+
+    def _latents(self, rows: int, source: torch.Generator) -> Tensor:
+        """(rows, L), normal or uniform from -1 to 1."""
+        if self.prior == "gaussian":
+            return torch.randn(rows, self.latent, generator=source, device=source.device)
+        return torch.rand(rows, self.latent, generator=source, device=source.device).mul_(2).sub_(1)
+
+
+class FreshCodes:
+    """Codes without end for every copy, each from a generator of its own."""
+
+    def __init__(self, codes: Codes, *, seed: int, replicates: int, device: torch.device) -> None:
+        self._codes = codes
+        self._sources = [generator(device, seed, copy, "latent") for copy in range(replicates)]
+
+    def draw(self, labels: Tensor) -> Code:
+        """For labels (R, B) codes (R, B, ...)."""
+        drawn = [
+            self._codes.draw(each, source)
+            for each, source in zip(labels, self._sources, strict=True)
+        ]
+        told = [each.label for each in drawn if each.label is not None]
+        return Code(
+            torch.stack([each.latent for each in drawn]), torch.stack(told) if told else None
+        )
+
+    def shares(self, rows: int) -> Tensor:
+        """(R, rows) uniform from 0 to 1."""
+        return torch.stack(
+            [torch.rand(rows, generator=each, device=each.device) for each in self._sources]
+        )
+
+    def state(self) -> dict[str, Any]:
+        return {"latents": [each.get_state() for each in self._sources]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for each, saved in zip(self._sources, state["latents"], strict=True):
+            each.set_state(saved)

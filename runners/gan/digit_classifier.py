@@ -1,0 +1,169 @@
+"""A classifier of single digits, trained here once and kept, that tells what generated digits show.
+
+N images, C channels.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from infobound.datasets.images.labelled import Images, Labelled
+from infobound.datasets.modes import stacked_mnist
+from infobound.datasets.modes.interface import Recognised
+from infobound.models.classifiers.lenet import LeNet
+from infobound.runners.runs import checkpoint
+from infobound.runners.runs.locks import locked
+from infobound.runners.runs.records import InMemory
+from infobound.runners.training.batches import RowBatches
+from infobound.runners.training.ensemble import Ensemble
+from infobound.runners.training.flat_parameters import elementwise
+from infobound.runners.training.loop import Cadence, Loop
+from infobound.runners.training.schedule import Schedule
+
+log = logging.getLogger(__name__)
+CHUNK = 2048
+"""Images that are classified at once."""
+CONFIDENCE = 0.5
+"""Probability that every digit of an image of high quality has: more than all other digits
+together.
+"""
+PATIENCE = 3600
+"""Seconds to wait for another process that trains the same."""
+
+
+class Recipe(NamedTuple):
+    """How a classifier is made."""
+
+    channels: tuple[int, ...]
+    hidden: int
+    steps: int
+    batch_size: int
+    rate: float
+    warmup: int
+    seed: int
+
+
+RECIPE = Recipe(
+    channels=(16, 32), hidden=128, steps=1400, batch_size=128, rate=3e-3, warmup=200, seed=0
+)
+"""Half a minute on one core, three times through the training digits; 0.8 % of the test digits are
+taken for others.
+"""
+
+
+class DigitClassifier:
+    """What a network says of single digits, and of images whose channels are digits."""
+
+    def __init__(self, network: nn.Module, error: float) -> None:
+        self._network = network
+        self.error = error
+        """Share of the test digits that it takes for others."""
+
+    def __call__(self, x: Tensor) -> Recognised:
+        """The numbers that the digits of images x (N, C, height, width) from -1 to 1 spell, and
+        whether all are clear.
+        """
+        confidence, digits = (
+            logits(self._network, x.flatten(0, 1).unsqueeze(1)).softmax(dim=1).max(dim=1)
+        )
+        clear = confidence.view(len(x), -1) > CONFIDENCE
+        return Recognised(stacked_mnist.mode(digits.view(len(x), -1)), clear.all(dim=1))
+
+
+def digit_classifier(
+    digits: Images, folder: Path, device: torch.device, recipe: Recipe = RECIPE
+) -> DigitClassifier:
+    """That of a recipe and these digits, kept in `folder` or trained and put there; who finds
+    another process at it waits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_digest(recipe, digits)}.pt"
+    with locked(folder, seconds=PATIENCE):
+        state = checkpoint.load(path)
+        if state is None:
+            log.info("training a classifier of digits, once; it will be kept in %s", path)
+            state = _trained(digits, recipe, device)
+            checkpoint.save(path, state)
+    network = _network(digits, recipe)
+    network.load_state_dict(state["network"])
+    return DigitClassifier(network.to(device), state["error"])
+
+
+@torch.no_grad()
+def logits(network: nn.Module, x: Tensor) -> Tensor:
+    """(N, 10) of images x (N, 1, height, width)."""
+    return torch.cat([network(chunk) for chunk in x.split(CHUNK)])
+
+
+class Training:
+    """A Task: one network descends the cross-entropy of the training digits."""
+
+    def __init__(self, digits: Images, recipe: Recipe, device: torch.device) -> None:
+        self._ensemble = Ensemble(
+            lambda _: _network(digits, recipe),
+            replicates=1,
+            seed=recipe.seed,
+            device=device,
+            precision="fp32",
+            compiled=False,
+            average=0.0,
+        )
+        self._optimizer = elementwise(
+            torch.optim.AdamW([self._ensemble.parameters], lr=recipe.rate, fused=True)
+        )
+        self._schedule = Schedule(self._optimizer, recipe.warmup, recipe.steps)
+        images, labels = (part.to(device) for part in digits.train)
+        rows = images.flatten(1)[None], labels[None, :, None]
+        self._batches = RowBatches(*rows, batch_size=recipe.batch_size, seed=recipe.seed)
+        self._test = Labelled(*(part.to(device) for part in digits.test))
+
+    def step(self) -> dict[str, Tensor]:
+        self._schedule.set(self._ensemble.steps)
+        x, labels = self._batches.draw()
+        images = stacked_mnist.pixels(x).unflatten(2, (1, *self._test.images.shape[2:]))
+        loss = nn.functional.cross_entropy(self._ensemble(images), labels[0, :, 0])
+        self._ensemble.descend(loss, self._optimizer)
+        return {"loss": loss.detach()}
+
+    def evaluate(self, step: int) -> dict[str, Any]:
+        found = logits(self.network(), stacked_mnist.pixels(self._test.images)).argmax(dim=1)
+        return {"error": (found != self._test.labels).double().mean().item()}
+
+    def network(self) -> nn.Module:
+        return self._ensemble.copy(0)
+
+    def finished(self) -> bool:
+        return False
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+def _trained(digits: Images, recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """Its weights, and its share of errors."""
+    task, steps = Training(digits, recipe, device), recipe.steps
+    cadence = Cadence(
+        steps, log_every=100, eval_every=steps, checkpoint_every=steps, checkpoint_seconds=None
+    )
+    Loop(task, cadence, InMemory()).run()
+    return {"network": task.network().state_dict(), **task.evaluate(steps)}
+
+
+def _network(digits: Images, recipe: Recipe) -> nn.Module:
+    side = digits.train.images.shape[-1]
+    return LeNet(side, stacked_mnist.DIGITS, channels=recipe.channels, hidden=recipe.hidden)
+
+
+def _digest(recipe: Recipe, digits: Images) -> str:
+    """A fingerprint of how a classifier is made, and from what."""
+    digest = hashlib.sha256(repr(recipe).encode())
+    for part in (*digits.train, *digits.test):
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,56 @@
+"""Instance noise: what discriminators judge is blurred at first, so that modes between which there
+is nothing have a way.
+
+R copies, B batch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infobound.runners.training.randomness import generator
+
+
+class InstanceNoise:
+    """Normal noise whose standard deviation falls in a line from `std` to 0 at step `end`, from a
+    generator for each copy.
+
+    Sønderby et al. 2017, https://arxiv.org/abs/1610.04490
+
+    Raises ValueError for a negative standard deviation or one that is not finite.
+    """
+
+    def __init__(
+        self, std: float, end: int, *, seed: int, replicates: int, device: torch.device
+    ) -> None:
+        if not 0 <= std < float("inf"):
+            raise ValueError(
+                "instance_noise must be a standard deviation, 0 (none) or more and finite, got"
+                f" {std}"
+            )
+        self._std, self._end = std, end
+        self._sources = [
+            generator(device, seed, copy, "instance noise") for copy in range(replicates)
+        ]
+
+    def __call__(self, judged: tuple[Tensor, ...], step: int) -> tuple[Tensor, ...]:
+        """Of what is judged together the first, samples or data (R, B, ...), with the noise of the
+        step after `step` ones.
+        """
+        if not self._std or step >= self._end:
+            return judged
+        x, *rest = judged
+        drawn = [
+            torch.randn(x.shape[1:], generator=each, device=x.device, dtype=x.dtype)
+            for each in self._sources
+        ]
+        return (torch.add(x, torch.stack(drawn), alpha=self._std * (1 - step / self._end)), *rest)
+
+    def state(self) -> dict[str, Any]:
+        return {"sources": [each.get_state() for each in self._sources]}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for each, saved in zip(self._sources, state["sources"], strict=True):
+            each.set_state(saved)

@@ -1,0 +1,93 @@
+"""What discriminator and generator descend, from the discriminator's scores.
+
+R copies, B batch.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Objective(Protocol):
+    """A game's two losses."""
+
+    @property
+    def gradient_penalty(self) -> float:
+        """What the deviation of the discriminator's gradient from length 1 between data and samples
+        is multiplied by.
+        """
+        ...
+
+    @property
+    def least(self) -> float:
+        """The discriminator's loss where it is never wrong."""
+        ...
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """(R,) from scores (R, B) of data and of samples."""
+        ...
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """(R,) from scores (R, B) of samples; an encoder's is that of -1 times the scores of
+        data.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NonSaturating:
+    """Binary cross-entropy; the generator maximises log D(G(z)). Targets of data are 1 -
+    `smoothing`.
+
+    Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Salimans et al. 2016,
+    https://arxiv.org/abs/1606.03498
+    """
+
+    smoothing: float
+    gradient_penalty = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 0.5:
+            raise ValueError(
+                f"smoothing must be 0, for none, or more and below 0.5, got {self.smoothing}"
+            )
+
+    @property
+    def least(self) -> float:
+        """The entropy of a target of data in nats."""
+        return -sum(each * math.log(each) for each in (self.smoothing, 1 - self.smoothing) if each)
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (F.softplus(-real) + self.smoothing * real + F.softplus(fake)).mean(1)
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return F.softplus(-fake).mean(1)
+
+
+@dataclass(frozen=True)
+class Wasserstein:
+    """E[D(G(z))] - E[D(x)], D kept near slope 1 by a penalty of its gradient between data and
+    samples.
+
+    Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875; Gulrajani et al. 2017,
+    https://arxiv.org/abs/1704.00028
+    """
+
+    gradient_penalty: float
+
+    def __post_init__(self) -> None:
+        if not self.gradient_penalty > 0:
+            raise ValueError(f"gradient_penalty must be positive, got {self.gradient_penalty}")
+
+    @property
+    def least(self) -> float:
+        return -math.inf
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (fake - real).mean(1)
+
+    def generator(self, fake: Tensor) -> Tensor:
+        return -fake.mean(1)

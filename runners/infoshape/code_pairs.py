@@ -1,0 +1,53 @@
+"""The codes of an encoder as distributions of pairs: with what they are made of, and with its
+labels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from infobound.datasets.interfaces import Joint
+from infobound.runners.classify.reading import sampled
+
+
+@dataclass(frozen=True, eq=False)
+class CodePairs:
+    """A Joint: fresh inputs, or their labels, against the codes that an encoder gives them."""
+
+    base: Joint
+    encoder: nn.Module
+    of_input: bool
+    rows: int
+    device: torch.device
+    mutual_information: float | None = None
+
+    @property
+    def dim_x(self) -> int:
+        return self.base.dim_x if self.of_input else self.base.dim_y
+
+    @property
+    def dim_y(self) -> int:
+        return self.sample(2, torch.Generator(self.device))[1].shape[1]
+
+    def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pairs x (size, dim_x) and y (size, dim_y)."""
+        x, y = self.base.sample(size, generator)
+        return x if self.of_input else y, encode(self.encoder, x, generator)
+
+    def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As many pairs as there are test rows, for what trains no critic."""
+        return self.sample(self.rows, generator)
+
+
+@torch.no_grad()
+def encode(encoder: nn.Module, x: Tensor, source: torch.Generator) -> Tensor:
+    """Codes (N, D) of x (N, dim_x), with their noise."""
+    sampled(encoder.eval(), source)
+    return encoder(x)
+
+
+def one_hot(joint: Joint) -> bool:
+    """Whether y has one 1 in a row, and else zeros."""
+    _, y = joint.sample(64, torch.Generator().manual_seed(0))
+    return bool(y.shape[1] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())

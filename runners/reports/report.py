@@ -1,0 +1,112 @@
+"""Report: run directories in, summary.csv, a table and figures out, without training anything
+again.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from infobound.runners.reports.results import Results
+from infobound.runners.reports.runs import Run
+from infobound.runners.runs.checkpoint import write_atomically
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.records import Outcome, Record
+
+
+class Summary(NamedTuple):
+    """What came of a sweep."""
+
+    line: str
+    """How many runs are completed, and where the table is."""
+    unfinished: list[Run]
+    """The runs that are not, each with its status and error."""
+
+
+def summarise(folder: Path) -> Summary:
+    """Write summary.csv, summary.md and figures/ of the runs below `folder` into it, as
+    `runner=report` does.
+
+    Raises ConfigError if it holds neither a run nor a jobs.json.
+    """
+    results = Results.of([folder])
+    for _ in results.written(folder):
+        pass
+    return Summary(results.line(folder), results.unfinished)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Reads every run at or below `source`, one folder or several, and writes into `into`, by
+    default the one source.
+
+    The table is of `metric`, by default the first that the runs name, with a column for the mean of
+    each in `beside`; runs that differ in the keys `over` alone are taken together, as those of
+    several seeds are. The figure of the metric by step has the mean of `baseline`, one of `beside`,
+    as a level. The metric is also drawn `against` another one, by default the information `mi` that
+    stands beside it. `page` names a Markdown file, such as RESULTS.md, in which the table takes the
+    place of what stands between `<!-- block -->` and `<!-- /block -->`.
+    """
+
+    source: str | Sequence[str]
+    metric: str | None
+    beside: Sequence[str]
+    over: Sequence[str]
+    baseline: str | None
+    against: str | None
+    into: str | None
+    page: str | None
+    block: str | None
+
+    def __post_init__(self) -> None:
+        if (self.page is None) != (self.block is None):
+            raise ValueError(
+                f"page and block must be given together, got {self.page} and {self.block}"
+            )
+        if self.into is None and not isinstance(self.source, str):
+            raise ValueError("into must name the folder to write to where source lists several")
+        if self.baseline is not None and self.baseline not in self.beside:
+            raise ValueError(
+                f"baseline must be one of beside, {', '.join(self.beside) or 'which is empty'}, got"
+                f" {self.baseline}"
+            )
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Read the runs.
+
+        Raises ConfigError if there are none, or no block to replace.
+        """
+        sources = [self.source] if isinstance(self.source, str) else self.source
+        chosen = self.metric, self.beside, self.over, self.baseline, self.against
+        results = Results.of([Path(each) for each in sources], *chosen)
+        page = self._page(results.table())
+        folder = Path(self.into or sources[0])
+
+        def run(record: Record) -> Outcome:
+            for name, figure in results.written(folder):
+                record.figure(name, figure, 0)
+            if self.page is not None:
+                write_atomically(Path(self.page), page.encode())
+            done = len(results.runs) - len(results.unfinished)
+            return Outcome(
+                {"runs": len(results.runs), "completed": done}, float(done), results.line(folder)
+            )
+
+        return run
+
+    def _page(self, table: str) -> str:
+        """The page with the table in its block."""
+        if self.page is None:
+            return ""
+        name = re.escape(self.block or "")
+        block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        page, count = block.subn(
+            lambda found: found[1] + table + found[2], Path(self.page).read_text()
+        )
+        if not count:
+            raise ConfigError(
+                f"block must be one that stands in {self.page} as <!-- block --> <!-- /block -->,"
+                f" got {self.block}"
+            )
+        return page

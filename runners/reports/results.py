@@ -1,0 +1,211 @@
+"""What came of runs: a row each, the mean of a metric for each setting, and the figures that a
+reader looks for.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infobound.runners.reports import sweep_figures, tables
+from infobound.runners.reports.runs import Run, found
+from infobound.runners.runs import plots, sample_plots
+from infobound.runners.runs.checkpoint import write_atomically
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.snapshots import Snapshots
+
+
+@dataclass(frozen=True)
+class Results:
+    """Runs, their rows, the keys that were swept, and the means of a metric; no means where no
+    completed run has it.
+    """
+
+    runs: list[Run]
+    rows: pd.DataFrame
+    keys: list[str]
+    metric: str
+    beside: Sequence[str]
+    means: pd.DataFrame
+    baseline: str | None = None
+    """One of `beside` whose mean stands in the course of the metric, as a level."""
+    against: tuple[str, pd.DataFrame] | None = None
+    """Another metric and its means, to draw the metric against."""
+
+    @classmethod
+    def of(
+        cls,
+        sources: Sequence[Path],
+        metric: str | None = None,
+        beside: Sequence[str] = (),
+        over: Sequence[str] = (),
+        baseline: str | None = None,
+        against: str | None = None,
+    ) -> "Results":
+        """What stands below the sources; the metric is by default the first of the completed runs,
+        and what it is drawn against is information that they have beside it.
+
+        Raises ConfigError if nothing does, or if no run has the metrics or differs in the keys.
+        """
+        runs = found(sources)
+        rows, keys = tables.table(runs)
+        if unknown := set(over) - set(keys):
+            raise ConfigError(
+                f"over must name keys that the runs differ in, got {min(unknown)}; they differ in"
+                f" {', '.join(keys)}"
+            )
+        keys = [key for key in keys if key not in over]
+        first = tables.first_metric(runs)
+        if first is None:
+            return cls(runs, rows, keys, metric or "", beside, pd.DataFrame())
+        done = rows.query("status == 'completed'").dropna(axis=1, how="all").infer_objects()
+        numbers = list(done.select_dtypes("number"))
+        metric = metric or first
+        across = against or ("mi" if "mi" in numbers and metric != "mi" else None)
+        asked = [
+            ("metric", metric),
+            *(("beside", each) for each in beside),
+            *([("against", across)] if across else []),
+        ]
+        for name, each in asked:
+            if each not in numbers:
+                raise ConfigError(
+                    f"{name} must be one that the runs have, got {each}; they have"
+                    f" {', '.join(numbers)}"
+                )
+        means = tables.aggregated(rows, keys, metric, beside)
+        other = (across, tables.aggregated(rows, keys, across)) if across else None
+        return cls(runs, rows, keys, metric, beside, means, baseline, other)
+
+    @property
+    def unfinished(self) -> list[Run]:
+        """The runs that are not completed."""
+        return [run for run in self.runs if run.status != "completed"]
+
+    @property
+    def counts(self) -> str:
+        """How the runs ended, such as `4 of 6 runs completed, 1 failed, 1 missing`."""
+        ends = [run.status for run in self.unfinished]
+        others = [f", {ends.count(status)} {status}" for status in sorted(set(ends))]
+        return f"{len(self.runs) - len(ends)} of {len(self.runs)} runs completed{''.join(others)}"
+
+    def line(self, folder: Path) -> str:
+        """How the runs ended, and where the rows stand that `written` left in the folder."""
+        return f"{self.counts}; {folder / 'summary.csv'}"
+
+    def table(self) -> str:
+        """The means in Markdown."""
+        return markdown(self.means, self.keys, self.metric, self.beside) if len(self.means) else ""
+
+    def written(self, folder: Path) -> Iterator[tuple[str, plots.Figure]]:
+        """Write summary.csv, summary.md and figures/, and hand out each figure with its name."""
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
+        parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
+        write_atomically(folder / "summary.md", "\n".join(filter(None, parts)).encode())
+        for name, figure in self.figures():
+            name = name.replace("/", "_")
+            write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
+            yield name, figure
+        if len(self.runs) == 1 and (snapshots := Snapshots.of(self.runs[0].path)):
+            sample_plots.film(snapshots, folder / "figures" / "training.gif")
+
+    def figures(self) -> Iterator[tuple[str, plots.Figure]]:
+        """The metric by what was swept, alone and over what stands beside it, by step, and samples,
+        each where there is such a thing.
+        """
+        if len(self.means):
+            yield from sweep_figures.of_means(self.means, self.keys, self.metric)
+            if self.beside:
+                yield from sweep_figures.of_several(
+                    self.rows, self.keys, [self.metric, *self.beside]
+                )
+            if self.against is not None and self.keys:
+                name, across = self.against
+                yield from sweep_figures.of_tradeoff(
+                    self.means, across, self.keys, self.metric, name
+                )
+            levels = (
+                {self.baseline: statistics.fmean(self.means[self.baseline])}
+                if self.baseline
+                else {}
+            )
+            yield from sweep_figures.of_courses(
+                self.rows, self.keys, [self.metric, *self.beside], levels
+            )
+        yield from sweep_figures.of_samples(self.rows, self.keys)
+
+
+def markdown(
+    means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()
+) -> str:
+    """A Markdown table: the swept keys, the kind where kinds differ, the truth where there is one,
+    what stands beside, mean ± sd over runs, bits, runs.
+
+    A setting with one run has its standard error for the sd if the run states one, and only a
+    metric in nats has bits.
+    """
+    kinds = ["kind"] if len({*means["kind"]}) > 1 else []
+    truth = ["truth"] if len(means["truth"].dropna()) else []
+    bits = ["bits"] if tables.in_nats(metric) else []
+    columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
+    lines = [_line(columns), "|" + " --- |" * len(columns)]
+    for row in means.to_dict("records"):
+        cells = {key: tables.shown(row[key]) for key in [*keys, *kinds]} | {
+            name: _decimals(row[name]) for name in beside
+        }
+        cells["truth"] = "" if pd.isna(row["truth"]) else f"{row['truth']:.3f}"
+        cells |= {"mean ± sd": _mean(row), "bits": f"{row['mean'] / math.log(2):.3f}"}
+        cells["runs"] = str(row["runs"])
+        lines.append(_line([cells[column] for column in columns]))
+    return "\n".join(lines) + "\n"
+
+
+def failures(unfinished: Sequence[Run]) -> str:
+    """A Markdown table of the runs that are not completed, those of one error together; nothing
+    where there are none.
+    """
+    together: dict[tuple[str, str], list[Run]] = {}
+    for run in unfinished:
+        together.setdefault(
+            (run.status, run.error.partition("\n")[0].replace("|", "\\|")), []
+        ).append(run)
+    lines = [
+        _line([status, str(len(runs)), error, str(runs[0].path)])
+        for (status, error), runs in together.items()
+    ]
+    return (
+        "\n".join(
+            ["| status | runs | error | the first |", "| --- | --- | --- | --- |", *lines, ""]
+        )
+        if lines
+        else ""
+    )
+
+
+def _mean(row: Mapping[Any, Any]) -> str:
+    """The mean and its sd, or what a single run states, with three decimals or two digits of
+    that.
+    """
+    spread, words = (row["sd"], "") if row["runs"] > 1 else (row["stderr"], " (standard error)")
+    if pd.isna(spread):
+        return f"{row['mean']:.3f}"
+    digits = min(6, max(3, 1 - math.floor(math.log10(spread)))) if spread > 0 else 3
+    return f"{row['mean']:.{digits}f} ± {spread:.{digits}f}{words}"
+
+
+def _decimals(value: float) -> str:
+    """Three decimals, or the power of ten of what would show none of its digits; nothing of what is
+    not there.
+    """
+    if pd.isna(value):
+        return ""
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,226 @@
+"""Figures of many runs: a metric by what was swept and by step, and what the models of every
+setting have made.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from textwrap import wrap
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from infobound.runners.reports import tables
+from infobound.runners.reports.courses import course
+from infobound.runners.reports.tables import in_nats, shown
+from infobound.runners.runs import plots, sample_plots
+from infobound.runners.runs.snapshots import Snapshots
+
+Figures = Iterator[tuple[str, plots.Figure]]
+"""Figures with their names."""
+
+LINES = 20
+"""Lines that a figure has at most; the keys beyond are averaged over."""
+SETTINGS = 60
+"""Settings that stand side by side in one figure at most."""
+ROWS, COPIES = 12, 8
+"""Settings whose samples are shown at most, and copies of each."""
+
+
+def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Figures:
+    """The metric against each numeric swept key, against the truth where there are several, and a
+    map of each two keys.
+
+    Where only names were swept, such as estimators, they stand side by side.
+    """
+    label = _labelled(metric)
+    numeric = [
+        key
+        for key in keys
+        if is_numeric_dtype(means[key]) and _distinct(means.dropna(subset=[key]), key) > 1
+    ]
+    named = [key for key in keys if key not in numeric]
+    means = means.assign(**{key: means[key].map(shown) for key in named})
+    if named and not numeric and len(means) <= SETTINGS:
+        labels = means[named].agg(", ".join, axis=1)
+        yield "settings", plots.side_by_side(means.assign(label=labels), label, ", ".join(named))
+    known = means.dropna(subset=["truth"])
+    if _distinct(known, "truth") > 1:
+        yield (
+            "truth",
+            plots.against_truth(
+                _lines(known, "truth", _distinguished(known, named), metric), label
+            ),
+        )
+    for key in numeric:
+        yield (
+            key,
+            _against(
+                means.dropna(subset=[key]),
+                key,
+                [other for other in keys if other != key],
+                metric,
+                label,
+            ),
+        )
+    for first, second in combinations(keys, 2):
+        row, column = (second, first) if first in numeric and second in named else (first, second)
+        yield from _heat_map(means.dropna(subset=[row, column]), row, column, keys, label)
+
+
+def of_several(rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> Figures:
+    """Several metrics against each numeric swept key, one over the other, such as an error over a
+    rate.
+    """
+    means = {metric: tables.aggregated(rows, keys, metric) for metric in metrics}
+    first = means[metrics[0]]
+    for key in (key for key in keys if is_numeric_dtype(first[key])):
+        others = [other for other in keys if other != key]
+        kept = _distinguished(first, others)
+        over = [other for other in others if other not in kept]
+        points = {
+            metric: tables.averaged(each, [key, *kept], over).dropna(subset=[key])
+            for metric, each in means.items()
+        }
+        if all(_distinct(each, key) > 1 for each in points.values()):
+            panels = {
+                _labelled(metric): _lines(each, key, kept, metric)
+                for metric, each in points.items()
+            }
+            yield f"{key},{','.join(metrics)}", plots.one_over_the_other(key, panels)
+
+
+def of_courses(
+    rows: pd.DataFrame, keys: Sequence[str], names: Sequence[str], levels: Mapping[str, float]
+) -> Figures:
+    """Each quantity that the runs have recorded by step, the first of them beside named levels,
+    while settings are few.
+    """
+    if tables.grouped(rows, keys).ngroups > LINES:
+        return
+    for index, name in enumerate(names):
+        points = course(rows, keys, name)
+        if len(points):
+            lines = _lines(
+                points.assign(**{key: points[key].map(shown) for key in keys}), "step", keys, name
+            )
+            yield (
+                f"{name}_by_step",
+                plots.by_step(lines, f"{_labelled(name)}, mean ± sd", {} if index else levels),
+            )
+
+
+def of_tradeoff(
+    means: pd.DataFrame, across: pd.DataFrame, keys: Sequence[str], metric: str, against: str
+) -> Figures:
+    """The means of a metric against those of another, for the same settings: a line through those
+    that differ in numbers alone.
+
+    A line goes in the order of the numbers, such as strengths of a penalty; settings without the
+    number are points.
+    """
+    if len(means) < 2:
+        return
+    numeric = [key for key in keys if is_numeric_dtype(means[key])]
+    named = [key for key in keys if key not in numeric]
+    other = pd.DataFrame(
+        {**across[[*keys]], "across": across["mean"], "across_stderr": across["stderr"]}
+    )
+    points = means.merge(other, on=[*keys]).sort_values([*numeric])
+    points = points.assign(**{key: points[key].map(shown) for key in named})
+    lines = {
+        ", ".join(setting) if named else metric: group
+        for setting, group in tables.grouped(points, named)
+    }
+    if len(lines) <= LINES:
+        yield (
+            "tradeoff",
+            plots.tradeoff(
+                plots.Lines(lines, ", ".join(named), False), _labelled(against), _labelled(metric)
+            ),
+        )
+
+
+def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
+    """The last samples of the copies of every setting, where the runs have kept any."""
+    settings: dict[str, sample_plots.Row] = {}
+    for values, group in tables.grouped(rows, keys):
+        kept = [each for path in group["run"] if (each := Snapshots.of(Path(path)))]
+        name = ", ".join(
+            f"{key}={shown(value)}" for key, value in zip(keys, values if keys else (), strict=True)
+        )
+        if kept and len(settings) < ROWS:
+            settings[name] = sample_plots.Row(
+                [x for each in kept for x in each.last][:COPIES], kept[0].data
+            )
+    if settings:
+        yield "samples", sample_plots.gallery(settings)
+
+
+def _against(
+    means: pd.DataFrame, key: str, others: Sequence[str], metric: str, label: str
+) -> plots.Figure:
+    """A line for each setting of the other keys, over some of which there is a mean where all would
+    be too many lines.
+
+    Where no setting has all values of those, as in a random search, every setting is a point.
+    """
+    kept = _distinguished(means, others)
+    over = [other for other in others if other not in kept]
+    points = tables.averaged(means, [key, *kept], over)
+    if _distinct(points, key) < 2:
+        return plots.against(key, _lines(means, key, kept, metric), label, joined=False)
+    return plots.against(
+        key, _lines(points, key, kept, metric), _averaged(label, over), joined=True
+    )
+
+
+def _heat_map(
+    means: pd.DataFrame, row: str, column: str, keys: Sequence[str], label: str
+) -> Figures:
+    """The mean of each pair of values over the other keys; nothing unless most pairs of two or more
+    values each were run.
+    """
+    over = [key for key in keys if key not in (row, column)]
+    pairs = tables.averaged(means, [row, column], over)
+    size = _distinct(means, row), _distinct(means, column)
+    if min(size) > 1 and 2 * len(pairs) > math.prod(size):
+        cells = pairs.pivot(index=row, columns=column, values="mean")
+        upwards = cells if is_numeric_dtype(cells.index) else cells.iloc[::-1]
+        yield (
+            f"{row},{column}",
+            plots.heat_map(upwards.rename(index=shown, columns=shown), _averaged(label, over)),
+        )
+
+
+def _lines(points: pd.DataFrame, key: str, kept: Sequence[str], metric: str) -> plots.Lines:
+    groups = tables.grouped(points.sort_values(key), kept)
+    lines = {
+        ", ".join(shown(value) or "–" for value in setting) if kept else metric: group
+        for setting, group in groups
+    }
+    return plots.Lines(lines, ", ".join(kept), len(kept) == 1 and is_numeric_dtype(points[kept[0]]))
+
+
+def _distinguished(means: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """As many of the keys, those of the fewest values first, as have no more settings than a figure
+    has lines.
+    """
+    kept: list[str] = []
+    for key in sorted(keys, key=lambda key: _distinct(means, key)):
+        if len(means[[*kept, key]].drop_duplicates()) <= LINES:
+            kept.append(key)
+    return [key for key in keys if key in kept]
+
+
+def _distinct(means: pd.DataFrame, key: str) -> int:
+    return len(means[key].unique())
+
+
+def _averaged(label: str, over: Sequence[str]) -> str:
+    return "\n".join([f"{label},", *wrap(f"mean over {', '.join(over)}", 40)]) if over else label
+
+
+def _labelled(metric: str) -> str:
+    return f"{metric} in nats" if in_nats(metric) else metric

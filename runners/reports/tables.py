@@ -1,0 +1,200 @@
+"""Runs as tables: a row a run, and a row a setting with its mean and standard error."""
+
+import json
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import yaml
+
+from infobound.runners.reports.runs import Run
+from infobound.runners.runs.identity import leaves
+
+NAMES = ("name", "force")
+REPEATS = ("seed", *NAMES)
+"""Overrides that tell runs of one setting apart."""
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+CHOICES = re.compile(r"^runtime:\n(?: .*\n)+", re.MULTILINE)
+"""Where Hydra's own configuration says what was chosen of each group; the rest of it takes ten
+times as long to read.
+"""
+
+
+def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
+    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds,
+    error), and the swept keys.
+
+    What failed is said in the column error, or failure where there is a metric of that name. The
+    settings are what any of the runs has overridden. A run over several levels has a row for each,
+    and `level` is one of the keys then.
+    """
+    given = [(run, _given(run.overrides, REPEATS)) for run in runs]
+    keys = list(dict.fromkeys(key for _, settings in given for key in settings))
+    frame = pd.DataFrame(
+        [row for run, settings in given for row in _rows(run, _settings(run.path, settings, keys))]
+    )
+    failures = frame.pop("failure")
+    frame["failure" if "error" in frame else "error"] = failures
+    keys += ["level"] if "level" in frame else []
+    return frame, [key for key in keys if len(frame[key].unique()) > 1]
+
+
+def first_metric(runs: Iterable[Run]) -> str | None:
+    """The metric that most of the completed runs name first; None where none has any."""
+    firsts = [[*_values(run.levels[0])][:1] for run in runs if run.status == "completed"]
+    counted = Counter(name for names in firsts for name in names).most_common(1)
+    return counted[0][0] if counted else None
+
+
+def aggregated(
+    rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error,
+    number; the means beside.
+
+    The replicates of a run count as runs. A single one has no sd, and the standard error that the
+    run itself states.
+    """
+    done = rows.query("status == 'completed'").dropna(subset=[metric])
+    columns = {
+        "own": f"{metric}_stderr",
+        "lowest": f"{metric}_true",
+        "highest": f"{metric}_true",
+        "kind": "kind",
+    }
+    facts = {name: done.get(column) for name, column in columns.items()}
+    copies = (
+        done[[*keys]]
+        .assign(**facts, value=_copies(done, metric))
+        .explode("value")
+        .astype({"value": float})
+    )
+    means = grouped(copies, keys).agg(
+        kind=("kind", "first"),
+        lowest=("lowest", "min"),
+        highest=("highest", "max"),
+        mean=("value", "mean"),
+        sd=("value", "std"),
+        runs=("value", "size"),
+        own=("own", "first"),
+    )
+    means["truth"] = means["lowest"].where(means["lowest"] == means["highest"]).astype(float)
+    means["stderr"] = (
+        (means["sd"] / means["runs"] ** 0.5).where(means["runs"] > 1, means["own"]).astype(float)
+    )
+    means = means.drop(columns=["lowest", "highest", "own"]).join(
+        grouped(done, keys)[[*beside]].mean()
+    )
+    return means.reset_index(drop=not keys)
+
+
+def averaged(means: pd.DataFrame, keys: Sequence[str], others: Sequence[str]) -> pd.DataFrame:
+    """The means of each setting of `keys` over all settings of the `others`, where none of those is
+    absent.
+    """
+    if not others:
+        return means
+    groups = grouped(means.assign(variance=means["stderr"] ** 2), keys)
+    count = groups.size()
+    over = groups.agg(mean=("mean", "mean"), lowest=("truth", "min"), highest=("truth", "max"))
+    over["truth"] = over["lowest"].where(over["lowest"] == over["highest"])
+    over["stderr"] = groups["variance"].sum(min_count=1) ** 0.5 / count
+    return over[count == len(means[[*others]].drop_duplicates())].reset_index()
+
+
+def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
+    """The rows by setting, all of them together where there are no keys."""
+    return rows.groupby([*keys] or (lambda _: 0), dropna=False)
+
+
+def in_nats(metric: str) -> bool:
+    """Whether the metric is information: what begins with `mi`, `rate` or `total_correlation` or
+    ends in `_nats`, less bits.
+    """
+    told = metric.startswith(("mi_", "rate_", "total_correlation_")) or metric in (
+        "mi",
+        "rate",
+        "total_correlation",
+    )
+    return (told or metric.endswith("_nats")) and not metric.endswith(
+        ("_bits", "_shrinkage", "_floored")
+    )
+
+
+def shown(value: float | str | None) -> str:
+    """A setting as a person writes it."""
+    if value is None or pd.isna(value):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
+    """The metric of each run, a list where it has independent copies; folds are none."""
+    if f"{metric}_replicates" not in done:
+        return cast(pd.Series, done[metric])
+    each = done[f"{metric}_replicates"]
+    independent = each.map(lambda values: isinstance(values, list)) & (
+        done["stderr_of"] == "replicates"
+    )
+    return cast(pd.Series, each.where(independent, done[metric]))
+
+
+def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[dict[str, Any]]:
+    given = _given(run.overrides, NAMES)
+    overrides = shlex.join(f"{key}={value}" for key, value in given.items())
+    seed = {"seed": int(given["seed"])} if given.get("seed", "").isdecimal() else {}
+    about = {"run": str(run.path), "overrides": overrides, "status": run.status, **settings, **seed}
+    return [{**about, **_shown(level), **run.facts, "failure": run.error} for level in run.levels]
+
+
+def _given(overrides: Iterable[str], but: Sequence[str]) -> dict[str, str]:
+    parts = [each.lstrip("+").partition("=") for each in overrides]
+    return {key: value for key, _, value in parts if key not in but}
+
+
+def _settings(
+    run: Path, given: Mapping[str, str], keys: Sequence[str]
+) -> dict[str, float | str | None]:
+    """What the run had at these keys, by its overrides, or else by what it was composed of; None
+    where it had no such key.
+    """
+    defaults = _composed(run) if any(key not in given for key in keys) else {}
+    texts = {**defaults, **given}
+    return {key: _number(texts[key]) if key in texts else None for key in keys}
+
+
+def _composed(run: Path) -> dict[str, str]:
+    """The choices of groups and the values of dotted keys in .hydra, written as overrides are."""
+    files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
+    config, hydra = (file.read_text() if file.is_file() else "" for file in files)
+    part = CHOICES.search(hydra)
+    choices = yaml.load(part[0], LOADER)["runtime"]["choices"] if part else {}
+    values = {**dict(leaves(yaml.load(config, LOADER) or {})), **choices}
+    return {
+        key: json.dumps(value, separators=(",", ":")).replace('"', "")
+        for key, value in values.items()
+    }
+
+
+def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers and short texts; of the lists those alone that have a number for each copy."""
+    return {
+        key: value
+        for key, value in metrics.items()
+        if key.endswith("_replicates") or not isinstance(value, list)
+    }
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,72 @@
+"""Why a job ends early: in a line for its user, and by the exit code 2 refused, 1 failed or 128 +
+signal interrupted.
+"""
+
+import signal
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from infobound.runners.runs.errors import (
+    LESS,
+    Busy,
+    ConfigError,
+    Interrupted,
+    RunFailed,
+    out_of_memory,
+)
+from infobound.runners.runs.sweep import BUSY
+
+INTERRUPTS = (Interrupted, KeyboardInterrupt)
+
+
+class Ending(NamedTuple):
+    """What a job leaves behind that came to nothing."""
+
+    line: str
+    """A traceback, where nobody expected the error."""
+    code: int
+
+
+def ending(error: BaseException, directory: Path, *, sweep: bool) -> Ending:
+    """The ending of a job in `directory`, which may be one of a sweep."""
+    if isinstance(error, INTERRUPTS):
+        further = (
+            f"goes on from the checkpoint in {directory}"
+            if (directory / "checkpoint.pt").is_file()
+            else "starts again"
+        )
+        return Ending(
+            f"interrupted; the same command with the same name {further}", interrupted(error)
+        )
+    if isinstance(error, ConfigError):
+        return Ending(f"refused: {error}", BUSY if sweep and isinstance(error, Busy) else 2)
+    if isinstance(error, RunFailed | OSError):
+        return Ending(f"failed: {error}", 1)
+    if out_of_memory(error):
+        first, _, _ = str(error).partition("\n")
+        return Ending(f"failed: out of memory ({first}); {LESS}", 1)
+    return Ending("".join(traceback.format_exception(error)).rstrip(), 1)
+
+
+def interrupted(error: BaseException) -> int:
+    """The exit code after a signal."""
+    return 128 + (error.signal_number if isinstance(error, Interrupted) else signal.SIGINT)
+
+
+def remove_empty(directory: Path) -> None:
+    """Remove what Hydra made for a run that never began, up to the working directory; a folder with
+    files in it stays.
+    """
+    with suppress(OSError):
+        for folder in (
+            directory,
+            *(each for each in directory.parents if Path.cwd() in each.parents),
+        ):
+            folder.rmdir()
+
+
+def shortest(path: Path) -> Path:
+    """The path as it is typed from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

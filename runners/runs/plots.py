@@ -1,0 +1,407 @@
+"""Every figure, drawn from records alone and in one style."""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
+
+TRUTH = {"color": "black", "linewidth": 1.2}
+SPAN = 200
+"""Values that a moving average of single batches is taken over."""
+CAP = {"color": "tab:red", "linestyle": "--", "linewidth": 1.0}
+TICKS = 12
+"""Ticks that an axis of numbers has at most."""
+NAMES = 40
+"""Rows or columns of a heat map that still have room for their names."""
+WRITTEN = 120
+"""Cells of a heat map that still have room for their values."""
+
+
+class Lines(NamedTuple):
+    """What a figure has a line each of: settings with their points (columns mean, stderr, truth,
+    and what they stand above).
+    """
+
+    points: Mapping[str, "pd.DataFrame"]
+    title: str
+    """The keys whose values are the settings."""
+    ordered: bool
+    """Whether the settings are numbers in order, so that their colours should be."""
+
+
+def estimate_by_step(
+    history: Iterable[Mapping[str, Any]], truth: float | None, cap: float | None
+) -> Figure:
+    """Training and held-out estimate against step, the range of the replicates, the truth, the cap
+    of a training batch.
+    """
+    lines = list(history)
+    figure, axes = blank("step", "I(X;Y) in nats")
+    for split, alpha in (("train", 0.4), ("validation", 1.0)):
+        chosen = [line for line in lines if line["split"] == split]
+        axes.plot(
+            [line["step"] for line in chosen],
+            [line["mi"] for line in chosen],
+            color="tab:blue",
+            alpha=alpha,
+            label=split,
+        )
+    spread = [line for line in lines if "mi_replicates" in line and line["split"] == "validation"]
+    if spread:
+        low, high = ([extreme(line["mi_replicates"]) for line in spread] for extreme in (min, max))
+        axes.fill_between(
+            [line["step"] for line in spread], low, high, alpha=0.2, label="range of replicates"
+        )
+    for line in lines:
+        if line["split"] == "test":
+            axes.errorbar(
+                line["step"],
+                line["mi"],
+                line["mi_stderr"],
+                color="tab:orange",
+                marker="o",
+                capsize=3,
+                label="test",
+            )
+    _level(axes, truth, "truth", TRUTH)
+    _level(axes, cap, "cap of a training batch", CAP)
+    axes.legend()
+    return figure
+
+
+def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Figure:
+    """What each batch read (S,), its moving average over the steps before, the truth and the cap,
+    as in Poole et al. 2019.
+    """
+    figure, axes = blank("step", "I(X;Y) in nats")
+    sums = values.double().cumsum(0)
+    means = (sums[SPAN:] - sums[:-SPAN]) / SPAN
+    axes.plot(values.tolist(), color="tab:blue", alpha=0.25, linewidth=0.5, label="a batch")
+    axes.plot(
+        range(SPAN, len(values)), means.tolist(), color="tab:blue", label=f"mean of {SPAN} batches"
+    )
+    axes.plot(truth, label="truth", **TRUTH)
+    _level(axes, cap, "cap of a batch", CAP)
+    axes.set_ylim(min(0, *truth) - 1, max(truth) * 1.5)
+    axes.legend()
+    return figure
+
+
+def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
+    """Mean and standard error against `key`, and the truth; on a logarithmic axis where the values
+    of the key are geometric.
+    """
+    figure, axes = blank(key, label)
+    _errorbars(axes, key, lines, joined=joined)
+    style = TRUTH if joined else {**TRUTH, "linestyle": "", "marker": "_"}
+    known = [
+        points.dropna(subset=["truth"])
+        for points in lines.points.values()
+        if len(points["truth"].dropna())
+    ]
+    for index, points in enumerate(known):
+        axes.plot(points[key], points["truth"], label=None if index else "truth", zorder=0, **style)
+    _scale(
+        axes, sorted({value for points in lines.points.values() for value in points[key].dropna()})
+    )
+    _legend(figure, axes, lines.title)
+    return figure
+
+
+def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
+    """Mean and standard error of several quantities against one `key`, each on axes of its own
+    under its label.
+    """
+    figure = Figure(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
+    axes: Sequence[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
+    for each, (label, lines) in zip(axes, panels.items(), strict=True):
+        _errorbars(each, key, lines, joined=True)
+        each.set_ylabel(label)
+        each.grid(alpha=0.3)
+    axes[-1].set_xlabel(key)
+    first = next(iter(panels.values()))
+    _scale(
+        axes[-1],
+        sorted({value for points in first.points.values() for value in points[key].dropna()}),
+    )
+    _legend(figure, axes[0], first.title)
+    return figure
+
+
+def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
+    """Mean and standard deviation over runs against step, a line a setting (columns step, mean,
+    sd), and named levels.
+    """
+    figure, axes = blank("step", label)
+    for index, (name, points) in enumerate(lines.points.items()):
+        color = _color(lines, index)
+        axes.plot(points["step"], points["mean"], color=color, marker="o", markersize=3, label=name)
+        axes.fill_between(
+            points["step"],
+            points["mean"] - points["sd"],
+            points["mean"] + points["sd"],
+            color=color,
+            alpha=0.2,
+        )
+    for name, value in levels.items():
+        _level(axes, value, name, TRUTH)
+    _legend(figure, axes, lines.title)
+    return figure
+
+
+def against_truth(lines: Lines, label: str) -> Figure:
+    """Mean and standard error against the truth, and the line on which the two are equal."""
+    figure, axes = blank("truth", label)
+    _errorbars(
+        axes,
+        "truth",
+        lines,
+        joined=all(points["truth"].is_unique for points in lines.points.values()),
+    )
+    ends = [
+        choice(points["truth"].agg(choice.__name__) for points in lines.points.values())
+        for choice in (min, max)
+    ]
+    axes.plot(ends, ends, label="truth", zorder=0, **TRUTH)
+    _legend(figure, axes, lines.title)
+    return figure
+
+
+def tradeoff(lines: Lines, across: str, label: str) -> Figure:
+    """One metric against another with both standard errors (columns across, across_stderr, mean,
+    stderr), a line a setting.
+    """
+    figure, axes = blank(across, label)
+    for index, (name, points) in enumerate(lines.points.items()):
+        errors = {
+            "xerr": points["across_stderr"],
+            "yerr": points["stderr"],
+            "capsize": 2,
+            "elinewidth": 0.8,
+        }
+        style: dict[str, Any] = {
+            "linestyle": ("-", "--")[index // 10 % 2],
+            "marker": "os"[index // 10 % 2],
+            "markersize": 4,
+        }
+        axes.errorbar(
+            points["across"],
+            points["mean"],
+            color=_color(lines, index),
+            label=name,
+            **errors,
+            **style,
+        )
+    _legend(figure, axes, lines.title)
+    return figure
+
+
+def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
+    """Mean and standard error of every setting, from top to bottom, a colour a kind of bound, and
+    the truth.
+
+    The columns are label, kind, mean, stderr and truth.
+    """
+    figure, axes = blank(label, title)
+    figure.set_size_inches(
+        5.2 + 0.07 * max(map(len, means["label"])), max(2.4, 1.2 + 0.26 * len(means))
+    )
+    placed = means.assign(place=range(len(means)))
+    for kind, group in placed.groupby("kind", dropna=False):
+        axes.errorbar(
+            group["mean"],
+            group["place"],
+            xerr=group["stderr"],
+            linestyle="",
+            marker="o",
+            capsize=3,
+            label=str(kind),
+        )
+    if len(known := placed.dropna(subset=["truth"])):
+        axes.plot(
+            known["truth"],
+            known["place"],
+            "|",
+            markersize=14,
+            color="black",
+            label="truth",
+            zorder=0,
+        )
+    axes.set_yticks(placed["place"], labels=means["label"])
+    axes.set_ylim(len(means) - 0.5, -0.5)
+    _legend(figure, axes, "")
+    return figure
+
+
+def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
+    """The value of each pair of settings (index by columns) as a colour, and written in it while
+    few; a hole is grey.
+    """
+    rows, columns = cells.shape
+    figure, axes = blank(str(cells.columns.name), str(cells.index.name))
+    figure.set_size_inches(
+        min(max(5.0, 2.4 + 0.7 * columns), 14), min(max(3.2, 1.6 + 0.36 * rows), 12)
+    )
+    axes.grid(visible=False)
+    axes.set_facecolor("0.9")
+    figure.colorbar(axes.imshow(cells, aspect="auto", origin="lower"), label=label)
+    for ticks, names in ((axes.set_xticks, cells.columns), (axes.set_yticks, cells.index)):
+        ticks(range(len(names))[:: _every(names, NAMES)], labels=names[:: _every(names, NAMES)])
+    if columns > 8:
+        axes.tick_params(axis="x", rotation=45)
+    if rows * columns <= WRITTEN:
+        _write(axes, cells.to_numpy())
+    return figure
+
+
+def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figure:
+    """Estimates of derived data sets with their errors, beside the multiples of this one's that
+    they should be.
+    """
+    figure, axes = blank("derived data set", "I(X;Y) in nats")
+    names = [f"mi_{name}" for name in expected]
+    errors = [metrics[f"{name}_stderr"] for name in names]
+    axes.errorbar(
+        [*expected],
+        [metrics[name] for name in names],
+        errors,
+        linestyle="",
+        marker="o",
+        capsize=3,
+        label="estimate",
+    )
+    wanted = [multiple * metrics["mi"] for multiple in expected.values()]
+    axes.plot(
+        [*expected],
+        wanted,
+        linestyle="",
+        marker="_",
+        markersize=30,
+        color="black",
+        label="0, 1, 2 times the estimate",
+    )
+    axes.legend()
+    return figure
+
+
+def permutation(permuted: np.ndarray, observed: float) -> Figure:
+    """The statistic of permuted pairs as a histogram, and where the pairs themselves have it."""
+    figure, axes = blank("statistic", "permutations")
+    axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
+    axes.axvline(observed, color="tab:orange", label="observed")
+    axes.legend()
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure to draw in, in the style of all."""
+    figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _level(axes: Axes, value: float | None, label: str, style: Mapping[str, Any]) -> None:
+    if value is not None:
+        axes.axhline(value, label=label, **style)
+
+
+def geometric(values: Sequence[float]) -> bool:
+    """Whether three or more positive values, in order, have one ratio within a percent.
+
+    So do, over a decade or more, those of such a grid that were rounded to one digit: 1, 2, 5, 10.
+    """
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    ratios = [after / before for before, after in pairwise(values)]
+    rounded = [float(f"{value:.0e}") for value in np.geomspace(values[0], values[-1], len(values))]
+    return max(ratios) < 1.01 * min(ratios) or (
+        values[-1] >= 10 * values[0] and np.allclose(values, rounded, atol=0)
+    )
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis for a geometric grid, with ticks at its values; a zero stands one step
+    before the others.
+    """
+    positive = [value for value in values if value > 0]
+    if not geometric(positive) or values[0] < 0:
+        return
+    if values[0] == 0:
+        step = math.log10(positive[-1] / positive[0]) / (len(positive) - 1)
+        axes.set_xscale(
+            "symlog", linthresh=positive[0], linscale=0.9 * step
+        )  # Matplotlib makes the linear part 1/0.9 as long
+    else:
+        axes.set_xscale("log")
+    ticks = [*values[: len(values) - len(positive)], *positive[:: _every(positive, TICKS)]]
+    axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def _every(values: Sized, most: int) -> int:
+    return math.ceil(len(values) / most)
+
+
+def _errorbars(axes: Axes, key: str, lines: Lines, *, joined: bool) -> None:
+    for index, (label, points) in enumerate(lines.points.items()):
+        style: dict[str, Any] = {
+            "linestyle": ("-", "--")[index // 10 % 2] if joined else "",
+            "marker": "os"[index // 10 % 2],
+        }
+        style |= {"color": _color(lines, index), "markersize": 4, "capsize": 2, "label": label}
+        axes.errorbar(points[key], points["mean"], points["stderr"], **style)
+
+
+def _color(lines: Lines, index: int) -> Any:
+    count = len(lines.points)
+    return (
+        colormaps["viridis"](0.9 * index / max(1, count - 1)) if lines.ordered else f"C{index % 10}"
+    )
+
+
+def _write(axes: Axes, cells: np.ndarray) -> None:
+    middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
+    for (row, column), value in np.ndenumerate(cells):
+        if not np.isnan(value):
+            axes.text(
+                column,
+                row,
+                f"{value:.3g}",
+                ha="center",
+                va="center",
+                color="black" if value > middle else "white",
+            )
+
+
+def _legend(figure: Figure, axes: Axes, title: str) -> None:
+    """What the lines are, beside the axes, where it covers none of them."""
+    _, labels = axes.get_legend_handles_labels()
+    if len(labels) > 1:
+        figure.legend(
+            loc="outside right upper",
+            title=title,
+            fontsize="small",
+            title_fontsize="small",
+            frameon=False,
+        )
+        figure.set_figwidth(figure.get_figwidth() + 0.6 + 0.065 * max(map(len, [title, *labels])))

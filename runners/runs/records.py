@@ -1,0 +1,234 @@
+"""What a run writes as it goes, for the report, TensorBoard and people to read."""
+
+import json
+import os
+import platform
+import traceback
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from infobound.runners.runs import checkpoint
+from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.identity import config_hash
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from infobound.runners.runs.board import Board
+
+PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
+
+
+class Outcome(NamedTuple):
+    """What a runner hands back."""
+
+    metrics: dict[str, Any]
+    """Numbers, lists of numbers and short texts for result.json."""
+    score: float
+    """The one number that a sweeper may optimise."""
+    summary: str
+    """What a person reads first, one line or a few."""
+    steps: int = 0
+    seconds: float = 0.0
+
+
+class Record(Protocol):
+    """Where a runner writes what it finds."""
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        """Append one line: numbers, and lists of one number a copy."""
+        ...
+
+    def constants(self, values: Mapping[str, float | None]) -> None:
+        """Numbers that stay, such as {"mi/true": 2.0}, drawn beside what is written; None is left
+        out.
+        """
+        ...
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None: ...
+
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
+        """Write a table of the test rows, each column (M,), to `name`.parquet; it replaces an
+        earlier one.
+        """
+        ...
+
+    def samples(self, step: int | None, x: "Tensor") -> None:
+        """Keep samples x (R, N, *shape) after `step` steps for figures of them, or data (N, *shape)
+        where it is None.
+        """
+        ...
+
+    def history(self) -> list[dict[str, Any]]:
+        """Every line written so far, by this process or by those before it."""
+        ...
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        ...
+
+    def restore(self) -> dict[str, Any] | None:
+        """The checkpoint that this run begins from, or None."""
+        ...
+
+
+class InMemory:
+    """The record of a run that was started from Python: its lines are kept, the rest is not."""
+
+    def __init__(self) -> None:
+        self._history: list[dict[str, Any]] = []
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        self._history.append({"step": step, "split": split, **values})
+
+    def constants(self, values: Mapping[str, float | None]) -> None: ...
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None: ...
+
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None: ...
+
+    def samples(self, step: int | None, x: "Tensor") -> None: ...
+
+    def history(self) -> list[dict[str, Any]]:
+        return self._history
+
+    def save(self, state: dict[str, Any]) -> None: ...
+
+    def restore(self) -> None: ...
+
+
+class Recording:
+    """A run's directory while it runs, a Record."""
+
+    def __init__(self, path: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
+        self.path = path
+        self._config = config
+        self._result: dict[str, Any] = {
+            "status": "running",
+            "metrics": {},
+            "score": None,
+            "summary": "",
+            "seed": config["seed"],
+            "steps": 0,
+            "seconds": 0.0,
+            "steps_per_second": 0.0,
+            "config_hash": config_hash(config),
+            "overrides": overrides,
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in PACKAGES},
+            },
+            "error": None,
+        }
+        self._constants: dict[str, float] = {}
+        self._state: dict[str, Any] | None = None
+        self._board: Board | None = None
+
+    def open(self) -> None:
+        """Say that the run is running, and put everything back to the last checkpoint.
+
+        Raises RunFailed, before anything is written, if that is torn or counts lines that are lost.
+        """
+        self._state = checkpoint.load(self.path / "checkpoint.pt")
+        metrics = self.path / "metrics.jsonl"
+        metrics.touch()
+        kept = self._state["metrics_bytes"] if self._state else 0
+        if metrics.stat().st_size < kept:
+            raise RunFailed(
+                f"{metrics} has lost lines that its checkpoint counts; start afresh with force=true"
+            )
+        self._write_result()
+        os.truncate(metrics, kept)
+        self._metrics = metrics.open("a", encoding="utf-8")
+        from infobound.runners.runs.board import (
+            Board,  # TensorBoard takes a second to import, which a refused run need not wait for
+        )
+
+        self._board = Board(self.path, self._state["step"] if self._state else None)
+
+    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        self._metrics.write(
+            json.dumps({"step": step, "split": split, **values}, allow_nan=False) + "\n"
+        )
+        self._metrics.flush()
+        scalars = {
+            f"{name}/{split}": value
+            for name, value in values.items()
+            if isinstance(value, int | float)
+        }
+        self.board.scalars({**scalars, **self._constants}, step)
+
+    def constants(self, values: Mapping[str, float | None]) -> None:
+        self._constants = {tag: value for tag, value in values.items() if value is not None}
+        self.board.layout()
+
+    def figure(self, name: str, figure: "Figure", step: int) -> None:
+        from infobound.runners.runs import plots
+
+        picture = plots.png(figure)
+        (self.path / "figures").mkdir(exist_ok=True)
+        checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
+        self.board.image(name, picture, step)
+
+    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
+        import pandas as pd  # it takes half a second, which runs of no table need not wait for
+
+        table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
+        checkpoint.write_atomically(self.path / f"{name}.parquet", table.to_parquet(index=False))
+
+    def samples(self, step: int | None, x: "Tensor") -> None:
+        # NumPy takes a while to import, which a refused run need not wait for.
+        from infobound.runners.runs import snapshots
+
+        snapshots.write(self.path, step, x)
+
+    def history(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+
+    def save(self, state: dict[str, Any]) -> None:
+        os.fsync(self._metrics.fileno())
+        checkpoint.save(
+            self.path / "checkpoint.pt", {**state, "metrics_bytes": self._metrics.tell()}
+        )
+
+    def restore(self) -> dict[str, Any] | None:
+        return self._state
+
+    @property
+    def board(self) -> "Board":
+        """This run in TensorBoard."""
+        assert self._board is not None, "open() comes first"
+        return self._board
+
+    def complete(self, outcome: Outcome) -> None:
+        """The run has come to its end: write its result."""
+        self._result |= outcome._asdict()
+        self._result["steps_per_second"] = (
+            outcome.steps / outcome.seconds if outcome.seconds else 0.0
+        )
+        self.close("completed")
+
+    def close(self, status: str, error: BaseException | None = None) -> None:
+        """Write the last word on this run: its result, and its row in TensorBoard's table."""
+        from infobound.runners.runs import board
+
+        if error is not None:
+            trace = "".join(traceback.format_exception(error))
+            self._result["error"] = {
+                "type": type(error).__name__,
+                "message": str(error),
+                "traceback": trace,
+            }
+        self._result["status"] = status
+        if self._board is not None:  # else it ended before it began
+            self._metrics.close()
+            self._board.close()
+        self._write_result()
+        board.row(self.path, self._config, self._result["metrics"], status, self._result["steps"])
+
+    def _write_result(self) -> None:
+        text = json.dumps(self._result, indent=2, allow_nan=False) + "\n"
+        checkpoint.write_atomically(self.path / "result.json", text.encode())

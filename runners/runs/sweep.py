@@ -1,0 +1,283 @@
+"""A sweep: jobs in processes of their own, so that what happens to one of them costs that one
+alone.
+"""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from infobound.runners.runs.errors import ConfigError, Interrupted, JobDied
+from infobound.runners.runs.locks import held
+from infobound.runners.runs.run_directory import LOG, read_result
+from infobound.runners.runs.signals import Deferred, interruptible
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between two looks at what else there is to see while no job ends."""
+BUSY = 75
+"""What a job exits with that finds another process at work in its directory; it is asked again when
+that one has ended.
+"""
+
+
+class Job(Protocol):
+    """One job of a sweep, before it has begun."""
+
+    directory: Path
+    label: str
+    """What sets it apart from the others of its sweep."""
+
+    def task(self) -> Callable[[], int]:
+        """What runs the job in the process that calls it, and returns an exit code; it can be
+        pickled.
+
+        Raises ConfigError if the job cannot be composed.
+        """
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Write a result that says so."""
+        ...
+
+
+class Pool(Protocol):
+    """Where jobs run, each in a process of its own."""
+
+    slots: int
+    """Jobs that are begun at once."""
+
+    def start(self, job: Job) -> None: ...
+
+    def ended(self, timeout: float) -> Mapping[Job, int | str]:
+        """The jobs that ended since the last call, waiting up to `timeout` seconds for one: exit
+        code, or what became of it.
+        """
+        ...
+
+    def begun(self, job: Job) -> bool:
+        """Whether a started job has left the queue."""
+        ...
+
+    def stop(self, job: Job, *, force: bool) -> None:
+        """Ask a job to write its checkpoint and end, or end it."""
+        ...
+
+
+class Follower(Protocol):
+    """Who looks on, such as a search that learns from what jobs find."""
+
+    def stops(self, job: Job) -> str | None:
+        """Why a running job is to be stopped, asked time and again once it records."""
+        ...
+
+    def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
+
+
+class Onlooker:
+    """A follower that lets every job run to its end."""
+
+    def stops(self, job: Job) -> str | None:
+        return None
+
+    def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
+
+
+class _Attempt:
+    """A job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.before = _stamp(job.directory)
+        self.since: float | None = None
+        """When it was first seen to have left the queue."""
+        self.stopped: str | None = None
+        """Why it was told to end."""
+        self.overdue = self.pruned = False
+        self.deadline = math.inf
+        """When it is ended if it has not by then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How a sweep treats its jobs: seconds for each (None: no limit), seconds to end in when told
+    to, and failures.
+    """
+
+    job_timeout: float | None
+    grace: float
+    on_error: Literal["continue", "stop"]
+
+    def __post_init__(self) -> None:
+        for name in ("job_timeout", "grace"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be a positive number of seconds, got {value}")
+
+
+class Ended(NamedTuple):
+    """A job and what came of it."""
+
+    job: Job
+    result: dict[str, Any]
+    """Its result.json."""
+    failed: bool
+    """Whether it is still to do; what a follower has stopped is not."""
+
+
+class Sweep:
+    """Runs jobs in `pool`, in this `manner`, and says how each of the `total` ends."""
+
+    def __init__(self, pool: Pool, manner: Manner, total: int, follower: Follower) -> None:
+        self._pool, self._manner, self._total, self._follower = pool, manner, total, follower
+        self._running: dict[Job, _Attempt] = {}
+        self._elsewhere: list[Job] = []
+        self._stopping = ""
+        """Why no more jobs are begun."""
+        self.ended: list[Ended] = []
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Run the jobs, which are taken as there is room for them.
+
+        Raises Interrupted after a signal, when the jobs under way have written their checkpoints.
+        """
+        signals = Deferred()
+        with interruptible(), signals.noting():
+            try:
+                self._drive(iter(jobs), signals)
+            except BaseException:
+                for job in self._running:
+                    self._pool.stop(job, force=False)
+                raise
+        if signals.received:
+            raise Interrupted(signals.received)
+
+    def _drive(self, jobs: Iterator[Job], signals: Deferred) -> None:
+        while True:
+            if signals.received:
+                self._stopping = "the sweep was interrupted"
+            if self._stopping:
+                self._stop_all(self._stopping)
+            self._fill(jobs, signals)
+            if not self._running and not self._elsewhere:
+                return
+            for job, end in self._pool.ended(POLL).items():
+                attempt = self._running.pop(job)
+                if end == BUSY:
+                    self._elsewhere.append(job)
+                else:
+                    self._settle(job, end, attempt)
+            for job, attempt in self._running.items():
+                self._watch(job, attempt)
+
+    def _fill(self, jobs: Iterator[Job], signals: Deferred) -> None:
+        """Begin jobs while there is room, first those that another launcher was at and is no
+        longer.
+        """
+        while len(self._running) < self._pool.slots and not (self._stopping or signals.received):
+            free = next((job for job in self._elsewhere if not held(job.directory)), None)
+            if free is not None:
+                self._elsewhere.remove(free)
+            job = free or next(jobs, None)
+            if job is None:
+                return
+            self._running[job] = _Attempt(job)
+            try:
+                self._pool.start(job)
+            except ConfigError as error:
+                attempt = self._running.pop(job)
+                job.fail(error)
+                self._settle(job, 2, attempt)
+
+    def _watch(self, job: Job, attempt: _Attempt) -> None:
+        now, limit = time.monotonic(), self._manner.job_timeout
+        if attempt.since is None and self._pool.begun(job):
+            attempt.since = now
+        if now > attempt.deadline:
+            self._pool.stop(job, force=True)
+            attempt.deadline = math.inf
+        elif attempt.stopped is not None:
+            return
+        elif limit is not None and attempt.since is not None and now - attempt.since > limit:
+            attempt.overdue = True
+            self._stop(job, attempt, f"it took longer than sweep.job_timeout={limit:g} seconds")
+        elif _stamp(job.directory) != attempt.before and (reason := self._follower.stops(job)):
+            attempt.pruned = True
+            self._stop(job, attempt, reason)
+
+    def _stop(self, job: Job, attempt: _Attempt, reason: str) -> None:
+        self._pool.stop(job, force=False)
+        attempt.stopped, attempt.deadline = reason, time.monotonic() + self._manner.grace
+
+    def _stop_all(self, reason: str) -> None:
+        self._elsewhere.clear()
+        for job, attempt in self._running.items():
+            if attempt.stopped is None:
+                self._stop(job, attempt, reason)
+
+    def _settle(self, job: Job, end: int | str, attempt: _Attempt) -> None:
+        """See to it that the job's result says what became of it, which it may not have lived to
+        write.
+        """
+        result = read_result(job.directory) or {}
+        status, own = result.get("status"), _stamp(job.directory) != attempt.before
+        told = (status == "completed" and (end == 0 or own)) or (
+            status in ("failed", "interrupted") and own
+        )
+        if attempt.overdue or not (told or attempt.stopped):
+            error = JobDied(
+                f"{attempt.stopped or death(end)}; what it printed is in {job.directory / LOG}"
+            )
+            job.fail(error)
+            result |= {"status": "failed", "error": {"type": "JobDied", "message": str(error)}}
+        elif not told or status == "interrupted":
+            result |= {
+                "status": "interrupted",
+                "error": {"type": "Interrupted", "message": attempt.stopped or "by a signal"},
+            }
+        failed = result["status"] == "failed" or (
+            result["status"] == "interrupted" and not attempt.pruned
+        )
+        self.ended.append(Ended(job, result, failed))
+        self._tell(job, result, failed)
+        self._follower.ended(job, result)
+        if failed and self._manner.on_error == "stop":
+            self._stopping = self._stopping or "another job failed, and sweep.on_error is stop"
+
+    def _tell(self, job: Job, result: Mapping[str, Any], failed: bool) -> None:
+        words = result["summary"] if result["status"] == "completed" else result["error"]["message"]
+        count, first = (
+            f"[{len(self.ended):{len(str(self._total))}}/{self._total}]",
+            words.partition("\n")[0],
+        )
+        log.log(
+            logging.ERROR if failed else logging.INFO,
+            f"{count} {result['status']:11} {job.label}  {first}",
+        )
+
+
+def death(end: int | str) -> str:
+    """What an exit code, negative for a signal, or the words of a queue say about a job that wrote
+    no result.
+    """
+    if isinstance(end, str):
+        return end
+    if end >= 0:
+        return f"it exited with code {end} before its end"
+    name = signal.Signals(-end).name
+    return f"it was killed by {name}" + (
+        ", as the system does where memory runs out" if -end == signal.SIGKILL else ""
+    )
+
+
+def _stamp(directory: Path) -> tuple[int, int] | None:
+    """Which result.json stands there; it is replaced, never written over."""
+    try:
+        status = (directory / "result.json").stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns

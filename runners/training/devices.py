@@ -1,0 +1,26 @@
+"""Where a run computes."""
+
+import torch
+
+
+def device_named(name: str) -> torch.device:
+    """The device for cpu, cuda, cuda:N or auto (a GPU if there is one).
+
+    Raises ValueError if this machine does not have it.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if (
+        kind not in ("cpu", "cuda")
+        or (index and not index.isdecimal())
+        or (kind == "cpu" and index)
+    ):
+        raise ValueError(f"device must be cpu, cuda, cuda:N or auto, got {name}")
+    count = torch.cuda.device_count()
+    if kind == "cuda" and int(index or 0) >= count:
+        raise ValueError(
+            f"device must be one that this machine has, got {name} with {count} GPUs here; use"
+            " device=cpu or auto"
+        )
+    return torch.device(name)

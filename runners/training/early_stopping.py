@@ -1,0 +1,51 @@
+"""Early stopping, for every copy by itself."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from infobound.runners.training.ensemble import Weights
+
+
+class EarlyStopping:
+    """Keeps a copy of each replicate's weights at its best reading, and says when none has improved
+    for `patience` readings.
+    """
+
+    def __init__(self, weights: Weights, patience: int | None) -> None:
+        self._patience = patience
+        self.best: dict[str, Tensor] = {name: tensor.clone() for name, tensor in weights.items()}
+        replicates = len(next(iter(weights.values())))
+        self._readings, self._waited = [-math.inf] * replicates, [0] * replicates
+
+    @property
+    def done(self) -> bool:
+        """Whether every copy has waited long enough."""
+        return all(map(self._stopped, range(len(self._waited))))
+
+    def see(self, readings: Sequence[float], weights: Weights) -> None:
+        """Take in a reading of each copy, higher being better, and the weights behind it; a stopped
+        copy stays as it is.
+        """
+        for copy, reading in enumerate(readings):
+            if self._stopped(copy):
+                continue
+            if reading > self._readings[copy]:
+                self._readings[copy], self._waited[copy] = reading, 0
+                for name, best in self.best.items():
+                    best[copy] = weights[name][copy]
+            else:
+                self._waited[copy] += 1
+
+    def state(self) -> dict[str, Any]:
+        return {"readings": self._readings, "waited": self._waited, "best": self.best}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._readings, self._waited = list(state["readings"]), list(state["waited"])
+        for name, best in self.best.items():
+            best.copy_(state["best"][name])
+
+    def _stopped(self, copy: int) -> bool:
+        return self._patience is not None and self._waited[copy] >= self._patience

@@ -1,0 +1,49 @@
+"""What a classifier descends of labels.
+
+R copies, B batch, C classes.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LabelLoss:
+    """Cross-entropy in nats to labels of which the share `smoothing` is spread over all classes,
+    less `confidence_penalty` H.
+
+    H is the entropy of the prediction. Szegedy et al. 2016, https://arxiv.org/abs/1512.00567;
+    Pereyra et al. 2017, https://arxiv.org/abs/1701.06548
+
+    Raises ValueError for values out of range.
+    """
+
+    smoothing: float
+    confidence_penalty: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(
+                f"label_smoothing must be a share, 0 for none, below 1, got {self.smoothing}"
+            )
+        if not self.confidence_penalty >= 0:
+            raise ValueError(f"confidence_penalty must be 0 or more, got {self.confidence_penalty}")
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(R,) of logits (R, B, C) and labels (R, B)."""
+        predicted = logits.float().log_softmax(-1)
+        loss = cross_entropy(predicted, labels)
+        if self.smoothing:
+            loss = (1 - self.smoothing) * loss - self.smoothing * predicted.mean((-2, -1))
+        if self.confidence_penalty:
+            loss = loss + self.confidence_penalty * (predicted.exp() * predicted).sum(-1).mean(-1)
+        return loss
+
+
+def cross_entropy(predicted: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(...,) nats of log probabilities (..., B, C) and labels (..., B), a mean by weights (..., B)
+    if there are any.
+    """
+    told = predicted.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return -told.mean(-1) if weights is None else -(told * weights).sum(-1) / weights.sum(-1)

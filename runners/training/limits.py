@@ -1,0 +1,40 @@
+"""Limits of settings that several runners have."""
+
+import inspect
+
+
+def at_least(settings: object, /, **least: int) -> None:
+    """Raise ValueError where the setting of a name is below the number given for it."""
+    for name, value in least.items():
+        if getattr(settings, name) < value:
+            raise ValueError(f"{name} must be at least {value}, got {getattr(settings, name)}")
+
+
+def positive_or_null(settings: object, /, *names: str) -> None:
+    """Raise ValueError where the setting of a name is a number below 1."""
+    for name in names:
+        if (value := getattr(settings, name)) is not None and value < 1:
+            raise ValueError(f"{name} must be a positive integer or null, got {value}")
+
+
+def decay(average: float) -> None:
+    """Raise ValueError unless `average` is the decay of a moving average."""
+    if not 0 <= average < 1:
+        raise ValueError(
+            "average must be the decay of a moving average, 0 (none) or more and below 1, got"
+            f" {average}"
+        )
+
+
+def encoders(model: object) -> None:
+    """Raise ValueError unless `model` makes an encoder of a number of inputs and needs nothing
+    else.
+    """
+    try:
+        if callable(model):
+            inspect.signature(model).bind(1)
+            return
+    except TypeError:
+        pass
+    name = "none" if model is None else getattr(model, "func", type(model)).__name__
+    raise ValueError(f"model must be an encoder, got {name}; use model=mlp")

@@ -1,0 +1,226 @@
+"""The one training loop: cadence, progress, records, held-out evaluation, checkpoints, resume,
+signals and the finite check.
+
+R copies.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from infobound.runners.runs.errors import Interrupted, RunFailed
+from infobound.runners.runs.progress import Progress
+from infobound.runners.runs.records import Record
+from infobound.runners.runs.signals import Deferred
+
+SHOWN = 8
+"""Quantities of an evaluation that are shown beside the progress, the first ones."""
+Window = list[Mapping[str, Tensor]]
+REMEDY = (
+    "try a lower optimizer.lr or a larger runner.batch_size; the gradients of infonce and js are"
+    " bounded"
+)
+
+
+class Task(Protocol):
+    """What a runner gives the loop."""
+
+    def step(self) -> Mapping[str, Tensor]:
+        """Do one step and return its detached quantities, each (R,) or (), without waiting for the
+        device.
+        """
+        ...
+
+    def evaluate(self, step: int) -> Mapping[str, Any]:
+        """Held-out quantities after `step` steps, if there are any, to be recorded as the
+        validation split.
+        """
+        ...
+
+    def finished(self) -> bool:
+        """Whether every copy has stopped early."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run needs: weights, optimiser, generators."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When the loop does what besides a step; steps, but for `checkpoint_seconds` (None: by steps
+    alone).
+    """
+
+    steps: int
+    log_every: int
+    eval_every: int
+    checkpoint_every: int
+    checkpoint_seconds: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "eval_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
+        if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
+            raise ValueError(
+                f"checkpoint_seconds must be positive or null, got {self.checkpoint_seconds}"
+            )
+
+
+class Loop:
+    """Trains a task from the checkpoint of `record`, if it has one, for cadence.steps steps.
+
+    Given `draw`, it has the steps so far drawn at the 1st, 4th, 16th, ... evaluation: a picture
+    takes a tenth of a second.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        cadence: Cadence,
+        record: Record,
+        draw: Callable[[int], None] | None = None,
+    ) -> None:
+        self._task, self._cadence, self._record, self._draw = task, cadence, record, draw
+        self._step, self._saved_step, self._seconds = 0, 0, 0.0
+        self._window: Window = []
+
+    def run(self) -> "Trained":
+        """Train to the end and leave a checkpoint of it.
+
+        Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
+        """
+        self._restore()
+        if self._step == 0:
+            self._evaluate()
+        self.advance(self._cadence.steps - self._step)
+        if self._saved_step < self._step:
+            self._save()
+        self._log()
+        if self._step % self._cadence.eval_every:
+            self._evaluate()
+        return Trained(self._step, self._seconds)
+
+    def advance(self, steps: int) -> None:
+        """Do up to `steps` more steps, and whatever falls due with them; fewer where the task has
+        finished.
+        """
+        cadence, task, signals = self._cadence, self._task, Deferred()
+        end, begun, before = self._step + steps, time.monotonic(), self._seconds
+        saved_at = begun
+        with signals.noting(), Progress(self._step, end) as progress:
+            while self._step < end and not task.finished():
+                self._window.append(task.step())
+                self._step += 1
+                progress.advance()
+                if self._step % cadence.log_every == 0:
+                    self._log()
+                if self._step % cadence.eval_every == 0:
+                    progress.show(self._step, self._evaluate())
+                    self._picture()
+                now = time.monotonic()
+                self._seconds = before + now - begun
+                overdue = (
+                    cadence.checkpoint_seconds is not None
+                    and now - saved_at >= cadence.checkpoint_seconds
+                )
+                if self._step % cadence.checkpoint_every == 0 or overdue or signals.received:
+                    self._save()
+                    saved_at = now
+                if signals.received:
+                    raise Interrupted(signals.received)
+
+    def _log(self) -> None:
+        """Record the mean of each quantity over the steps since the last time."""
+        if self._window:
+            self._record.write(
+                self._step,
+                "train",
+                {name: values.mean().item() for name, values in self._finite().items()},
+            )
+            self._window.clear()
+
+    def _evaluate(self) -> str:
+        values = self._task.evaluate(self._step)
+        for name, value in values.items():
+            if not all(map(math.isfinite, value if isinstance(value, list) else [value])):
+                raise RunFailed(
+                    f"{name} of the validation pairs is not finite at step {self._step} ({value});"
+                    f" {REMEDY}"
+                )
+        if values:
+            self._record.write(self._step, "validation", values)
+        numbers = [
+            f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float)
+        ]
+        return "  ".join(numbers[:SHOWN])
+
+    def _picture(self) -> None:
+        """Draw if it is time to; of its last step the runner has a picture drawn itself."""
+        evaluations, ended = (
+            self._step // self._cadence.eval_every,
+            self._step == self._cadence.steps or self._task.finished(),
+        )
+        if self._draw is not None and not ended and (math.log2(evaluations) / 2).is_integer():
+            self._draw(self._step)
+
+    def _finite(self) -> dict[str, Tensor]:
+        """The window's quantities, each (steps, R)."""
+        if not self._window:
+            return {}
+        devices = {name: values.device for name, values in self._window[-1].items()}
+        stacked = {
+            name: torch.stack([each[name].to(device).view(-1) for each in self._window])
+            for name, device in devices.items()
+        }
+        for name, values in stacked.items():
+            bad = ~values.isfinite().all(dim=1)
+            if bad.any():
+                index = int(bad.nonzero()[0])
+                step = self._step - len(self._window) + index + 1
+                raise RunFailed(
+                    f"{name} stopped being finite at step {step} ({values[index].tolist()});"
+                    f" {REMEDY}"
+                )
+        return stacked
+
+    def _save(self) -> None:
+        window = self._finite()
+        self._saved_step = self._step
+        self._record.save(
+            {
+                "step": self._step,
+                "seconds": self._seconds,
+                "window": window,
+                "task": self._task.state(),
+            }
+        )
+
+    def _restore(self) -> None:
+        state = self._record.restore()
+        if state is None:
+            return
+        self._step = self._saved_step = state["step"]
+        self._seconds = state["seconds"]
+        window = state["window"]
+        length = len(next(iter(window.values()))) if window else 0
+        self._window = [
+            {name: values[index] for name, values in window.items()} for index in range(length)
+        ]
+        self._task.load(state["task"])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training took."""
+
+    steps: int
+    seconds: float

@@ -1,0 +1,105 @@
+"""The permutation test against independence: are x and y more alike in their own pairs than in
+pairs put together anew?
+
+B rows permuted among themselves, P permutations, R copies.
+
+A critic is fixed, it never saw the rows, and the statistic is its mean joint score. Where all pairs
+are scored, what an estimator takes off that mean is about the same for every permutation (exactly
+so for InfoNCE), so that the order is the bound's own, at the price of one score matrix; and what
+the score owes to x alone or to y alone cancels.
+
+Phipson and Smyth 2010, https://doi.org/10.2202/1544-6115.1585
+"""
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from infobound.estimators.base import SampleEstimator
+from infobound.models.critics.scores import Critic
+
+GROUP = 512
+"""Most rows that are permuted among themselves: all pairs of N rows cost N times this many scores,
+whatever N is.
+"""
+
+
+class Permuted(NamedTuple):
+    """A statistic as observed, and for permuted partners."""
+
+    observed: float
+    permuted: Tensor
+    """(P,)"""
+
+    @property
+    def p_value(self) -> float:
+        """(1 + #{permuted >= observed}) / (1 + P)."""
+        return (1 + int((self.permuted >= self.observed).sum())) / (1 + len(self.permuted))
+
+
+def of_scores(
+    matrices: Iterable[Tensor], permutations: int, generator: torch.Generator
+) -> Permuted:
+    """The mean joint score of groups of rows from the scores (B, B) of each group's pairs, permuted
+    within each group.
+    """
+    observed, permuted, rows = 0.0, torch.zeros(permutations, dtype=torch.float64), 0
+    for matrix in matrices:
+        scores, size = matrix.double().cpu(), len(matrix)
+        partners = torch.rand(permutations, size, generator=generator).argsort(1)
+        permuted += scores[torch.arange(size), partners].sum(1)
+        observed += float(scores.diagonal().sum())
+        rows += size
+    return Permuted(observed / rows, permuted / rows)
+
+
+def of_rows(
+    estimator: SampleEstimator, x: Tensor, y: Tensor, permutations: int, generator: torch.Generator
+) -> Permuted:
+    """The estimate on rows x (N, dim_x), y (N, dim_y), computed anew for every permutation of y."""
+    orders = (torch.randperm(len(y), generator=generator) for _ in range(permutations))
+    permuted = [estimator(x, y[order.to(y.device)]).value for order in orders]
+    return Permuted(estimator(x, y).value, torch.tensor(permuted, dtype=torch.float64))
+
+
+def combined(p_values: Sequence[float]) -> float:
+    """One p-value from those of R copies that may depend on one another in any way: twice their
+    mean, at most 1.
+
+    Folds do depend: each critic was trained on the test rows of the others, so that a chance
+    likeness of two folds' rows raises both their statistics, and permuting each fold by itself
+    understates the spread of a mean over folds.
+
+    Vovk and Wang 2020, https://arxiv.org/abs/1212.4966
+    """
+    return p_values[0] if len(p_values) == 1 else min(1.0, 2 * statistics.fmean(p_values))
+
+
+@torch.no_grad()
+def score_matrices(critic: Critic, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+    """scores[i, j] = f(x_i, y_j), (B, B) for groups of rows of near equal size; a row that is alone
+    is left out.
+    """
+    groups = -(-len(x) // GROUP)
+    if len(x) > 1:
+        yield from (
+            _matrix(critic, *pair)
+            for pair in zip(x.tensor_split(groups), y.tensor_split(groups), strict=True)
+        )
+
+
+def _matrix(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
+    """All pairs' scores (B, B), by as many calls as a critic needs that scores a few partners a
+    call.
+    """
+    size = len(x)
+    rolled: list[Tensor] = []
+    while len(rolled) < size:
+        joint, product = critic(x, y.roll(-len(rolled), 0))
+        rolled += [joint, *product.unbind(1)]
+    rolls = torch.stack(rolled[:size], dim=1)  # rolls[i, k] = f(x_i, y_((i + k) mod B))
+    columns = torch.arange(size, device=x.device)
+    return rolls.gather(1, (columns - columns[:, None]) % size)

@@ -1,0 +1,58 @@
+"""One side of a game: its networks, and what moves them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from infobound.runners.training.ensemble import Ensemble
+from infobound.runners.training.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Player:
+    """Copies of a network with their optimiser, and the schedule of its learning rate over their
+    own steps.
+    """
+
+    networks: Ensemble
+    optimizer: Optimizer
+    schedule: Schedule
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """The networks' output on inputs (R, ...), a tensor or several, each (R, ...) also where
+        there is one copy.
+        """
+        return self._leading(self.networks(*inputs))
+
+    def read(self, *inputs: Tensor) -> Any:
+        """The same by averaged weights and in evaluation mode, so that nothing is committed."""
+        return self._leading(self.networks.read(*inputs))
+
+    def descend(self, losses: Tensor) -> None:
+        """One step down the losses of all copies, (R,)."""
+        self.schedule.set(self.networks.steps)
+        self.networks.descend(losses, self.optimizer)
+
+    def follow(self, gradient: Sequence[Tensor]) -> None:
+        """One step by a gradient as Ensemble.gradient gives it."""
+        self.schedule.set(self.networks.steps)
+        self.networks.follow(gradient, self.optimizer)
+
+    def state(self) -> dict[str, Any]:
+        return {"networks": self.networks.state(), "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.networks.load(state["networks"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _leading(self, outputs: Any) -> Any:
+        if self.networks.replicates > 1:
+            return outputs
+        return (
+            outputs.unsqueeze(0)
+            if isinstance(outputs, Tensor)
+            else tuple(each.unsqueeze(0) for each in outputs)
+        )

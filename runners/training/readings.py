@@ -1,0 +1,112 @@
+"""What was read on held-out pairs: the metrics of result.json and the sentence for a person."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+
+from infobound.runners.runs.errors import RunFailed
+
+NEAR = 0.5
+"""Nats below the cap at which an estimate begins to feel it."""
+
+
+class Error(NamedTuple):
+    """A standard error in nats, and what it is of."""
+
+    value: float
+    of: Literal["replicates", "folds", "test rows by influence values", "subsamples"]
+    freedom: int
+    """Degrees of freedom behind it."""
+
+
+def spread(values: Sequence[float]) -> Error:
+    """The standard error of the mean of two or more independent readings."""
+    return Error(statistics.stdev(values) / math.sqrt(len(values)), "replicates", len(values) - 1)
+
+
+def combined(errors: Sequence[Error], *, disjoint: bool) -> Error:
+    """The standard error of the mean of readings that have one each: on disjoint rows, or all on
+    the same rows.
+
+    On disjoint rows it is sqrt(sum_k se_k^2) / K; on the same ones it is at most the mean of the
+    errors, which is taken.
+    """
+    values = [each.value for each in errors]
+    if disjoint:
+        return Error(
+            math.hypot(*values) / len(values), "folds", sum(each.freedom for each in errors)
+        )
+    return errors[0]._replace(value=statistics.fmean(values))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Readings of mutual information, one a copy, in nats."""
+
+    values: Sequence[float]
+    error: Error
+    kind: str
+    """lower bound, upper bound or neither."""
+    cap: float | None = None
+    warnings: Sequence[str] = ()
+    beside: Mapping[str, float | None] = field(default_factory=dict)
+    """What else was computed, by its name in the metrics."""
+    pointwise: Mapping[str, Tensor] | None = field(default=None, compare=False)
+    """(M,) each: row of the table, fold (or copy), pmi in nats; None for pairs that stand in no
+    table.
+    """
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, [*self.values, self.error.value])):
+            raise RunFailed(
+                f"the estimate on held-out pairs is not finite, {self.values}; lower optimizer.lr"
+                " or train for fewer steps"
+            )
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    def metrics(self, truth: float | None) -> dict[str, Any]:
+        """The metrics of result.json."""
+        return {
+            "mi": self.mean,
+            "mi_stderr": self.error.value,
+            "mi_true": truth,
+            "mi_cap": self.cap,
+            "mi_replicates": list(self.values),
+            "stderr_of": self.error.of,
+            "kind": self.kind,
+            "warnings": [*self.warnings, *self._near_cap()],
+            **self.beside,
+        }
+
+    def _near_cap(self) -> list[str]:
+        if self.cap is None or self.mean < self.cap - NEAR:
+            return []
+        return [
+            f"{self.mean:.2f} is within {NEAR} nat of {self.cap:.2f}, the most that it can read"
+            " here, so it may be low"
+        ]
+
+
+def together(copies: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The mean of each quantity, and the list of its copies."""
+    lists = {name: [each[name] for each in copies] for name in copies[0]}
+    return {name: statistics.fmean(values) for name, values in lists.items()} | {
+        f"{name}_replicates": values for name, values in lists.items()
+    }
+
+
+def sentence(metrics: dict[str, Any]) -> str:
+    """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true
+    2.00`.
+    """
+    mi, truth = metrics["mi"], metrics["mi_true"]
+    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits)"
+    line += "" if truth is None else f"; true {truth:.2f}"
+    return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])

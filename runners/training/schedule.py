@@ -1,0 +1,71 @@
+"""The learning rate step by step."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch.optim import Optimizer
+
+
+@dataclass(frozen=True)
+class Drops:
+    """The learning rate is multiplied by `factor` after each of the steps `at`, or after every `at`
+    steps.
+
+    Raises ValueError for steps that do not rise, or a factor outside 0..1.
+    """
+
+    at: Sequence[int] | int
+    factor: float
+
+    def __post_init__(self) -> None:
+        steps = [0, *self.at] if isinstance(self.at, Sequence) else [0, self.at]
+        if any(before >= after for before, after in pairwise(steps)):
+            raise ValueError(
+                "drops must be steps that rise from 1 or more, or one for every so many, got"
+                f" {self.at}"
+            )
+        if not 0 < self.factor <= 1:
+            raise ValueError(f"drop must be a factor above 0 and at most 1, got {self.factor}")
+
+    def __call__(self, step: int) -> float:
+        """What the rate is multiplied by after `step` steps."""
+        count = bisect_right(self.at, step) if isinstance(self.at, Sequence) else step // self.at
+        return self.factor**count
+
+
+class Schedule:
+    """The optimiser's own learning rates, begun in a line over `warmup` steps; then they drop, if
+    they do, and where `end` is given they fall by half a cosine to 0 there.
+
+    Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, warmup: int, end: int | None, drops: Drops | None = None
+    ) -> None:
+        if warmup < 0:
+            raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
+        self._optimizer, self._warmup, self._end, self._drops = optimizer, warmup, end, drops
+        self._rates = [group["lr"] for group in optimizer.param_groups]
+
+    def set(self, step: int) -> None:
+        """Set the rates of the step after `step` ones."""
+        if self._warmup or self._end is not None or self._drops is not None:
+            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self.factor(step)
+
+    def factor(self, step: int) -> float:
+        """What the rates are multiplied by after `step` steps."""
+        if step < self._warmup:
+            return (step + 1) / self._warmup
+        dropped = self._drops(step) if self._drops else 1.0
+        if self._end is None:
+            return dropped
+        return (
+            dropped
+            * (1 + math.cos(math.pi * (step - self._warmup) / (self._end - self._warmup)))
+            / 2
+        )

@@ -1,0 +1,163 @@
+"""How far to trust an estimate: the estimate itself, and what else can be asked of it."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from infobound.datasets.pairs.consistency import EXPECTED, derived
+from infobound.estimators.base import Estimator
+from infobound.runners.estimate.runner import Estimate, Measured
+from infobound.runners.runs import plots
+from infobound.runners.runs.records import InMemory, Outcome, Record
+from infobound.runners.training.permutation import combined
+from infobound.runners.training.randomness import generator
+from infobound.runners.trust.confidence import interval
+from infobound.runners.trust.convergence import trend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust(Estimate):
+    """An estimate with its confidence interval, its p-value against independence, and whether
+    training had come to its end.
+
+    With `consistency` the same settings estimate three derived data sets too, whose mutual
+    information is 0, 1 and 2 times that of this one (datasets.consistency). The p-value comes from
+    `permutations` of the test rows' partners for a fixed critic, and from `recomputations` of an
+    estimator of rows.
+    """
+
+    confidence: float
+    permutations: int
+    recomputations: int
+    consistency: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence}")
+        for name in ("permutations", "recomputations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
+        if self.consistency and self.load is not None:
+            raise ValueError(
+                "consistency must be false with runner.load: derived data sets need critics of"
+                " their own"
+            )
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Read the data, build every network and try it on a batch of zeros.
+
+        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        """
+        measure, others = self.measuring(), self._derived()
+
+        def run(record: Record) -> Outcome:
+            measured = measure(record)
+            found = self._examined(measured, record) | self._consistent(measured, others)
+            metrics, steps = measured.outcome.metrics | found, measured.outcome.steps
+            if self.consistency:
+                record.figure("consistency", plots.consistency(metrics, EXPECTED), steps)
+            return measured.outcome._replace(
+                metrics=metrics, summary=f"{measured.outcome.summary}\n{self._report(metrics)}"
+            )
+
+        return run
+
+    def _derived(self) -> dict[str, Callable[[Record], Measured]]:
+        if not self.consistency:
+            return {}
+        datasets = derived(self.dataset, generator(torch.device("cpu"), self.seed, "derived"))
+        try:
+            return {
+                name: dataclasses.replace(self, dataset=dataset).measuring()
+                for name, dataset in datasets.items()
+            }
+        except ValueError as error:
+            raise ValueError(
+                "consistency cannot be had with these settings, use runner.consistency=false:"
+                f" {error}"
+            ) from error
+
+    def _examined(self, measured: Measured, record: Record) -> dict[str, Any]:
+        low, high = interval(measured.reading, self.confidence)
+        permuted = measured.permuted(self._permutations)
+        p_values = [each.p_value for each in permuted]
+        curve = trend([line["mi"] for line in record.history() if line["split"] == "validation"])
+        record.figure(
+            "permutation",
+            plots.permutation(permuted[0].permuted.numpy(), permuted[0].observed),
+            measured.outcome.steps,
+        )
+        return {
+            "mi_ci_low": low,
+            "mi_ci_high": high,
+            "p_value": combined(p_values),
+            "p_value_replicates": p_values,
+            "converged": None if curve is None else curve.converged,
+            "mi_rise": None if curve is None else curve.rise,
+        }
+
+    @property
+    def _permutations(self) -> int:
+        return self.permutations if isinstance(self.estimator, Estimator) else self.recomputations
+
+    def _consistent(
+        self, measured: Measured, others: Mapping[str, Callable[[Record], Measured]]
+    ) -> dict[str, float | None]:
+        """Each derived data set's estimate with its error, over this one's where this one can be
+        told from 0.
+        """
+        mi, stderr = measured.reading.mean, measured.reading.error.value
+        found: dict[str, float | None] = {}
+        for name, measure in others.items():
+            other = measure(InMemory()).reading
+            found |= {f"mi_{name}": other.mean, f"mi_{name}_stderr": other.error.value}
+            found[f"ratio_{name}"] = other.mean / mi if mi > 2 * stderr else None
+        return found
+
+    def _report(self, metrics: Mapping[str, Any]) -> str:
+        """What was found as a person reads it, a few lines."""
+        low, high = metrics["mi_ci_low"], metrics["mi_ci_high"]
+        lines = [
+            (
+                f"{100 * self.confidence:g} % interval {_shown(low)} to {_shown(high)} nats"
+                f" ({_shown(low / math.log(2))} to {_shown(high / math.log(2))} bits), its error"
+                f" over {metrics['stderr_of']}"
+            ),
+            (
+                f"against independence: p = {metrics['p_value']:.3g} ({self._permutations}"
+                " permutations)"
+            ),
+        ]
+        if (cap := metrics["mi_cap"]) is not None:
+            lines.append(
+                f"it can read at most {_shown(cap)} nats ({_shown(cap / math.log(2))} bits)"
+            )
+        if metrics["converged"] is not None:
+            told = (
+                "has come to its end"
+                if metrics["converged"]
+                else "still rises: give more runner.steps or runner.patience"
+            )
+            lines.append(f"the held-out curve {told} ({metrics['mi_rise']:+.3f} nats at the end)")
+        if self.consistency:
+            lines += [_ratio(name, expected, metrics) for name, expected in EXPECTED.items()]
+        return "\n".join(lines)
+
+
+def _ratio(name: str, expected: int, metrics: Mapping[str, Any]) -> str:
+    ratio = metrics[f"ratio_{name}"]
+    told = "" if ratio is None else f", {_shown(ratio)} times the estimate"
+    return (
+        f"{name.replace('_', ' ')}: {_shown(metrics[f'mi_{name}'])} nats{told} (should be"
+        f" {expected} times the estimate)"
+    )
+
+
+def _shown(value: float) -> str:
+    """Two places, without the sign of a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
