@@ -8,27 +8,39 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from infobound.estimators.base import Bound, Estimator
 from infobound.estimators.measurement import Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
 from infobound.runners.critics.reading import CriticReader, Critics, described, measurement
+from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.training.early_stopping import EarlyStopping
-from infobound.runners.training.ensemble import Ensemble
-from infobound.runners.training.flat_parameters import elementwise
 from infobound.runners.training.permutation import Permuted
 from infobound.runners.training.readings import Reading
-from infobound.runners.training.schedule import Schedule
+from infobound.runners.training.settings import Execution, Optimisation
+from infobound.runners.training.task import Kept, Stateful, Task
 
 
-class CriticTraining:
-    """A Task: the critics climb the estimator on the batches of `feed`; with early stopping each is
-    read at its best.
+class Facts:
+    """What a checkpoint says of a training, so that another run can read rows by its critics."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._values)
+
+    def load(self, state: Mapping[str, Any]) -> None: ...
+
+
+class CriticTraining(Task):
+    """The critics climb the estimator on the batches of `feed`; with early stopping each is read at
+    its best.
 
     With `folds` the copies are the folds of one table. What they descend is `loss` of a batch's
-    bound, by default its fit.
+    bound, by default its fit. `truth` is the mutual information of the pairs, where it is known,
+    and `beside` says what else is to be known of them at the end.
     """
 
     def __init__(
@@ -36,79 +48,76 @@ class CriticTraining:
         feed: Feed,
         critic: Critics,
         estimator: Estimator,
-        optimizer: Callable[[list[Tensor]], Optimizer],
+        optimisation: Optimisation,
+        execution: Execution,
+        *,
         stop_early: bool,
         patience: int | None,
-        schedule: Callable[[Optimizer], Schedule],
-        folds: bool,
-        ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
+        folds: int | None,
         loss: Callable[[Bound], Tensor] = attrgetter("fit"),
+        truth: float | None = None,
+        beside: Callable[[], Metrics] = dict,
     ) -> None:
-        self._evaluated, self._loss = 0, loss
-        self._feed, self._lower = feed, estimator.kind == "lower bound"
-        self._ensemble = ensemble(
-            lambda index: measurement(critic, estimator, *feed.batches.look(index))
+        self._loss, self._truth, self._beside = loss, truth, beside
+        self._feed, self._estimator = feed, estimator
+        self._ensemble = execution.ensemble(
+            lambda index: measurement(critic, estimator, *feed.batches.look(index)),
+            replicates=folds or execution.replicates,
+            average=optimisation.average,
         )
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
             self._ensemble.check(x[:, :rows], y[:, :rows])
-        self._optimizer = elementwise(optimizer([self._ensemble.parameters]))
-        self._schedule = schedule(self._optimizer)
+        self._critics = optimisation.player(self._ensemble)
         stop_early = stop_early and self._ensemble.parameters.numel() > 0
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
-        copies: Literal["folds", "replicates"] = "folds" if folds else "replicates"
+        copies: Literal["folds", "replicates"] = "folds" if folds is not None else "replicates"
         self._current = CriticReader(self._ensemble, feed.held_out, estimator.kind, copies)
-        self._best = (
-            dataclasses.replace(self._current, weights=self._stopping.best)
-            if self._stopping
-            else self._current
-        )
+        self._best = self._current
+        if self._stopping:
+            self._best = dataclasses.replace(self._current, weights=self._stopping.best)
+        self._evaluated = Kept(step=0)
+        self._reading: Reading | None = None
+        facts = {
+            "dims": [rows.shape[-1] for rows in feed.zeros],
+            "measurement": described(self._ensemble.copy(0)),
+            "changes": [[change._asdict() for change in pair] for pair in feed.changes],
+        }
+        parts: dict[str, Stateful] = {"critics": self._critics, "batches": feed.batches}
+        parts |= {"evaluated": self._evaluated, "facts": Facts(facts)}
+        self.parts = parts | ({"stopping": self._stopping} if self._stopping else {})
 
     def step(self) -> dict[str, Tensor]:
-        self._schedule.set(self._ensemble.steps)
+        self._critics.schedule.set(self._ensemble.steps)
         bound: Bound = self._ensemble(*self._feed.batches.draw())
         loss = self._loss(bound)
-        self._ensemble.descend(loss, self._optimizer)
+        self._ensemble.descend(loss, self._critics.optimizer)
         return {"loss": loss.detach(), "mi": bound.value}
 
-    def evaluate(self, step: int) -> dict[str, Any]:
-        self._evaluated = step
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        self._evaluated["step"] = step
         values = self._current.values("validation", step)
         if self._stopping is not None:
-            better = (
-                values
-                if self._lower
-                else self._current.values("validation", step, evaluation.negative_fit)
-            )
+            told = evaluation.negative_fit
+            lower = self._estimator.kind == "lower bound"
+            better = values if lower else self._current.values("validation", step, told)
             self._stopping.see(better, self._ensemble.weights())
-        return {"mi": statistics.fmean(values)} | (
-            {"mi_replicates": values} if len(values) > 1 else {}
-        )
+        return {"mi": Quantity(values, unit="nats")}
 
+    @property
     def finished(self) -> bool:
         """Every copy has stopped early, or the critic has no parameters to train."""
         untrainable = self._ensemble.parameters.numel() == 0
         return untrainable or (self._stopping is not None and self._stopping.done)
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "ensemble": self._ensemble.state(),
-            "optimizer": self._optimizer.state_dict(),
-            "batches": self._feed.batches.state(),
-            "stopping": self._stopping.state() if self._stopping else {},
-            "evaluated": self._evaluated,
-            "dims": [rows.shape[-1] for rows in self._feed.zeros],
-            "measurement": described(self._ensemble.copy(0)),
-            "changes": [[change._asdict() for change in pair] for pair in self._feed.changes],
-        }
+    @property
+    def constants(self) -> dict[str, float | None]:
+        return {"mi/true": self._truth, "mi/cap": self.cap}
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        self._evaluated = state["evaluated"]
-        self._ensemble.load(state["ensemble"])
-        self._feed.batches.load(state["batches"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        if self._stopping:
-            self._stopping.load(state["stopping"])
+    @property
+    def cap(self) -> float | None:
+        """The most nats that a training batch can read, None without such a limit."""
+        return self._estimator.cap(self.training_negatives)
 
     def critic(self, index: int) -> nn.Module:
         """Copy `index` as it is now; the next call overwrites it."""
@@ -119,23 +128,34 @@ class CriticTraining:
         """Product samples a row in a training batch, K."""
         x, y = self._feed.zeros
         module = self._ensemble.copy(0).eval()
-        assert isinstance(module, Measurement)
+        if not isinstance(module, Measurement):
+            raise TypeError(f"the copies must be measurements, got {type(module).__name__}")
         with torch.no_grad():
             return module.scores(x[0], y[0]).product.shape[-1]
 
-    def read(self, step: int) -> Reading:
+    def read(self, step: int) -> dict[str, Any]:
         """Read every copy once on the test pairs, at its best where it stops early.
 
         Raises RunFailed if a reading is not finite.
         """
-        reading = self._best.read(step)
-        if self._stopping is None:
-            return reading
-        training = statistics.fmean(self._best.values("train", step))
-        return dataclasses.replace(reading, beside={"mi_training": training})
+        return {**self.reading(step).metrics(self._truth), **self._beside()}
+
+    def reading(self, step: int) -> Reading:
+        """The same, taken once, as it is for those who want to know more than its metrics."""
+        if self._reading is None:
+            reading = self._best.read(step)
+            if self._stopping is not None:
+                training = statistics.fmean(self._best.values("train", step))
+                reading = dataclasses.replace(reading, beside={"mi_training": training})
+            self._reading = reading
+        return self._reading
+
+    @property
+    def rows(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """The pointwise mutual information of the test rows of a table."""
+        pointwise = self._reading.pointwise if self._reading else None
+        return {} if pointwise is None else {"pointwise": pointwise}
 
     def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
-        """Each copy's mean joint score on its test pairs, as they are and with permuted
-        partners.
-        """
+        """Each copy's mean joint score on its test pairs, as they are and permuted."""
         return self._best.permuted(step, seed, permutations)

@@ -16,7 +16,7 @@ from infobound.runners.critics.splits import Changes, whole
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.ensemble import Ensemble
 
-LEARNT = ("dims", "measurement", "changes", "ensemble", "stopping", "evaluated")
+LEARNT = ("facts", "critics", "evaluated")
 """What the state of a training has to have for its critics to read other rows."""
 
 
@@ -34,10 +34,11 @@ class TrainedCritics(NamedTuple):
         """
         run = TrainedRun.load(path, "critics", LEARNT)
         state = run.state
-        if state["stopping"] and state["evaluated"] < run.step:
+        evaluated = state["evaluated"]["step"]
+        if "stopping" in state and evaluated < run.step:
             raise ValueError(
                 f"load must name a run that ended with an evaluation, but {path} had its last at"
-                f" step {state['evaluated']} of {run.step}; train it with a runner.eval_every that"
+                f" step {evaluated} of {run.step}; train it with a runner.eval_every that"
                 " divides runner.steps"
             )
         return cls(path, state)
@@ -56,27 +57,28 @@ class TrainedCritics(NamedTuple):
 
         Raises ValueError where dimensions, critic or estimator are not those of the run.
         """
+        facts = self.state["facts"]
         dims = [rows.x.shape[-1], rows.y.shape[-1]]
-        if dims != self.state["dims"]:
+        if dims != facts["dims"]:
             raise ValueError(
-                f"load reads x and y of {self.state['dims']} columns in {self.path}, but these rows"
+                f"load reads x and y of {facts['dims']} columns in {self.path}, but these rows"
                 f" have {dims}"
             )
         changes: list[Changes] = [
             (transforms.restored(of_x), transforms.restored(of_y))
-            for of_x, of_y in self.state["changes"]
+            for of_x, of_y in facts["changes"]
         ]
         made = ensemble(
             lambda index: _blank(critic, estimator, dims, device), replicates=len(changes)
         )
-        if described(made.copy(0)) != self.state["measurement"]:
+        if described(made.copy(0)) != facts["measurement"]:
             raise ValueError(
                 f"load needs the critic and the estimator of {self.path}; repeat its settings"
                 " beside runner.load"
             )
-        made.load(self.state["ensemble"])
+        made.load(self.state["critics"]["networks"])
         held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)
-        best = self.state["stopping"].get("best")
+        best = self.state.get("stopping", {}).get("best")
         return CriticReader(made, held_out, estimator.kind, "readers of the same rows", best)
 
 

@@ -1,22 +1,21 @@
 """What any estimator of the group reads of pairs that a network makes, with a critic of its own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from infobound.datasets.interfaces import Joint
 from infobound.estimators.base import Estimator, SampleEstimate, SampleEstimator
 from infobound.runners.critics.reading import Critics
-from infobound.runners.critics.task import CriticTraining
+from infobound.runners.estimate.by_critic import ByCritic
+from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training import limits
-from infobound.runners.training.loop import Loop
 from infobound.runners.training.randomness import generator, stream
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 
 class Pairs(Joint, Protocol):
@@ -44,11 +43,8 @@ class FreshEstimates:
 
     estimator: Estimator | SampleEstimator
     critic: Critics | None
-    optimizer: Callable[[list[Tensor]], Optimizer]
+    optimisation: Optimisation
     samples: int
-    steps: int
-    batch_size: int
-    average: float
     eval_batches: int
     eval_batch_size: int
 
@@ -60,9 +56,9 @@ class FreshEstimates:
 
         Raises ValueError for settings that do not fit one another or the pairs.
         """
-        estimation = self._estimation(pairs, 0)
-        if isinstance(self.estimator, Estimator):
-            estimation.task()
+        way = self._estimate(pairs, 0).way
+        if isinstance(way, ByCritic):
+            way.task()
 
     def read(self, pairs: Pairs, seed: int, *names: object) -> SampleEstimate:
         """The estimate in nats, with randomness of its own for these names.
@@ -71,35 +67,19 @@ class FreshEstimates:
         """
         if not isinstance(self.estimator, Estimator):
             return self.estimator(*pairs.each(self.samples, generator(pairs.device, seed, *names)))
-        estimation = self._estimation(pairs, stream(seed, *names))
-        task: CriticTraining = estimation.task()
-        trained = Loop(task, estimation.cadence, InMemory()).run()
-        reading = task.read(trained.steps)
+        reading = self._estimate(pairs, stream(seed, *names)).measuring()(InMemory()).reading
         return SampleEstimate(reading.mean, reading.error.value)
 
-    def _estimation(self, pairs: Pairs, seed: int) -> Estimate:
-        never: Any = {
-            "log_every": self.steps,
-            "eval_every": self.steps,
-            "checkpoint_every": self.steps,
-        }
+    def _estimate(self, pairs: Pairs, seed: int) -> Estimate:
+        end = self.optimisation.steps or 1
         return Estimate(
             dataset=pairs,
             critic=self.critic,
             estimator=self.estimator,
-            optimizer=self.optimizer,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            train_rows=None,
-            average=self.average,
-            eval_batches=self.eval_batches,
-            eval_batch_size=self.eval_batch_size,
-            patience=None,
-            checkpoint_seconds=None,
-            seed=seed,
-            replicates=1,
-            device=str(pairs.device),
-            precision="fp32",
-            compile=False,
-            **never,
+            optimisation=self.optimisation,
+            cadence=Cadence(log_every=end, eval_every=None, checkpoint_every=end),
+            execution=Execution(seed=seed, device=str(pairs.device)),
+            evaluation=Evaluation(
+                eval_batches=self.eval_batches, eval_batch_size=self.eval_batch_size
+            ),
         )

@@ -14,8 +14,10 @@ from infobound.estimators.base import Estimator, SampleEstimate
 from infobound.estimators.dv import DV
 from infobound.models.critics.copula import GaussianCopula
 from infobound.runners.critics.reading import Critics
+from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 COPULA = partial(
     GaussianCopula,
@@ -69,25 +71,17 @@ def estimate_mutual_information(
         dataset=Arrays(table("x", x), table("y", y), validation, test, transform, folds),
         critic=critic,
         estimator=estimator or DV(),
-        optimizer=optimizer,
-        steps=steps,
-        batch_size=batch_size,
-        train_rows=None,
-        average=average,
-        warmup=warmup,
-        cosine=cosine,
-        log_every=eval_every,
-        eval_every=eval_every,
-        eval_batches=1,
-        eval_batch_size=eval_batch_size,
-        patience=patience,
-        checkpoint_every=steps,
-        checkpoint_seconds=None,
-        seed=seed,
-        replicates=replicates,
-        device=device,
-        precision="fp32",
-        compile=False,
+        optimisation=Optimisation(
+            optimizer=optimizer,
+            steps=steps,
+            batch_size=batch_size,
+            average=average,
+            warmup=warmup,
+            cosine=cosine,
+        ),
+        cadence=Cadence(log_every=eval_every, eval_every=eval_every, checkpoint_every=steps),
+        execution=Execution(seed=seed, replicates=replicates, device=device),
+        evaluation=Evaluation(eval_batches=1, eval_batch_size=eval_batch_size, patience=patience),
     )
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

@@ -10,6 +10,13 @@ def at_least(settings: object, /, **least: int) -> None:
             raise ValueError(f"{name} must be at least {value}, got {getattr(settings, name)}")
 
 
+def positive(settings: object, /, *names: str) -> None:
+    """Raise ValueError where the setting of a name is below 1."""
+    for name in names:
+        if (value := getattr(settings, name)) < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value}")
+
+
 def positive_or_null(settings: object, /, *names: str) -> None:
     """Raise ValueError where the setting of a name is a number below 1."""
     for name in names:

@@ -8,15 +8,17 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from infobound.runners.runs.errors import Interrupted, RunFailed
+from infobound.runners.runs.metrics import Quantity, line
 from infobound.runners.runs.progress import Progress
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.signals import Deferred
+from infobound.runners.training.settings import Cadence
+from infobound.runners.training.task import Task
 
 SHOWN = 8
 """Quantities of an evaluation that are shown beside the progress, the first ones."""
@@ -27,56 +29,8 @@ REMEDY = (
 )
 
 
-class Task(Protocol):
-    """What a runner gives the loop."""
-
-    def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return its detached quantities, each (R,) or (), without waiting for the
-        device.
-        """
-        ...
-
-    def evaluate(self, step: int) -> Mapping[str, Any]:
-        """Held-out quantities after `step` steps, if there are any, to be recorded as the
-        validation split.
-        """
-        ...
-
-    def finished(self) -> bool:
-        """Whether every copy has stopped early."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs: weights, optimiser, generators."""
-        ...
-
-    def load(self, state: Mapping[str, Any]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """When the loop does what besides a step; steps, but for `checkpoint_seconds` (None: by steps
-    alone).
-    """
-
-    steps: int
-    log_every: int
-    eval_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "log_every", "eval_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
-        if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
-            raise ValueError(
-                f"checkpoint_seconds must be positive or null, got {self.checkpoint_seconds}"
-            )
-
-
 class Loop:
-    """Trains a task from the checkpoint of `record`, if it has one, for cadence.steps steps.
+    """Trains a task from the checkpoint of `record`, if it has one, for `steps` steps.
 
     Given `draw`, it has the steps so far drawn at the 1st, 4th, 16th, ... evaluation: a picture
     takes a tenth of a second.
@@ -85,11 +39,13 @@ class Loop:
     def __init__(
         self,
         task: Task,
+        steps: int,
         cadence: Cadence,
         record: Record,
         draw: Callable[[int], None] | None = None,
     ) -> None:
         self._task, self._cadence, self._record, self._draw = task, cadence, record, draw
+        self._steps, self._eval_every = steps, cadence.eval_every or steps
         self._step, self._saved_step, self._seconds = 0, 0, 0.0
         self._window: Window = []
 
@@ -101,11 +57,11 @@ class Loop:
         self._restore()
         if self._step == 0:
             self._evaluate()
-        self.advance(self._cadence.steps - self._step)
+        self.advance(self._steps - self._step)
         if self._saved_step < self._step:
             self._save()
         self._log()
-        if self._step % self._cadence.eval_every:
+        if self._step % self._eval_every:
             self._evaluate()
         return Trained(self._step, self._seconds)
 
@@ -117,13 +73,13 @@ class Loop:
         end, begun, before = self._step + steps, time.monotonic(), self._seconds
         saved_at = begun
         with signals.noting(), Progress(self._step, end) as progress:
-            while self._step < end and not task.finished():
+            while self._step < end and not task.finished:
                 self._window.append(task.step())
                 self._step += 1
                 progress.advance()
                 if self._step % cadence.log_every == 0:
                     self._log()
-                if self._step % cadence.eval_every == 0:
+                if self._step % self._eval_every == 0:
                     progress.show(self._step, self._evaluate())
                     self._picture()
                 now = time.monotonic()
@@ -149,25 +105,24 @@ class Loop:
             self._window.clear()
 
     def _evaluate(self) -> str:
-        values = self._task.evaluate(self._step)
-        for name, value in values.items():
-            if not all(map(math.isfinite, value if isinstance(value, list) else [value])):
+        found = self._task.evaluate(self._step)
+        quantities = {name: each for name, each in found.items() if isinstance(each, Quantity)}
+        for name, each in quantities.items():
+            if not all(map(math.isfinite, each.copies)):
                 raise RunFailed(
-                    f"{name} of the validation pairs is not finite at step {self._step} ({value});"
-                    f" {REMEDY}"
+                    f"{name} of the validation pairs is not finite at step {self._step}"
+                    f" ({[*each.copies]}); {REMEDY}"
                 )
-        if values:
-            self._record.write(self._step, "validation", values)
-        numbers = [
-            f"{name} {value:.3f}" for name, value in values.items() if isinstance(value, float)
-        ]
-        return "  ".join(numbers[:SHOWN])
+        if found:
+            self._record.write(self._step, "validation", line(found))
+        shown = [f"{name} {each.value:.3f}" for name, each in quantities.items()]
+        return "  ".join(shown[:SHOWN])
 
     def _picture(self) -> None:
         """Draw if it is time to; of its last step the runner has a picture drawn itself."""
         evaluations, ended = (
-            self._step // self._cadence.eval_every,
-            self._step == self._cadence.steps or self._task.finished(),
+            self._step // self._eval_every,
+            self._step == self._steps or self._task.finished,
         )
         if self._draw is not None and not ended and (math.log2(evaluations) / 2).is_integer():
             self._draw(self._step)

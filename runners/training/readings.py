@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.metrics import JSON, Quantity
 
 NEAR = 0.5
 """Nats below the cap at which an estimate begins to feel it."""
@@ -71,15 +72,12 @@ class Reading:
     def mean(self) -> float:
         return statistics.fmean(self.values)
 
-    def metrics(self, truth: float | None) -> dict[str, Any]:
+    def metrics(self, truth: float | None) -> dict[str, Quantity | JSON]:
         """The metrics of result.json."""
         return {
-            "mi": self.mean,
-            "mi_stderr": self.error.value,
+            "mi": Quantity([*self.values], self.error.value, self.error.of, "nats"),
             "mi_true": truth,
             "mi_cap": self.cap,
-            "mi_replicates": list(self.values),
-            "stderr_of": self.error.of,
             "kind": self.kind,
             "warnings": [*self.warnings, *self._near_cap()],
             **self.beside,
@@ -94,15 +92,7 @@ class Reading:
         ]
 
 
-def together(copies: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The mean of each quantity, and the list of its copies."""
-    lists = {name: [each[name] for each in copies] for name in copies[0]}
-    return {name: statistics.fmean(values) for name, values in lists.items()} | {
-        f"{name}_replicates": values for name, values in lists.items()
-    }
-
-
-def sentence(metrics: dict[str, Any]) -> str:
+def sentence(metrics: Mapping[str, Any]) -> str:
     """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true
     2.00`.
     """

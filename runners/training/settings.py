@@ -1,63 +1,143 @@
-"""The settings that everything that trains has."""
+"""The settings that everything that trains has, as three values; each owns its checks.
+
+In YAML their fields stand among the keys of the runner itself, such as `runner.steps`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from infobound.runners.training import limits
+from infobound.runners.training.devices import device_named
 from infobound.runners.training.ensemble import Ensemble
-from infobound.runners.training.loop import Cadence
+from infobound.runners.training.flat_parameters import elementwise
+from infobound.runners.training.player import Player
+from infobound.runners.training.schedule import Drops, Schedule
+
+
+class Settings:
+    """Marks a dataclass whose fields are keys of the node that has it."""
+
+    flat: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """Trains `replicates` copies on `device` by batches of `batch_size`, each copy from a stream of
-    `seed` of its own.
+class Optimisation(Settings):
+    """`steps` steps of `optimizer` on batches of `batch_size`.
 
-    What a step did is written every `log_every` steps, and a checkpoint every `checkpoint_every`,
-    also `checkpoint_seconds` after the last one (None: by steps alone). With `compile` networks run
-    compiled, with `precision` bf16 in half precision.
+    The learning rate rises in a line over the first `warmup` steps, and where `cosine` it falls to
+    zero at the last one. What is read are moving averages of the weights with decay `average`, 0
+    being the weights themselves. `steps` is None where the data say how long a training is.
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError for values out of range.
     """
 
+    optimizer: Callable[[list[Tensor]], Optimizer]
+    steps: int | None
     batch_size: int
-    log_every: int
-    checkpoint_every: int
-    checkpoint_seconds: float | None
-    seed: int
-    replicates: int
-    device: str
-    precision: Literal["fp32", "bf16"]
-    compile: bool
+    average: float = 0.0
+    warmup: int = 0
+    cosine: bool = False
 
     def __post_init__(self) -> None:
-        limits.at_least(self, batch_size=2, replicates=1)
+        limits.at_least(self, batch_size=2)
+        limits.positive_or_null(self, "steps")
+        limits.decay(self.average)
+        if self.warmup < 0:
+            raise ValueError(f"warmup must be a number of steps, 0 for none, got {self.warmup}")
 
-    def paced(self, steps: int, eval_every: int) -> Cadence:
-        """When what is due of so many steps."""
-        return Cadence(
-            steps, self.log_every, eval_every, self.checkpoint_every, self.checkpoint_seconds
-        )
+    def player(
+        self,
+        networks: Ensemble,
+        *,
+        steps: int | None = None,
+        warmup: int | None = None,
+        drops: Drops | None = None,
+        spared: bool = False,
+    ) -> Player:
+        """The networks with an optimiser of their own and its schedule.
+
+        They may take other `steps` than the training does, with a `warmup` of their own; weight
+        decay leaves biases and the gains of normalisation alone where these are `spared`.
+        """
+        optimizer = elementwise(self.optimizer([networks.parameters]))
+        if spared and optimizer.defaults.get("weight_decay"):
+            optimizer = self.optimizer(networks.groups)  # pyright: ignore[reportArgumentType]
+        rises = self.warmup if warmup is None else warmup
+        end = (steps or self.steps) if self.cosine else None
+        return Player(networks, optimizer, Schedule(optimizer, rises, end, drops))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cadence(Settings):
+    """What is due when, in steps.
+
+    What a step did is written every `log_every` steps, held-out values every `eval_every` (None: at
+    the end alone), and a checkpoint every `checkpoint_every`, also `checkpoint_seconds` after the
+    last one (None: by steps alone).
+
+    Raises ValueError for values that are not positive.
+    """
+
+    log_every: int
+    eval_every: int | None
+    checkpoint_every: int
+    checkpoint_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        limits.positive(self, "log_every", "checkpoint_every")
+        limits.positive_or_null(self, "eval_every")
+        if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
+            raise ValueError(
+                f"checkpoint_seconds must be positive or null, got {self.checkpoint_seconds}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Settings):
+    """`replicates` independent copies on `device`, each with a random stream of `seed` of its own.
+
+    With `compile` networks run compiled, with `precision` bf16 in half precision. Threads belong to
+    the process, not to a run: the launcher sets them.
+
+    Raises ValueError for values out of range.
+    """
+
+    seed: int = 0
+    replicates: int = 1
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, replicates=1)
+
+    @property
+    def place(self) -> torch.device:
+        """The device.
+
+        Raises ValueError if this machine does not have it.
+        """
+        return device_named(self.device)
 
     def ensemble(
         self,
         build: Callable[[int], nn.Module],
-        seed: int,
-        device: torch.device,
+        *,
+        seed: int | None = None,
+        replicates: int | None = None,
         average: float = 0.0,
     ) -> Ensemble:
-        """Copies of a network, read by a moving average of their weights of decay `average`, 0
-        being the weights.
-        """
+        """Copies of a network, read by a moving average of their weights of decay `average`."""
         return Ensemble(
             build,
-            replicates=self.replicates,
-            seed=seed,
-            device=device,
+            replicates=self.replicates if replicates is None else replicates,
+            seed=self.seed if seed is None else seed,
+            device=self.place,
             precision=self.precision,
             compiled=self.compile,
             average=average,

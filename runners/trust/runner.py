@@ -10,9 +10,11 @@ import torch
 
 from infobound.datasets.pairs.consistency import EXPECTED, derived
 from infobound.estimators.base import Estimator
-from infobound.runners.estimate.runner import Estimate, Measured
+from infobound.runners.estimate.measured import Measure, Measured
+from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import InMemory, Outcome, Record
+from infobound.runners.training import limits
 from infobound.runners.training.permutation import combined
 from infobound.runners.training.randomness import generator
 from infobound.runners.trust.confidence import interval
@@ -20,29 +22,29 @@ from infobound.runners.trust.convergence import trend
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust(Estimate):
+class Trust:
     """An estimate with its confidence interval, its p-value against independence, and whether
     training had come to its end.
 
     With `consistency` the same settings estimate three derived data sets too, whose mutual
-    information is 0, 1 and 2 times that of this one (datasets.consistency). The p-value comes from
-    `permutations` of the test rows' partners for a fixed critic, and from `recomputations` of an
-    estimator of rows.
+    information is 0, 1 and 2 times that of this one (datasets.pairs.consistency). The p-value comes
+    from `permutations` of the test rows' partners for a fixed critic, and from `recomputations` of
+    an estimator of rows.
+
+    Raises ValueError for values out of range.
     """
 
+    estimate: Estimate
     confidence: float
     permutations: int
     recomputations: int
     consistency: bool
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence}")
-        for name in ("permutations", "recomputations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
-        if self.consistency and self.load is not None:
+        limits.positive(self, "permutations", "recomputations")
+        if self.consistency and self.estimate.load is not None:
             raise ValueError(
                 "consistency must be false with runner.load: derived data sets need critics of"
                 " their own"
@@ -53,7 +55,7 @@ class Trust(Estimate):
 
         Raises ValueError or OSError for whatever is wrong with the settings or the data.
         """
-        measure, others = self.measuring(), self._derived()
+        measure, others = self.estimate.measuring(), self._derived()
 
         def run(record: Record) -> Outcome:
             measured = measure(record)
@@ -67,13 +69,16 @@ class Trust(Estimate):
 
         return run
 
-    def _derived(self) -> dict[str, Callable[[Record], Measured]]:
+    def _derived(self) -> dict[str, Measure]:
         if not self.consistency:
             return {}
-        datasets = derived(self.dataset, generator(torch.device("cpu"), self.seed, "derived"))
+        datasets = derived(
+            self.estimate.dataset,
+            generator(torch.device("cpu"), self.estimate.execution.seed, "derived"),
+        )
         try:
             return {
-                name: dataclasses.replace(self, dataset=dataset).measuring()
+                name: dataclasses.replace(self.estimate, dataset=dataset).measuring()
                 for name, dataset in datasets.items()
             }
         except ValueError as error:
@@ -103,10 +108,14 @@ class Trust(Estimate):
 
     @property
     def _permutations(self) -> int:
-        return self.permutations if isinstance(self.estimator, Estimator) else self.recomputations
+        return (
+            self.permutations
+            if isinstance(self.estimate.estimator, Estimator)
+            else self.recomputations
+        )
 
     def _consistent(
-        self, measured: Measured, others: Mapping[str, Callable[[Record], Measured]]
+        self, measured: Measured, others: Mapping[str, Measure]
     ) -> dict[str, float | None]:
         """Each derived data set's estimate with its error, over this one's where this one can be
         told from 0.

@@ -1,0 +1,99 @@
+"""Estimates by critics: train them on pairs, read them on pairs that they never saw."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from infobound.datasets.interfaces import Joint, Rows
+from infobound.estimators.base import Estimator
+from infobound.runners.critics import feeds
+from infobound.runners.critics.reading import Critics
+from infobound.runners.critics.task import CriticTraining
+from infobound.runners.estimate.beside import beside
+from infobound.runners.estimate.evaluation import Evaluation
+from infobound.runners.estimate.measured import Measure, Measured
+from infobound.runners.runs import plots
+from infobound.runners.runs.records import Record
+from infobound.runners.training.readings import sentence
+from infobound.runners.training.runner import Runner
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCritic(Runner[CriticTraining]):
+    """Trains a critic for every replicate, or for every fold of a table, all at once.
+
+    Raises ValueError for settings that do not go together.
+    """
+
+    dataset: Joint | Rows
+    critic: Critics
+    estimator: Estimator
+    evaluation: Evaluation
+
+    @property
+    def score(self) -> str:
+        return "mi"
+
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        return sentence(metrics)
+
+    def figures(
+        self, task: CriticTraining, record: Record, step: int
+    ) -> "Iterable[tuple[str, Figure]]":
+        truth = self.dataset.mutual_information
+        yield "estimate", plots.estimate_by_step(record.history(), truth, task.cap)
+
+    def task(self) -> CriticTraining:
+        table = None if isinstance(self.dataset, Joint) else self.dataset
+        return CriticTraining(
+            self._feed(),
+            self.critic,
+            self.estimator,
+            self.optimisation,
+            self.execution,
+            stop_early=table is not None,
+            patience=self.evaluation.patience,
+            folds=table.folds if table else None,
+            truth=self.dataset.mutual_information,
+            beside=partial(of_table, table, self.execution.seed) if table else dict,
+        )
+
+    def measuring(self) -> Measure:
+        """prepare(), for those who want to know more than the outcome."""
+        return partial(self._measure, self.task())
+
+    def _measure(self, task: CriticTraining, record: Record) -> Measured:
+        outcome = self.run(task, record)
+        permuted = partial(task.permuted, outcome.steps, self.execution.seed)
+        return Measured(task.reading(outcome.steps), outcome, permuted)
+
+    def _feed(self) -> feeds.Feed:
+        execution, evaluation = self.execution, self.evaluation
+        shared: Any = {
+            "batch_size": self.optimisation.batch_size,
+            "eval_batch_size": evaluation.eval_batch_size,
+            "seed": execution.seed,
+            "replicates": execution.replicates,
+            "device": execution.place,
+        }
+        if isinstance(self.dataset, Joint):
+            return feeds.sampled(
+                self.dataset,
+                train_rows=evaluation.train_rows,
+                eval_batches=evaluation.eval_batches,
+                **shared,
+            )
+        return feeds.tabled(self.dataset, **shared)
+
+
+def of_table(rows: Rows, seed: int) -> dict[str, float | None]:
+    """What costs little to say of a finite table beside the estimate."""
+    cpu = torch.device("cpu")
+    [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
+    return beside(x, y, seed)

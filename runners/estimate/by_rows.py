@@ -1,0 +1,61 @@
+"""Estimates by statistics of rows, which train nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from infobound.datasets.interfaces import Joint, Rows
+from infobound.estimators.base import SampleEstimator
+from infobound.runners.critics import feeds
+from infobound.runners.estimate.evaluation import Evaluation
+from infobound.runners.estimate.measured import Measure, Measured, read_alone
+from infobound.runners.runs.records import Record
+from infobound.runners.training.permutation import Permuted, of_rows
+from infobound.runners.training.randomness import generator
+from infobound.runners.training.readings import Error, Reading, spread
+from infobound.runners.training.settings import Execution
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByRows:
+    """Reads every row of a table, or fresh rows for every replicate."""
+
+    dataset: Joint | Rows
+    estimator: SampleEstimator
+    evaluation: Evaluation
+    execution: Execution
+
+    def measuring(self) -> Measure:
+        """Read the rows.
+
+        Raises ValueError for rows that the estimator cannot read.
+        """
+        size = self.evaluation.eval_batches * self.evaluation.eval_batch_size
+        rows = feeds.every_row(
+            self.dataset,
+            size=self.evaluation.train_rows or size,
+            seed=self.execution.seed,
+            replicates=self.execution.replicates,
+            device=self.execution.place,
+        )
+        estimates = [self.estimator(x, y) for x, y in rows]
+        values = [each.value for each in estimates]
+        own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
+        error = spread(values) if len(values) > 1 else own
+        reading = Reading(values, error, self.estimator.kind)
+
+        def permuted(permutations: int) -> list[Permuted]:
+            cpu, seed = torch.device("cpu"), self.execution.seed
+            sources = [generator(cpu, seed, copy, "permutation") for copy in range(len(rows))]
+            pairs = zip(rows, sources, strict=True)
+            return [of_rows(self.estimator, *each, permutations, source) for each, source in pairs]
+
+        return partial(self._measure, reading, permuted)
+
+    def _measure(
+        self, reading: Reading, permuted: Callable[[int], list[Permuted]], record: Record
+    ) -> Measured:
+        truth = self.dataset.mutual_information
+        return Measured(reading, read_alone(reading, truth, record), permuted)

@@ -1,0 +1,49 @@
+"""Estimates by critics that an earlier run has trained."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from infobound.datasets.interfaces import Rows
+from infobound.estimators.base import Estimator
+from infobound.runners.critics.reading import CriticReader, Critics
+from infobound.runners.critics.trained_critics import TrainedCritics
+from infobound.runners.estimate.by_critic import of_table
+from infobound.runners.estimate.evaluation import Evaluation
+from infobound.runners.estimate.measured import Measure, Measured, read_alone
+from infobound.runners.runs.records import Record
+from infobound.runners.training.settings import Execution
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The critics of the completed run in the folder `load` read every row of a table."""
+
+    load: Path
+    dataset: Rows
+    critic: Critics
+    estimator: Estimator
+    average: float
+    evaluation: Evaluation
+    execution: Execution
+
+    def measuring(self) -> Measure:
+        """Rebuild the critics.
+
+        Raises ValueError where these are not the run's critics, or its columns.
+        """
+        reader = TrainedCritics.load(self.load).reader(
+            self.dataset,
+            self.critic,
+            self.estimator,
+            partial(self.execution.ensemble, average=self.average),
+            self.evaluation.eval_batch_size,
+            self.execution.place,
+        )
+        return partial(self._measure, reader)
+
+    def _measure(self, reader: CriticReader, record: Record) -> Measured:
+        reading, seed = reader.read(0), self.execution.seed
+        beside = of_table(self.dataset, seed)
+        outcome = read_alone(reading, self.dataset.mutual_information, record, beside)
+        return Measured(reading, outcome, partial(reader.permuted, 0, seed))

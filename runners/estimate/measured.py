@@ -1,0 +1,39 @@
+"""What every way of estimating hands back."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from infobound.runners.runs import metrics as written
+from infobound.runners.runs.records import Outcome, Record
+from infobound.runners.training.permutation import Permuted
+from infobound.runners.training.readings import Reading, sentence
+
+
+class Measured(NamedTuple):
+    """An estimate, and what more can be asked of it."""
+
+    reading: Reading
+    outcome: Outcome
+    permuted: Callable[[int], list[Permuted]]
+    """The statistic of every copy, as it is and for that many permutations of its test rows."""
+
+
+class Measure(Protocol):
+    """An estimate that is ready to be made."""
+
+    def __call__(self, record: Record) -> Measured: ...
+
+
+def read_alone(
+    reading: Reading,
+    truth: float | None,
+    record: Record,
+    beside: Mapping[str, float | None] | None = None,
+) -> Outcome:
+    """The outcome of a reading that nothing was trained for, after it is written."""
+    metrics = {**reading.metrics(truth), **(beside or {})}
+    record.write(0, "test", written.tested(metrics))
+    if reading.pointwise is not None:
+        record.rows("pointwise", reading.pointwise)
+    result = written.result(metrics)
+    return Outcome(result, reading.mean, sentence(result))

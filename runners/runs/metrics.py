@@ -1,0 +1,112 @@
+"""Metrics are values: quantities with their copies and standard errors, and how they are written.
+
+The names that a quantity has in files (`mi`, `mi_stderr`, `mi_replicates`) are known here alone.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+JSON: TypeAlias = "float | int | str | bool | Sequence[JSON] | Mapping[str, JSON] | None"
+Unit = Literal["nats", "bits", "share", ""]
+STDERR, COPIES = "_stderr", "_replicates"
+"""What follows a quantity's name in files, for its standard error and for its copies."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number a copy (replicate or fold), and the standard error of their mean."""
+
+    copies: Sequence[float]
+    stderr: float | None = None
+    stderr_of: str | None = None
+    """What the standard error is over, such as `replicates` or `test rows`."""
+    unit: Unit = ""
+
+    @property
+    def value(self) -> float:
+        """The mean of the copies."""
+        return statistics.fmean(self.copies)
+
+    def spread(self) -> float | None:
+        """The standard error of the mean by the spread of the copies, None for one copy."""
+        count = len(self.copies)
+        return None if count < 2 else statistics.stdev(self.copies) / count**0.5
+
+
+Metrics: TypeAlias = Mapping[str, "Quantity | JSON"]
+"""Quantities, and what else is to be known, by name."""
+
+
+def together(copies: Sequence[Mapping[str, float]], unit: Unit = "") -> dict[str, Quantity]:
+    """The quantities that every copy has measured, by name."""
+    return {name: Quantity([each[name] for each in copies], unit=unit) for name in copies[0]}
+
+
+def with_errors(
+    found: Mapping[str, Quantity], alone: Mapping[str, float], alone_of: str
+) -> dict[str, Quantity]:
+    """The quantities with their standard errors: over several copies by their spread, of one copy
+    those given by name, which are over `alone_of`.
+    """
+    several = any(len(each.copies) > 1 for each in found.values())
+    if several:
+        return {
+            name: replace(each, stderr=each.spread(), stderr_of="replicates")
+            for name, each in found.items()
+        }
+    return {
+        name: replace(each, stderr=alone[name], stderr_of=alone_of) if name in alone else each
+        for name, each in found.items()
+    }
+
+
+def result(metrics: Metrics) -> dict[str, JSON]:
+    """The metrics as result.json has them: means and standard errors, copies, then the rest."""
+    quantities = _quantities(metrics)
+    means = {name: each.value for name, each in quantities.items()}
+    errors = {f"{n}{STDERR}": q.stderr for n, q in quantities.items() if q.stderr is not None}
+    copies: dict[str, JSON] = {f"{n}{COPIES}": [*q.copies] for n, q in quantities.items()}
+    over = [each.stderr_of for each in quantities.values() if each.stderr_of is not None]
+    said: dict[str, JSON] = {"stderr_of": over[0]} if over else {}
+    rest = {name: each for name, each in metrics.items() if not isinstance(each, Quantity)}
+    return {**means, **errors, **copies, **said, **rest}
+
+
+def line(metrics: Metrics) -> dict[str, JSON]:
+    """The metrics as a line of metrics.jsonl has them: copies where there are several."""
+    written: dict[str, JSON] = {}
+    for name, each in metrics.items():
+        if not isinstance(each, Quantity):
+            written[name] = each
+            continue
+        written[name] = each.value
+        if each.stderr is not None:
+            written[f"{name}{STDERR}"] = each.stderr
+        if len(each.copies) > 1:
+            written[f"{name}{COPIES}"] = [*each.copies]
+    return written
+
+
+def tested(metrics: Metrics) -> dict[str, float]:
+    """Of a final reading the means and the standard errors, without what is no quantity."""
+    quantities = _quantities(metrics).items()
+    means = {name: each.value for name, each in quantities}
+    return means | {f"{n}{STDERR}": q.stderr for n, q in quantities if q.stderr is not None}
+
+
+def copies_of(written: Mapping[str, JSON], name: str) -> list[float]:
+    """The copies of a quantity in a result or a line; its mean alone where none are written."""
+    found = written.get(f"{name}{COPIES}", [written[name]])
+    return [float(each) for each in found] if isinstance(found, list) else []  # pyright: ignore
+
+
+def _quantities(metrics: Metrics) -> dict[str, Quantity]:
+    return {name: each for name, each in metrics.items() if isinstance(each, Quantity)}
+
+
+def in_order(metrics: Metrics, first: Iterable[str]) -> dict[str, "Quantity | JSON"]:
+    """The metrics with these names ahead of the others."""
+    ahead = {name: metrics[name] for name in first if name in metrics}
+    return {**ahead, **metrics}

@@ -1,0 +1,47 @@
+"""What the values of a level say: bias, variance and mean squared error.
+
+R copies, W values.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+
+def level(nats: float, values: Tensor) -> dict[str, Any]:
+    """What values (R, W) say where the truth is `nats`: over all of them bias^2 + variance = mse,
+    and each copy's own mean.
+    """
+    errors = values.double() - nats
+    squares = errors.square()
+    return {
+        "level": nats,
+        "mi": nats + errors.mean().item(),
+        "mi_stderr": _stderr(errors),
+        "mi_true": nats,
+        "mi_replicates": (nats + errors.mean(1)).tolist(),
+        "stderr_of": "replicates" if len(values) > 1 else "subsamples",
+        "bias": errors.mean().item(),
+        "variance": errors.var(correction=0).item(),
+        "mse": squares.mean().item(),
+        "mse_stderr": _stderr(squares),
+        "mse_replicates": squares.mean(1).tolist(),
+    }
+
+
+def _stderr(values: Tensor) -> float:
+    """Standard error of the mean of (R, W), from the copies where there are several."""
+    independent = values.mean(1) if len(values) > 1 else values[0]
+    return (independent.std() / math.sqrt(len(independent))).item()
+
+
+def sentence(levels: Sequence[Mapping[str, Any]]) -> str:
+    """The errors as a person reads them, a line a level."""
+    return "\n".join(
+        f"{each['level']:g} nats: read {each['mi']:.2f} ± {each['mi_stderr']:.2f}, bias"
+        f" {each['bias']:.2f}, variance {each['variance']:.2f}, mean squared error"
+        f" {each['mse']:.2f}"
+        for each in levels
+    )

@@ -1,0 +1,110 @@
+"""The task of training critics while the information of their pairs climbs.
+
+R copies, S steps, L levels.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from infobound.estimators.base import Bound
+from infobound.estimators.measurement import Measurement
+from infobound.runners.runs.metrics import Quantity
+from infobound.runners.runs.plots import SPAN
+from infobound.runners.staircase.reading import level
+from infobound.runners.training.batches import Batches
+from infobound.runners.training.player import Player
+from infobound.runners.training.task import Task
+
+
+class Values:
+    """(R, S) what the batch of each step read, nats; made at once, because many small tensors would
+    scatter the memory.
+    """
+
+    def __init__(self, copies: int, steps: int, device: torch.device) -> None:
+        self.read = torch.zeros(copies, steps, device=device)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"read": self.read}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.read.copy_(state["read"])
+
+
+class Climbing(Task):
+    """Critics climb their estimator, and each batch is read by their averaged weights before it is
+    trained on. The last `window` values of each of the `levels` are its reading.
+
+    Raises ValueError if the critics have no weights.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        critics: Player,
+        zeros: tuple[Tensor, Tensor],
+        levels: Sequence[float],
+        steps: int,
+        window: int,
+    ) -> None:
+        self._batches, self._critics = batches, critics
+        self._levels, self._steps, self._window = levels, steps, window
+        ensemble = critics.networks
+        ensemble.check(*zeros)
+        if not ensemble.parameters.numel():
+            raise ValueError("critic must have weights to train, got none; use critic=separable")
+        self._values = Values(ensemble.replicates, steps * len(levels), ensemble.parameters.device)
+        measurement = ensemble.copy(0).eval()
+        if not isinstance(measurement, Measurement):
+            raise TypeError(f"the copies must be measurements, got {type(measurement).__name__}")
+        x, y = zeros
+        self.cap = measurement.estimator.cap(measurement.scores(x[0], y[0]).product.shape[-1])
+        """The most nats that a batch can read, or None."""
+        self._kind = measurement.estimator.kind
+        self.parts = {"critics": critics, "batches": batches, "values": self._values}
+
+    @property
+    def values(self) -> Tensor:
+        """(R, S) what the batch of each step read, nats."""
+        return self._values.read
+
+    @property
+    def constants(self) -> dict[str, float | None]:
+        return {"mi/cap": self.cap}
+
+    def step(self) -> dict[str, Tensor]:
+        ensemble = self._critics.networks
+        x, y = self._batches.draw()
+        value = ensemble.read(x, y).value.view(-1)
+        self.values[:, ensemble.steps] = value
+        self._critics.schedule.set(ensemble.steps)
+        bound: Bound = ensemble(x, y)
+        ensemble.descend(bound.fit, self._critics.optimizer)
+        return {"loss": bound.fit.detach(), "mi": value}
+
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        """The mean of the latest values, which are held out as they are."""
+        if not step:
+            return {}
+        return {"mi": Quantity([self.values[:, max(0, step - SPAN) : step].mean().item()])}
+
+    def read(self, step: int) -> dict[str, Any]:
+        """Each level's last values, and the estimate of the last level."""
+        ends = [self._steps * (index + 1) for index in range(len(self._levels))]
+        windows = [self.values[:, end - self._window : end] for end in ends]
+        levels = [level(*each) for each in zip(self._levels, windows, strict=True)]
+        last = levels[-1]
+        mi = Quantity(last["mi_replicates"], last["mi_stderr"], last["stderr_of"], "nats")
+        return {
+            "mi": mi,
+            "mi_true": last["mi_true"],
+            "mi_cap": self.cap,
+            "kind": self._kind,
+            "warnings": [],
+            "mse": statistics.fmean(each["mse"] for each in levels),
+            "levels": levels,
+        }

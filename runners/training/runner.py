@@ -1,0 +1,104 @@
+"""The one way to run a training: train, read once, write, draw, and return the outcome."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from infobound.runners.runs import metrics as written
+from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.runs.records import Outcome, Record
+from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
+from infobound.runners.training.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+T = TypeVar("T", bound=Task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner(ABC, Generic[T]):
+    """Trains a task and reads it once. A runner says what its task, its score, its sentence and its
+    figures are.
+
+    Raises ValueError for whatever is wrong with the settings.
+    """
+
+    optimisation: Optimisation
+    cadence: Cadence
+    execution: Execution
+
+    @property
+    def steps(self) -> int:
+        """How long the training is.
+
+        Raises ValueError where nothing says so.
+        """
+        if self.optimisation.steps is None:
+            raise ValueError("steps must be a positive integer, got null; give runner.steps=...")
+        return self.optimisation.steps
+
+    @property
+    def pace(self) -> Cadence:
+        """What is due when."""
+        return self.cadence
+
+    @abstractmethod
+    def task(self) -> T:
+        """The task before the first step, with its networks tried on a batch.
+
+        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        """
+
+    @property
+    @abstractmethod
+    def score(self) -> str:
+        """The metric that a sweep may optimise."""
+
+    @abstractmethod
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        """The result as a person reads it; `metrics` as result.json has them."""
+
+    def figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
+        """Figures by name of what is known after `step` steps."""
+        return ()
+
+    def last_figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
+        """Figures of the test reading, which are drawn once."""
+        return ()
+
+    def prepare(self) -> Callable[[Record], Outcome]:
+        """Build everything, so that what is wrong is refused before anything is written."""
+        return partial(self.run, self.task())
+
+    def run(self, task: T, record: Record) -> Outcome:
+        """Train the task from the record's checkpoint, read it once, and write and draw all of it.
+
+        Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
+        """
+        record.constants(task.constants)
+
+        def draw(step: int) -> None:
+            for name, figure in self.figures(task, record, step):
+                record.figure(name, figure, step)
+
+        trained = Loop(task, self.steps, self.pace, record, draw).run()
+        return self.told(task, task.read(trained.steps), record, trained.steps, trained.seconds)
+
+    def told(
+        self, task: T, metrics: Metrics, record: Record, steps: int = 0, seconds: float = 0.0
+    ) -> Outcome:
+        """The outcome of a reading, after all of it is written and drawn."""
+        record.write(steps, "test", written.tested(metrics))
+        for name, columns in task.rows.items():
+            record.rows(name, columns)
+        drawn = [*self.figures(task, record, steps), *self.last_figures(task, record, steps)]
+        for name, figure in drawn:
+            record.figure(name, figure, steps)
+        scored = metrics[self.score]
+        score = scored.value if isinstance(scored, Quantity) else float(scored)  # pyright: ignore[reportArgumentType]
+        result = written.result(metrics)
+        return Outcome(result, score, self.sentence(result), steps, seconds)
