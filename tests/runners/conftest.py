@@ -15,6 +15,7 @@ from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.estimators.infonce import InfoNCE
 from infobound.models.critics.dense import Separable
 from infobound.runners.estimate.runner import Estimate
+from tests.settings import TRAINING, flat
 
 
 @pytest.fixture
@@ -36,15 +37,8 @@ def estimation() -> Callable[..., Estimate]:
         "eval_batches": 2,
         "eval_batch_size": 64,
         "patience": 3,
-        "checkpoint_every": 1000,
-        "checkpoint_seconds": None,
-        "seed": 0,
-        "replicates": 1,
-        "device": "cpu",
-        "precision": "fp32",
-        "compile": False,
     }
-    return lambda **changes: Estimate(**{**settings, **changes})
+    return lambda **changes: flat(Estimate, {**TRAINING, **settings, **changes})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from infobound.models.critics.conditional_gaussian import ConditionalGaussian
 from infobound.models.critics.dense import Concat
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.runner import Estimate
+from tests.settings import training_of
 from infobound.runners.runs import checkpoint
 
 PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
@@ -62,7 +63,7 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
 def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
     changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimate], tmp_path: Path
 ) -> None:
-    straight, resumed = (estimation(replicates=replicates, **changes).task() for _ in range(2))
+    straight, resumed = (training_of(estimation(replicates=replicates, **changes)) for _ in range(2))
     trained(straight, 0, 93)
     checkpoint.save(tmp_path / "state", straight.state())
     state = checkpoint.load(tmp_path / "state")
@@ -73,13 +74,13 @@ def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
 
 
 def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., Estimate]) -> None:
-    task = estimation(replicates=3, **OVERFIT).task()
+    task = training_of(estimation(replicates=3, **OVERFIT))
     readings = trained(task, 0, 150)
     best = np.argmax(readings, axis=0)
     assert len(set(best.tolist())) > 1, "the copies are best at different steps"
     assert max(best) < len(readings) - 1, "and none of them at the last"
     for copy, reading in enumerate(best):
-        ended = estimation(replicates=3, **OVERFIT).task()
+        ended = training_of(estimation(replicates=3, **OVERFIT))
         trained(ended, 0, EVERY * (int(reading) + 1))
         assert ended.read(150).values[copy] == task.read(150).values[copy]
 
@@ -91,7 +92,7 @@ def test_an_upper_bound_is_not_read_where_it_is_loosest(
         ConditionalGaussian, hidden=(32,), activation="ReLU", covariance="diagonal", negatives=None
     )
     changes = {**OVERFIT, "estimator": CLUB(), "critic": density}
-    task, loosest = (estimation(**changes).task() for _ in range(2))
+    task, loosest = (training_of(estimation(**changes)) for _ in range(2))
     values = trained(task, 0, 150)
     trained(loosest, 0, EVERY * (int(np.argmax(values)) + 1))
     loosest_value = loosest.evaluate(150)["mi"]

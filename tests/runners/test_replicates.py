@@ -20,6 +20,7 @@ from infobound.estimators.mine import MINE
 from infobound.models.critics.dense import Concat
 from infobound.runners.critics import evaluation, feeds
 from infobound.runners.estimate.runner import Estimate
+from tests.settings import training_of
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.randomness import stream
@@ -206,7 +207,7 @@ def test_frozen_parameters_stay_as_they_are_under_weight_decay(
         return critic
 
     decayed = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
-    task = estimation(critic=frozen, replicates=replicates, optimizer=decayed).task()
+    task = training_of(estimation(critic=frozen, replicates=replicates, optimizer=decayed))
     before = task._ensemble.weights()
     for _ in range(8):
         task.step()

@@ -1,0 +1,53 @@
+"""Runners made of flat settings, as a configuration file has them."""
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from infobound.runners.critics.task import CriticTraining
+from infobound.runners.estimate.by_critic import ByCritic
+from infobound.runners.estimate.runner import Estimate
+
+T = TypeVar("T")
+TRAINING: dict[str, Any] = {
+    "average": 0.0,
+    "warmup": 0,
+    "cosine": False,
+    "checkpoint_every": 1000,
+    "checkpoint_seconds": None,
+    "seed": 0,
+    "replicates": 1,
+    "device": "cpu",
+    "precision": "fp32",
+    "compile": False,
+}
+"""What the tests of most runners leave as it is."""
+
+
+def flat(target: Callable[..., T], settings: Mapping[str, Any]) -> T:
+    """`target` of its own settings, and of the settings dataclasses that it takes, by flat keys."""
+    left = dict(settings)
+    made = _made(target, left)
+    if left:
+        raise TypeError(f"{target} takes no {', '.join(left)}")
+    return made
+
+
+def _made(target: Callable[..., T], left: dict[str, Any]) -> T:
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    arguments = {}
+    for name in inspect.signature(target).parameters:
+        if name in left:
+            arguments[name] = left.pop(name)
+        elif dataclasses.is_dataclass(hints.get(name)) and getattr(hints[name], "flat", False):
+            arguments[name] = _made(hints[name], left)
+    return target(**arguments)
+
+
+def training_of(estimate: Estimate) -> CriticTraining:
+    """The task of an estimate by critics."""
+    way = estimate.way
+    assert isinstance(way, ByCritic)
+    return way.task()
