@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-JSON: TypeAlias = "float | int | str | bool | Sequence[JSON] | Mapping[str, JSON] | None"
+JSON: TypeAlias = float | int | str | bool | Sequence["JSON"] | Mapping[str, "JSON"] | None
 Unit = Literal["nats", "bits", "share", ""]
 STDERR, COPIES = "_stderr", "_replicates"
 """What follows a quantity's name in files, for its standard error and for its copies."""
@@ -35,7 +35,7 @@ class Quantity:
         return None if count < 2 else statistics.stdev(self.copies) / count**0.5
 
 
-Metrics: TypeAlias = Mapping[str, "Quantity | JSON"]
+Metrics: TypeAlias = Mapping[str, Quantity | JSON]
 """Quantities, and what else is to be known, by name."""
 
 
@@ -106,7 +106,7 @@ def _quantities(metrics: Metrics) -> dict[str, Quantity]:
     return {name: each for name, each in metrics.items() if isinstance(each, Quantity)}
 
 
-def in_order(metrics: Metrics, first: Iterable[str]) -> dict[str, "Quantity | JSON"]:
+def in_order(metrics: Metrics, first: Iterable[str]) -> dict[str, Quantity | JSON]:
     """The metrics with these names ahead of the others."""
     ahead = {name: metrics[name] for name in first if name in metrics}
     return {**ahead, **metrics}

@@ -19,8 +19,8 @@ from infobound.models.critics.conditional_gaussian import ConditionalGaussian
 from infobound.models.critics.dense import Concat
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.runner import Estimate
-from tests.settings import training_of
 from infobound.runners.runs import checkpoint
+from tests.settings import training_of
 
 PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
 ROWS = Arrays(*PAIRS, validation=0.2, test=0.2, transform="standardise")
@@ -63,7 +63,9 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
 def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
     changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimate], tmp_path: Path
 ) -> None:
-    straight, resumed = (training_of(estimation(replicates=replicates, **changes)) for _ in range(2))
+    straight, resumed = (
+        training_of(estimation(replicates=replicates, **changes)) for _ in range(2)
+    )
     trained(straight, 0, 93)
     checkpoint.save(tmp_path / "state", straight.state())
     state = checkpoint.load(tmp_path / "state")

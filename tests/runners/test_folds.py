@@ -16,9 +16,10 @@ from infobound.estimators.dv import DV
 from infobound.models.critics.copula import GaussianCopula
 from infobound.runners.critics.feeds import tabled
 from infobound.runners.critics.splits import Split, split_rows
-from infobound.runners.estimate import runner as estimation
+from infobound.runners.estimate import by_critic
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
+from tests.settings import TRAINING, flat
 
 CPU = torch.device("cpu")
 COPULA = partial(
@@ -55,15 +56,9 @@ def metrics(rows: Arrays, seed: int = 0, **changes: Any) -> dict[str, Any]:
         "eval_batches": 1,
         "eval_batch_size": 4096,
         "patience": None,
-        "checkpoint_every": 1000,
-        "checkpoint_seconds": None,
         "seed": seed,
-        "replicates": 1,
-        "device": "cpu",
-        "precision": "fp32",
-        "compile": False,
     }
-    return Estimate(**{**settings, **changes}).prepare()(InMemory()).metrics
+    return flat(Estimate, {**TRAINING, **settings, **changes}).prepare()(InMemory()).metrics
 
 
 def gaussian(rows: int, seed: int, rho: float = 0.6, dim: int = 1) -> Arrays:
@@ -120,7 +115,7 @@ def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPa
     """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three
     standard errors.
     """
-    monkeypatch.setattr(estimation, "beside", lambda x, y, seed: {})
+    monkeypatch.setattr(by_critic, "beside", lambda x, y, seed: {})
     found = [
         metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64)
         for seed in range(50)

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from infobound.runners.runs.errors import Interrupted, RunFailed
+from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
 from infobound.runners.runs.signals import interruptible
-from infobound.runners.training.loop import Cadence, Loop
+from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence
+from infobound.runners.training.task import Kept, Task
 
 
-class Counting:
+class Counting(Task):
     """A task whose loss is the number of its step, times r + 1 in copy r."""
 
     def __init__(
@@ -27,30 +30,29 @@ class Counting:
         last: int | None = None,
         during: Callable[[int], None] | None = None,
     ) -> None:
-        self._steps, self._last, self._during = 0, last, during
+        self._count, self._last, self._during = Kept(steps=0), last, during
+        self.parts = {"count": self._count}
         self._factors = torch.arange(1.0, copies + 1)
 
     def step(self) -> Mapping[str, Tensor]:
-        self._steps += 1
+        self._count["steps"] += 1
         if self._during:
-            self._during(self._steps)
-        return {"loss": self._steps * self._factors}
+            self._during(self._count["steps"])
+        return {"loss": self._count["steps"] * self._factors}
 
-    def evaluate(self, step: int) -> Mapping[str, Any]:
-        assert step == self._steps
-        return {"mi": float(step)}
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        assert step == self._count["steps"]
+        return {"mi": Quantity([float(step)])}
 
+    def read(self, step: int) -> dict[str, Quantity]:
+        return self.evaluate(step)
+
+    @property
     def finished(self) -> bool:
-        return self._steps == self._last
-
-    def state(self) -> dict[str, Any]:
-        return {"steps": self._steps}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        self._steps = state["steps"]
+        return self._count["steps"] == self._last
 
 
-class Kept:
+class Keeping:
     """A record in memory that keeps its checkpoints too, and goes back to the last one as a run's
     directory does.
     """
@@ -70,29 +72,40 @@ class Kept:
         return self.checkpoints[-1] if self.checkpoints else None
 
 
-def cadence(
-    steps: int = 10, log: int = 4, evaluate: int = 3, save: int = 100, seconds: float | None = None
-) -> Cadence:
-    return Cadence(steps, log, evaluate, save, seconds)
+def loop(
+    task: Task,
+    record: Keeping,
+    draw: Callable[[int], None] | None = None,
+    *,
+    steps: int = 10,
+    log: int = 4,
+    evaluate: int | None = 3,
+    save: int = 100,
+    seconds: float | None = None,
+) -> Loop:
+    pace = Cadence(
+        log_every=log, eval_every=evaluate, checkpoint_every=save, checkpoint_seconds=seconds
+    )
+    return Loop(task, steps, pace, record, draw)
 
 
-def written(record: Kept, split: str, name: str) -> dict[int, float]:
+def written(record: Keeping, split: str, name: str) -> dict[int, float]:
     return {line["step"]: line[name] for line in record.history() if line["split"] == split}
 
 
-def saved(record: Kept) -> list[int]:
+def saved(record: Keeping) -> list[int]:
     return [state["step"] for state in record.checkpoints]
 
 
 def test_a_train_line_is_the_mean_since_the_last_one_and_none_is_left_over() -> None:
-    record = Kept()
-    Loop(Counting(), cadence(), record).run()
+    record = Keeping()
+    loop(Counting(), record).run()
     assert written(record, "train", "loss") == {4: 2.5, 8: 6.5, 10: 9.5}
 
 
 def test_a_train_line_is_the_mean_over_the_copies() -> None:
-    record = Kept()
-    Loop(Counting(copies=3), cadence(steps=1), record).run()
+    record = Keeping()
+    loop(Counting(copies=3), record, steps=1).run()
     assert written(record, "train", "loss") == {1: 2.0}
 
 
@@ -102,8 +115,8 @@ def test_a_train_line_is_the_mean_over_the_copies() -> None:
 def test_evaluations_come_at_both_ends_and_with_their_cadence_between(
     steps: int, evaluated: list[int]
 ) -> None:
-    record = Kept()
-    Loop(Counting(), cadence(steps), record).run()
+    record = Keeping()
+    loop(Counting(), record, steps=steps).run()
     assert list(written(record, "validation", "mi")) == evaluated
 
 
@@ -114,7 +127,7 @@ def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(
     task: Counting, drawn: list[int]
 ) -> None:
     steps: list[int] = []
-    Loop(task, cadence(steps=256, evaluate=1), Kept(), steps.append).run()
+    loop(task, Keeping(), steps.append, steps=256, evaluate=1).run()
     assert steps == drawn
 
 
@@ -122,20 +135,20 @@ def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(
 def test_checkpoints_come_with_their_cadence_and_once_at_the_end(
     every: int, steps: list[int]
 ) -> None:
-    record = Kept()
-    Loop(Counting(), cadence(save=every), record).run()
+    record = Keeping()
+    loop(Counting(), record, save=every).run()
     assert saved(record) == steps
 
 
 def test_checkpoints_come_by_the_clock_too() -> None:
-    record = Kept()
-    Loop(Counting(), cadence(steps=3, seconds=1e-9), record).run()
+    record = Keeping()
+    loop(Counting(), record, steps=3, seconds=1e-9).run()
     assert saved(record) == [1, 2, 3]
 
 
 def test_a_task_that_has_finished_is_not_stepped_again() -> None:
-    record = Kept()
-    assert Loop(Counting(last=5), cadence(), record).run().steps == 5
+    record = Keeping()
+    assert loop(Counting(last=5), record).run().steps == 5
     assert list(written(record, "train", "loss")) == [4, 5]
     assert saved(record) == [5]
 
@@ -151,19 +164,19 @@ def test_a_run_killed_at_any_step_goes_on_as_if_never_killed(step: int, every: i
         if now == step:
             raise Killed
 
-    whole, broken = Kept(), Kept()
-    Loop(Counting(), cadence(save=every), whole).run()
+    whole, broken = Keeping(), Keeping()
+    loop(Counting(), whole, save=every).run()
     with pytest.raises(Killed):
-        Loop(Counting(during=kill), cadence(save=every), broken).run()
-    assert Loop(Counting(), cadence(save=every), broken).run().steps == 10
+        loop(Counting(during=kill), broken, save=every).run()
+    assert loop(Counting(), broken, save=every).run().steps == 10
     assert broken.history() == whole.history()
 
 
 def test_a_finished_run_that_is_extended_goes_on_as_if_it_had_been_long() -> None:
-    extended, long = Kept(), Kept()
+    extended, long = Keeping(), Keeping()
     for steps in (5, 10):
-        Loop(Counting(), cadence(steps), extended).run()
-    Loop(Counting(), cadence(10), long).run()
+        loop(Counting(), extended, steps=steps).run()
+    loop(Counting(), long, steps=10).run()
     assert extended.history() == long.history()
 
 
@@ -176,14 +189,14 @@ def test_a_signal_lets_the_step_end_and_leaves_a_checkpoint_of_it(number: signal
             signal.raise_signal(number)
             within.append(signal.getsignal(number))
 
-    record = Kept()
+    record = Keeping()
     with pytest.raises(Interrupted) as interrupted, interruptible():
-        Loop(Counting(during=interrupt), cadence(), record).run()
+        loop(Counting(during=interrupt), record).run()
     assert interrupted.value.signal_number == number
     assert saved(record) == [5]
     assert within == [signal.SIG_DFL], "a second signal ends the process at once"
     assert signal.getsignal(number) == before
-    assert Loop(Counting(), cadence(), record).run().steps == 10
+    assert loop(Counting(), record).run().steps == 10
     assert written(record, "train", "loss") == {4: 2.5, 8: 6.5, 10: 9.5}
 
 
@@ -198,20 +211,20 @@ class Diverging(Counting):
         loss = super().step()["loss"]
         return {"loss": torch.where(loss == 12, self._bad, loss) if self._where == "step" else loss}
 
-    def evaluate(self, step: int) -> Mapping[str, Any]:
+    def evaluate(self, step: int) -> dict[str, Quantity]:
         reading = self._bad if self._where == "evaluation" and step == 6 else 1.0
-        return {"mi": 1.0, "mi_replicates": [1.0, reading]}
+        return {"mi": Quantity([1.0, reading])}
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("save", [1, 7, 100])
-@pytest.mark.parametrize(("where", "quantity"), [("step", "loss"), ("evaluation", "mi_replicates")])
+@pytest.mark.parametrize(("where", "quantity"), [("step", "loss"), ("evaluation", "mi")])
 def test_a_quantity_that_is_not_finite_ends_the_run_and_is_written_nowhere(
     bad: float, save: int, where: str, quantity: str
 ) -> None:
-    record = Kept()
+    record = Keeping()
     with pytest.raises(RunFailed, match=rf"^{quantity} .*at step 6 .*try a lower optimizer.lr"):
-        Loop(Diverging(bad, where), cadence(log=8, save=save), record).run()
+        loop(Diverging(bad, where), record, log=8, save=save).run()
     assert all(
         abs(value) < float("inf")
         for line in record.history()
@@ -222,12 +235,11 @@ def test_a_quantity_that_is_not_finite_ends_the_run_and_is_written_nowhere(
 
 
 @pytest.mark.parametrize(
-    "name", ["steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds"]
+    "name", ["log_every", "eval_every", "checkpoint_every", "checkpoint_seconds"]
 )
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_cadence_must_be_positive(name: str, value: int) -> None:
     settings = {
-        "steps": 1,
         "log_every": 1,
         "eval_every": 1,
         "checkpoint_every": 1,
@@ -243,11 +255,8 @@ def test_a_cadence_must_be_positive(name: str, value: int) -> None:
 def test_a_caller_from_python_keeps_its_own_handlers(own: Any) -> None:
     before, within = signal.signal(signal.SIGINT, own), []
     try:
-        Loop(
-            Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT))),
-            cadence(),
-            Kept(),
-        ).run()
+        noting = Counting(during=lambda now: within.append(signal.getsignal(signal.SIGINT)))
+        loop(noting, Keeping()).run()
     finally:
         signal.signal(signal.SIGINT, before)
     assert set(within) == {own}

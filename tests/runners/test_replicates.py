@@ -20,10 +20,10 @@ from infobound.estimators.mine import MINE
 from infobound.models.critics.dense import Concat
 from infobound.runners.critics import evaluation, feeds
 from infobound.runners.estimate.runner import Estimate
-from tests.settings import training_of
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.randomness import stream
+from tests.settings import training_of
 
 CPU = torch.device("cpu")
 STEPS = 50

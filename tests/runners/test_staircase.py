@@ -23,7 +23,9 @@ from infobound.estimators.mine import MINE
 from infobound.models.critics.dense import InnerProduct, Separable
 from infobound.models.critics.scores import from_matrix
 from infobound.runners.runs.records import InMemory, Outcome
-from infobound.runners.staircase.runner import Staircase, level
+from infobound.runners.staircase.reading import level
+from infobound.runners.staircase.runner import Staircase
+from tests.settings import TRAINING, flat
 
 LEVELS = (1.0, 2.0)
 STEPS = 30
@@ -34,18 +36,13 @@ SETTINGS: dict[str, Any] = {
     "critic": partial(Separable, hidden=(8,), embed=4, activation="ReLU"),
     "estimator": InfoNCE(),
     "optimizer": partial(torch.optim.Adam, lr=5e-3),
+    "steps": None,
     "batch_size": 16,
     "window": 10,
     "average": 0.9,
     "log_every": 7,
     "eval_every": 10,
     "checkpoint_every": 8,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
 RUN = [
     "runner=staircase",
@@ -65,7 +62,7 @@ Command = Callable[..., Any]
 
 
 def climb(**changes: Any) -> Staircase:
-    return Staircase(**{**SETTINGS, **changes})
+    return flat(Staircase, {**TRAINING, **SETTINGS, **changes})
 
 
 def outcome(**changes: Any) -> Outcome:
