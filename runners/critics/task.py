@@ -68,7 +68,7 @@ class CriticTraining(Task):
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):
             self._ensemble.check(x[:, :rows], y[:, :rows])
-        self._critics = optimisation.player(self._ensemble)
+        self.critics = optimisation.player(self._ensemble)
         stop_early = stop_early and self._ensemble.parameters.numel() > 0
         self._stopping = EarlyStopping(self._ensemble.weights(), patience) if stop_early else None
         copies: Literal["folds", "replicates"] = "folds" if folds is not None else "replicates"
@@ -83,15 +83,15 @@ class CriticTraining(Task):
             "measurement": described(self._ensemble.copy(0)),
             "changes": [[change._asdict() for change in pair] for pair in feed.changes],
         }
-        parts: dict[str, Stateful] = {"critics": self._critics, "batches": feed.batches}
+        parts: dict[str, Stateful] = {"critics": self.critics, "batches": feed.batches}
         parts |= {"evaluated": self._evaluated, "facts": Facts(facts)}
         self.parts = parts | ({"stopping": self._stopping} if self._stopping else {})
 
     def step(self) -> dict[str, Tensor]:
-        self._critics.schedule.set(self._ensemble.steps)
+        self.critics.schedule.set(self._ensemble.steps)
         bound: Bound = self._ensemble(*self._feed.batches.draw())
         loss = self._loss(bound)
-        self._ensemble.descend(loss, self._critics.optimizer)
+        self._ensemble.descend(loss, self.critics.optimizer)
         return {"loss": loss.detach(), "mi": bound.value}
 
     def evaluate(self, step: int) -> dict[str, Quantity]:

@@ -14,7 +14,7 @@ from infobound.estimators.base import Bound
 from infobound.estimators.measurement import Measurement
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.plots import SPAN
-from infobound.runners.staircase.reading import level
+from infobound.runners.staircase.reading import by_level
 from infobound.runners.training.batches import Batches
 from infobound.runners.training.player import Player
 from infobound.runners.training.task import Task
@@ -51,7 +51,7 @@ class Climbing(Task):
         steps: int,
         window: int,
     ) -> None:
-        self._batches, self._critics = batches, critics
+        self.batches, self.critics = batches, critics
         self._levels, self._steps, self._window = levels, steps, window
         ensemble = critics.networks
         ensemble.check(*zeros)
@@ -77,13 +77,13 @@ class Climbing(Task):
         return {"mi/cap": self.cap}
 
     def step(self) -> dict[str, Tensor]:
-        ensemble = self._critics.networks
-        x, y = self._batches.draw()
+        ensemble = self.critics.networks
+        x, y = self.batches.draw()
         value = ensemble.read(x, y).value.view(-1)
         self.values[:, ensemble.steps] = value
-        self._critics.schedule.set(ensemble.steps)
+        self.critics.schedule.set(ensemble.steps)
         bound: Bound = ensemble(x, y)
-        ensemble.descend(bound.fit, self._critics.optimizer)
+        ensemble.descend(bound.fit, self.critics.optimizer)
         return {"loss": bound.fit.detach(), "mi": value}
 
     def evaluate(self, step: int) -> dict[str, Quantity]:
@@ -94,9 +94,7 @@ class Climbing(Task):
 
     def read(self, step: int) -> dict[str, Any]:
         """Each level's last values, and the estimate of the last level."""
-        ends = [self._steps * (index + 1) for index in range(len(self._levels))]
-        windows = [self.values[:, end - self._window : end] for end in ends]
-        levels = [level(*each) for each in zip(self._levels, windows, strict=True)]
+        levels = by_level(self.values, self._levels, self._steps, self._window)
         last = levels[-1]
         mi = Quantity(last["mi_replicates"], last["mi_stderr"], last["stderr_of"], "nats")
         return {

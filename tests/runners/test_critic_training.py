@@ -41,8 +41,7 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
     for step in range(first + 1, last + 1):
         task.step()
         if step % EVERY == 0:
-            found = task.evaluate(step)
-            readings.append(found.get("mi_replicates", [found["mi"]]))
+            readings.append([*task.evaluate(step)["mi"].copies])
     return readings
 
 
@@ -84,7 +83,7 @@ def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., 
     for copy, reading in enumerate(best):
         ended = training_of(estimation(replicates=3, **OVERFIT))
         trained(ended, 0, EVERY * (int(reading) + 1))
-        assert ended.read(150).values[copy] == task.read(150).values[copy]
+        assert ended.reading(150).values[copy] == task.reading(150).values[copy]
 
 
 def test_an_upper_bound_is_not_read_where_it_is_loosest(
@@ -97,6 +96,6 @@ def test_an_upper_bound_is_not_read_where_it_is_loosest(
     task, loosest = (training_of(estimation(**changes)) for _ in range(2))
     values = trained(task, 0, 150)
     trained(loosest, 0, EVERY * (int(np.argmax(values)) + 1))
-    loosest_value = loosest.evaluate(150)["mi"]
+    loosest_value = loosest.evaluate(150)["mi"].value
     assert loosest_value == max(values)[0]
-    assert task.read(150).values[0] < loosest_value - 0.5
+    assert task.reading(150).values[0] < loosest_value - 0.5

@@ -91,7 +91,7 @@ def test_a_copy_is_what_a_bare_loop_over_its_pairs_trains(index: int, estimation
         replicates=index + 1,
         device=CPU,
     )
-    optimizer = settings.optimizer(list(measurement.parameters()))
+    optimizer = settings.optimisation.optimizer(list(measurement.parameters()))
     for _ in range(STEPS):
         x, y = feed.batches.draw()
         optimizer.zero_grad()
@@ -208,9 +208,9 @@ def test_frozen_parameters_stay_as_they_are_under_weight_decay(
 
     decayed = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
     task = training_of(estimation(critic=frozen, replicates=replicates, optimizer=decayed))
-    before = task._ensemble.weights()
+    before = task.critics.networks.weights()
     for _ in range(8):
         task.step()
-    after = task._ensemble.weights()
+    after = task.critics.networks.weights()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"critic.rest.1.weight", "critic.rest.1.bias"}

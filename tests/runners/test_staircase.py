@@ -23,7 +23,7 @@ from infobound.estimators.mine import MINE
 from infobound.models.critics.dense import InnerProduct, Separable
 from infobound.models.critics.scores import from_matrix
 from infobound.runners.runs.records import InMemory, Outcome
-from infobound.runners.staircase.reading import level
+from infobound.runners.staircase.reading import by_level, level
 from infobound.runners.staircase.runner import Staircase
 from tests.settings import TRAINING, flat
 
@@ -111,17 +111,19 @@ def test_a_batch_is_read_by_weights_that_no_step_on_it_has_changed(
 
 def test_reading_commits_no_moving_average_and_training_does() -> None:
     task = climb(estimator=MINE(alpha=0.1)).task()
-    before = {name: tensor.clone() for name, tensor in task.ensemble.state()["buffers"].items()}
+    before = {
+        name: tensor.clone() for name, tensor in task.critics.networks.state()["buffers"].items()
+    }
     x, y = torch.randn(2, 1, 16, 2)
-    task.ensemble.read(x, y)
+    task.critics.networks.read(x, y)
     assert all(
         torch.equal(before[name], tensor)
-        for name, tensor in task.ensemble.state()["buffers"].items()
+        for name, tensor in task.critics.networks.state()["buffers"].items()
     )
-    task.ensemble(x, y)
+    task.critics.networks(x, y)
     assert not all(
         torch.equal(before[name], tensor)
-        for name, tensor in task.ensemble.state()["buffers"].items()
+        for name, tensor in task.critics.networks.state()["buffers"].items()
     )
 
 
@@ -137,9 +139,8 @@ def test_squared_bias_and_variance_add_up_to_the_squared_error(copies: int) -> N
 
 
 def test_each_level_is_judged_by_its_own_last_values() -> None:
-    task = climb()
     values = torch.arange(2.0 * STEPS)[None]
-    first, second = task._levels(values)
+    first, second = by_level(values, LEVELS, STEPS, window=10)
     assert first["mi"] == pytest.approx(values[0, STEPS - 10 : STEPS].mean().item())
     assert second["mi"] == pytest.approx(values[0, -10:].mean().item())
     assert [first["level"], second["level"]] == list(LEVELS)
