@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from infobound.runners.reports.tables import grouped
+from infobound.runners.runs.metrics import copies_of
 
 
 def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
@@ -35,9 +36,9 @@ def _points(run: Path, name: str, independent: bool) -> Iterator[dict[str, Any]]
     """What a run read on held-out examples at each step; of independent copies, what each of them
     did.
     """
-    file, copies = run / "metrics.jsonl", f"{name}_replicates" if independent else ""
+    file = run / "metrics.jsonl"
     for text in file.read_text().splitlines() if file.is_file() else ():
         line = json.loads(text)
         if line["split"] == "validation" and name in line:
-            for value in line.get(copies, [line[name]]):
+            for value in copies_of(line, name) if independent else [line[name]]:
                 yield {"step": line["step"], "value": value}

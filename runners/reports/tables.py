@@ -13,6 +13,7 @@ import yaml
 
 from infobound.runners.reports.runs import Run
 from infobound.runners.runs.identity import leaves
+from infobound.runners.runs.metrics import COPIES, copies_key, stderr_key
 
 NAMES = ("name", "force")
 REPEATS = ("seed", *NAMES)
@@ -61,7 +62,7 @@ def aggregated(
     """
     done = rows.query("status == 'completed'").dropna(subset=[metric])
     columns = {
-        "own": f"{metric}_stderr",
+        "own": stderr_key(metric),
         "lowest": f"{metric}_true",
         "highest": f"{metric}_true",
         "kind": "kind",
@@ -134,9 +135,9 @@ def shown(value: float | str | None) -> str:
 
 def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
     """The metric of each run, a list where it has independent copies; folds are none."""
-    if f"{metric}_replicates" not in done:
+    if copies_key(metric) not in done:
         return cast(pd.Series, done[metric])
-    each = done[f"{metric}_replicates"]
+    each = done[copies_key(metric)]
     independent = each.map(lambda values: isinstance(values, list)) & (
         done["stderr_of"] == "replicates"
     )
@@ -189,7 +190,7 @@ def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in metrics.items()
-        if key.endswith("_replicates") or not isinstance(value, list)
+        if key.endswith(COPIES) or not isinstance(value, list)
     }
 
 

@@ -6,12 +6,22 @@ The names that a quantity has in files (`mi`, `mi_stderr`, `mi_replicates`) are 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 JSON: TypeAlias = float | int | str | bool | Sequence["JSON"] | Mapping[str, "JSON"] | None
 Unit = Literal["nats", "bits", "share", ""]
 STDERR, COPIES = "_stderr", "_replicates"
 """What follows a quantity's name in files, for its standard error and for its copies."""
+
+
+def stderr_key(name: str) -> str:
+    """What the standard error of a quantity is called in files."""
+    return f"{name}{STDERR}"
+
+
+def copies_key(name: str) -> str:
+    """What the list of the copies of a quantity is called in files."""
+    return f"{name}{COPIES}"
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ def result(metrics: Metrics) -> dict[str, JSON]:
     """The metrics as result.json has them: means and standard errors, copies, then the rest."""
     quantities = _quantities(metrics)
     means = {name: each.value for name, each in quantities.items()}
-    errors = {f"{n}{STDERR}": q.stderr for n, q in quantities.items() if q.stderr is not None}
-    copies: dict[str, JSON] = {f"{n}{COPIES}": [*q.copies] for n, q in quantities.items()}
+    errors = {stderr_key(n): q.stderr for n, q in quantities.items() if q.stderr is not None}
+    copies: dict[str, JSON] = {copies_key(n): [*q.copies] for n, q in quantities.items()}
     over = [each.stderr_of for each in quantities.values() if each.stderr_of is not None]
     said: dict[str, JSON] = {"stderr_of": over[0]} if over else {}
     rest = {name: each for name, each in metrics.items() if not isinstance(each, Quantity)}
@@ -83,9 +93,9 @@ def line(metrics: Metrics) -> dict[str, JSON]:
             continue
         written[name] = each.value
         if each.stderr is not None:
-            written[f"{name}{STDERR}"] = each.stderr
+            written[stderr_key(name)] = each.stderr
         if len(each.copies) > 1:
-            written[f"{name}{COPIES}"] = [*each.copies]
+            written[copies_key(name)] = [*each.copies]
     return written
 
 
@@ -93,13 +103,12 @@ def tested(metrics: Metrics) -> dict[str, float]:
     """Of a final reading the means and the standard errors, without what is no quantity."""
     quantities = _quantities(metrics).items()
     means = {name: each.value for name, each in quantities}
-    return means | {f"{n}{STDERR}": q.stderr for n, q in quantities if q.stderr is not None}
+    return means | {stderr_key(n): q.stderr for n, q in quantities if q.stderr is not None}
 
 
-def copies_of(written: Mapping[str, JSON], name: str) -> list[float]:
+def copies_of(written: Mapping[str, Any], name: str) -> Sequence[float]:
     """The copies of a quantity in a result or a line; its mean alone where none are written."""
-    found = written.get(f"{name}{COPIES}", [written[name]])
-    return [float(each) for each in found] if isinstance(found, list) else []  # pyright: ignore
+    return written.get(copies_key(name), [written[name]])
 
 
 def _quantities(metrics: Metrics) -> dict[str, Quantity]:

@@ -11,6 +11,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from infobound.runners.runs.metrics import copies_of, stderr_key
+
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
@@ -56,9 +58,10 @@ def estimate_by_step(
             alpha=alpha,
             label=split,
         )
-    spread = [line for line in lines if "mi_replicates" in line and line["split"] == "validation"]
+    held_out = [line for line in lines if line["split"] == "validation"]
+    spread = [line for line in held_out if len(copies_of(line, "mi")) > 1]
     if spread:
-        low, high = ([extreme(line["mi_replicates"]) for line in spread] for extreme in (min, max))
+        low, high = ([extreme(copies_of(line, "mi")) for line in spread] for extreme in (min, max))
         axes.fill_between(
             [line["step"] for line in spread], low, high, alpha=0.2, label="range of replicates"
         )
@@ -67,7 +70,7 @@ def estimate_by_step(
             axes.errorbar(
                 line["step"],
                 line["mi"],
-                line["mi_stderr"],
+                line[stderr_key("mi")],
                 color="tab:orange",
                 marker="o",
                 capsize=3,
@@ -270,7 +273,7 @@ def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figu
     """
     figure, axes = blank("derived data set", "I(X;Y) in nats")
     names = [f"mi_{name}" for name in expected]
-    errors = [metrics[f"{name}_stderr"] for name in names]
+    errors = [metrics[stderr_key(name)] for name in names]
     axes.errorbar(
         [*expected],
         [metrics[name] for name in names],

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from infobound.runners.runs import plots
+from infobound.runners.runs.metrics import copies_of
 from infobound.runners.runs.snapshots import Snapshots
 
 QUANTITIES = {
@@ -98,7 +99,7 @@ def coverage_by_step(history: Iterable[Mapping[str, Any]], modes: int) -> Figure
     for axes, (name, label) in zip(panels, QUANTITIES.items(), strict=True):
         steps, copies = (
             [line["step"] for line in lines],
-            [line.get(f"{name}_replicates", [line[name]]) for line in lines],
+            [copies_of(line, name) for line in lines],
         )
         axes.plot(steps, [line[name] for line in lines], color="tab:blue")
         axes.fill_between(steps, [*map(min, copies)], [*map(max, copies)], alpha=0.2)
