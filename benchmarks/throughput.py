@@ -23,9 +23,11 @@ from infobound.estimators.dv import DV
 from infobound.estimators.infonce import InfoNCE
 from infobound.models.critics.dense import Concat, Separable
 from infobound.runners.critics.reading import Critics
-from infobound.runners.estimate.runner import Estimate
+from infobound.runners.estimate.by_critic import ByCritic
+from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.runs.records import InMemory
-from infobound.runners.training.loop import Cadence, Loop
+from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 BATCH, WIDTH, EMBED = 128, 256, 32
 PAIRS = CorrelatedGaussians(20, None, 4.0)
@@ -92,30 +94,21 @@ def ours(critic: Critics, estimator: Estimator, replicates: int) -> Run:
     """The launcher's own loop with its defaults: weight average, a reading every 500 steps, a line
     every 100.
     """
-    estimation = Estimate(
+    training = ByCritic(
         dataset=PAIRS,
         critic=critic,
         estimator=estimator,
-        optimizer=partial(Adam, lr=5e-4, fused=True),
-        steps=1,
-        batch_size=BATCH,
-        train_rows=None,
-        average=0.999,
-        log_every=100,
-        eval_every=500,
-        eval_batches=1,
-        eval_batch_size=1024,
-        patience=None,
-        checkpoint_every=10**9,
-        checkpoint_seconds=None,
-        seed=0,
-        replicates=replicates,
-        device="cpu",
-        precision="fp32",
-        compile=False,
+        optimisation=Optimisation(
+            optimizer=partial(Adam, lr=5e-4, fused=True),
+            steps=1,
+            batch_size=BATCH,
+            average=0.999,
+        ),
+        cadence=Cadence(log_every=100, eval_every=500, checkpoint_every=10**9),
+        execution=Execution(replicates=replicates),
+        evaluation=Evaluation(eval_batches=1, eval_batch_size=1024),
     )
-    task = estimation.task()
-    loop = Loop(task, Cadence(1, 100, 500, 10**9, None), InMemory())
+    loop = Loop(training.task(), 1, training.cadence, InMemory())
     return loop.advance
 
 

@@ -1,15 +1,17 @@
 """Which run a configuration is: its hash, and the keys in which two configurations differ."""
 
+import dataclasses
 import hashlib
+import inspect
 import json
+import pkgutil
+import typing
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 NOT_HASHED = ("name", "force", "device", "threads")
-CADENCES = ("steps", "log_every", "eval_every", "checkpoint_every", "checkpoint_seconds")
-"""Keys of the runner that say when it writes or ends; on a table `eval_every` also says which
-weights stand to choice.
-"""
+"""Keys of the root that change nothing of what a run computes."""
 NAMED = 6
 """Differences that are told, in a line that can be read."""
 
@@ -24,23 +26,52 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def essence(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that decide what a run computes; the steps are one where what happens before the
-    last depends on it.
+    """The leaves that decide what a run computes.
+
+    The components say which do not: a settings dataclass with `paces` names when things are written
+    and no more, and the number of steps decides nothing unless a class `counts_steps` (a static
+    method of its settings): a longer run goes on from a shorter one.
     """
+    left_out = {*NOT_HASHED, "runner.steps"}
+    for key, node, owner in _owners(config):
+        if _declares(owner, "counts_steps", node):
+            left_out -= {"runner.steps"}
+        for part in parts_of(owner):
+            if getattr(part, "paces", False):
+                left_out |= {f"{key}.{each.name}" for each in dataclasses.fields(part)}
+            if _declares(part, "counts_steps", node):
+                left_out -= {"runner.steps"}
     values = dict(leaves(config))
-    left_out = {*NOT_HASHED, *(f"runner.{key}" for key in CADENCES)}
-    until = values.get("regularizer.until")
-    if (
-        values.get("runner.cosine")
-        or values.get("runner.instance_noise")
-        or (until is not None and until < 1)
-    ):
-        left_out -= {"runner.steps"}
     return {
         key: value
         for key, value in values.items()
         if key not in left_out and not key.startswith("sweep.")
     }
+
+
+def parts_of(owner: object) -> Iterator[Any]:
+    """The settings dataclasses whose fields are keys of the node that a class is made of."""
+    try:
+        hints = typing.get_type_hints(owner.__init__ if inspect.isclass(owner) else owner)
+    except (NameError, TypeError):  # types that a library imports for type checkers alone
+        return
+    for hint in hints.values():
+        if dataclasses.is_dataclass(hint) and getattr(hint, "flat", False):
+            yield hint
+            yield from parts_of(hint)
+
+
+def _owners(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], object]]:
+    """The dotted key of each group that has a `_target_`, with its node and what it names."""
+    for key, node in config.items():
+        if isinstance(node, Mapping) and "_target_" in node:
+            with suppress(ImportError, AttributeError, ValueError):  # of a module that is gone
+                yield key, node, pkgutil.resolve_name(str(node["_target_"]))
+
+
+def _declares(owner: object, name: str, node: Mapping[str, Any]) -> bool:
+    told = getattr(owner, name, None)
+    return told is not None and bool(told(node))
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -3,9 +3,9 @@
 In YAML their fields stand among the keys of the runner itself, such as `runner.steps`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,11 @@ class Optimisation(Settings):
     average: float = 0.0
     warmup: int = 0
     cosine: bool = False
+
+    @staticmethod
+    def counts_steps(settings: Mapping[str, Any]) -> bool:
+        """Whether what happens before the last step depends on how many steps there are."""
+        return bool(settings.get("cosine"))
 
     def __post_init__(self) -> None:
         limits.at_least(self, batch_size=2)
@@ -87,6 +92,10 @@ class Cadence(Settings):
     eval_every: int | None
     checkpoint_every: int
     checkpoint_seconds: float | None = None
+    paces: ClassVar[bool] = True
+    """These say when things are written; on a table `eval_every` also says which weights stand to
+    choice.
+    """
 
     def __post_init__(self) -> None:
         limits.positive(self, "log_every", "checkpoint_every")
