@@ -140,7 +140,7 @@ class CriticReader:
         return {"row": torch.cat(known), "fold": torch.cat(fold), "pmi": torch.cat(pointwise)}
 
     def measurement(self, index: int) -> Measurement:
-        """Copy `index`; the next call overwrites it."""
+        """Copy `index`."""
         module = self.ensemble.copy(index, self.weights)
         assert isinstance(module, Measurement)
         return module

@@ -120,7 +120,7 @@ class CriticTraining(Task):
         return self._estimator.cap(self.training_negatives)
 
     def critic(self, index: int) -> nn.Module:
-        """Copy `index` as it is now; the next call overwrites it."""
+        """Copy `index` as it is now."""
         return self._current.measurement(index).critic.eval()
 
     @property

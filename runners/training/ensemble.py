@@ -177,16 +177,12 @@ class Ensemble:
 
     @torch.no_grad()
     def copy(self, index: int, weights: Weights | None = None) -> nn.Module:
-        """Copy `index`, with its averaged weights or those given, as an ordinary module; the next
-        call overwrites it.
-        """
+        """Copy `index`, with its averaged weights or those given, as a module of its own."""
         source = weights or {name: self._leading(tensor) for name, tensor in self._readable.items()}
-        for name, tensor in {
-            **dict(self._reader.named_parameters()),
-            **dict(self._reader.named_buffers()),
-        }.items():
+        module = copy.deepcopy(self._reader, {id(self._generators): self._generators})
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             tensor.copy_(source[name][index])
-        return self._reader
+        return module
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run needs."""

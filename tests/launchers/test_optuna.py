@@ -118,6 +118,7 @@ def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
         LR,
         "runner.steps=300",
         "runner.eval_every=100",
+        "runner.checkpoint_every=100",
         "hydra.sweeper.trials=4",
         NO_PRUNING,
     )

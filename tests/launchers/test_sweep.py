@@ -174,6 +174,7 @@ def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_
         "runner.steps=1500",
         "runner.log_every=50",
         "runner.eval_every=500",
+        "runner.checkpoint_every=50",
     ]
     line = [sys.executable, str(RUN), *small((*arguments,))]
     process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -117,7 +117,7 @@ def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPa
     """
     monkeypatch.setattr(by_critic, "beside", lambda x, y, seed: {})
     found = [
-        metrics(gaussian(1500, seed, 0.5, dim=3), seed, steps=10, batch_size=64)
+        metrics(gaussian(600, seed, 0.5, dim=3), seed, steps=10, batch_size=64)
         for seed in range(50)
     ]
     spread = statistics.stdev(each["mi"] for each in found)
