@@ -366,7 +366,8 @@ def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Co
             ["seed=1", "estimator=nwj"],
             [
                 "seed: 0 -> 1",
-                "estimator._target_: infobound.estimators.infonce.InfoNCE -> infobound.estimators.nwj.NWJ",
+                "estimator._target_: infobound.estimators.infonce.InfoNCE"
+                " -> infobound.estimators.nwj.NWJ",
             ],
         ),
         (
