@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shlex
+import site
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence, Set
@@ -29,6 +30,7 @@ from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.naming import job_name
+from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory, read_result
 
 log = logging.getLogger(__name__)
@@ -42,13 +44,22 @@ composed.
 def require(library: str, choice: str) -> None:
     """Raise ConfigError unless the library that a choice of launcher needs is installed."""
     if find_spec(library) is None:
-        raise ConfigError(f'hydra/launcher={choice} needs pip install -e ".[{choice}]"')
+        raise ConfigError(f"hydra/launcher={choice} needs {library}; pip install {library}")
+
+
+def checkout() -> Path | None:
+    """The folder in which other processes find infobound; None where every process of this Python
+    finds it, because it is installed.
+    """
+    folder = schema.CONFIGURATIONS.parents[1]
+    installed = [*site.getsitepackages(), site.getusersitepackages()]
+    return None if str(folder) in installed else folder
 
 
 @dataclass(frozen=True)
 class Task:
     """A job as composed, which runs where it is called: in a process of this machine, or of another
-    that has the checkout.
+    that has infobound.
     """
 
     config: DictConfig
@@ -249,4 +260,4 @@ class SweepLauncher(Launcher):
             if self.folder.is_relative_to(sweeps)
             else []
         )
-        return shlex.join(["python", "run.py", *given, *named])
+        return f"{program()} {shlex.join([*given, *named])}"

@@ -68,7 +68,7 @@ class Optuna(Sweeper):
         try:
             import optuna  # it takes as long to import as a small job takes to run
         except ImportError as error:
-            raise ConfigError('hydra/sweeper=optuna needs pip install -e ".[optuna]"') from error
+            raise ConfigError("hydra/sweeper=optuna needs optuna; pip install optuna") from error
         from hydra_plugins._search import Objective, Search, opened
         from hydra_plugins._space import distribution
 

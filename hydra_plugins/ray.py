@@ -12,8 +12,7 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.launching import SweepLauncher, require
-from infobound.conf.schema import CONFIGURATIONS
+from hydra_plugins.launching import SweepLauncher, checkout, require
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.locks import held
 from infobound.runners.runs.processes import printing_into
@@ -167,13 +166,15 @@ def _connect(address: str) -> None:
     import ray
     from ray.exceptions import RayError
 
+    found = checkout()
+    path = {"PYTHONPATH": f"{found}:${{PYTHONPATH}}"} if found else {}
     try:
         ray.init(
             address,
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"PYTHONPATH": str(CONFIGURATIONS.parent)}},
+            runtime_env={"env_vars": path},
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ConfigError(

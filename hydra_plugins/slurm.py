@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.launching import SweepLauncher, require
-from infobound.conf.schema import CONFIGURATIONS
+from hydra_plugins.launching import SweepLauncher, checkout, require
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.processes import printing_into
 from infobound.runners.runs.run_directory import LOG
@@ -158,16 +157,17 @@ class Submitted:
 
 
 def _executor(folder: Path, submission: Mapping[str, Any]) -> "AutoExecutor":
-    """What submits jobs whose process finds the checkout, and which Slurm may put back into the
-    queue.
+    """What submits jobs whose process finds infobound, and which Slurm may put back into the queue.
 
     Raises ConfigError if a parameter is not one of submitit's.
     """
     from submitit import AutoExecutor
 
-    checkout = f"export PYTHONPATH={shlex.quote(str(CONFIGURATIONS.parent))}:$PYTHONPATH"
+    path: list[str] = []
+    if found := checkout():
+        path = [f"export PYTHONPATH={shlex.quote(str(found))}:$PYTHONPATH"]
     ours = {
-        "slurm_setup": [*submission["slurm_setup"], checkout],
+        "slurm_setup": [*submission["slurm_setup"], *path],
         "slurm_additional_parameters": {
             "requeue": True,
             **submission["slurm_additional_parameters"],

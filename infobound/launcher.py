@@ -18,11 +18,13 @@ from infobound.conf import schema
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
 from infobound.runners.runs.naming import job_name, run_name
+from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory
 from infobound.runners.runs.signals import interruptible
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
+OmegaConf.register_new_resolver("program", program)
 
 
 @hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")

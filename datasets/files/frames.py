@@ -37,7 +37,7 @@ def _hdf5(path: str) -> pd.DataFrame:
     try:
         import h5py  # of the extra hdf5
     except ImportError:
-        raise ValueError('reading HDF5 needs h5py; pip install -e ".[hdf5]"') from None
+        raise ValueError("reading HDF5 needs h5py; pip install h5py") from None
     with h5py.File(path) as file:
         if KEY not in file:
             raise ValueError(

@@ -402,7 +402,8 @@ def test_without_h5py_a_reader_is_told_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(
-        ValueError, match=r"^path rows\.h5 cannot be read: reading HDF5 needs h5py; pip install -e "
+        ValueError,
+        match=r"^path rows\.h5 cannot be read: reading HDF5 needs h5py; pip install h5py$",
     ):
         read("rows.h5")
 

@@ -281,5 +281,5 @@ def test_without_optuna_it_is_said_what_to_install(
     ended = command(*SEARCH, "name=s", LR)
     assert (ended.code, ended.err) == (
         2,
-        'refused: hydra/sweeper=optuna needs pip install -e ".[optuna]"\n',
+        "refused: hydra/sweeper=optuna needs optuna; pip install optuna\n",
     )

@@ -100,6 +100,6 @@ def test_without_ray_it_says_what_to_install(
     ended = command("-m", *RAY)
     assert (ended.code, ended.err) == (
         2,
-        'refused: hydra/launcher=ray needs pip install -e ".[ray]"\n',
+        "refused: hydra/launcher=ray needs ray; pip install ray\n",
     )
     assert list(tmp_path.iterdir()) == []

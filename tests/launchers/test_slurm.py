@@ -208,6 +208,6 @@ def test_without_submitit_it_says_what_to_install(
     ended = command("-m", "hydra/launcher=slurm")
     assert (ended.code, ended.err) == (
         2,
-        'refused: hydra/launcher=slurm needs pip install -e ".[slurm]"\n',
+        "refused: hydra/launcher=slurm needs submitit; pip install submitit\n",
     )
     assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,7 @@ def test_a_bad_job_costs_itself_alone(command: Command) -> None:
     )
     *_, table, command_line = ended.err.splitlines()
     assert table.startswith("  critic.embed=0,estimator=")
-    assert command_line.startswith("go on by: python run.py")
+    assert command_line.startswith(f"go on by: python {RUN} -m ")
     failed = [json.loads(path.read_text()) for path in FOLDER.glob("*embed=0*/result.json")]
     assert all("Traceback" in each["error"]["traceback"] for each in failed)
     assert len(summary()) == 4
