@@ -7,22 +7,22 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from infobound.runners.runs import plots
+from infobound.runners.runs.metrics import copies_of
 
 Lines = list[Mapping[str, Any]]
 
 
-def figures(history: Iterable[Mapping[str, Any]], pixels: float) -> Iterator[tuple[str, Figure]]:
+def of_encoders(
+    history: Iterable[Mapping[str, Any]], pixels: float
+) -> Iterator[tuple[str, Figure]]:
     """Every figure that the lines have the quantities for, with its name."""
     lines = [line for line in history if line["split"] == "validation"]
     if probed := [line for line in lines if "accuracy" in line]:
         yield "accuracy", accuracy(probed, pixels)
     if conditions := [line for line in lines if "log_condition" in line]:
         yield "condition", condition(conditions)
-    if any("mi" in line for line in lines):
-        yield (
-            "estimate",
-            plots.estimate_by_step([line for line in lines if "mi" in line], None, None),
-        )
+    if estimated := [line for line in lines if "mi" in line]:
+        yield "estimate", plots.estimate_by_step(estimated, None, None)
 
 
 def accuracy(lines: Lines, pixels: float) -> Figure:
@@ -32,7 +32,7 @@ def accuracy(lines: Lines, pixels: float) -> Figure:
     figure, axes = plots.blank("step", "test accuracy")
     steps = [line["step"] for line in lines]
     for name, label in {"accuracy": "linear probe", "accuracy_knn": "nearest neighbours"}.items():
-        copies = [line[f"{name}_replicates"] for line in lines]
+        copies = [copies_of(line, name) for line in lines]
         axes.plot(steps, [line[name] for line in lines], marker="o", markersize=3, label=label)
         axes.fill_between(steps, [*map(min, copies)], [*map(max, copies)], alpha=0.2)
     axes.axhline(pixels, label="linear probe of the view itself", **plots.TRUTH)

@@ -2,28 +2,35 @@
 representations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.datasets.interfaces import Views
 from infobound.models.critics.encoded import Encoded
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics
 from infobound.runners.critics.task import CriticTraining
-from infobound.runners.encoders.runner import Encoding
+from infobound.runners.encoders import figures, reading
+from infobound.runners.encoders.examiner import Examiner
+from infobound.runners.encoders.reading import EncoderReader
+from infobound.runners.encoders.settings import Examinations, check_views
+from infobound.runners.represent.aim import Aim
+from infobound.runners.represent.task import Representing, encoded_critic
+from infobound.runners.runs.records import Record
 from infobound.runners.training import limits
-from infobound.runners.training.schedule import Schedule
+from infobound.runners.training.runner import Runner
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Represent(Encoding):
-    """Encoders and their critic climb the estimate together, or with `target` t, in nats, descend
-    |I - t|.
+class Represent(Runner[Representing]):
+    """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and examines what
+    they make of the first view.
 
     Both views have one encoder where `shared`. The estimate is read on the pairs of all test
     examples, in blocks of `eval_batch_size`; where the estimator is a loss, so is what is read.
@@ -31,103 +38,58 @@ class Represent(Encoding):
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
     """
 
-    critic: Critics | None
-    estimator: Estimator | SampleEstimator
+    dataset: Views
+    model: Callable[[int], nn.Module] | None
     shared: bool
-    target: float | None
+    aim: Aim
     eval_batch_size: int
+    examinations: Examinations
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        name = type(self.estimator).__name__
-        if not isinstance(self.estimator, Estimator) or self.critic is None:
-            raise ValueError(
-                f"estimator must be one that trains a critic, got {name} without one; use"
-                " estimator=infonce"
-            )
-        if self.estimator.scores == "log density":
-            raise ValueError(
-                f"estimator must be one that critics and encoders climb together, got {name}; use"
-                " estimator=infonce"
-            )
+        check_views(self.dataset)
+        limits.encoders(self.model)
         limits.at_least(self, eval_batch_size=4)
-        if self.target is not None and self.estimator.kind == "loss":
-            raise ValueError(
-                f"target must be null for {name}, a loss that is not in nats, got {self.target}"
-            )
+        self.examinations.check(self.cadence)
+        _ = self.steps
 
-    def task(self, device: torch.device) -> "Representing":
-        """The encoders with their critic and the views, before the first step."""
-        if self.model is None or self.critic is None or not isinstance(self.estimator, Estimator):
-            raise TypeError(
-                "there is nothing to train without an encoder, a critic and an estimator"
-            )
+    @property
+    def score(self) -> str:
+        return "accuracy"
+
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        return reading.sentence(metrics)
+
+    def figures(
+        self, task: Representing, record: Record, step: int
+    ) -> "Iterable[tuple[str, Figure]]":
+        return figures.of_encoders(record.history(), task.examiner.reader.pixels)
+
+    def task(self) -> Representing:
+        critic, estimator = self.aim.trained
         feed = feeds.viewed(
             self.dataset,
-            batch_size=self.batch_size,
+            batch_size=self.optimisation.batch_size,
             eval_batch_size=self.eval_batch_size,
-            seed=self.seed,
-            replicates=self.replicates,
-            device=device,
+            seed=self.execution.seed,
+            replicates=self.execution.replicates,
+            device=self.execution.place,
         )
+        model = limits.encoders(self.model)
         training = CriticTraining(
             feed,
-            partial(Encoded, model=self.model, critic=self.critic, shared=self.shared),
-            self.estimator,
-            self.optimizer,
+            partial(Encoded, model=model, critic=critic, shared=self.shared),
+            estimator,
+            self.optimisation,
+            self.execution,
             stop_early=False,
             patience=None,
-            schedule=partial(Schedule, warmup=0, end=None),
-            folds=False,
-            ensemble=partial(self.ensemble, seed=self.seed, device=device, average=self.average),
-            loss=climb if self.target is None else partial(distance, target=self.target),
+            folds=None,
+            loss=self.aim.loss,
         )
-        return Representing(training, self.replicates, self.estimator.kind == "loss")
-
-
-def climb(bound: Bound) -> Tensor:
-    """The loss of who maximises information."""
-    return -bound.objective
-
-
-def distance(bound: Bound, target: float) -> Tensor:
-    """|I - target| in nats."""
-    return (bound.objective - target).abs()
-
-
-class Representing:
-    """An EncoderTask: a training of critics that begin with encoders; a `loss` is told as one, not
-    in nats.
-    """
-
-    def __init__(self, training: CriticTraining, replicates: int, loss: bool) -> None:
-        self.replicates, self._training, self._loss = replicates, training, loss
-        self.state, self.load, self.finished = training.state, training.load, training.finished
-
-    def step(self) -> Mapping[str, Tensor]:
-        quantities = self._training.step()
-        return {"loss": quantities["loss"]} if self._loss else quantities
-
-    def evaluate(self, step: int) -> dict[str, Any]:
-        return self._as_loss(self._training.evaluate(step))
-
-    def encoder(self, index: int) -> nn.Module:
-        critic = self._training.critic(index)
-        assert isinstance(critic, Encoded)
-        return critic.encoder_x
-
-    def read(self, step: int) -> dict[str, Any]:
-        """The estimate on the test pairs; or the loss, without a cap, a truth or a standard
-        error.
-        """
-        return self._as_loss(self._training.read(step).metrics(None))
-
-    def _as_loss(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """What is said of a loss in place of an estimate."""
-        if not self._loss:
-            return metrics
-        told = {
-            "loss": -metrics["mi"],
-            "loss_replicates": [-value for value in metrics.get("mi_replicates", [])],
-        }
-        return told | {name: metrics[name] for name in ("stderr_of", "kind") if name in metrics}
+        reader = EncoderReader(
+            self.dataset,
+            lambda copy: encoded_critic(training, copy).encoder_x,
+            self.examinations,
+            self.execution,
+        )
+        return Representing(training, Examiner(reader), loss=estimator.kind == "loss")

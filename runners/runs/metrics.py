@@ -33,11 +33,13 @@ class Quantity:
     stderr_of: str | None = None
     """What the standard error is over, such as `replicates` or `test rows`."""
     unit: Unit = ""
+    pooled: float | None = None
+    """What all copies give together where that is not the mean of theirs, such as a median."""
 
     @property
     def value(self) -> float:
-        """The mean of the copies."""
-        return statistics.fmean(self.copies)
+        """The mean of the copies, or what they give together."""
+        return statistics.fmean(self.copies) if self.pooled is None else self.pooled
 
     def spread(self) -> float | None:
         """The standard error of the mean by the spread of the copies, None for one copy."""

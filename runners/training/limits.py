@@ -1,6 +1,9 @@
 """Limits of settings that several runners have."""
 
 import inspect
+from collections.abc import Callable
+
+from torch import nn
 
 
 def at_least(settings: object, /, **least: int) -> None:
@@ -33,14 +36,15 @@ def decay(average: float) -> None:
         )
 
 
-def encoders(model: object) -> None:
-    """Raise ValueError unless `model` makes an encoder of a number of inputs and needs nothing
-    else.
+def encoders(model: Callable[[int], nn.Module] | None) -> Callable[[int], nn.Module]:
+    """The same `model`.
+
+    Raises ValueError unless it makes an encoder of a number of inputs and needs nothing else.
     """
     try:
         if callable(model):
             inspect.signature(model).bind(1)
-            return
+            return model
     except TypeError:
         pass
     name = "none" if model is None else getattr(model, "func", type(model)).__name__

@@ -36,18 +36,21 @@ from infobound.models.adversaries.interface import Adversaries
 from infobound.models.critics.dense import Bilinear, Concat, InnerProduct
 from infobound.models.encoders.networks import MLP, Identity, ResidualMLP
 from infobound.models.encoders.realnvp import RealNVP
-from infobound.runners.adversarial.runner import Adversarial, unevenness
+from infobound.runners.adversarial.runner import Adversarial
+from infobound.runners.adversarial.task import unevenness
 from infobound.runners.critics.feeds import viewed
 from infobound.runners.encoders.invertibility import log_conditions, reconstruction_error
 from infobound.runners.represent.runner import Represent
+from infobound.runners.represent.task import Representing, encoded_critic
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training import probes
+from tests.settings import TRAINING, flat
 
 Command = Callable[..., Any]
 MODELS = [
     path
     for path in sorted((CONFIGURATIONS / "model").glob("*.yaml"))
-    if re.match(r"_target_: models\.(encoders|realnvp)\.", path.read_text())
+    if re.match(r"_target_: infobound\.models\.encoders\.", path.read_text())
 ]
 MODEL = partial(MLP, hidden=[16], outputs=8, activation="ReLU")
 FLOW = partial(
@@ -61,24 +64,17 @@ FLOW = partial(
 )
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
+    **TRAINING,
     "model": MODEL,
     "optimizer": partial(torch.optim.Adam, lr=1e-3),
     "steps": 8,
     "batch_size": 16,
-    "average": 0.0,
     "log_every": 4,
     "eval_every": 4,
     "probe_every": 4,
     "neighbours": 3,
     "condition_every": None,
     "condition_rows": 2,
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
 MLPS = Adversaries(
     *(partial(each, hidden=[8], slope=0.2) for each in (Generator, Discriminator, Encoder))
@@ -110,14 +106,14 @@ def represent(halves: Callable[..., ImageHalves]) -> Callable[..., Represent]:
     """`represent(estimator=NWJ())` is one of small encoders of small MNIST files, but for what is
     said.
     """
-    return lambda **changes: Represent(**{"dataset": halves(), **SETTINGS, **OF_PAIRS, **changes})
+    settings = {"dataset": halves(), **SETTINGS, **OF_PAIRS}
+    return lambda **changes: flat(Represent, {**settings, **changes})
 
 
 @pytest.fixture
 def adversarial(halves: Callable[..., ImageHalves]) -> Callable[..., Adversarial]:
-    return lambda **changes: Adversarial(
-        **{"dataset": halves(), **SETTINGS, **OF_LABELS, **changes}
-    )
+    settings = {"dataset": halves(), **SETTINGS, **OF_LABELS}
+    return lambda **changes: flat(Adversarial, {**settings, **changes})
 
 
 def metrics(runner: Represent | Adversarial) -> dict[str, Any]:
@@ -125,11 +121,13 @@ def metrics(runner: Represent | Adversarial) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "estimator", [InfoNCE(), NWJ(), JS()], ids=lambda each: type(each).__name__
-)
-@pytest.mark.parametrize(
-    "critic",
-    [Bilinear, InnerProduct, partial(Concat, hidden=[8], activation="ReLU", negatives=None)],
+    ("estimator", "critic"),
+    [
+        (InfoNCE(), Bilinear),
+        (NWJ(), InnerProduct),
+        (JS(), partial(Concat, hidden=[8], activation="ReLU", negatives=None)),
+    ],
+    ids=["InfoNCE", "NWJ", "JS"],
 )
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_any_estimator_and_critic_train_encoders(
@@ -149,32 +147,33 @@ def test_the_estimate_is_read_on_the_pairs_of_all_test_images(
     represent: Callable[..., Represent],
 ) -> None:
     runner = represent(eval_batch_size=20)
-    task = runner.task(CPU)
+    task = runner.task()
     views = runner.dataset.test_examples
     with torch.no_grad():
-        scores = task._training.critic(0)(views.x / 255, views.y / 255)
-    assert task.read(0)["mi"] == pytest.approx(infonce(scores).item(), abs=1e-6)
+        scores = encoded_critic(task.training, 0)(views.x / 255, views.y / 255)
+    assert task.read(0)["mi"].value == pytest.approx(infonce(scores).item(), abs=1e-6)
 
 
 def test_encoders_and_critic_climb_together(represent: Callable[..., Represent]) -> None:
     task = represent(
         model=partial(MLP, hidden=[], outputs=4, activation="ReLU"), batch_size=60
-    ).task(CPU)
-    before = [parameter.clone() for parameter in task._training.critic(0).parameters()]
+    ).task()
+    before = [parameter.clone() for parameter in encoded_critic(task.training, 0).parameters()]
     values = [task.step()["mi"] for _ in range(60)]
     assert values[-1] > values[0] + 0.5
     assert all(
         not torch.equal(old, new)
-        for old, new in zip(before, task._training.critic(0).parameters(), strict=True)
+        for old, new in zip(before, encoded_critic(task.training, 0).parameters(), strict=True)
     )
 
 
-@pytest.mark.parametrize("target", [0.5, 1.5])
-@pytest.mark.parametrize("estimator", [InfoNCE(), NWJ()], ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("target", "estimator"), [(0.5, NWJ()), (1.5, InfoNCE())], ids=["NWJ", "InfoNCE"]
+)
 def test_a_target_is_reached_and_kept(
     target: float, estimator: Any, represent: Callable[..., Represent]
 ) -> None:
-    task = represent(target=target, batch_size=60, estimator=estimator).task(CPU)
+    task = represent(target=target, batch_size=60, estimator=estimator).task()
     values = [task.step()["mi"].item() for _ in range(500)]
     assert np.mean(values[-50:]) == pytest.approx(target, abs=0.1)
 
@@ -191,7 +190,7 @@ def test_replicates_do_not_depend_on_how_many_run_beside_them(
 def test_the_views_share_an_encoder_where_they_are_to(
     shared: bool, represent: Callable[..., Represent]
 ) -> None:
-    critic: Any = represent(shared=shared).task(CPU)._training.critic(0)
+    critic = encoded_critic(represent(shared=shared).task().training, 0)
     assert (critic.encoder_x is critic.encoder_y) is shared
 
 
@@ -312,8 +311,8 @@ def test_the_n_pair_loss_trains_as_infonce_does(represent: Callable[..., Represe
 def test_the_adversary_moves_classifier_alone_and_then_both(
     replicates: int, adversarial: Callable[..., Adversarial]
 ) -> None:
-    task = adversarial(replicates=replicates).task(CPU)
-    encoder, classifier = (player.networks for player in (task._encoder, task._classifier))
+    task = adversarial(replicates=replicates).task()
+    encoder, classifier = (player.networks for player in (task.encoders, task.classifiers))
     at_first = encoder.parameters.clone()
     for _ in range(3):
         task.step()
@@ -322,23 +321,38 @@ def test_the_adversary_moves_classifier_alone_and_then_both(
     task.step()
     assert not torch.equal(encoder.parameters, at_first)
     assert (encoder.steps, classifier.steps) == (1, 5)
-    rates = [player.optimizer.param_groups[0]["lr"] for player in (task._classifier, task._encoder)]
+    rates = [player.optimizer.param_groups[0]["lr"] for player in (task.classifiers, task.encoders)]
     assert rates == pytest.approx([1e-2, 1e-3])
+
+
+def test_the_rates_of_both_players_fall_to_zero_at_the_last_step(
+    adversarial: Callable[..., Adversarial],
+) -> None:
+    task = adversarial(cosine=True, steps=20, warm_up=4).task()
+    rates = []
+    for _ in range(20):
+        task.step()
+        players = task.classifiers, task.encoders
+        rates.append([player.optimizer.param_groups[0]["lr"] for player in players])
+    for rate, full in zip(zip(*rates, strict=True), (1e-2, 1e-3), strict=True):
+        assert [*rate] == sorted(rate, reverse=True)
+        assert rate[0] == pytest.approx(full)
+        assert 0 < rate[-1] < 0.02 * full
 
 
 def test_an_encoder_hides_the_labels_and_loses_nothing(
     adversarial: Callable[..., Adversarial],
 ) -> None:
-    task = adversarial(batch_size=60).task(CPU)
+    task = adversarial(batch_size=60).task()
     for _ in range(30):
-        task._learn()
-    x, _ = task._batches.draw()
-    before = unevenness(task._classifier(task._encoder(x)))
+        task.learn()
+    x, _ = task.batches.draw()
+    before = unevenness(task.classifiers(task.encoders(x)))
     for _ in range(30):
-        task._hide()
-    z = task._encoder(x)
-    assert before.item() > unevenness(task._classifier(z)).item() > math.log(10)
-    encoder = task.encoder(0)
+        task.hide()
+    z = task.encoders(x)
+    assert before.item() > unevenness(task.classifiers(z)).item() > math.log(10)
+    encoder = task.examiner.reader.encoder(0)
     assert isinstance(encoder, RealNVP)
     assert reconstruction_error(encoder, x[0], z[0]) < 1e-3
 
@@ -408,8 +422,7 @@ class Broken(InMemory):
         return self.saved
 
 
-@pytest.mark.parametrize("name", ["represent", "adversarial"])
-@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize(("name", "copies"), [("represent", 2), ("adversarial", 1)])
 def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
     name: str, copies: int, request: pytest.FixtureRequest, halves: Callable[..., ImageHalves]
 ) -> None:
@@ -475,19 +488,22 @@ def test_more_steps_leave_the_very_bytes_of_a_longer_run(
     assert (whole / "figures/accuracy.png").is_file()
 
 
+def weights(task: Representing) -> Tensor:
+    """Those of the encoder as it is read, one after another."""
+    return nn.utils.parameters_to_vector(task.examiner.reader.encoder(0).parameters())
+
+
 def test_encoders_are_read_by_the_average_of_their_weights(
     represent: Callable[..., Represent],
 ) -> None:
     """Which lags behind the weights themselves."""
     moved = []
     for average in (0.0, 0.99):
-        task = represent(average=average).task(CPU)
-        begun = nn.utils.parameters_to_vector(task.encoder(0).parameters()).clone()
+        task = represent(average=average).task()
+        begun = weights(task).clone()
         for _ in range(16):
             task.step()
-        moved.append(
-            (nn.utils.parameters_to_vector(task.encoder(0).parameters()) - begun).norm().item()
-        )
+        moved.append((weights(task) - begun).norm().item())
     assert 0 < moved[1] < 0.99 * moved[0]
 
 

@@ -1,0 +1,47 @@
+"""When encoders in training are examined, and what they must be."""
+
+from dataclasses import dataclass
+
+from infobound.datasets.interfaces import Views
+from infobound.runners.training import limits
+from infobound.runners.training.settings import Cadence, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examinations(Settings):
+    """Every `probe_every` steps a linear classifier and the `neighbours` nearest training examples
+    tell the labels of all test examples from their representations; where the encoder has an
+    inverse, the largest error of any number that it gives back is read.
+
+    Every `condition_every` steps (None: never) the condition numbers of its Jacobian at
+    `condition_rows` test examples are.
+
+    Raises ValueError for values out of range.
+    """
+
+    probe_every: int
+    neighbours: int
+    condition_every: int | None
+    condition_rows: int
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, neighbours=1, condition_rows=1)
+
+    def check(self, cadence: Cadence) -> None:
+        """Raise ValueError unless each examination is due at an evaluation."""
+        apart = cadence.eval_every or 1
+        for name in ("probe_every", "condition_every"):
+            every = getattr(self, name)
+            if every is not None and (every < 1 or every % apart):
+                raise ValueError(
+                    f"{name} must be a multiple of eval_every, {cadence.eval_every}, got {every}"
+                )
+
+
+def check_views(dataset: object) -> None:
+    """Raise ValueError unless the data set is one of labelled views."""
+    if not isinstance(dataset, Views):
+        raise ValueError(
+            f"dataset must be one of labelled views, got {type(dataset).__name__}; use"
+            " dataset=mnist_halves"
+        )

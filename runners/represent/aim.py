@@ -1,0 +1,51 @@
+"""What encoders of two views are trained for."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.runners.critics.reading import Critics
+from infobound.runners.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim(Settings):
+    """Encoders and their critic climb the estimate together, or with `target` t, in nats, descend
+    |I - t|.
+
+    Raises ValueError for parts that do not go together.
+    """
+
+    critic: Critics | None
+    estimator: Estimator | SampleEstimator
+    target: float | None
+
+    def __post_init__(self) -> None:
+        _, estimator = self.trained
+        name = type(estimator).__name__
+        if estimator.scores == "log density":
+            raise ValueError(
+                f"estimator must be one that critics and encoders climb together, got {name}; use"
+                " estimator=infonce"
+            )
+        if self.target is not None and estimator.kind == "loss":
+            raise ValueError(
+                f"target must be null for {name}, a loss that is not in nats, got {self.target}"
+            )
+
+    @property
+    def trained(self) -> tuple[Critics, Estimator]:
+        """The critic with the estimator that trains it."""
+        if not isinstance(self.estimator, Estimator) or self.critic is None:
+            raise ValueError(
+                "estimator must be one that trains a critic, got"
+                f" {type(self.estimator).__name__} without one; use estimator=infonce"
+            )
+        return self.critic, self.estimator
+
+    def loss(self, bound: Bound) -> Tensor:
+        """What encoders and critic descend."""
+        if self.target is None:
+            return -bound.objective
+        return (bound.objective - self.target).abs()

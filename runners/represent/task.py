@@ -1,0 +1,57 @@
+"""The task of training encoders of two views with their critic, R at once."""
+
+from typing import Any
+
+from torch import Tensor
+
+from infobound.models.critics.encoded import Encoded
+from infobound.runners.critics.task import CriticTraining
+from infobound.runners.encoders.examiner import Examiner
+from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.training.task import Task
+
+
+class Representing(Task):
+    """A training of critics that begin with encoders, which are examined in their cadence.
+
+    What a `loss` reads is told as one, not in nats: without a cap, a truth or a standard error.
+    """
+
+    def __init__(self, training: CriticTraining, examiner: Examiner, *, loss: bool) -> None:
+        self.training, self.examiner, self._loss = training, examiner, loss
+        self.parts = {"training": training, "examiner": examiner}
+
+    def step(self) -> dict[str, Tensor]:
+        quantities = self.training.step()
+        return {"loss": quantities["loss"]} if self._loss else quantities
+
+    def evaluate(self, step: int) -> Metrics:
+        found = self.training.evaluate(step)
+        if self._loss:
+            found = {"loss": Quantity([-value for value in found["mi"].copies])}
+        return {**found, **self.examiner.evaluate(step)}
+
+    def read(self, step: int) -> dict[str, Any]:
+        """What the encoders are worth, and the estimate, or the loss, of the test pairs."""
+        reading, examined = self.training.reading(step), self.examiner.read(step)
+        if self._loss:
+            loss = Quantity([-value for value in reading.values])
+            return {**examined, "loss": loss, "kind": reading.kind}
+        over = {"stderr_of": reading.error.of}  # that of the estimate, not of the accuracy
+        return {**examined, **reading.metrics(None), **over}
+
+    @property
+    def finished(self) -> bool:
+        return self.training.finished
+
+    @property
+    def constants(self) -> dict[str, float | None]:
+        return self.examiner.constants
+
+
+def encoded_critic(training: CriticTraining, index: int) -> Encoded:
+    """The critic of a copy with its encoders, in evaluation mode; the next call overwrites it."""
+    critic = training.critic(index)
+    if not isinstance(critic, Encoded):
+        raise TypeError(f"the critics must begin with encoders, got {type(critic).__name__}")
+    return critic
