@@ -4,54 +4,126 @@ where it does not.
 
 import inspect
 import types
-from collections.abc import Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+import typing
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import PurePath
+from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
+
+WORDS = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+    types.NoneType: "null",
+}
 
 
-def fits(value: Any, annotation: Any) -> bool:
-    """Whether a value of a configuration file is of the annotated type; an integer is a number
-    too.
+def fits(value: object, annotation: object) -> bool:
+    """Whether a value of a configuration file is of the annotated type.
+
+    An integer is a number too, a string a path, and a node with a `_target_` whatever it builds.
     """
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation in (Any, inspect.Parameter.empty):
+    annotation = _plain(annotation)
+    arguments = get_args(annotation)
+    if annotation in (typing.Any, object, inspect.Parameter.empty):
         return True
-    if origin in (Union, types.UnionType):
+    if _is_union(annotation):
         return any(fits(value, each) for each in arguments)
-    if origin is Literal:
-        return value in arguments
-    if annotation is types.NoneType:
-        return value is None
-    if annotation is float:
+    if get_origin(annotation) is Literal:
+        return any(value == each and type(value) is type(each) for each in arguments)
+    kind = _kind(annotation)
+    if kind not in WORDS and isinstance(value, Mapping) and "_target_" in value:
+        return True
+    if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is int:
+    if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    if origin is tuple and ... not in arguments:
-        return (
-            isinstance(value, list)
-            and len(value) == len(arguments)
-            and all(map(fits, value, arguments))
+    if issubclass(kind, Enum):
+        return isinstance(value, str) and value in kind.__members__
+    if issubclass(kind, PurePath):
+        return isinstance(value, str)
+    if isinstance(value, list) and _takes(kind, list):
+        return _lists(value, kind, arguments)
+    if isinstance(value, dict) and _takes(kind, dict):
+        return len(arguments) < 2 or all(
+            fits(key, arguments[0]) and fits(each, arguments[1]) for key, each in value.items()
         )
-    if inspect.isclass(origin) and issubclass(origin, Sequence):
-        return isinstance(value, list) and all(fits(each, arguments[0]) for each in value)
-    return annotation in (bool, str) and isinstance(value, annotation)
+    return kind in (bool, str, types.NoneType) and isinstance(value, kind)
 
 
-def described(annotation: Any) -> str:
+def converted(value: object, annotation: object) -> object:
+    """A value that fits, as the class that is annotated where a file can only write its text: a
+    path, or the member of an enumeration.
+    """
+    annotation = _plain(annotation)
+    if _is_union(annotation):
+        fitting = [each for each in get_args(annotation) if fits(value, each)]
+        return value if str in fitting or not fitting else converted(value, fitting[0])
+    if isinstance(value, list) and len(set(get_args(annotation)) - {...}) == 1:
+        return [converted(each, get_args(annotation)[0]) for each in value]
+    kind = _kind(annotation)
+    if isinstance(value, str) and issubclass(kind, Enum):
+        return kind[value]
+    return kind(value) if isinstance(value, str) and issubclass(kind, PurePath) else value
+
+
+def described(annotation: object) -> str:
     """An annotation in words, such as `a positive integer or null`."""
-    words = {
-        int: "an integer",
-        float: "a number",
-        bool: "true or false",
-        str: "a string",
-        types.NoneType: "null",
-    }
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
+    annotation = _plain(annotation)
+    arguments = get_args(annotation)
+    if _is_union(annotation):
         return " or ".join(described(each) for each in arguments)
-    if origin is Literal:
+    if get_origin(annotation) is Literal:
         return " or ".join(map(str, arguments))
-    if origin is tuple:
-        return f"a list of {len(arguments)} values"
-    if inspect.isclass(origin) and issubclass(origin, Sequence):
-        return f"a list, each {described(arguments[0])}"
-    return words.get(annotation, "an option of its group")
+    kind = _kind(annotation)
+    if issubclass(kind, Enum):
+        return " or ".join(kind.__members__)
+    if issubclass(kind, PurePath):
+        return "a path"
+    if _takes(kind, list):
+        if issubclass(kind, tuple) and arguments and ... not in arguments:
+            return f"a list of {len(arguments)} values"
+        return f"a list, each {described(arguments[0])}" if arguments else "a list"
+    return "a mapping" if _takes(kind, dict) else WORDS.get(kind, "an option of its group")
+
+
+def _lists(value: Sequence[object], kind: type, arguments: tuple[object, ...]) -> bool:
+    if issubclass(kind, tuple) and arguments and ... not in arguments:
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    return not arguments or all(fits(each, arguments[0]) for each in value)
+
+
+def _plain(annotation: object) -> object:
+    """The annotation without what says nothing of the value: the note of Annotated, the name of a
+    NewType; what is not known when the program runs is anything.
+    """
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    if isinstance(annotation, typing.NewType):
+        return _plain(annotation.__supertype__)
+    if annotation is None:
+        return types.NoneType
+    return typing.Any if isinstance(annotation, str | typing.ForwardRef | TypeVar) else annotation
+
+
+def _is_union(annotation: object) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _kind(annotation: object) -> type:
+    """The class of an annotation, object where it is none."""
+    found = get_origin(annotation) or annotation
+    return found if inspect.isclass(found) else object
+
+
+def _takes(kind: type, written: type) -> bool:
+    """Whether a list or a mapping, as a file writes it, is what this class means."""
+    if kind is object:
+        return False
+    concrete = (list, tuple, set, frozenset) if written is list else (dict,)
+    return (
+        kind in concrete
+        or (typing.is_typeddict(kind) and written is dict)
+        or (inspect.isabstract(kind) and issubclass(written, kind))
+    )

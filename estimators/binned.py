@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
 from infobound.estimators.rows import Table, paired
 
@@ -42,7 +43,7 @@ class Binned:
 
     def __post_init__(self) -> None:
         if self.bins < 2:
-            raise ValueError(f"bins must be at least 2, got {self.bins}")
+            raise SettingError("bins", "must be at least 2", self.bins)
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
         code_x, code_y = (self._cells(table) for table in paired(x, y, 2))

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
@@ -29,7 +30,7 @@ class DifferenceOfEntropies(Estimator):
     def __init__(self, *, components: int) -> None:
         super().__init__()
         if components < 1:
-            raise ValueError(f"components must be a positive integer, got {components}")
+            raise SettingError("components", "must be a positive integer", components)
         self.components = components
 
     def prepare(self, x: Tensor, y: Tensor) -> None:

@@ -6,6 +6,7 @@ from typing import final
 
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator, maximised
 from infobound.models.critics.scores import Scores
@@ -27,7 +28,7 @@ class Interpolated(Estimator):
     def __init__(self, *, alpha: float, baseline: Callable[[int], nn.Module]) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must be between 0 (TUBA) and 1 (InfoNCE), got {alpha}")
+            raise SettingError("alpha", "must be between 0 (TUBA) and 1 (InfoNCE)", alpha)
         self.alpha = alpha
         self._build = baseline
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import digamma
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
 from infobound.estimators.neighbours import count_within, nearest
 from infobound.estimators.rows import Table, paired
@@ -49,18 +50,19 @@ class KSG:
 
     def __post_init__(self) -> None:
         if self.k < 1:
-            raise ValueError(f"k must be a positive integer, got {self.k}")
+            raise SettingError("k", "must be a positive integer", self.k)
         if self.lnc is not None and not 0 < self.lnc <= 1:
-            raise ValueError(
-                f"lnc must be above 0 and at most 1, or null for no correction, got {self.lnc}"
+            raise SettingError(
+                "lnc", "must be above 0 and at most 1, or null for no correction", self.lnc
             )
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
         dim = x.shape[-1] + y.shape[-1]
         if self.lnc is not None and self.k <= 2 * dim:
-            raise ValueError(
-                f"k must be above {2 * dim}, twice the columns of x and y, to correct by lnc, got"
-                f" {self.k}"
+            raise SettingError(
+                "k",
+                f"must be above {2 * dim}, twice the columns of x and y, to correct by lnc",
+                self.k,
             )
         terms = self._terms(*_jittered(*paired(x, y, self.k + 2)))
         return SampleEstimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))

@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
 
@@ -30,9 +31,11 @@ class Measurement(nn.Module):
     def __init__(self, critic: nn.Module, estimator: Estimator) -> None:
         super().__init__()
         if estimator.scores not in ("any", getattr(critic, "scores", "any")):
-            raise ValueError(
-                f"critic must give log q(y | x) for {type(estimator).__name__}, which"
-                f" {type(critic).__name__} does not; use critic=conditional_gaussian"
+            raise SettingError(
+                "critic",
+                f"must give log q(y | x) for {type(estimator).__name__}, which"
+                f" {type(critic).__name__} does not",
+                remedy="use critic=conditional_gaussian",
             )
         self.critic = critic
         self.estimator = estimator

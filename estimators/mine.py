@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
@@ -29,7 +30,7 @@ class MINE(Estimator):
     def __init__(self, *, alpha: float) -> None:
         super().__init__()
         if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
+            raise SettingError("alpha", "must be above 0 and at most 1", alpha)
         self.alpha = alpha
         self.register_buffer("log_average", torch.tensor(-math.inf))
 

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
@@ -29,7 +30,7 @@ class ReMINE(Estimator):
     def __init__(self, *, lam: float, target: float) -> None:
         super().__init__()
         if lam < 0:
-            raise ValueError(f"lam must not be negative, got {lam}")
+            raise SettingError("lam", "must not be negative", lam)
         self.lam = lam
         self.target = target
 

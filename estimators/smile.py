@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator, surrogate
 from infobound.models.critics.scores import Scores
@@ -26,7 +27,7 @@ class SMILE(Estimator):
     def __init__(self, *, tau: float) -> None:
         super().__init__()
         if not tau > 0:
-            raise ValueError(f"tau must be a positive number, inf for no clipping, got {tau}")
+            raise SettingError("tau", "must be a positive number, inf for no clipping", tau)
         self.tau = tau
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:

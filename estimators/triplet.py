@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators import losses
 from infobound.estimators.base import Bound, Estimator, maximised
 from infobound.models.critics.scores import Scores
@@ -27,7 +28,7 @@ class Triplet(Estimator):
     def __init__(self, *, margin: float) -> None:
         super().__init__()
         if not margin > 0:
-            raise ValueError(f"margin must be positive, got {margin}")
+            raise SettingError("margin", "must be positive", margin)
         self.margin = margin
 
     def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:

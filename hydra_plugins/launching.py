@@ -24,7 +24,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from infobound.conf import schema
+from infobound.conf import refusals, schema
 from infobound.runners.runs import sweep
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
@@ -105,7 +105,7 @@ class Job:
                 launcher.config, self.overrides
             )
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(schema.explained(error, self.overrides)) from error
+            raise ConfigError(refusals.explained(error, self.overrides)) from error
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = self._number
             config.hydra.sweep.dir, config.hydra.sweep.subdir = (

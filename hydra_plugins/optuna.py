@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from hydra_plugins.launching import SweepLauncher
 from infobound.conf import schema
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import Busy, ConfigError
 
 
@@ -38,11 +39,9 @@ class Optuna(Sweeper):
         pruner: DictConfig,
     ) -> None:
         if not isinstance(trials, int) or trials < 1:
-            raise ValueError(f"hydra.sweeper.trials must be a positive integer, got {trials}")
+            raise SettingError("hydra.sweeper.trials", "must be a positive integer", trials)
         if direction not in ("minimize", "maximize"):
-            raise ValueError(
-                f"hydra.sweeper.direction must be minimize or maximize, got {direction}"
-            )
+            raise SettingError("hydra.sweeper.direction", "must be minimize or maximize", direction)
         self._storage, self._study_name, self._trials, self._params = (
             storage,
             study_name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hydra_plugins.launching import SweepLauncher
 from infobound.conf import schema
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class ProcessLauncher(SweepLauncher):
 
     def __init__(self, workers: int | None) -> None:
         if workers is not None and workers < 1:
-            raise ValueError(
-                f"hydra.launcher.workers must be a positive integer or null, got {workers}"
+            raise SettingError(
+                "hydra.launcher.workers", "must be a positive integer or null", workers
             )
         self._workers = workers
 

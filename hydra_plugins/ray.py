@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.launching import SweepLauncher, checkout, require
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.locks import held
 from infobound.runners.runs.processes import printing_into
@@ -28,14 +29,13 @@ class RayLauncher(SweepLauncher):
 
     def __init__(self, address: str, num_cpus: float, num_gpus: float, slots: int | None) -> None:
         if not (num_cpus > 0 and num_gpus >= 0):
-            raise ValueError(
-                f"hydra.launcher.num_cpus must be positive and num_gpus 0 or more, got {num_cpus}"
-                f" and {num_gpus}"
+            raise SettingError(
+                "hydra.launcher.num_cpus",
+                "must be positive and num_gpus 0 or more",
+                f"{num_cpus} and {num_gpus}",
             )
         if slots is not None and slots < 1:
-            raise ValueError(
-                f"hydra.launcher.slots must be a positive integer or null, got {slots}"
-            )
+            raise SettingError("hydra.launcher.slots", "must be a positive integer or null", slots)
         self._address, self._slots = address, slots
         self._needs = {"CPU": num_cpus, "GPU": num_gpus}
 

@@ -18,6 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.launching import SweepLauncher, checkout, require
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.processes import printing_into
 from infobound.runners.runs.run_directory import LOG
@@ -53,14 +54,15 @@ class SlurmLauncher(SweepLauncher):
 
     def __init__(self, slots: int, poll_seconds: float, submission: Mapping[str, Any]) -> None:
         if slots < 1:
-            raise ValueError(f"hydra.launcher.slots must be a positive integer, got {slots}")
+            raise SettingError("hydra.launcher.slots", "must be a positive integer", slots)
         if not poll_seconds > 0:
-            raise ValueError(f"hydra.launcher.poll_seconds must be positive, got {poll_seconds}")
+            raise SettingError("hydra.launcher.poll_seconds", "must be positive", poll_seconds)
         warning, time_limit = submission["slurm_signal_delay_s"], submission["timeout_min"]
         if warning >= 60 * time_limit:
-            raise ValueError(
-                "hydra.launcher.submission.slurm_signal_delay_s must be shorter than timeout_min, "
-                f"got {warning} s of {time_limit} min"
+            raise SettingError(
+                "hydra.launcher.submission.slurm_signal_delay_s",
+                "must be shorter than timeout_min",
+                f"{warning} s of {time_limit} min",
             )
         self._slots, self._poll_seconds, self._submission = slots, poll_seconds, submission
 

@@ -14,7 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from infobound.conf import schema
+from infobound.conf import refusals, schema
+from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
 from infobound.runners.runs.naming import job_name, run_name
@@ -35,13 +36,15 @@ def main(cfg: DictConfig) -> float:
     with telling_why(directory, sweep=sweep):
         run = RunDirectory(directory, texts(cfg), list(settings.overrides.task), expected=sweep)
         with run.claimed():
-            with schema.refusing(cfg):
+            with schema.refusing():
                 schema.validate(cfg)
                 loaded = OmegaConf.select(cfg, "runner.load")
                 if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
-                    raise ValueError(
-                        f"load must not name the run that force=true would delete, got {loaded};"
-                        " use another name"
+                    raise SettingError(
+                        "load",
+                        "must not name the run that force=true would delete",
+                        loaded,
+                        "use another name",
                     )
                 if not cfg.force and (result := run.completed()):
                     print(
@@ -52,7 +55,7 @@ def main(cfg: DictConfig) -> float:
                 import torch
 
                 torch.set_num_threads(cfg.threads)
-                work = hydra.utils.instantiate(cfg.runner, _convert_="all").prepare()
+                work = schema.prepared(cfg)
                 gc.freeze()
                 gc.enable()
             with interruptible(), run.recording(force=cfg.force) as recording:
@@ -103,7 +106,7 @@ def launch(arguments: list[str]) -> int:
         print("interrupted; the same command with the same name goes on", file=sys.stderr)
         return interrupted(error)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        print(f"refused: {schema.explained(error, arguments)}", file=sys.stderr)
+        print(f"refused: {refusals.explained(error, arguments)}", file=sys.stderr)
         return 2
     finally:
         gc.unfreeze()

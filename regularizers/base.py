@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.measurement import Measurement
 
 
@@ -68,14 +69,15 @@ class Penalty(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if critic_steps < 1:
-            raise ValueError(f"critic_steps must be a positive integer, got {critic_steps}")
+            raise SettingError("critic_steps", "must be a positive integer", critic_steps)
         if until is not None and not until > 0:
-            raise ValueError(
-                "until must be a number of steps, a share of them below 1, or null for all, got"
-                f" {until}"
+            raise SettingError(
+                "until",
+                "must be a number of steps, a share of them below 1, or null for all",
+                until,
             )
         if warmup < 0:
-            raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
+            raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)
         self.measurement, self.warmup = None, warmup
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
 from infobound.estimators.measurement import Measurement
 from infobound.models.critics.scores import Scores
@@ -21,9 +22,11 @@ def measurement(
     Raises ValueError for an estimator without a critic.
     """
     if not isinstance(estimator, Estimator) or critic is None:
-        raise ValueError(
-            f"estimator must be one that trains a critic, got {type(estimator).__name__} without"
-            " one; use estimator=infonce"
+        raise SettingError(
+            "estimator",
+            "must be one that trains a critic",
+            f"{type(estimator).__name__} without one",
+            "use estimator=infonce",
         )
     made = Measurement(critic(x.shape[1], y.shape[1]), copy.deepcopy(estimator))
     made.prepare(x, y)
@@ -55,9 +58,11 @@ def log_ratios(measurement: Measurement, scores: Scores, x: Tensor, y: Tensor) -
     """
     normaliser = measurement.estimator.log_normaliser(scores, x, y)
     if normaliser is None:
-        raise ValueError(
-            "estimator must be one whose best critic is a log-ratio, got"
-            f" {type(measurement.estimator).__name__}; use estimator=js"
+        raise SettingError(
+            "estimator",
+            "must be one whose best critic is a log-ratio",
+            type(measurement.estimator).__name__,
+            "use estimator=js",
         )
     rows = normaliser.detach().expand_as(scores.joint)
     return Scores(scores.joint - rows, scores.product - rows.unsqueeze(-1))

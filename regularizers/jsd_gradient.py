@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
 from infobound.models.critics.scores import Scores
 from infobound.regularizers import critics
@@ -50,7 +51,7 @@ class JSDGradient(PivotCritic):
             critic_steps=critic_steps,
         )
         if not gamma >= 0:
-            raise ValueError(f"gamma must be 0 or more, got {gamma}")
+            raise SettingError("gamma", "must be 0 or more", gamma)
         self._gamma = gamma
 
     def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:

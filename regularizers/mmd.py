@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.regularizers import of_pivot
 from infobound.regularizers.base import Penalty, Terms, required
 
@@ -41,7 +42,7 @@ class MMD(Penalty):
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), nothing, 1, None, False, warmup)
         required(rows, self.requires)
         if not sigmas or not min(sigmas) > 0:
-            raise ValueError(f"sigmas must list positive deviations, got {list(sigmas)}")
+            raise SettingError("sigmas", "must list positive deviations", list(sigmas))
         self._sigmas = sigmas
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:

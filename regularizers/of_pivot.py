@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 PAIR = ("logits", "pivot")
 """Logits (B, C - 1) against class 0, and pivots (B, P), categories as one-hot rows, all of mean 0
 and deviation 1.
@@ -19,7 +21,7 @@ def strength(lam: float) -> float:
     Raises ValueError unless it is finite and not negative.
     """
     if not 0 <= lam < math.inf:
-        raise ValueError(f"lam must be 0 or more and finite, got {lam}")
+        raise SettingError("lam", "must be 0 or more and finite", lam)
     return lam
 
 

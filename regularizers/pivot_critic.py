@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
 from infobound.estimators.measurement import Measurement
 from infobound.models.critics.scores import Scores
@@ -46,9 +47,11 @@ class PivotCritic(Penalty):
         x, y = required(rows, of_pivot.PAIR)
         self.measurement = critics.measurement(critic, estimator, x, y)
         if self.reader.estimator.kind == "loss":
-            raise ValueError(
-                f"estimator must give nats, got {type(estimator).__name__}, a loss; use"
-                " estimator=js"
+            raise SettingError(
+                "estimator",
+                "must give nats",
+                f"{type(estimator).__name__}, a loss",
+                "use estimator=js",
             )
         if self.calibrated:
             with torch.no_grad():

@@ -6,6 +6,7 @@ from typing import final
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
 from infobound.estimators.measurement import Measurement
 from infobound.regularizers import critics
@@ -51,11 +52,13 @@ class PrivacyUtility(Penalty):
             clip=False,
         )
         if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+            raise SettingError("beta", "must be 0 or more", beta)
         if "label" not in rows:
-            raise ValueError(
-                "beta must weigh privacy against what is told of a label, which is not there, got"
-                f" {beta}; use runner=infoshape"
+            raise SettingError(
+                "beta",
+                "must weigh privacy against what is told of a label, which is not there",
+                beta,
+                "use runner=infoshape",
             )
         self._beta = beta
         self.privacy = critics.measurement(critic, estimator, rows["input"], rows["representation"])

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.regularizers.base import Penalty, Terms
 
 
@@ -33,11 +34,13 @@ class Rate(Penalty):
             clip=False,
         )
         if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+            raise SettingError("beta", "must be 0 or more", beta)
         if "rate" not in rows:
-            raise ValueError(
-                f"beta must weigh a rate, which this model has not, got {beta}; use"
-                " model/noise=gaussian_bottleneck"
+            raise SettingError(
+                "beta",
+                "must weigh a rate, which this model has not",
+                beta,
+                "use model/noise=gaussian_bottleneck",
             )
 
     def terms(self, exposed: Mapping[str, Tensor]) -> Terms:

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from infobound.conf import schema
+from infobound.conf import schema, targets
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import config_hash, differences
 
@@ -90,7 +90,7 @@ def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path, compose
     assert written <= {node["_target_"] for node in complete}
     for node in complete:
         target = get_object(node["_target_"])
-        given = {key for key in node if key not in schema.MARKS}
+        given = {key for key in node if key not in targets.MARKS}
         parameters = [
             each
             for each in inspect.signature(target).parameters.values()
@@ -183,7 +183,7 @@ def test_a_wrong_value_is_refused_by_its_dotted_key(
         "infobound.models.layers.mlp.nn.Linear",
         "infobound.runners.runs.checkpoint.os.remove",
         "infobound.runners.runs.records.checkpoint.torch.load",
-        "conf.schema.get_object",
+        "infobound.conf.schema.build",
         "datasets",
         "datasets.arrays",
         "infobound.datasets.nowhere.At",

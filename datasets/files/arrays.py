@@ -12,6 +12,7 @@ from torch import Tensor
 from infobound.datasets.files import numpy_files
 from infobound.datasets.interfaces import Joint
 from infobound.datasets.transforms import Transform
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +36,27 @@ class Arrays:
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.folds < 2:
-            raise ValueError(
-                f"folds must be at least 2, or null for a single split, got {self.folds}"
+            raise SettingError(
+                "folds", "must be at least 2, or null for a single split", self.folds
             )
         if self.folds is not None and not 0 < self.validation < 1 - 1 / self.folds:
-            raise ValueError(
-                "validation must be a positive share of the rows that leaves some for training"
-                f" beside one of {self.folds} folds, got {self.validation}"
+            raise SettingError(
+                "validation",
+                "must be a positive share of the rows that leaves some for training beside one"
+                f" of {self.folds} folds",
+                self.validation,
             )
         if self.folds is None and not (
             self.validation > 0 and self.test > 0 and self.validation + self.test < 1
         ):
-            raise ValueError(
-                "validation and test must be positive shares of the rows that leave some for"
-                f" training, got {self.validation} and {self.test}"
+            raise SettingError(
+                ("validation", "test"),
+                "must be positive shares of the rows that leave some for training",
+                f"{self.validation} and {self.test}",
             )
         if self.transform not in get_args(Transform):
-            raise ValueError(
-                f"transform must be one of {', '.join(get_args(Transform))}, got {self.transform}"
+            raise SettingError(
+                "transform", f"must be one of {', '.join(get_args(Transform))}", self.transform
             )
         if len(self.x) != len(self.y):
             raise ValueError(
@@ -79,14 +83,16 @@ class Arrays:
         """
         by_column = path.endswith((".csv", ".parquet", ".h5", ".hdf5"))
         if by_column != (x_columns is not None) or by_column != (y_columns is not None):
-            raise ValueError(
-                "x_columns and y_columns must both be given for a .csv, .parquet or .h5 file, and"
-                f" for no other, got {x_columns} and {y_columns} with {path}"
+            raise SettingError(
+                ("x_columns", "y_columns"),
+                "must both be given for a .csv, .parquet or .h5 file, and for no other",
+                f"{x_columns} and {y_columns} with {path}",
             )
         if path.endswith(".npy") != (y_path is not None):
-            raise ValueError(
-                "y_path must be given for a .npy file, which holds x alone, and for no other, got"
-                f" {y_path} with {path}"
+            raise SettingError(
+                "y_path",
+                "must be given for a .npy file, which holds x alone, and for no other",
+                f"{y_path} with {path}",
             )
         if x_columns is not None and y_columns is not None:
             # pandas takes half a second to import, which other files need not wait for.
@@ -115,7 +121,7 @@ class Arrays:
         """
         for name, least in {"rows": 1, "seed": 0}.items():
             if (value := {"rows": rows, "seed": seed}[name]) < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+                raise SettingError(name, f"must be at least {least}", value)
         x, y = joint.sample(rows, torch.Generator().manual_seed(seed))
         return cls(x, y, validation, test, transform, folds, joint.mutual_information)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from infobound.datasets.files import frames
+from infobound.errors import DataError, SettingError
 
 CATEGORIES = 1000
 """Most of one column, each of which becomes a column."""
@@ -23,17 +24,19 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
     """
     names = [name for listed in columns.values() for name in listed]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(
-            f"x_columns and y_columns must name a column once, got {', '.join(repeated)} twice"
+        raise SettingError(
+            ("x_columns", "y_columns"), "must name a column once", f"{', '.join(repeated)} twice"
         )
     frame = frames.frame("path", path)
     for key, listed in columns.items():
         if not listed:
-            raise ValueError(f"{key} must name at least one column, got none")
+            raise SettingError(key, "must name at least one column", "none")
         if missing := [name for name in listed if name not in frame]:
-            raise ValueError(
-                f"{key} must name columns of {path}, got {', '.join(missing)}; it has"
-                f" {', '.join(map(str, frame))}"
+            raise SettingError(
+                key,
+                f"must name columns of {path}",
+                ", ".join(missing),
+                f"it has {', '.join(map(str, frame))}",
             )
     return {
         key: np.hstack([numbers(pd.Series(frame[name])) for name in listed])
@@ -44,20 +47,22 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
 def numbers(column: pd.Series) -> NDArray[np.float64]:
     """(N, 1), or (N, C) of zeros and ones for C categories."""
     if bad := int(column.isna().sum()):
-        raise ValueError(
-            f"column {column.name} must have every value, got {bad} missing; drop or fill these"
-            " rows"
+        raise DataError(
+            f"column {column.name}",
+            "must have every value",
+            f"{bad} missing",
+            "drop or fill these rows",
         )
     if len(column) > 1 and column.nunique() == 1:
-        raise ValueError(
-            f"column {column.name} must vary, got {column.iloc[0]} in every row; leave it out"
+        raise DataError(
+            f"column {column.name}", "must vary", f"{column.iloc[0]} in every row", "leave it out"
         )
     if text(column):
         return _one_hot(column)
     numbers = column.to_numpy(np.float64)
     if bad := int((~np.isfinite(numbers)).sum()):
-        raise ValueError(
-            f"column {column.name} must be finite, got {bad} infinite values; drop these rows"
+        raise DataError(
+            f"column {column.name}", "must be finite", f"{bad} infinite values", "drop these rows"
         )
     return numbers[:, None]
 
@@ -73,8 +78,10 @@ def _one_hot(column: pd.Series) -> NDArray[np.float64]:
     """
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
     if found > most:
-        raise ValueError(
-            f"column {column.name} must hold numbers, or at most {most} categories in {len(column)}"
-            f" rows, got {found} texts such as {column.iloc[0]!r}; write it as numbers"
+        raise DataError(
+            f"column {column.name}",
+            f"must hold numbers, or at most {most} categories in {len(column)} rows",
+            f"{found} texts such as {column.iloc[0]!r}",
+            "write it as numbers",
         )
     return pd.get_dummies(column).to_numpy(np.float64)

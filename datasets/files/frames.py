@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from infobound.errors import DataError, SettingError
+
 KEY = "df"
 """Where an HDF5 file has its table."""
 REWRITE = (
@@ -19,7 +21,7 @@ def frame(key: str, path: str) -> pd.DataFrame:
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read.
     """
     if (reader := READERS.get(Path(path).suffix)) is None:
-        raise ValueError(f"{key} must end in {', '.join(READERS)}, got {path}")
+        raise SettingError(key, f"must end in {', '.join(READERS)}", path)
     try:
         return reader(path)
     except FileNotFoundError:
@@ -27,7 +29,7 @@ def frame(key: str, path: str) -> pd.DataFrame:
             f"{key} must name a CSV, Parquet or HDF5 file, but {path} is not there"
         ) from None
     except (ValueError, OSError) as error:  # pandas', pyarrow's and h5py's own are among them
-        raise ValueError(f"{key} {path} cannot be read: {error}") from error
+        raise SettingError(key, f"{path} cannot be read: {error}") from error
 
 
 def _hdf5(path: str) -> pd.DataFrame:
@@ -66,9 +68,10 @@ def _blocks(group: Any) -> pd.DataFrame:
         ]
         values = group[f"{name}_values"]
         if values.dtype.kind not in "biuf":
-            raise ValueError(
-                f"column {', '.join(items)} holds text, which a pickle stands for that could run"
-                f" code; {REWRITE}"
+            raise DataError(
+                f"column {', '.join(items)}",
+                "holds text, which a pickle stands for that could run code",
+                remedy=REWRITE,
             )
         columns |= dict(zip(items, values[:].T, strict=True))
     ordered = [item.decode() if isinstance(item, bytes) else str(item) for item in group["axis0"]]

@@ -9,6 +9,8 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from infobound.errors import SettingError
+
 UNREADABLE = (
     ValueError,
     OSError,
@@ -59,9 +61,10 @@ def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarra
     except FileNotFoundError:
         raise FileNotFoundError(f"{key} must name {wanted}, but {path} is not there") from None
     except UNREADABLE as error:
-        raise ValueError(
-            f"{key} {path} cannot be read: {_reason(error)}; write it by {remedy} from arrays of"
-            " numbers"
+        raise SettingError(
+            key,
+            f"{path} cannot be read: {_reason(error)}",
+            remedy=f"write it by {remedy} from arrays of numbers",
         ) from error
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.images.labelled import Labelled
+from infobound.errors import SettingError
 
 MOST = 20
 """Bits of which all patterns are still held."""
@@ -36,15 +37,16 @@ class BitPatterns:
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= MOST:
-            raise ValueError(f"bits must be 1 to {MOST}, got {self.bits}")
+            raise SettingError("bits", f"must be 1 to {MOST}", self.bits)
         if self.modulus < 2 or 2**self.bits % self.modulus:
-            raise ValueError(
-                f"modulus must be a power of 2 from 2 to 2^bits, {2**self.bits}, got {self.modulus}"
+            raise SettingError(
+                "modulus", f"must be a power of 2 from 2 to 2^bits, {2**self.bits}", self.modulus
             )
         if not 0 < self.test < 1 or not 0 < self._held_out < 2**self.bits:
-            raise ValueError(
-                f"test must be a share of the {2**self.bits} patterns that leaves some on either"
-                f" side, got {self.test}"
+            raise SettingError(
+                "test",
+                f"must be a share of the {2**self.bits} patterns that leaves some on either side",
+                self.test,
             )
 
     @property

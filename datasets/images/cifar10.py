@@ -17,6 +17,7 @@ import torch
 from infobound.datasets.images import downloads
 from infobound.datasets.images.downloads import Source
 from infobound.datasets.images.labelled import Images, Labelled
+from infobound.errors import DataError
 
 FOLDER, ARCHIVE, ARCHIVE_MD5 = (
     "cifar-10-batches-py",
@@ -100,4 +101,4 @@ def _batch(path: Path) -> dict[bytes, Any]:
     try:
         return Unpickler(content).load()
     except (pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        raise DataError(path, f"cannot be read: {error}") from error

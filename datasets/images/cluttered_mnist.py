@@ -12,6 +12,7 @@ from torch import Tensor
 
 from infobound.datasets.images import mnist
 from infobound.datasets.images.labelled import Images, Labelled, held_back
+from infobound.errors import SettingError
 
 DIGITS = 10
 CHUNK = 1000
@@ -49,27 +50,28 @@ class Clutter:
 
     def __post_init__(self) -> None:
         if self.number < 0:
-            raise ValueError(f"number must be 0 or more distractors, got {self.number}")
+            raise SettingError("number", "must be 0 or more distractors", self.number)
         if not 1 <= self.size <= self.canvas:
-            raise ValueError(
-                f"size must be 1 to the {self.canvas} pixels of the canvas, got {self.size}"
+            raise SettingError(
+                "size", f"must be 1 to the {self.canvas} pixels of the canvas", self.size
             )
         if self.border < 0:
-            raise ValueError(f"border must be 0 or more pixels, got {self.border}")
+            raise SettingError("border", "must be 0 or more pixels", self.border)
         if self.placement not in get_args(Placement):
-            raise ValueError(
-                f"placement must be {' or '.join(get_args(Placement))}, got {self.placement}"
+            raise SettingError(
+                "placement", f"must be {' or '.join(get_args(Placement))}", self.placement
             )
 
     def check(self, side: int) -> None:
         """Raises ValueError unless digits of this many pixels a side fit."""
         if self.canvas < side + 2 * self.border:
-            raise ValueError(
-                f"canvas must hold the {side} pixels of a digit and the border twice, got"
-                f" {self.canvas}"
+            raise SettingError(
+                "canvas",
+                f"must hold the {side} pixels of a digit and the border twice",
+                self.canvas,
             )
         if self.size > side:
-            raise ValueError(f"size must be at most the {side} pixels of a digit, got {self.size}")
+            raise SettingError("size", f"must be at most the {side} pixels of a digit", self.size)
 
     def __call__(self, digits: Tensor, pool: Tensor, generator: torch.Generator) -> Hidden:
         """What shows digits (B, 1, side, side) among pieces of the pool (M, 1, side, side), bytes

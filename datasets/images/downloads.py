@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, cast
 
 import pooch
 
+from infobound.errors import DataError
+
 CHUNK = 2**16
 """Bytes that are written at a time."""
 
@@ -42,9 +44,12 @@ def checked(path: Path, found: bytes, source: Source) -> bytes:
     """
     md5 = hashlib.md5(found, usedforsecurity=False).hexdigest()
     if md5 != source.md5:
-        raise ValueError(
-            f"{path} must have md5 {source.md5}, got {md5} of {len(found)} bytes; delete it to have"
-            f" it downloaded again, or put the right one there, from {source.urls[0]}"
+        raise DataError(
+            path,
+            f"must have md5 {source.md5}",
+            f"{md5} of {len(found)} bytes",
+            "delete it to have it downloaded again, or put the right one there, from"
+            f" {source.urls[0]}",
         )
     return found
 
@@ -71,10 +76,11 @@ def _download(path: Path, source: Source) -> None:
                 failures[url] = _reason(error) if answer is None else f"status {answer.status_code}"
                 if isinstance(error, ValueError) or answer is not None or _empty(part):
                     part.unlink(missing_ok=True)
-    raise ValueError(
-        f"{path} is not there and cannot be downloaded:"
-        f" {', '.join(f'{url} ({why})' for url, why in failures.items())}; put it there by hand"
-        f" (md5 {source.md5}), or give the data_dir that has it"
+    raise DataError(
+        path,
+        "is not there and cannot be downloaded:"
+        f" {', '.join((f'{url} ({why})' for url, why in failures.items()))}",
+        remedy=f"put it there by hand (md5 {source.md5}), or give the data_dir that has it",
     )
 
 

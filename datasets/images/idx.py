@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from infobound.errors import DataError
+
 BYTES = 8
 """The format's code for unsigned bytes."""
 
@@ -21,21 +23,23 @@ def array(path: Path, content: bytes, axes: int) -> Tensor:
     try:
         plain = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(
-            f"{path} must be an IDX file in gzip, but cannot be unpacked: {error}"
+        raise DataError(
+            path, f"must be an IDX file in gzip, but cannot be unpacked: {error}"
         ) from error
     magic, header = struct.pack(">HBB", 0, BYTES, axes), struct.Struct(f">4x{axes}I")
     if not plain.startswith(magic):
-        raise ValueError(
-            f"{path} must begin with the magic number {magic.hex()} of {axes} axes of bytes, got"
-            f" {plain[:4].hex()}"
+        raise DataError(
+            path,
+            f"must begin with the magic number {magic.hex()} of {axes} axes of bytes",
+            plain[:4].hex(),
         )
     if len(plain) < header.size:
-        raise ValueError(f"{path} must have a header of {header.size} bytes, got {len(plain)}")
+        raise DataError(path, f"must have a header of {header.size} bytes", len(plain))
     shape = header.unpack_from(plain)
     if len(plain) - header.size != math.prod(shape):
-        raise ValueError(
-            f"{path} must hold {math.prod(shape)} bytes for the shape {shape}, got"
-            f" {len(plain) - header.size}"
+        raise DataError(
+            path,
+            f"must hold {math.prod(shape)} bytes for the shape {shape}",
+            len(plain) - header.size,
         )
     return torch.frombuffer(bytearray(plain), dtype=torch.uint8, offset=header.size).reshape(shape)

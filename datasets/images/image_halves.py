@@ -12,6 +12,7 @@ from infobound.datasets.images import cifar10, mnist
 from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.interfaces import Examples
 from infobound.datasets.transforms import Transform
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +41,18 @@ class ImageHalves:
 
     def __post_init__(self) -> None:
         if not 0 <= self.noise < math.inf:
-            raise ValueError(f"noise must be a standard deviation of 0 or more, got {self.noise}")
+            raise SettingError("noise", "must be a standard deviation of 0 or more", self.noise)
         training = len(self.train_examples.x)
         if not 0 < self.validation < training / (training + self.test):
-            raise ValueError(
-                f"validation must be a positive share of all {training + self.test} images that"
-                f" leaves some of the {training} training images, got {self.validation}"
+            raise SettingError(
+                "validation",
+                f"must be a positive share of all {training + self.test} images that leaves"
+                f" some of the {training} training images",
+                self.validation,
             )
         if self.transform not in get_args(Transform):
-            raise ValueError(
-                f"transform must be one of {', '.join(get_args(Transform))}, got {self.transform}"
+            raise SettingError(
+                "transform", f"must be one of {', '.join(get_args(Transform))}", self.transform
             )
 
     @classmethod

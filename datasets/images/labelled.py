@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 class Labelled(NamedTuple):
     """Images and what they show."""
@@ -28,9 +30,10 @@ def held_back(labelled: Labelled, count: int) -> tuple[Labelled, Labelled]:
     """
     total = len(labelled.labels)
     if not 0 <= count < total:
-        raise ValueError(
-            f"validation must be a number of the {total} training images that leaves some of them,"
-            f" got {count}"
+        raise SettingError(
+            "validation",
+            f"must be a number of the {total} training images that leaves some of them",
+            count,
         )
     first, last = zip(*(part.split([total - count, count]) for part in labelled), strict=True)
     return Labelled(*first), Labelled(*last)

@@ -9,6 +9,7 @@ from torch import Tensor
 from infobound.datasets.images import downloads, idx
 from infobound.datasets.images.downloads import Source
 from infobound.datasets.images.labelled import Images, Labelled
+from infobound.errors import DataError
 
 FOLDER = "mnist"
 URLS = (
@@ -38,9 +39,10 @@ def _labelled(data_dir: Path, split: str) -> Labelled:
         for name, axes in (("images-idx3", 3), ("labels-idx1", 1))
     )
     if len(images) != len(labels):
-        raise ValueError(
-            f"{data_dir / FOLDER} must hold as many {split} labels as images, got {len(labels)} of"
-            f" {len(images)}"
+        raise DataError(
+            data_dir / FOLDER,
+            f"must hold as many {split} labels as images",
+            f"{len(labels)} of {len(images)}",
         )
     return Labelled(images.unsqueeze(1), labels.long())
 

@@ -15,6 +15,7 @@ from pandas.api.types import is_bool_dtype
 
 from infobound.datasets.files import columns
 from infobound.datasets.labelled.rows import Pivot
+from infobound.errors import DataError, SettingError
 
 Numbers = NDArray[np.float64]
 Missing = Literal["refuse", "drop", "zero", "median"]
@@ -65,13 +66,14 @@ class Schema:
         own = [name for name in frame if str(name).startswith(PIVOT)]
         if LABEL not in frame or not own:
             lacking = PIVOT if LABEL in frame else LABEL
-            raise ValueError(
-                f"column {lacking} is missing; the table has {', '.join(map(str, frame))}"
+            raise DataError(
+                f"column {lacking}",
+                "is missing",
+                remedy=f"the table has {', '.join(map(str, frame))}",
             )
         if unknown := sorted({*(self.categorical or ())} - {*own}):
-            raise ValueError(
-                f"categorical must name columns of pivots, {', '.join(own)}, got"
-                f" {', '.join(unknown)}"
+            raise SettingError(
+                "categorical", f"must name columns of pivots, {', '.join(own)}", ", ".join(unknown)
             )
         if not len(frame) > len(own):
             raise ValueError(
@@ -122,17 +124,21 @@ class Schema:
         """A pivot, and its values (N,)."""
         name = str(column.name).removeprefix(PIVOT).strip("_") or "pivot"
         if len(column) > 1 and column.nunique(dropna=False) == 1:
-            raise ValueError(
-                f"column {column.name} must vary, got {column.iloc[0]} in every row; no score can"
-                " depend on it"
+            raise DataError(
+                f"column {column.name}",
+                "must vary",
+                f"{column.iloc[0]} in every row",
+                "no score can depend on it",
             )
         if column.name in self.categorical if self.categorical is not None else _categories(column):
             codes, categories = _coded(column, columns.CATEGORIES)
             return Pivot(name, categories), codes.astype(np.float64)
         if columns.text(column):
-            raise ValueError(
-                f"column {column.name} must hold numbers, got {column.iloc[0]!r}; add it to"
-                " dataset.categorical"
+            raise DataError(
+                f"column {column.name}",
+                "must hold numbers",
+                f"{column.iloc[0]!r}",
+                "add it to dataset.categorical",
             )
         return Pivot(name, ()), columns.numbers(column)[:, 0]
 
@@ -149,15 +155,18 @@ def _categories(column: pd.Series) -> bool:
 def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[str]]:
     """(N,) numbers from 0 in the order of the values, and what they stand for."""
     if bad := int(column.isna().sum()):
-        raise ValueError(
-            f"column {column.name} must have every value, got {bad} missing; drop or fill these"
-            " rows"
+        raise DataError(
+            f"column {column.name}",
+            "must have every value",
+            f"{bad} missing",
+            "drop or fill these rows",
         )
     codes, found = pd.factorize(column.to_numpy(), sort=True)
     if not 2 <= len(found) <= most:
-        raise ValueError(
-            f"column {column.name} must hold 2 to {most} different values, got {len(found)}, such"
-            f" as {column.iloc[0]}"
+        raise DataError(
+            f"column {column.name}",
+            f"must hold 2 to {most} different values",
+            f"{len(found)}, such as {column.iloc[0]}",
         )
     return codes.astype(np.int64), [
         f"{value:g}" if isinstance(value, float) else str(value) for value in found
@@ -166,12 +175,13 @@ def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[st
 
 def _weights(column: pd.Series) -> Numbers:
     if columns.text(column):
-        raise ValueError(f"column {WEIGHT} must hold numbers, got {column.iloc[0]!r}")
+        raise DataError(f"column {WEIGHT}", "must hold numbers", f"{column.iloc[0]!r}")
     weights = column.to_numpy(np.float64)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any() or not weights.any():
-        raise ValueError(
-            f"column {WEIGHT} must hold finite numbers of 0 or more, not all of them 0, got"
-            f" {bad.sum()} that are not"
+        raise DataError(
+            f"column {WEIGHT}",
+            "must hold finite numbers of 0 or more, not all of them 0",
+            f"{bad.sum()} that are not",
         )
     return weights

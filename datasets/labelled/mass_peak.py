@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infobound.datasets.labelled import labels
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
+from infobound.errors import SettingError
 
 LOW, HIGH, SCALE = 60.0, 300.0, 70.0
 """Ends of the background's masses, and the scale on which they fall."""
@@ -40,11 +41,11 @@ class MassPeak:
 
     def __post_init__(self) -> None:
         if not 0 < self.signal < 1:
-            raise ValueError(
-                f"signal must be a share of the rows above 0 and below 1, got {self.signal}"
+            raise SettingError(
+                "signal", "must be a share of the rows above 0 and below 1", self.signal
             )
         if not math.isfinite(self.coupling):
-            raise ValueError(f"coupling must be finite, got {self.coupling}")
+            raise SettingError("coupling", "must be finite", self.coupling)
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import torch
 
 from infobound.datasets.labelled import labels
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
+from infobound.errors import SettingError
 
 SHARES = (0.5, 0.3)
 """Of group B among the refused and among the accepted."""
@@ -33,7 +34,7 @@ class ProtectedGroup:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.bias):
-            raise ValueError(f"bias must be finite, got {self.bias}")
+            raise SettingError("bias", "must be finite", self.bias)
 
     @property
     def features(self) -> tuple[str, ...]:

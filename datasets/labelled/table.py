@@ -12,6 +12,7 @@ from torch import Tensor
 from infobound.datasets.files import frames
 from infobound.datasets.labelled.columns import Missing, Schema
 from infobound.datasets.labelled.rows import LabelledRows, LabelledSplits, Pivot
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +54,13 @@ class Table:
         column is wrong or a share leaves nothing.
         """
         if missing not in get_args(Missing):
-            raise ValueError(
-                f"missing must be one of {', '.join(get_args(Missing))}, got {missing}"
-            )
+            raise SettingError("missing", f"must be one of {', '.join(get_args(Missing))}", missing)
         shares = 0.0 if validation_path else validation, 0.0 if test_path else test
         if not (min(validation, test) > 0 and sum(shares) < 1):
-            raise ValueError(
-                "validation and test must be positive shares of the rows that leave some for"
-                f" training, got {validation} and {test}"
+            raise SettingError(
+                ("validation", "test"),
+                "must be positive shares of the rows that leave some for training",
+                f"{validation} and {test}",
             )
         schema = Schema(categorical, missing)
         paths = {"path": path, "validation_path": validation_path, "test_path": test_path}
@@ -68,9 +68,10 @@ class Table:
         wanted = schema.read(read["path"])
         for key, frame in read.items():
             if {*wanted} ^ {*schema.read(frame)}:
-                raise ValueError(
-                    f"{key} must have the columns of path, got others:"
-                    f" {', '.join(sorted({*wanted} ^ {*schema.read(frame)}))}"
+                raise SettingError(
+                    key,
+                    "must have the columns of path",
+                    f"others: {', '.join(sorted({*wanted} ^ {*schema.read(frame)}))}",
                 )
         chosen = {key: pd.DataFrame(frame[wanted]) for key, frame in read.items()}
         warnings = _counted(_together(chosen), missing)
@@ -149,9 +150,9 @@ def _counted(frame: pd.DataFrame, missing: Missing) -> list[str]:
     if not counts:
         return []
     if missing == "refuse":
-        raise ValueError(
-            "missing must say what to do with missing values, drop, zero or median: there are"
-            f" {counts}"
+        raise SettingError(
+            "missing",
+            f"must say what to do with missing values, drop, zero or median: there are {counts}",
         )
     done = {
         "drop": f"{absent.any(axis=1).sum()} of {len(frame)} rows are dropped",

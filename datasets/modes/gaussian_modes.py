@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.modes.interface import Recognised
+from infobound.errors import SettingError
 
 STANDARD_DEVIATIONS = 3
 """Distance from a mode up to which a sample is of high quality; exp(-4.5) of a normal mode's own
@@ -29,9 +30,11 @@ class GaussianModes:
     def __post_init__(self) -> None:
         apart = torch.pdist(self.centres).min().item()
         if not 0 < 2 * self.std < apart:
-            raise ValueError(
-                f"std must be positive and less than half of the {apart:g} between neighbouring"
-                f" modes, or they cannot be told apart, got {self.std:g}"
+            raise SettingError(
+                "std",
+                f"must be positive and less than half of the {apart:g} between neighbouring"
+                " modes, or they cannot be told apart",
+                f"{self.std:g}",
             )
 
     @classmethod
@@ -42,9 +45,9 @@ class GaussianModes:
         Raises ValueError also if there are no two modes, or `spacing` is not positive.
         """
         if side < 2:
-            raise ValueError(f"side must be 2 or more modes, got {side}")
+            raise SettingError("side", "must be 2 or more modes", side)
         if not 0 < spacing < math.inf:
-            raise ValueError(f"spacing must be a positive number, got {spacing}")
+            raise SettingError("spacing", "must be a positive number", spacing)
         places = spacing * (torch.arange(side, dtype=torch.float64) - (side - 1) / 2)
         made = cls(torch.cartesian_prod(places, places), std)
         return made.standardised() if standardised else made
@@ -56,9 +59,9 @@ class GaussianModes:
         Raises ValueError also if there are no two modes, or `radius` is not positive.
         """
         if modes < 2:
-            raise ValueError(f"modes must be 2 or more, got {modes}")
+            raise SettingError("modes", "must be 2 or more", modes)
         if not 0 < radius < math.inf:
-            raise ValueError(f"radius must be a positive number, got {radius}")
+            raise SettingError("radius", "must be a positive number", radius)
         angles = 2 * math.pi * torch.arange(modes, dtype=torch.float64) / modes
         return cls(radius * torch.stack([angles.cos(), angles.sin()], dim=1), std)
 

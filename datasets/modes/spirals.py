@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.modes.interface import Recognised
+from infobound.errors import SettingError
 
 STANDARD_DEVIATIONS = 3
 """Distance from an arm up to which a sample is of high quality."""
@@ -43,11 +44,10 @@ class Spirals:
         a turn between the arms.
         """
         if not 0 < degrees < math.inf:
-            raise ValueError(f"degrees must be a positive number, got {degrees}")
+            raise SettingError("degrees", "must be a positive number", degrees)
         if not 0 < noise < math.pi:
-            raise ValueError(
-                f"noise must be positive and less than the {math.pi:.3f} between the arms, got"
-                f" {noise}"
+            raise SettingError(
+                "noise", f"must be positive and less than the {math.pi:.3f} between the arms", noise
             )
 
         def arms(u: Tensor) -> Tensor:
@@ -70,9 +70,10 @@ class Spirals:
         each other.
         """
         if not 0 < noise < 0.3:
-            raise ValueError(
-                "noise must be positive and less than 0.3, a quarter of the gap between the arms,"
-                f" got {noise}"
+            raise SettingError(
+                "noise",
+                "must be positive and less than 0.3, a quarter of the gap between the arms",
+                noise,
             )
         return cls(_two_in_a_circle, noise, uniform=False, scale=torch.ones(2, dtype=torch.float64))
 

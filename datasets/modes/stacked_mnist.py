@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infobound.datasets.images import mnist
 from infobound.datasets.images.labelled import Labelled
+from infobound.errors import SettingError
 
 DIGITS = 10
 
@@ -36,7 +37,7 @@ class StackedMnist:
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 2, 3):
-            raise ValueError(f"channels must be 1, 2 or 3, as an image's are, got {self.channels}")
+            raise SettingError("channels", "must be 1, 2 or 3, as an image's are", self.channels)
 
     @classmethod
     def read(cls, data_dir: str, channels: int) -> "StackedMnist":

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class AdditiveUniform:
@@ -21,7 +23,7 @@ class AdditiveUniform:
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < math.inf:
-            raise ValueError(f"epsilon must be a positive number, got {self.epsilon}")
+            raise SettingError("epsilon", "must be a positive number", self.epsilon)
 
     @property
     def dim_x(self) -> int:

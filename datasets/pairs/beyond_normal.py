@@ -28,6 +28,7 @@ from infobound.datasets.pairs.maps import (
 from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
 from infobound.datasets.pairs.student_t import StudentT
 from infobound.datasets.pairs.transformed import Transformed, up_to_ranks
+from infobound.errors import SettingError
 
 WIGGLY_X = Wiggly([(0.4, 1.0, 0.0), (0.2, 1.7, 1.0), (0.03, 3.3, -2.5)])
 WIGGLY_Y = Wiggly([(-0.4, 0.4, 0.0), (0.17, 1.3, 3.5), (0.02, 4.3, -2.5)])
@@ -47,8 +48,8 @@ class BeyondNormal:
     def __post_init__(self) -> None:
         if self.task not in tasks():
             close = difflib.get_close_matches(self.task, tasks(), n=3, cutoff=0.0)
-            raise ValueError(
-                f"task must be one of the forty, got {self.task}; nearest: {', '.join(close)}"
+            raise SettingError(
+                "task", "must be one of the forty", self.task, f"nearest: {', '.join(close)}"
             )
 
     @property

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 Encoding = Literal["one_hot", "index"]
 
 
@@ -28,15 +30,17 @@ class DiscretePairs:
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", tuple(tuple(row) for row in self.table))
         if not self.table or not self.table[0] or len({len(row) for row in self.table}) > 1:
-            raise ValueError(
-                "table must hold rows of one length, got lengths"
-                f" {[len(row) for row in self.table]}"
+            raise SettingError(
+                "table",
+                "must hold rows of one length",
+                f"lengths {[len(row) for row in self.table]}",
             )
         total = math.fsum(value for row in self.table for value in row)
         if not all(value >= 0 for row in self.table for value in row) or not abs(total - 1) <= 1e-6:
-            raise ValueError(
-                "table must hold probabilities that are not negative and sum to 1, got a sum of"
-                f" {total:g}"
+            raise SettingError(
+                "table",
+                "must hold probabilities that are not negative and sum to 1",
+                f"a sum of {total:g}",
             )
 
     @classmethod
@@ -47,9 +51,9 @@ class DiscretePairs:
         Raises ValueError if there are fewer than two classes or `flip` is no probability.
         """
         if classes < 2:
-            raise ValueError(f"classes must be 2 or more, got {classes}")
+            raise SettingError("classes", "must be 2 or more", classes)
         if not 0 <= flip <= 1:
-            raise ValueError(f"flip must be a probability, got {flip}")
+            raise SettingError("flip", "must be a probability", flip)
         other = flip / (classes - 1) / classes
         return cls(
             [

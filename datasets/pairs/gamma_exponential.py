@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.pairs.gamma import digamma, standard_gamma
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class GammaExponential:
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.shape < math.inf:
-            raise ValueError(f"shape must be a finite number, 0.5 or more, got {self.shape}")
+            raise SettingError("shape", "must be a finite number, 0.5 or more", self.shape)
 
     @property
     def dim_x(self) -> int:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 LIMIT = 15.0
 """Nats a dimension: the noise's deviation is then 3e-7, and float32 can hardly hold it beside x."""
 
@@ -28,27 +30,28 @@ class CorrelatedGaussians:
     def __post_init__(self) -> None:
         rho, nats = self.rho, self.mutual_information
         if self.dim < 1:
-            raise ValueError(f"dim must be a positive integer, got {self.dim}")
+            raise SettingError("dim", "must be a positive integer", self.dim)
         if rho is not None and nats is None:
             if not abs(rho) < 1:
-                raise ValueError(f"rho must lie between -1 and 1, both excluded, got {rho}")
+                raise SettingError("rho", "must lie between -1 and 1, both excluded", rho)
             nats = self.dim / 2 * math.log1p(rho**2 / (1 - rho**2))
         elif nats is not None and rho is None:
             if not 0 <= nats < math.inf:
-                raise ValueError(
-                    f"mutual_information must be a finite number of nats, 0 or more, got {nats}"
+                raise SettingError(
+                    "mutual_information", "must be a finite number of nats, 0 or more", nats
                 )
             rho = math.sqrt(-math.expm1(-2 * nats / self.dim))
         else:
-            raise ValueError(
-                "rho and mutual_information say the same thing, so exactly one must be given, got"
-                f" {rho} and {nats}; set the other to null, as in dataset.rho=0.5"
-                " dataset.mutual_information=null"
+            raise SettingError(
+                ("rho", "mutual_information"),
+                "say the same thing, so exactly one must be given",
+                f"{rho} and {nats}",
+                "set the other to null, as in dataset.rho=0.5 dataset.mutual_information=null",
             )
         if nats > LIMIT * self.dim:
             most = f"{LIMIT * self.dim} nats in {self.dim} dimensions"
-            raise ValueError(
-                f"mutual_information must be at most {most}, where float32 ends, got {nats}"
+            raise SettingError(
+                "mutual_information", f"must be at most {most}, where float32 ends", nats
             )
         object.__setattr__(self, "mutual_information", nats)
         object.__setattr__(self, "correlation", rho)

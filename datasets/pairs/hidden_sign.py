@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class HiddenSign:
@@ -106,9 +108,9 @@ def _log_chi_squared(dim: int) -> tuple[Tensor, Tensor]:
 
 def _check(dim: int, rho: float) -> None:
     if dim < 1:
-        raise ValueError(f"dim must be a positive integer, got {dim}")
+        raise SettingError("dim", "must be a positive integer", dim)
     if not abs(rho) < 1:
-        raise ValueError(f"rho must lie between -1 and 1, both excluded, got {rho}")
+        raise SettingError("rho", "must lie between -1 and 1, both excluded", rho)
 
 
 def _draw(

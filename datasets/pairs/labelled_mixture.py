@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.pairs import quadrature
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class LabelledMixture:
         object.__setattr__(self, "means", tuple(tuple(each) for each in self.means))
         dims = {len(each) for each in self.means}
         if len(self.means) < 2 or dims not in ({1}, {2}):
-            raise ValueError(
-                f"means must be two or more points on a line or in a plane, got {list(self.means)}"
+            raise SettingError(
+                "means", "must be two or more points on a line or in a plane", list(self.means)
             )
         if not 0 < self.sigma < math.inf:
-            raise ValueError(f"sigma must be a positive number, got {self.sigma}")
+            raise SettingError("sigma", "must be a positive number", self.sigma)
         object.__setattr__(self, "mutual_information", self._information())
 
     @property

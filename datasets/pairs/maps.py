@@ -14,6 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 class Map(Protocol):
     """An invertible map of rows."""
@@ -93,9 +95,10 @@ class Wiggly(Increasing):
         object.__setattr__(self, "waves", tuple(tuple(each) for each in self.waves))
         steepest = sum(abs(amplitude * frequency) for amplitude, frequency, _ in self.waves)
         if not steepest < 1:
-            raise ValueError(
-                "waves must have amplitudes times frequencies that sum to less than 1, got"
-                f" {steepest:g}"
+            raise SettingError(
+                "waves",
+                "must have amplitudes times frequencies that sum to less than 1",
+                f"{steepest:g}",
             )
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -124,11 +127,11 @@ class MixtureQuantile(Increasing):
         object.__setattr__(self, "weights", tuple(self.weights))
         object.__setattr__(self, "means", tuple(self.means))
         if len(self.weights) != len(self.means):
-            raise ValueError(
-                f"weights must be as many as means, got {len(self.weights)} and {len(self.means)}"
+            raise SettingError(
+                "weights", "must be as many as means", f"{len(self.weights)} and {len(self.means)}"
             )
         if not all(weight > 0 for weight in self.weights) or abs(sum(self.weights) - 1) > 1e-6:
-            raise ValueError(f"weights must be positive and sum to 1, got {list(self.weights)}")
+            raise SettingError("weights", "must be positive and sum to 1", list(self.weights))
 
     def __call__(self, values: Tensor) -> Tensor:
         target = values.double()
@@ -176,13 +179,14 @@ class Spiral:
 
     def __post_init__(self) -> None:
         if self.axis < 0:
-            raise ValueError(f"axis must be 0 or more, got {self.axis}")
+            raise SettingError("axis", "must be 0 or more", self.axis)
 
     def dim(self, dim: int) -> int:
         if dim < self.axis + 2:
-            raise ValueError(
-                f"axis must be {dim - 2} at most, the one before the last of {dim} dimensions, got"
-                f" {self.axis}"
+            raise SettingError(
+                "axis",
+                f"must be {dim - 2} at most, the one before the last of {dim} dimensions",
+                self.axis,
             )
         return dim
 

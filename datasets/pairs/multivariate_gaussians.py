@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class MultivariateGaussians:
@@ -27,9 +29,11 @@ class MultivariateGaussians:
         object.__setattr__(self, "covariance", tuple(tuple(row) for row in self.covariance))
         object.__setattr__(self, "factor", _cholesky(self.covariance))
         if not 1 <= self.dim_x < len(self.covariance):
-            raise ValueError(
-                f"dim_x must lie between 1 and {len(self.covariance) - 1}, so that x and y share"
-                f" the {len(self.covariance)} dimensions of the covariance, got {self.dim_x}"
+            raise SettingError(
+                "dim_x",
+                f"must lie between 1 and {len(self.covariance) - 1}, so that x and y share the"
+                f" {len(self.covariance)} dimensions of the covariance",
+                self.dim_x,
             )
 
     @classmethod
@@ -41,12 +45,13 @@ class MultivariateGaussians:
         """
         _check_dims(dim_x, dim_y)
         if not 0 <= pairs <= min(dim_x, dim_y):
-            raise ValueError(
-                f"pairs must lie between 0 and {min(dim_x, dim_y)}, the smaller of dim_x and dim_y,"
-                f" got {pairs}"
+            raise SettingError(
+                "pairs",
+                f"must lie between 0 and {min(dim_x, dim_y)}, the smaller of dim_x and dim_y",
+                pairs,
             )
         if not abs(rho) < 1:
-            raise ValueError(f"rho must lie between -1 and 1, both excluded, got {rho}")
+            raise SettingError("rho", "must lie between -1 and 1, both excluded", rho)
         covariance = torch.eye(dim_x + dim_y, dtype=torch.float64)
         for i in range(pairs):
             covariance[i, dim_x + i] = covariance[dim_x + i, i] = rho
@@ -61,9 +66,10 @@ class MultivariateGaussians:
         _check_dims(dim_x, dim_y)
         lowest = -1 / (dim_x + dim_y - 1)
         if not lowest < rho < 1:
-            raise ValueError(
-                f"rho must lie between {lowest:g} and 1, both excluded, in {dim_x + dim_y}"
-                f" dimensions, got {rho}"
+            raise SettingError(
+                "rho",
+                f"must lie between {lowest:g} and 1, both excluded, in {dim_x + dim_y} dimensions",
+                rho,
             )
         covariance = torch.full(
             (dim_x + dim_y, dim_x + dim_y), rho, dtype=torch.float64
@@ -95,20 +101,23 @@ class MultivariateGaussians:
 def _check_dims(dim_x: int, dim_y: int) -> None:
     for name, dim in ("dim_x", dim_x), ("dim_y", dim_y):
         if dim < 1:
-            raise ValueError(f"{name} must be a positive integer, got {dim}")
+            raise SettingError(name, "must be a positive integer", dim)
 
 
 def _cholesky(covariance: Sequence[Sequence[float]]) -> Tensor:
     if not covariance or any(len(row) != len(covariance) for row in covariance):
-        raise ValueError(
-            f"covariance must be square, got {len(covariance)} rows of"
-            f" {sorted({len(row) for row in covariance})}"
+        raise SettingError(
+            "covariance",
+            "must be square",
+            f"{len(covariance)} rows of {sorted({len(row) for row in covariance})}",
         )
     matrix = torch.tensor(covariance, dtype=torch.float64)
     if not matrix.isfinite().all() or not matrix.allclose(matrix.T, rtol=1e-9, atol=1e-12):
-        raise ValueError("covariance must be finite and symmetric")
+        raise SettingError("covariance", "must be finite and symmetric")
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
         lowest = torch.linalg.eigvalsh(matrix)[0].item()
-        raise ValueError(f"covariance must be positive definite, got an eigenvalue of {lowest:.3g}")
+        raise SettingError(
+            "covariance", "must be positive definite", f"an eigenvalue of {lowest:.3g}"
+        )
     return factor

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.pairs import quadrature
+from infobound.errors import SettingError
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
@@ -42,9 +43,9 @@ class NoisyFunction:
 
     def __post_init__(self) -> None:
         if self.dim < 1:
-            raise ValueError(f"dim must be a positive integer, got {self.dim}")
+            raise SettingError("dim", "must be a positive integer", self.dim)
         if not 0.01 <= self.sigma < float("inf"):
-            raise ValueError(f"sigma must be a finite number, 0.01 or more, got {self.sigma}")
+            raise SettingError("sigma", "must be a finite number, 0.01 or more", self.sigma)
         object.__setattr__(self, "mutual_information", self.dim * self._information())
 
     @property

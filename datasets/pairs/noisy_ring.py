@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.pairs import quadrature
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class NoisyRing:
 
     def __post_init__(self) -> None:
         if not 0.01 <= self.sigma < math.inf:
-            raise ValueError(f"sigma must be a finite number, 0.01 or more, got {self.sigma}")
+            raise SettingError("sigma", "must be a finite number, 0.01 or more", self.sigma)
         object.__setattr__(
             self, "mutual_information", 2 * self._margin_entropy() - self._joint_entropy()
         )

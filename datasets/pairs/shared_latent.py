@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class SharedLatent:
@@ -28,7 +30,7 @@ class SharedLatent:
     def __post_init__(self) -> None:
         for name, rho in ("latent", self.latent), ("noise", self.noise):
             if not abs(rho) < 1:
-                raise ValueError(f"{name} must lie between -1 and 1, both excluded, got {rho}")
+                raise SettingError(name, "must lie between -1 and 1, both excluded", rho)
 
     @property
     def dim_x(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from infobound.datasets.interfaces import Joint
 from infobound.datasets.pairs.maps import Map
 from infobound.datasets.pairs.transformed import Transformed
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class GaussianStaircase:
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))
         if not self.levels:
-            raise ValueError("levels must hold one mutual information at least, got none")
+            raise SettingError("levels", "must hold one mutual information at least", "none")
         if self.steps < 1:
-            raise ValueError(f"steps must be a positive integer, got {self.steps}")
+            raise SettingError("steps", "must be a positive integer", self.steps)
         stairs = (
             Transformed(self.joint(mutual_information=nats), self.x_map, self.y_map)
             for nats in self.levels

@@ -9,6 +9,7 @@ from torch import Tensor
 from infobound.datasets.pairs.gamma import digamma, standard_gamma
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
+from infobound.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class StudentT:
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.dof < math.inf:
-            raise ValueError(
-                f"dof must be a finite number of degrees of freedom, 0.5 or more, got {self.dof}"
+            raise SettingError(
+                "dof", "must be a finite number of degrees of freedom, 0.5 or more", self.dof
             )
 
     @property

@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.adversaries.gan_mlp import rectifier
 from infobound.models.adversaries.interface import Shape
 from infobound.models.critics.convolutional import check_channels, halved, halving
@@ -112,7 +113,8 @@ def _doubling(
 
 def _check_image(shape: Shape) -> None:
     if len(shape) != 3:
-        raise ValueError(
-            f"model must be one for samples of the shape {list(shape)}, which are no images; use"
-            " model=gan_mlp"
+        raise SettingError(
+            "model",
+            f"must be one for samples of the shape {list(shape)}, which are no images",
+            remedy="use model=gan_mlp",
         )

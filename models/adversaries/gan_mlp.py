@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.adversaries.interface import Shape
 from infobound.models.layers.initialisation import glorot
 
@@ -53,7 +54,7 @@ def _layers(
     Raises ValueError for a width that is not positive.
     """
     if not hidden or min(hidden) < 1:
-        raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+        raise SettingError("hidden", "must list at least one positive width", list(hidden))
     widths = [inputs, *hidden]
     layers: list[nn.Module] = []
     for before, after in zip(widths, hidden, strict=False):
@@ -68,5 +69,5 @@ def rectifier(slope: float) -> nn.Module:
     Raises ValueError for a slope outside 0..1.
     """
     if not 0 <= slope < 1:
-        raise ValueError(f"slope must be 0, for ReLUs, or more and below 1, got {slope}")
+        raise SettingError("slope", "must be 0, for ReLUs, or more and below 1", slope)
     return nn.LeakyReLU(slope) if slope else nn.ReLU()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.layers.mlp import mlp
 
 
@@ -37,7 +38,7 @@ class Binned(nn.Module):
     ) -> None:
         super().__init__()
         if bins < 2:
-            raise ValueError(f"bins must be 2 or more, got {bins}")
+            raise SettingError("bins", "must be 2 or more", bins)
         self.register_buffer("edges", torch.stack([_edges(column, bins) for column in pivots.T]))
         self.network = mlp(
             logits, hidden, pivots.shape[1] * bins, activation, layer_norm=layer_norm
@@ -75,15 +76,17 @@ class Mixture(nn.Module):
     ) -> None:
         super().__init__()
         if components < 1:
-            raise ValueError(f"components must be a positive integer, got {components}")
+            raise SettingError("components", "must be a positive integer", components)
         if fewest := [
             len(column.unique())
             for column in pivots.T
             if len(column.unique()) <= min(10, len(column) // 2)
         ]:
-            raise ValueError(
-                f"density must be binned for pivots of few values, got {min(fewest)} of them; use"
-                " regularizer/density=binned"
+            raise SettingError(
+                "density",
+                "must be binned for pivots of few values",
+                f"{min(fewest)} of them",
+                "use regularizer/density=binned",
             )
         self.components = components
         self.register_buffer("mean", pivots.mean(0))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
 from infobound.models.critics.convolutional import check_channels
 from infobound.models.layers.initialisation import glorot
@@ -79,8 +80,8 @@ class AllConvolutional(Classifier):
     ) -> None:
         check_channels(channels)
         if not filter_percentage > 0:
-            raise ValueError(
-                f"filter_percentage must be a positive share, 1 for all, got {filter_percentage}"
+            raise SettingError(
+                "filter_percentage", "must be a positive share, 1 for all", filter_percentage
             )
         widths = [shape[0], *(max(1, int(width * filter_percentage)) for width in channels)]
         convolution = ChannelsLast if channels_last else nn.Conv2d

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.layers.initialisation import glorot
 from infobound.models.layers.mlp import activation_layer
 from infobound.models.noise.gaussian_noise import Noise
@@ -36,9 +37,9 @@ class LayeredMLP(nn.Module):
     ) -> None:
         super().__init__()
         if not hidden or any(width < 1 for width in hidden):
-            raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+            raise SettingError("hidden", "must list at least one positive width", list(hidden))
         if not 0 <= noise < math.inf:
-            raise ValueError(f"noise must be 0 or more and finite, got {noise}")
+            raise SettingError("noise", "must be 0 or more and finite", noise)
         widths = [math.prod(shape), *hidden]
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Linear(before, after), activation_layer(activation))

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from infobound.errors import SettingError
+
 
 class LeNet(nn.Sequential):
     """(B, 1, side, side) -> (B, classes): 5 x 5 convolutions, each pooled to half its size, and one
@@ -21,9 +23,7 @@ class LeNet(nn.Sequential):
             layers += [nn.Conv2d(before, after, 5), nn.MaxPool2d(2), nn.ReLU()]
             side = (side - 4) // 2
         if side < 1:
-            raise ValueError(
-                f"channels must be fewer for images of this size, got {list(channels)}"
-            )
+            raise SettingError("channels", "must be fewer for images of this size", list(channels))
         super().__init__(
             *layers,
             nn.Flatten(),

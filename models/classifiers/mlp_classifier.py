@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
 from infobound.models.layers.initialisation import glorot
 from infobound.models.layers.mlp import activation_layer
@@ -52,14 +53,14 @@ class MLPClassifier(Classifier):
         noise: Layers,
     ) -> None:
         if any(width < 1 for width in hidden):
-            raise ValueError(f"hidden must list positive widths, got {list(hidden)}")
+            raise SettingError("hidden", "must list positive widths", list(hidden))
         for name, value, least in (
             ("bottleneck", bottleneck, 1),
             ("additive", additive, 0),
             ("propagated", propagated, 0),
         ):
             if not value >= least:
-                raise ValueError(f"{name} must be {least} or more, got {value}")
+                raise SettingError(name, f"must be {least} or more", value)
         widths = [math.prod(shape) + propagated, *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         layers += [Noise(additive)] if additive else []

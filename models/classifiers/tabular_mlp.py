@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import nn
 
+from infobound.errors import SettingError
 from infobound.models.layers.initialisation import glorot as by_glorot
 from infobound.models.layers.mlp import activation_layer, linear
 
@@ -39,12 +40,13 @@ class TabularMLP(nn.Sequential):
         glorot: bool,
     ) -> None:
         if any(width < 1 for width in hidden):
-            raise ValueError(f"hidden must list positive widths, got {list(hidden)}")
+            raise SettingError("hidden", "must list positive widths", list(hidden))
         names = [activation] * len(hidden) if isinstance(activation, str) else activation
         if len(names) != len(hidden):
-            raise ValueError(
-                f"activation must be one for all, or one for each of {len(hidden)} hidden layers,"
-                f" got {len(names)}"
+            raise SettingError(
+                "activation",
+                f"must be one for all, or one for each of {len(hidden)} hidden layers",
+                len(names),
             )
         layers: list[nn.Module] = []
         for before, after, name in zip([inputs, *hidden], hidden, names, strict=False):
@@ -55,9 +57,10 @@ class TabularMLP(nn.Sequential):
             ]
         super().__init__(*layers, linear([inputs, *hidden][-1], outputs, spectral_norm))
         if glorot and spectral_norm:
-            raise ValueError(
-                "glorot must be false with spectral_norm, which divides all weights by their size,"
-                " got true"
+            raise SettingError(
+                "glorot",
+                "must be false with spectral_norm, which divides all weights by their size",
+                "true",
             )
         if glorot:
             by_glorot(self, None)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.critics.pairs import checked_negatives, score_pairs
 from infobound.models.critics.scores import Scores, from_matrix
 from infobound.models.layers.mlp import activation_layer, mlp
@@ -45,9 +46,10 @@ class Convolutional(nn.Module):
         super().__init__()
         _check_widths(channels, hidden)
         if list(shape_x[1:]) != list(shape_y[1:]):
-            raise ValueError(
-                f"shape_y must have the height and width of shape_x, {list(shape_x)}, got"
-                f" {list(shape_y)}"
+            raise SettingError(
+                "shape_y",
+                f"must have the height and width of shape_x, {list(shape_x)}",
+                list(shape_y),
             )
         self.negatives = checked_negatives(negatives)
         self.first_x = nn.Sequential(
@@ -149,7 +151,7 @@ class SeparableConvolutional(nn.Module):
         super().__init__()
         _check_widths(channels, hidden)
         if embed < 1:
-            raise ValueError(f"embed must be a positive integer, got {embed}")
+            raise SettingError("embed", "must be a positive integer", embed)
         self.g = _encoder(
             image_of("shape_x", shape_x, dim_x), shape_x, channels, hidden, embed, activation
         )
@@ -164,13 +166,13 @@ class SeparableConvolutional(nn.Module):
 def _check_widths(channels: Sequence[int], hidden: int) -> None:
     check_channels(channels)
     if hidden < 1:
-        raise ValueError(f"hidden must be a positive integer, got {hidden}")
+        raise SettingError("hidden", "must be a positive integer", hidden)
 
 
 def check_channels(channels: Sequence[int]) -> None:
     """Raises ValueError unless there is a width, and all of them are positive."""
     if not channels or min(channels) < 1:
-        raise ValueError(f"channels must list at least one positive width, got {list(channels)}")
+        raise SettingError("channels", "must list at least one positive width", list(channels))
 
 
 def image_of(name: str, shape: Shape, dim: int) -> nn.Module:
@@ -179,8 +181,8 @@ def image_of(name: str, shape: Shape, dim: int) -> nn.Module:
     Raises ValueError, naming the argument, unless the shape has `dim` numbers.
     """
     if min(shape) < 1 or math.prod(shape) != dim:
-        raise ValueError(
-            f"{name} must be channels, height and width of {dim} numbers, got {list(shape)}"
+        raise SettingError(
+            name, f"must be channels, height and width of {dim} numbers", list(shape)
         )
     return nn.Unflatten(1, tuple(shape))
 

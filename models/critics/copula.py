@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.critics.canonical import canonical, trusted
 from infobound.models.critics.scores import Scores, from_matrix
 from infobound.models.layers.mlp import mlp
@@ -118,12 +119,12 @@ class GaussianCopula(nn.Module):
         super().__init__()
         for name, value in {"embed": embed, "clip": clip, "begin": begin}.items():
             if not value > 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+                raise SettingError(name, "must be positive", value)
         if waves < 0:
-            raise ValueError(f"waves must be 0 or more, got {waves}")
+            raise SettingError("waves", "must be 0 or more", waves)
         if not 0 < held_back < 1:
-            raise ValueError(
-                f"held_back must be a share of the rows above 0 and below 1, got {held_back}"
+            raise SettingError(
+                "held_back", "must be a share of the rows above 0 and below 1", held_back
             )
         self.held_back = held_back
         pairs = min(dim_x, dim_y)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.critics.scores import Scores, from_matrix
 from infobound.models.layers.initialisation import glorot_critic
 from infobound.models.layers.mlp import hidden_block, linear, mlp
@@ -51,7 +52,7 @@ class Separable(nn.Module):
     ) -> None:
         super().__init__()
         if embed < 1:
-            raise ValueError(f"embed must be a positive integer, got {embed}")
+            raise SettingError("embed", "must be a positive integer", embed)
         network = partial(mlp, layer_norm=layer_norm, spectral_norm=spectral_norm, noise=noise)
         self.g = network(dim_x, hidden, embed, activation)
         self.h = network(dim_y, hidden, embed, activation)
@@ -147,10 +148,10 @@ class Concat(nn.Module):
     ) -> None:
         super().__init__()
         if not hidden or hidden[0] < 1:
-            raise ValueError(f"hidden must list at least one positive width, got {list(hidden)}")
+            raise SettingError("hidden", "must list at least one positive width", list(hidden))
         if negatives is not None and negatives < 1:
-            raise ValueError(
-                f"negatives must be a positive integer, or null for all pairs, got {negatives}"
+            raise SettingError(
+                "negatives", "must be a positive integer, or null for all pairs", negatives
             )
         self.negatives = negatives
         self.widest, self.repeatable = max(hidden), not (spectral_norm or any(noise))
@@ -197,9 +198,11 @@ class Concat(nn.Module):
 
     def _partners(self, first_x: Tensor, first_y: Tensor, negatives: int) -> Scores:
         if negatives >= len(first_x):
-            raise ValueError(
-                f"negatives must be below the batch's {len(first_x)} rows, got {negatives}; null"
-                " scores all pairs"
+            raise SettingError(
+                "negatives",
+                f"must be below the batch's {len(first_x)} rows",
+                negatives,
+                "null scores all pairs",
             )
         first = first_x + torch.stack([first_y.roll(-shift, 0) for shift in range(negatives + 1)])
         scores = self.rest(first.flatten(0, 1)).view(first.shape[:2])

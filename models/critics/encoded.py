@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.critics.scores import Scores
 
 
@@ -29,9 +30,10 @@ class Encoded(nn.Module):
     ) -> None:
         super().__init__()
         if shared and dim_x != dim_y:
-            raise ValueError(
-                f"shared must be false where x and y differ in their dimensions, got {dim_x} and"
-                f" {dim_y}"
+            raise SettingError(
+                "shared",
+                "must be false where x and y differ in their dimensions",
+                f"{dim_x} and {dim_y}",
             )
         self.encoder_x = model(dim_x)
         self.encoder_y = self.encoder_x if shared else model(dim_y)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.models.critics.scores import Scores, from_matrix
 
 
@@ -18,8 +19,8 @@ def checked_negatives(negatives: int | None) -> int | None:
     Raises ValueError if it is not positive.
     """
     if negatives is not None and negatives < 1:
-        raise ValueError(
-            f"negatives must be a positive integer, or null for all pairs, got {negatives}"
+        raise SettingError(
+            "negatives", "must be a positive integer, or null for all pairs", negatives
         )
     return negatives
 
@@ -45,9 +46,11 @@ def score_pairs(
         rows = max(1, chunk // (size * per_pair))
         return from_matrix(torch.cat([score(part, y.unsqueeze(0)) for part in x.split(rows)]))
     if negatives >= size:
-        raise ValueError(
-            f"negatives must be below the batch of {size} rows, got {negatives}; null scores all"
-            " pairs"
+        raise SettingError(
+            "negatives",
+            f"must be below the batch of {size} rows",
+            negatives,
+            "null scores all pairs",
         )
     scores = score(x, torch.stack([y.roll(-shift, 0) for shift in range(negatives + 1)], dim=1))
     return Scores(scores[:, 0], scores[:, 1:])

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.critics.convolutional import Shape, check_channels, halving, image_of
 from infobound.models.layers.initialisation import glorot, near_zero
 from infobound.models.layers.mlp import activation_layer, mlp
@@ -128,7 +129,7 @@ class ResidualMLP(nn.Sequential):
         deviation: float,
     ) -> None:
         if layers < 1:
-            raise ValueError(f"layers must be a positive integer, got {layers}")
+            raise SettingError("layers", "must be a positive integer", layers)
         blocks = [
             nn.Sequential(nn.Linear(inputs, inputs), activation_layer(activation))
             for _ in range(layers - 1)
@@ -139,4 +140,4 @@ class ResidualMLP(nn.Sequential):
 
 def _check_outputs(outputs: int) -> None:
     if outputs < 1:
-        raise ValueError(f"outputs must be a positive integer, got {outputs}")
+        raise SettingError("outputs", "must be a positive integer", outputs)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.layers.initialisation import near_zero
 from infobound.models.layers.mlp import mlp
 
@@ -95,9 +96,9 @@ class RealNVP(nn.Sequential):
         if inputs < 2:
             raise ValueError(f"RealNVP needs at least two inputs, got {inputs}")
         if couplings < 1:
-            raise ValueError(f"couplings must be a positive integer, got {couplings}")
+            raise SettingError("couplings", "must be a positive integer", couplings)
         if not 0 < least_scale < 1:
-            raise ValueError(f"least_scale must be between 0 and 1, got {least_scale}")
+            raise SettingError("least_scale", "must be between 0 and 1", least_scale)
         coupling = partial(
             Coupling, hidden=hidden, activation=activation, affine=affine, least_scale=least_scale
         )

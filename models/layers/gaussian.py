@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
+
 
 def log_normal(residual: Tensor, log_variance: Tensor, lower: Tensor | None) -> Tensor:
     """log N(y; m, S) of residuals y - m (..., C, D), nats: (..., C).
@@ -35,9 +37,8 @@ class GaussianMixture(nn.Module):
     def __init__(self, y: Tensor, components: int) -> None:
         super().__init__()
         if not 1 <= components <= len(y):
-            raise ValueError(
-                f"components must be at least 1 and at most the {len(y)} rows seen, got"
-                f" {components}"
+            raise SettingError(
+                "components", f"must be at least 1 and at most the {len(y)} rows seen", components
             )
         centres = (
             y.mean(0, keepdim=True) if components == 1 else y[torch.randperm(len(y))[:components]]

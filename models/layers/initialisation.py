@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from infobound.errors import SettingError
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -29,9 +31,10 @@ def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
     Raises ValueError with `spectral_norm`, under which the size of a weight says nothing.
     """
     if spectral_norm:
-        raise ValueError(
-            "glorot must be false with spectral_norm, which divides all weights by their size, got"
-            " true"
+        raise SettingError(
+            "glorot",
+            "must be false with spectral_norm, which divides all weights by their size",
+            "true",
         )
     return glorot(critic, None)
 
@@ -43,7 +46,7 @@ def near_zero(network: Network, deviation: float, generator: torch.Generator | N
     Raises ValueError unless the deviation is positive.
     """
     if not deviation > 0:
-        raise ValueError(f"deviation must be positive, got {deviation}")
+        raise SettingError("deviation", "must be positive", deviation)
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.trunc_normal_(

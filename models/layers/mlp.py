@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 
+from infobound.errors import SettingError
 from infobound.models.layers.spectral_norm import SpectralNorm
 from infobound.models.noise.gaussian_noise import noise_before
 
@@ -14,16 +15,15 @@ def activation_layer(name: str) -> nn.Module:
 
     Raises ValueError if torch.nn has no such activation.
     """
-    refusal = (
-        "activation must be the name of a torch.nn activation such as ReLU, ELU or SiLU, got"
-        f" {name}"
+    refusal = SettingError(
+        "activation", "must be the name of a torch.nn activation such as ReLU, ELU or SiLU", name
     )
     if name not in nn.modules.activation.__all__:
-        raise ValueError(refusal)
+        raise refusal
     try:
         return getattr(nn.modules.activation, name)()
     except TypeError as error:  # Threshold and attention cannot be made from a name alone
-        raise ValueError(refusal) from error
+        raise refusal from error
 
 
 def linear(inputs: int, outputs: int, spectral_norm: bool) -> nn.Linear:
@@ -59,7 +59,7 @@ def mlp(
     Raises ValueError if a hidden width is not positive, or `noise` does not fit the layers.
     """
     if any(width < 1 for width in hidden):
-        raise ValueError(f"hidden must list positive widths, got {list(hidden)}")
+        raise SettingError("hidden", "must list positive widths", list(hidden))
     widths = [inputs, *hidden]
     *before_hidden, before_last = noise_before(len(widths), noise)
     layers: list[nn.Module] = []

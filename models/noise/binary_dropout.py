@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.models.noise.interface import Block, NoiseLayer
 
@@ -21,7 +22,7 @@ class Dropout(nn.Module):
     def __init__(self, keep: float, noise: Noise) -> None:
         super().__init__()
         if not 0 < keep <= 1:
-            raise ValueError(f"keep must be a probability above 0, 1 for no dropout, got {keep}")
+            raise SettingError("keep", "must be a probability above 0, 1 for no dropout", keep)
         self.noise, self.keep = noise, keep
         self._quantile = NormalDist().inv_cdf(keep) if keep < 1 else math.inf
 

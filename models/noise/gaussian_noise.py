@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
+
 
 class _Normal(torch.autograd.Function):
     """Standard normal numbers of a tensor's shape; under vmap copy r draws from the r-th
@@ -68,8 +70,10 @@ def noise_before(layers: int, std: Sequence[float]) -> list[list[nn.Module]]:
     layer.
     """
     if std and not (len(std) == layers and all(each >= 0 for each in std)):
-        raise ValueError(
-            f"noise must list a standard deviation of 0 or more before each of {layers} linear"
-            f" layers, or be empty, got {std}"
+        raise SettingError(
+            "noise",
+            f"must list a standard deviation of 0 or more before each of {layers} linear"
+            " layers, or be empty",
+            std,
         )
     return [[Noise(each)] if each else [] for each in std or [0.0] * layers]

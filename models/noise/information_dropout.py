@@ -8,6 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.noise.gaussian_bottleneck import wide
 from infobound.models.noise.interface import Block, NoiseLayer
 
@@ -65,8 +66,8 @@ class InformationDropout(NoiseLayer):
     ) -> None:
         super().__init__()
         if not max_alpha > 0:
-            raise ValueError(
-                f"max_alpha must be positive, got {max_alpha}; model/noise=none is without noise"
+            raise SettingError(
+                "max_alpha", "must be positive", max_alpha, "model/noise=none is without noise"
             )
         self.affine, self.after = block.affine(2 * block.outputs), block.after()
         self.max_alpha = max_alpha

@@ -1,0 +1,199 @@
+"""Objects from a configuration: children first, each error under the dotted key of its cause."""
+
+import functools
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from infobound.conf.annotations import converted
+from infobound.conf.signatures import Argument, Signature, fields, signature
+from infobound.conf.targets import MARKS
+from infobound.errors import PartError, SettingError
+from infobound.runners.runs.errors import ConfigError
+
+POINTER = re.compile(r"\$\{(\w[\w.]*)\}")
+"""An interpolation that is the value of another key."""
+WRONG = (
+    ValueError,
+    OSError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What a constructor raises when its arguments, or the files that it reads, are not what it
+expects.
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A node with a `_target_`: it knows the dotted keys that its errors are about."""
+
+    key: str
+    keys: Mapping[str, str]
+    """The dotted key of each of its arguments; that of an interpolation is the one it points to."""
+    parts: Sequence["Part"]
+    """Those that it is given."""
+
+    @contextmanager
+    def at_work(self, wrong: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
+        """Complete the key of what this part, or one that it was given, raises inside the block.
+
+        Raises PartError for whatever else in `wrong` is raised.
+        """
+        try:
+            yield
+        except (ConfigError, PartError):
+            raise
+        except SettingError as error:
+            if not any(error.completed(each.keys) for each in self.by_depth()):
+                error.part = error.part or self.key
+            raise
+        except wrong as error:
+            if (named := self._begun_by(error)) is not None:
+                raise named from error
+            raise PartError(self.key, str(error).strip() or type(error).__name__) from error
+
+    def _begun_by(self, error: Exception) -> SettingError | None:
+        # Until every runner raises SettingError.
+        word, _, rest = str(error).partition(" ")
+        for each in self.by_depth():
+            if word in each.keys:
+                named = SettingError(word, rest)
+                named.completed(each.keys)
+                return named
+        return None
+
+    def by_depth(self) -> Iterator["Part"]:
+        """This part, then those that it is given, then those that they are given."""
+        level: Sequence[Part] = [self]
+        while level:
+            yield from level
+            level = [part for each in level for part in each.parts]
+
+
+class Configured(functools.partial[Any]):
+    """A target with its settings, which wants the arguments that are known when the run is; its
+    errors have their dotted key too.
+    """
+
+    part: Part
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        with self.part.at_work():
+            return super().__call__(*args, **kwargs)
+
+
+class Built(NamedTuple):
+    """What stands at a key, with the parts that it is or holds."""
+
+    value: Any
+    parts: Sequence[Part]
+
+
+def build(cfg: DictConfig, key: str) -> Built:
+    """What the node at a key configures.
+
+    Raises SettingError, PartError or ConfigError for what is wrong with it.
+    """
+    return _Tree(cfg).at(key)
+
+
+class _Tree:
+    def __init__(self, cfg: DictConfig) -> None:
+        self._cfg = cfg
+        self._written = OmegaConf.to_container(cfg, resolve=False)
+
+    def at(self, key: str) -> Built:
+        return self._built(self._find(key), key)
+
+    def _built(self, written: object, key: str) -> Built:
+        if isinstance(written, str) and "${" in written:
+            pointed = self._pointed(written, key)
+            return (
+                self.at(pointed)
+                if pointed != key
+                else self._built(_resolved(OmegaConf.select(self._cfg, key)), key)
+            )
+        if written == "???":
+            raise ConfigError(f"{key} is missing; give {key}=...")
+        if isinstance(written, list):
+            children = [self._built(each, f"{key}[{at}]") for at, each in enumerate(written)]
+            return Built([each.value for each in children], _parts(children))
+        if not isinstance(written, dict):
+            return Built(written, [])
+        if "_target_" in written:
+            return self._made(written, key)
+        children = {name: self._built(each, f"{key}.{name}") for name, each in written.items()}
+        return Built(
+            {name: each.value for name, each in children.items()}, _parts(children.values())
+        )
+
+    def _made(self, node: Mapping[Any, Any], key: str) -> Built:
+        target = pkgutil.resolve_name(str(node["_target_"]))
+        takes = signature(target)
+        names = {
+            name: f"{key}.{name}" for name in takes.arguments if not takes.arguments[name].late
+        }
+        given = dict[str, Any]()
+        children = list[Built]()
+        for name, written in node.items():
+            if name in MARKS:
+                continue
+            own = f"{key}.{name}"
+            names[name] = self._pointed(written, own)
+            if node.get("_recursive_", True):
+                child = self._built(written, own)
+            else:
+                child = Built(_resolved(OmegaConf.select(self._cfg, own)), [])
+            children.append(child)
+            given[name] = converted(
+                child.value, (takes.arguments.get(name) or takes.others or Argument(Any)).annotation
+            )
+        part = Part(key, names, _parts(children))
+        with part.at_work(WRONG):
+            value = _called(target, takes, given, partial=bool(node.get("_partial_")))
+        if isinstance(value, Configured):
+            value.part = part
+        return Built(value, [part])
+
+    def _pointed(self, written: object, key: str) -> str:
+        """The key that holds a value: its own, or the one that an interpolation points to."""
+        pointer = POINTER.fullmatch(written) if isinstance(written, str) else None
+        if pointer is None:
+            return key
+        found = self._find(pointer[1])
+        return key if found is ... else self._pointed(found, pointer[1])
+
+    def _find(self, key: str) -> object:
+        """What is written at a dotted key, `...` where there is nothing."""
+        found: object = self._written
+        for name in key.split("."):
+            found = found.get(name, ...) if isinstance(found, dict) else ...
+        return found
+
+
+def _called(
+    target: Callable[..., Any], takes: Signature, given: dict[str, Any], *, partial: bool
+) -> Any:
+    """The target called with its settings values and the rest, or ready to be called."""
+    for name, kind in takes.settings.items():
+        own = {field: given.pop(field) for field in fields(kind) if field in given}
+        given[name] = kind(**own)
+    return Configured(target, **given) if partial else target(**given)
+
+
+def _parts(children: Iterable[Built]) -> list[Part]:
+    return [part for child in children for part in child.parts]
+
+
+def _resolved(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

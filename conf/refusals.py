@@ -1,0 +1,175 @@
+"""What Hydra could not compose: the override that is wrong, read against the tree."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from infobound.conf.choices import CONFIGURATIONS, groups, nearest, options
+from infobound.errors import SettingError
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.identity import leaves
+
+
+def explained(error: Exception, overrides: Sequence[str]) -> str:
+    """What Hydra could not compose or begin, in one line with the nearest names that it could."""
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return f"the run's folder cannot be written: {error}; give another name or hydra.run.dir"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} is not of the form key=value; the shell needs quotes around some, as"
+            " in 'seed=range(5)'"
+        )
+    if isinstance(error, InstantiationException) and isinstance(error.__cause__, ValueError):
+        return str(error.__cause__)
+    for each in _causes(error):
+        if isinstance(each, ConfigError | SettingError):
+            return str(each)
+    wrong = _wrong(overrides) if isinstance(error, HydraException) else None
+    return wrong or " ".join(f"{error} {error.__cause__ or ''}".split())
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _wrong(overrides: Sequence[str]) -> str | None:
+    """What is wrong with the first override that Hydra could not have taken."""
+    given = list(_parsed(overrides))
+    chosen = [each for each in given if _is_choice(each)]
+    for each in chosen:
+        group = each.key_or_group
+        if unknown := [name for name in _options(each) if name not in _available(group)]:
+            return f"{group} has no option {unknown[0]}{nearest(unknown[0], options(group))}"
+    for each in chosen:
+        others = [other for other in chosen if other is not each]
+        if each.key_or_group == "regularizer" and _lacks_noise(each, _Composed.of(others)):
+            return (
+                f"regularizer={_options(each)[0]} needs a model with noise layers; use"
+                " runner=classify, or model=mlp_classifier"
+            )
+    everything = _Composed.of(chosen)
+    unswept = _Composed.of([each for each in chosen if not each.is_sweep_override()])
+    for each in given:
+        key = each.key_or_group
+        if each.is_add() or each.is_force_add() or key in unswept.offered:
+            continue
+        if key in everything.offered:
+            return (
+                f"{key} is a key of options that are swept, which Hydra leaves out at first; write"
+                f" ++{key}=..."
+            )
+        words = [*groups(), *everything.leaves]
+        return f"unknown key {key}{_offered(key) or nearest(key, words)}"
+    return None
+
+
+def _parsed(overrides: Sequence[str]) -> Iterator[Override]:
+    parser = OverridesParser.create()
+    for each in overrides:
+        try:
+            yield parser.parse_override(each)
+        except HydraException:  # an option of Hydra's command line, such as -m
+            continue
+
+
+def _is_choice(override: Override) -> bool:
+    """Whether it chooses an option of a group."""
+    return bool(_available(override.key_or_group)) and not isinstance(override.value(), dict)
+
+
+def _available(group: str) -> list[str]:
+    folder = CONFIGURATIONS / group
+    return [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
+
+
+def _options(choice: Override) -> list[str]:
+    """The options that it chooses, one after another in a sweep."""
+    value = choice.value()
+    if isinstance(value, ChoiceSweep):
+        return [str(each) for each in value.list]
+    listed = value if isinstance(value, list) else [value]
+    return [str(each) for each in listed if each is not None]
+
+
+def _lacks_noise(regularizer: Override, composed: "_Composed") -> bool:
+    """Whether a regularizer chooses noise layers, for a model that has none to choose."""
+    if "model/noise" in composed.choices:
+        return False
+    for option in _options(regularizer):
+        defaults = _loaded("regularizer", option).get("defaults", [])
+        keys = [str(key) for each in defaults if isinstance(each, Mapping) for key in each]
+        if any(key.startswith("override /model/noise") for key in keys):
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """What a configuration offers to override."""
+
+    leaves: Sequence[str]
+    offered: frozenset[str]
+    """Every dotted key, also of nodes that hold others, and every group with an option."""
+    choices: frozenset[str]
+    """The groups of which there is an option."""
+
+    @classmethod
+    def of(cls, overrides: Sequence[Override]) -> "_Composed":
+        """That of these choices, the first of those that are swept; of none where they do not go
+        together.
+        """
+        chosen = [
+            f"{each.get_key_element()}={option}"
+            for each in overrides
+            for option in _options(each)[:1]
+        ]
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):
+            try:
+                cfg = compose("config", chosen, return_hydra_config=True)
+            except HydraException:
+                cfg = compose("config", return_hydra_config=True)
+        dotted = [key for key, _ in leaves(_unresolved(cfg))]
+        choices = {key.partition("@")[0] for key in map(str, cfg.hydra.runtime.choices)}
+        return cls(
+            [key for key in dotted if not key.startswith("hydra.")],
+            frozenset({parent for key in dotted for parent in _parents(key)} | choices),
+            frozenset(choices),
+        )
+
+
+def _parents(key: str) -> Iterator[str]:
+    """The key, and those of the nodes that hold it."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]
+
+
+def _offered(key: str) -> str:
+    """`; it is one of ...` with the options of the key's group that have such a key, empty if there
+    are none.
+    """
+    group, _, inner = key.partition(".")
+    having = [
+        f"{group}={option}"
+        for option in options(group)
+        if inner in (name for name, _ in leaves(_loaded(group, option)))
+    ]
+    return f"; it is one of {', '.join(having)}" if having else ""
+
+
+def _loaded(group: str, option: str) -> dict[str, Any]:
+    return _unresolved(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
+
+
+def _unresolved(cfg: DictConfig | ListConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))

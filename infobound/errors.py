@@ -1,0 +1,73 @@
+"""What is wrong with a setting or a file, as values: the sentence is made where it is shown."""
+
+from collections.abc import Mapping, Sequence
+
+
+class SettingError(ValueError):
+    """A setting has a value that it must not have.
+
+    A constructor names the setting by its own argument; what built the object knows the dotted key.
+
+        SettingError("embed", "must be a positive integer", 0)
+        SettingError(("validation", "test"), "must be positive shares", f"{validation} and {test}")
+    """
+
+    def __init__(
+        self, key: str | Sequence[str], requirement: str, got: object = ..., remedy: str = ""
+    ) -> None:
+        super().__init__(key, requirement, got, remedy)
+        self.keys = (key,) if isinstance(key, str) else tuple(key)
+        self.requirement, self.got, self.remedy = requirement, got, remedy
+        self.part = ""
+        """The dotted key of the innermost part that raised it and has no such setting."""
+        self.complete = False
+
+    @property
+    def key(self) -> str:
+        """The setting, or the first of several that must fit one another."""
+        return self.keys[0]
+
+    def completed(self, keys: Mapping[str, str]) -> bool:
+        """Whether the setting is known by its dotted key, which the part that raised this may know
+        among its `keys`.
+        """
+        if not self.complete and self.key in keys:
+            self.keys = (keys[self.key], *self.keys[1:])
+            self.part, self.complete = "", True
+        return self.complete
+
+    def __str__(self) -> str:
+        shown = "" if self.got is ... else f", got {self.got}"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        sentence = f"{' and '.join(self.keys)} {self.requirement}{shown}{remedy}"
+        return f"{self.part}: {sentence}" if self.part else sentence
+
+
+class DataError(ValueError):
+    """A file, or what was read from it, cannot be used.
+
+    DataError("data/mnist/train.gz", "must be an IDX file in gzip", "a text")
+    """
+
+    def __init__(self, path: object, requirement: str, got: object = ..., remedy: str = "") -> None:
+        super().__init__(path, requirement, got, remedy)
+        self.path, self.requirement, self.got, self.remedy = path, requirement, got, remedy
+
+    def __str__(self) -> str:
+        shown = "" if self.got is ... else f", got {self.got}"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.path} {self.requirement}{shown}{remedy}"
+
+
+class PartError(ValueError):
+    """A part of a run could not be built or could not do its work, for a reason of its own.
+
+    PartError("optimizer", "Invalid learning rate: -1")
+    """
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(part, reason)
+        self.part, self.reason = part, reason
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.reason}"
