@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from infobound.conf.annotations import converted
-from infobound.conf.signatures import Argument, Signature, fields, signature
+from infobound.conf.signatures import Argument, Signature, signature
 from infobound.conf.targets import MARKS
 from infobound.errors import PartError, SettingError
 from infobound.runners.runs.errors import ConfigError
@@ -186,8 +186,9 @@ def _called(
 ) -> Any:
     """The target called with its settings values and the rest, or ready to be called."""
     for name, kind in takes.settings.items():
-        own = {field: given.pop(field) for field in fields(kind) if field in given}
-        given[name] = kind(**own)
+        inner = signature(kind)
+        own = {field: given.pop(field) for field in inner.arguments if field in given}
+        given[name] = _called(kind, inner, own, partial=False)
     return Configured(target, **given) if partial else target(**given)
 
 

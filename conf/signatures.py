@@ -7,7 +7,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -35,7 +35,8 @@ class Signature:
 def signature(target: Callable[..., Any]) -> Signature:
     """The keys of a target, those of its settings values among them.
 
-    A settings value is a dataclass with `flat = True`: its fields are keys beside the others.
+    A settings value is a dataclass with `flat = True`: its fields are keys beside the others, and
+    so are those of the settings values among them.
     """
     try:
         parameters = inspect.signature(target).parameters.values()
@@ -49,7 +50,10 @@ def signature(target: Callable[..., Any]) -> Signature:
             others = Argument(annotation)
         elif inspect.isclass(annotation) and is_settings(annotation):
             settings[each.name] = annotation
-            arguments |= fields(annotation)
+            arguments |= {
+                name: replace(field, late=False)
+                for name, field in signature(annotation).arguments.items()
+            }
         elif each.kind is not each.VAR_POSITIONAL:
             arguments[each.name] = Argument(
                 annotation, each.default is each.empty, each.kind is not each.KEYWORD_ONLY
@@ -60,15 +64,6 @@ def signature(target: Callable[..., Any]) -> Signature:
 def is_settings(kind: type) -> bool:
     """Whether values of this class are made of keys beside the others."""
     return dataclasses.is_dataclass(kind) and getattr(kind, "flat", False) is True
-
-
-def fields(settings: type) -> dict[str, Argument]:
-    """The keys of which a settings value is made."""
-    parameters = inspect.signature(settings).parameters.values()
-    return {
-        each.name: Argument(_resolved(each.annotation, settings), each.default is each.empty)
-        for each in parameters
-    }
 
 
 def _resolved(annotation: object, target: Callable[..., Any]) -> object:
