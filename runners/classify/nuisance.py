@@ -39,7 +39,7 @@ def recovered(z: Tensor, labels: Tensor) -> dict[str, Quantity]:
     """
     half = len(z) // 2
     train, test = probes.scaled(z[:half], z[half:])
-    error = 1 - probes.linear(train, labels[:half], test, labels[half:])
+    error = 1 - probes.linear_accuracy(train, labels[:half], test, labels[half:])
     chance = (labels[half:] != labels[:half].mode().values).double().mean().item()
     return {
         "nuisance_error": over_images(error, len(test)),
