@@ -9,7 +9,7 @@ project's with channels last in memory and in bf16.
 import argparse
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,8 @@ from infobound.models.noise.information_dropout import InformationDropout
 from infobound.regularizers.rate import Rate
 from infobound.runners.classify.runner import Classify
 from infobound.runners.runs.records import InMemory
-from infobound.runners.training.loop import Cadence, Loop
+from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 BATCH, CHANNELS, CLASSES, KEEP = 100, (96, 192), 10, 0.8
 LEAST, MOST, BETA = 1e-3, 0.7, 6e-5
@@ -111,7 +112,13 @@ def bare(images: Labelled, share: float) -> Run:
     return run
 
 
-def ours(images: Labelled, share: float, **changes: Any) -> Run:
+def ours(
+    images: Labelled,
+    share: float,
+    *,
+    channels_last: bool = False,
+    precision: Literal["fp32", "bf16"] = "fp32",
+) -> Run:
     """The launcher's own loop, with a line every 100 steps."""
     noise = partial(InformationDropout, prior="log_uniform", max_alpha=MOST)
     settings: dict[str, Any] = {
@@ -122,40 +129,13 @@ def ours(images: Labelled, share: float, **changes: Any) -> Run:
     }
     classify = Classify(
         dataset=Cifar10Images(Images(images, images), 0, False, "unused"),
-        model=partial(
-            AllConvolutional,
-            noise=noise,
-            channels_last=changes.get("channels_last", False),
-            **settings,
-        ),
+        model=partial(AllConvolutional, noise=noise, channels_last=channels_last, **settings),
         regularizer=partial(Rate, beta=BETA),
-        optimizer=partial(SGD, **DESCENT),
-        label_smoothing=0.0,
-        confidence_penalty=0.0,
-        steps=1,
-        batch_size=BATCH,
-        average=0.0,
-        warmup=0,
-        drops=[],
-        drop=0.1,
-        weights="last",
-        samples=0,
-        heat_maps=0,
-        total_correlation=False,
-        load=None,
-        train_on=False,
-        log_every=100,
-        eval_every=10**9,
-        checkpoint_every=10**9,
-        checkpoint_seconds=None,
-        seed=0,
-        replicates=1,
-        device="cpu",
-        precision=changes.get("precision", "fp32"),
-        compile=False,
+        optimisation=Optimisation(optimizer=partial(SGD, **DESCENT), steps=1, batch_size=BATCH),
+        cadence=Cadence(log_every=100, eval_every=10**9, checkpoint_every=10**9),
+        execution=Execution(precision=precision),
     )
-    task = classify.task(torch.device("cpu"))
-    return Loop(task, Cadence(1, 100, 10**9, 10**9, None), InMemory()).advance
+    return Loop(classify.task(), classify.steps, classify.cadence, InMemory()).advance
 
 
 def main() -> None:

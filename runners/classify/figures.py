@@ -5,6 +5,7 @@ N images, L noise layers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, takewhile
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -23,20 +24,16 @@ def rates_by_step(history: Iterable[Mapping[str, Any]]) -> Figure | None:
     if not lines:
         return None
     figure, axes = plots.blank("step", "rate in nats")
-    names = [name for name in lines[-1] if name.removeprefix("rate_").isdecimal()]
+    names = [*takewhile(lines[-1].__contains__, (f"rate_{layer}" for layer in count(1)))]
     for index, name in enumerate(names):
-        read = {
-            split: [line for line in lines if line["split"] == split]
-            for split in ("validation", "test")
-        }
         for split, style in ("validation", "-"), ("test", "o"):
-            steps, values = ([line[key] for line in read[split]] for key in ("step", name))
+            read = [line for line in lines if line["split"] == split]
             axes.plot(
-                steps,
-                values,
+                [line["step"] for line in read],
+                [line[name] for line in read],
                 style,
                 color=f"C{index}",
-                label=f"layer {index + 1}, {split}" if steps else None,
+                label=f"layer {index + 1}, {split}" if read else None,
             )
     if all(line[name] > 0 for line in lines for name in names):
         axes.set_yscale("log")
@@ -51,9 +48,9 @@ def maps(images: Tensor, *layers: Tensor, boxes: Tensor | None) -> Figure:
     The more information, the darker; of every map the darkest is its own most. Boxes (N, 4) are
     outlined in red.
     """
-    count, columns = len(images), 1 + len(layers)
-    figure = Figure(figsize=(2.1 * columns, 2.2 * count), dpi=100, layout="constrained")
-    panels = figure.subplots(count, columns, squeeze=False)
+    height, width = len(images), 1 + len(layers)
+    figure = Figure(figsize=(2.1 * width, 2.2 * height), dpi=100, layout="constrained")
+    panels = figure.subplots(height, width, squeeze=False)
     for row, line in enumerate(panels):
         _image(line[0], images[row])
         for layer, axes in zip(layers, line[1:], strict=True):
@@ -61,12 +58,9 @@ def maps(images: Tensor, *layers: Tensor, boxes: Tensor | None) -> Figure:
         for axes in line:
             axes.set_axis_off()
             if boxes is not None:
-                top, left, height, width = boxes[row].tolist()
-                axes.add_patch(
-                    Rectangle(
-                        (left - 0.5, top - 0.5), width, height, fill=False, edgecolor="tab:red"
-                    )
-                )
+                top, left, tall, wide = boxes[row].tolist()
+                corner = left - 0.5, top - 0.5
+                axes.add_patch(Rectangle(corner, wide, tall, fill=False, edgecolor="tab:red"))
     for number, axes in enumerate(panels[0, 1:], 1):
         axes.set_title(f"layer {number}\n{axes.get_title()}", fontsize="small")
     return figure

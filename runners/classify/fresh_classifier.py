@@ -3,86 +3,70 @@
 N rows.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
 
 from infobound.datasets.images.labelled import Labelled
 from infobound.models.classifiers.mlp_classifier import MLPClassifier
 from infobound.models.noise.interface import Noiseless
 from infobound.runners.classify.runner import Classify
+from infobound.runners.classify.settings import Descent
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training import limits
-from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
+
+LEAST = 4
+"""Steps, so that the learning rate drops twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreshClassifier:
-    """One hidden layer of `width` units, trained for `steps` steps by a learning rate that drops to
-    a third after half of them and again after three quarters.
+    """One hidden layer of `width` units, trained by a learning rate that drops to a third after
+    half of the steps and again after three quarters.
 
     Raises ValueError for values out of range.
     """
 
     width: int
-    steps: int
-    batch_size: int
-    optimizer: Callable[[list[Any]], Optimizer]
+    optimisation: Optimisation
 
     def __post_init__(self) -> None:
-        limits.at_least(self, width=1, steps=4, batch_size=2)
+        limits.at_least(self, width=1)
+        _ = self._steps
 
     def test(self, train: Labelled, test: Labelled, classes: int, seed: int) -> dict[str, float]:
         """Cross-entropy in nats and error on test rows (N, D) of a classifier of the training
         rows.
         """
-        classify = self._classify(train, test, classes, seed)
-        task = classify.task(train.images.device)
-        Loop(task, classify.cadence, InMemory()).run()
-        metrics = task.read(lambda *_: None)
+        steps = self._steps
+        model = partial(
+            MLPClassifier,
+            hidden=[],
+            bottleneck=self.width,
+            activation="ReLU",
+            additive=0.0,
+            propagated=0,
+            noise=Noiseless,
+        )
+        classify = Classify(
+            dataset=Released(train, test, classes),
+            model=model,
+            optimisation=self.optimisation,
+            cadence=Cadence(log_every=steps, eval_every=None, checkpoint_every=steps),
+            execution=Execution(seed=seed, device=str(train.images.device)),
+            descent=Descent(drops=[steps // 2, steps * 3 // 4], drop=1 / 3),
+        )
+        metrics = classify.prepare()(InMemory()).metrics
         return {name: metrics[name] for name in ("cross_entropy", "error")}
 
-    def _classify(self, train: Labelled, test: Labelled, classes: int, seed: int) -> Classify:
-        settings: dict[str, Any] = {
-            "hidden": [],
-            "activation": "ReLU",
-            "additive": 0.0,
-            "propagated": 0,
-            "noise": Noiseless,
-        }
-        return Classify(
-            dataset=Released(train, test, classes),
-            model=partial(MLPClassifier, bottleneck=self.width, **settings),
-            regularizer=None,
-            optimizer=self.optimizer,
-            label_smoothing=0.0,
-            confidence_penalty=0.0,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            average=0.0,
-            warmup=0,
-            drops=[self.steps // 2, self.steps * 3 // 4],
-            drop=1 / 3,
-            weights="last",
-            samples=0,
-            heat_maps=0,
-            total_correlation=False,
-            load=None,
-            train_on=False,
-            log_every=self.steps,
-            eval_every=self.steps,
-            checkpoint_every=self.steps,
-            checkpoint_seconds=None,
-            seed=seed,
-            replicates=1,
-            device=str(train.images.device),
-            precision="fp32",
-            compile=False,
-        )
+    @property
+    def _steps(self) -> int:
+        steps = self.optimisation.steps
+        if steps is None or steps < LEAST:
+            raise ValueError(f"steps must be at least {LEAST}, got {steps}")
+        return steps
 
 
 @dataclass(frozen=True, eq=False)

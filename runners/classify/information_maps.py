@@ -5,13 +5,18 @@ N images, L noise layers that have places.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from infobound.datasets.interfaces import Boxed
 from infobound.models.classifiers.interface import Classifier
-from infobound.runners.classify.reading import Draw, Subject, by_layer
+from infobound.runners.classify.reading import Findings, Subject, by_layer
+from infobound.runners.runs.metrics import Quantity, single
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -28,33 +33,45 @@ class InformationMaps:
     count: int
 
     def check(self, module: nn.Module, x: Tensor) -> None:
-        if not (isinstance(module, Classifier) and module.maps(x)):
-            raise ValueError(
-                "heat_maps must be 0 for a model whose noise has no rate by place, got"
-                f" {self.count}; use model=all_cnn_32 regularizer=information_dropout"
-            )
+        self._maps(module, x)
 
     @torch.no_grad()
-    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
-        # Matplotlib takes a second to import, which a refused run need not wait for.
-        from infobound.runners.classify import figures
-
+    def __call__(self, subject: Subject) -> Findings:
         boxes = subject.dataset.test_boxes if isinstance(subject.dataset, Boxed) else None
-        assert isinstance(subject.module, Classifier), "checked before"
         images, parts = list[Tensor](), list[list[Tensor]]()
         for x in subject.seen():
-            parts.append([above_least(each).cpu() for each in subject.module.maps(x)])
+            parts.append([above_least(each).cpu() for each in self._maps(subject.module, x)])
             images.append(x.cpu() if sum(map(len, images)) < self.count else x[:0].cpu())
             if boxes is None and sum(map(len, images)) >= self.count:
                 break
         maps = [torch.cat(each) for each in zip(*parts, strict=True)]
-        if subject.copy == 0:
-            shown = (each[: self.count] for each in (torch.cat(images), *maps))
-            draw(
-                "information",
-                figures.maps(*shown, boxes=None if boxes is None else boxes[: self.count]),
+        return Findings(
+            {} if boxes is None else in_boxes(maps, boxes, subject.dataset.shape[-2:]),
+            self._drawn(torch.cat(images), maps, boxes) if subject.copy == 0 else {},
+        )
+
+    def _maps(self, module: nn.Module, x: Tensor) -> list[Tensor]:
+        """The maps of images x.
+
+        Raises ValueError for a model that has none.
+        """
+        maps = module.maps(x) if isinstance(module, Classifier) else []
+        if not maps:
+            raise ValueError(
+                "heat_maps must be 0 for a model whose noise has no rate by place, got"
+                f" {self.count}; use model=all_cnn_32 regularizer=information_dropout"
             )
-        return {} if boxes is None else in_boxes(maps, boxes, subject.dataset.shape[-2:])
+        return maps
+
+    def _drawn(
+        self, images: Tensor, maps: Sequence[Tensor], boxes: Tensor | None
+    ) -> "dict[str, Figure]":
+        # Matplotlib takes a second to import, which a refused run need not wait for.
+        from infobound.runners.classify import figures
+
+        shown = [each[: self.count] for each in (images, *maps)]
+        outlined = None if boxes is None else boxes[: self.count]
+        return {"information": figures.maps(*shown, boxes=outlined)}
 
 
 def above_least(maps: Tensor) -> Tensor:
@@ -62,7 +79,7 @@ def above_least(maps: Tensor) -> Tensor:
     return maps - maps.amin(dim=(1, 2), keepdim=True)
 
 
-def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict[str, float]:
+def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict[str, Quantity]:
     """The share of each layer's maps (N, height, width) in boxes (N, 4) of images of this size, and
     of the last one's places.
 
@@ -73,9 +90,9 @@ def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict
     inside = [within(boxes, each.shape[1:], size) for each in maps]
     shares = [_share(each.double(), cells) for each, cells in zip(maps, inside, strict=True)]
     return {
-        "box_information": shares[-1],
-        "box_cells": inside[-1].double().mean().item(),
-        **by_layer("box_information", shares),
+        "box_information": single(shares[-1], "share"),
+        "box_cells": single(inside[-1].double().mean().item(), "share"),
+        **by_layer("box_information", shares, "share"),
     }
 
 

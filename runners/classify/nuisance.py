@@ -3,13 +3,17 @@
 N images, D numbers of a representation.
 """
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from infobound.datasets.interfaces import Disturbed
-from infobound.runners.classify.reading import Draw, Subject
+from infobound.runners.classify.reading import Findings, Subject, over_images
+from infobound.runners.runs.metrics import Quantity, single
 from infobound.runners.training import probes
 
 
+@dataclass(frozen=True)
 class NuisanceProbe:
     """Tells the nuisance of an image from its representation, with noise, by a linear classifier.
 
@@ -20,23 +24,24 @@ class NuisanceProbe:
     Achille and Soatto 2018, section 5, https://arxiv.org/abs/1611.01353
     """
 
+    dataset: Disturbed
+
     def check(self, module: nn.Module, x: Tensor) -> None: ...
 
-    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
-        assert isinstance(subject.dataset, Disturbed), "chosen for such data alone"
-        return recovered(subject.representations("nuisance").cpu(), subject.dataset.test_nuisances)
+    def __call__(self, subject: Subject) -> Findings:
+        z = subject.representations("nuisance").cpu()
+        return Findings(recovered(z, self.dataset.test_nuisances), {})
 
 
-def recovered(z: Tensor, labels: Tensor) -> dict[str, float]:
+def recovered(z: Tensor, labels: Tensor) -> dict[str, Quantity]:
     """What the second half of representations z (N, D) tells of their labels (N,) to who has learnt
     from the first.
     """
     half = len(z) // 2
     train, test = probes.scaled(z[:half], z[half:])
-    error = 1 - probes.linear(train, labels[:half], test, labels[half:])
-    frequent = labels[:half].mode().values
+    error = 1 - probes.linear_accuracy(train, labels[:half], test, labels[half:])
+    chance = (labels[half:] != labels[:half].mode().values).double().mean().item()
     return {
-        "nuisance_error": error,
-        "nuisance_error_stderr": probes.stderr(error, len(test)),
-        "nuisance_chance": (labels[half:] != frequent).double().mean().item(),
+        "nuisance_error": over_images(error, len(test)),
+        "nuisance_chance": single(chance, "share"),
     }

@@ -4,9 +4,9 @@ N images, C classes, L noise layers that have a rate.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,12 @@ from infobound.datasets.interfaces import Classified
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.runners.classify.calibration import calibration_error
 from infobound.runners.critics.regularisation import Regularisation
+from infobound.runners.runs.metrics import Quantity, Unit, joined, single
 from infobound.runners.training import probes
 from infobound.runners.training.batch_norms import estimate_anew
 from infobound.runners.training.ensemble import Ensemble, Weights
 from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.randomness import generator
-from infobound.runners.training.readings import spread, together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +33,6 @@ SETTLED = {"validation": 4096, "test": 10_000}
 of 10,000 are within a hundredth of a standard deviation of all images', and all images would take
 longer than the test.
 """
-Draw = Callable[[str, "Figure"], None]
-"""Keeps a figure under a name."""
 
 
 class Answers(NamedTuple):
@@ -71,10 +69,17 @@ class Subject:
         """(N, D) of the images, with noise that is drawn for this purpose whatever else is
         tested.
         """
-        sampled(self.module, generator(self.held.images.device, self.seed, self.copy, purpose))
+        set_noise(self.module, generator(self.held.images.device, self.seed, self.copy, purpose))
         found = torch.cat([self.module(x)[1] for x in self.seen()])
-        sampled(self.module, self.source)
+        set_noise(self.module, self.source)
         return found
+
+
+class Findings(NamedTuple):
+    """What is known of one copy, or of all of them: quantities, and figures, each by name."""
+
+    quantities: Mapping[str, Quantity]
+    figures: "Mapping[str, Figure]"
 
 
 class Analysis(Protocol):
@@ -86,8 +91,8 @@ class Analysis(Protocol):
         """
         ...
 
-    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
-        """Metrics of one copy; it draws those figures that there are."""
+    def __call__(self, subject: Subject) -> Findings:
+        """What it reads of one copy."""
         ...
 
 
@@ -106,50 +111,36 @@ class ClassifierReader:
     device: torch.device
     _placed: dict[str, Labelled] = field(default_factory=dict)
 
-    def validate(self, networks: Ensemble, step: int) -> dict[str, Any]:
+    def validate(self, networks: Ensemble, step: int) -> dict[str, Quantity]:
         """Error, cross-entropy and rates on the validation images after `step` steps; nothing where
         there are none.
         """
         if not len(self.dataset.validation_images.labels):
             return {}
-        copies = range(networks.replicates)
-        return together(
-            [
-                judged(self._answers(self._ready(networks, copy, "validation", step, None)))
-                for copy in copies
-            ]
+        subjects = (
+            self._ready(networks, copy, "validation", step, None)
+            for copy in range(networks.replicates)
         )
+        return joined([judged(self._answers(subject)) for subject in subjects])
 
     def test(
-        self,
-        networks: Ensemble,
-        weights: Weights,
-        regularisation: Regularisation | None,
-        draw: Draw,
-    ) -> dict[str, Any]:
-        """The metrics of result.json, of these weights."""
-        copies = []
+        self, networks: Ensemble, weights: Weights, regularisation: Regularisation | None
+    ) -> Findings:
+        """What all copies with these weights are like on the test images."""
+        figures: dict[str, Figure] = {}
+        copies = list[dict[str, Quantity]]()
         for copy in range(networks.replicates):
             subject = self._ready(networks, copy, "test", 0, weights)
             answers = self._answers(subject)
-            copies.append(
-                judged(answers) | calibrated(answers) | self._information(subject, regularisation)
-            )
+            found = judged(answers)
+            found["error"] = over_images(found["error"].value, len(answers.labels))
+            found |= calibrated(answers) | self._information(subject, regularisation)
             for analysis in self.analyses:
-                copies[-1] |= analysis(subject, draw)
-        found, count = together(copies), len(self.dataset.test_images.labels)
-        alone = networks.replicates == 1
-        stderr = (
-            probes.stderr(found["error"], count)
-            if alone
-            else spread(found["error_replicates"]).value
-        )
-        return {
-            "error": found["error"],
-            "error_stderr": stderr,
-            "stderr_of": "test images" if alone else "replicates",
-            **found,
-        }
+                quantities, drawn = analysis(subject)
+                found |= quantities
+                figures |= drawn
+            copies.append(found)
+        return Findings(joined(copies), figures)
 
     @torch.no_grad()
     def _ready(
@@ -162,7 +153,7 @@ class ClassifierReader:
         source = (
             generator(self.device, self.seed, copy, "read", split, step) if self.samples else None
         )
-        sampled(module, source)
+        set_noise(module, source)
         estimate_anew(module, self._training(SETTLED[split], copy))
         return Subject(module, copy, self.dataset, self._on_device(split), self.seed, source)
 
@@ -184,7 +175,7 @@ class ClassifierReader:
     @torch.no_grad()
     def _information(
         self, subject: Subject, regularisation: Regularisation | None
-    ) -> dict[str, float]:
+    ) -> dict[str, Quantity]:
         """What the penalty's critic reads of the test images and their representations, which have
         noise whatever is tested.
         """
@@ -192,7 +183,7 @@ class ClassifierReader:
             return {}
         x = torch.cat([x.flatten(1) for x in subject.seen()])
         rows = {"input": x, "representation": subject.representations("information")}
-        return {"mi": regularisation.information(subject.copy, rows)}
+        return {"mi": single(regularisation.information(subject.copy, rows), "nats")}
 
     def _training(self, count: int, copy: int) -> Iterator[Tensor]:
         """The first training images as they are seen in training."""
@@ -207,7 +198,7 @@ class ClassifierReader:
         return self._placed[split]
 
 
-def sampled(module: nn.Module, source: torch.Generator | None) -> None:
+def set_noise(module: nn.Module, source: torch.Generator | None) -> None:
     """Have all noise of a module in evaluation drawn from this generator, or left out."""
     for layer in module.modules():
         if isinstance(layer, Noise):
@@ -215,39 +206,42 @@ def sampled(module: nn.Module, source: torch.Generator | None) -> None:
             layer.generators = () if source is None else (source,)
 
 
-def by_layer(name: str, values: Sequence[float]) -> dict[str, float]:
+def by_layer(name: str, values: Sequence[float], unit: Unit) -> dict[str, Quantity]:
     """One quantity of every noise layer, from 1, where there are several."""
-    return (
-        {f"{name}_{layer}": value for layer, value in enumerate(values, 1)}
-        if len(values) > 1
-        else {}
-    )
+    several = enumerate(values, 1) if len(values) > 1 else ()
+    return {f"{name}_{layer}": single(value, unit) for layer, value in several}
 
 
-def judged(answers: Answers) -> dict[str, float]:
+def over_images(wrong: float, count: int) -> Quantity:
+    """A share of wrong answers on so many test images, with its standard error."""
+    return Quantity([wrong], probes.stderr(wrong, count), "test images", "share")
+
+
+def judged(answers: Answers) -> dict[str, Quantity]:
     """Share of wrong answers, cross-entropy in nats, and where there is one the mean rate in nats
     and bits, and by layer.
     """
     wrong = (answers.predicted.argmax(dim=1) != answers.labels).double().mean().item()
     found = {
-        "error": wrong,
-        "cross_entropy": cross_entropy(answers.predicted, answers.labels).item(),
+        "error": single(wrong, "share"),
+        "cross_entropy": single(cross_entropy(answers.predicted, answers.labels).item(), "nats"),
     }
     if answers.rates is not None:
         rates = answers.rates.double().mean(dim=0).tolist()
         found |= {
-            "rate": sum(rates),
-            "rate_bits": sum(rates) / math.log(2),
-            **by_layer("rate", rates),
+            "rate": single(sum(rates), "nats"),
+            "rate_bits": single(sum(rates) / math.log(2), "bits"),
+            **by_layer("rate", rates, "nats"),
         }
     return found
 
 
-def calibrated(answers: Answers) -> dict[str, float]:
+def calibrated(answers: Answers) -> dict[str, Quantity]:
     """The calibration error, and H(Y) less the cross-entropy, nats that the representation tells of
     the label at least.
     """
     shares = answers.labels.bincount().double() / len(answers.labels)
     entropy = -torch.xlogy(shares, shares).sum().item()
     told = entropy - cross_entropy(answers.predicted, answers.labels).item()
-    return {"ece": calibration_error(answers.predicted, answers.labels), "mi_labels": told}
+    gap = calibration_error(answers.predicted, answers.labels)
+    return {"ece": single(gap, "share"), "mi_labels": single(told, "nats")}

@@ -4,21 +4,27 @@ R copies, B batch.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Classified, Examples
-from infobound.runners.classify.reading import ClassifierReader, Draw
+from infobound.runners.classify.reading import ClassifierReader
 from infobound.runners.critics.reading import described
 from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.task import Facts
+from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.ensemble import Weights
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.player import Player
+from infobound.runners.training.task import Stateful, Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class ImagesWithLabels:
@@ -37,9 +43,9 @@ class ImagesWithLabels:
         return self._dataset.seen(x.unflatten(1, self._shape), generator), y[:, 0]
 
 
-class Classification:
-    """A Task: classifiers descend the loss of a batch and their regularisation, whose own networks
-    take their steps after.
+class Classification(Task):
+    """Classifiers descend the loss of a batch and their regularisation, whose own networks take
+    their steps after.
 
     `weights` says which are read in the end: the last, or those of the least error on validation
     images.
@@ -54,42 +60,42 @@ class Classification:
         reader: ClassifierReader,
         weights: Literal["last", "best"],
     ) -> None:
-        self._batches, self._classifiers, self._loss = batches, classifiers, loss
-        self._regularisation, self._reader = regularisation, reader
-        self._best = (
-            EarlyStopping(classifiers.networks.weights(), patience=None)
-            if weights == "best"
-            else None
-        )
+        self.batches, self.classifiers, self.regularisation = batches, classifiers, regularisation
+        self._loss, self._reader = loss, reader
+        current = classifiers.networks.weights()
+        self._best = EarlyStopping(current, patience=None) if weights == "best" else None
         self._model = described(classifiers.networks.copy(0))
+        self.drawn: Mapping[str, Figure] = {}
+        """Figures of the test images by name, known after read()."""
+        parts: dict[str, Stateful] = {"batches": batches, "classifiers": classifiers}
+        parts |= {"facts": Facts({"model": self._model})}
+        parts |= {"regularisation": regularisation} if regularisation is not None else {}
+        self.parts = parts | ({"best": self._best} if self._best is not None else {})
 
-    def step(self) -> Mapping[str, Tensor]:
-        x, labels = self._batches.draw()
-        logits, *made = self._classifiers(x)
-        loss, regularisation = self._loss(logits, labels), self._regularisation
+    def step(self) -> dict[str, Tensor]:
+        x, labels = self.batches.draw()
+        logits, *made = self.classifiers(x)
+        loss, regularisation = self._loss(logits, labels), self.regularisation
         told = {"loss": loss.detach()}
-        if regularisation is None or not regularisation.active(self._classifiers.networks.steps):
-            self._classifiers.descend(loss)
+        if regularisation is None or not regularisation.active(self.classifiers.networks.steps):
+            self.classifiers.descend(loss)
             return told
-        told |= regularisation.lead(self._classifiers, loss, exposed(x, made))
+        told |= regularisation.lead(self.classifiers, loss, exposed(x, made))
         regularisation.fit(self._fresh)
         return told
 
-    def evaluate(self, step: int) -> dict[str, Any]:
-        networks = self._classifiers.networks
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        networks = self.classifiers.networks
         found = self._reader.validate(networks, step)
         if self._best is not None:
-            self._best.see([-error for error in found["error_replicates"]], networks.weights())
+            self._best.see([-error for error in found["error"].copies], networks.weights())
         return found
 
-    def finished(self) -> bool:
-        return False
-
-    def read(self, draw: Draw) -> dict[str, Any]:
-        """The metrics of result.json; the figures of their analyses are drawn."""
-        return self._reader.test(
-            self._classifiers.networks, self._read_weights, self._regularisation, draw
-        )
+    def read(self, step: int) -> Mapping[str, Quantity]:
+        networks, weights = self.classifiers.networks, self._read_weights
+        found = self._reader.test(networks, weights, self.regularisation)
+        self.drawn = found.figures
+        return found.quantities
 
     def take_over(self, run: TrainedRun, *, train_on: bool) -> None:
         """Stand where a completed run ended, or where it is to be trained on before the first step
@@ -97,19 +103,19 @@ class Classification:
 
         Raises ValueError unless these are its networks.
         """
-        networks, saved = self._classifiers.networks, run.state["classifiers"]["networks"]
+        networks, saved = self.classifiers.networks, run.state["classifiers"]["networks"]
         if (copies := len(saved["noise"])) != networks.replicates:
             raise ValueError(
                 f"replicates must be {copies}, as in {run.path}, got {networks.replicates}; use"
                 f" replicates={copies}"
             )
-        if run.state.get("model", self._model) != self._model or not networks.fits(saved):
+        if run.state["facts"]["model"] != self._model or not networks.fits(saved):
             raise ValueError(
                 f"load needs the model and the images of {run.path}; repeat beside runner.load"
                 f" {run.settings}"
             )
         networks.load(saved)
-        if (critic := self._regularisation) is not None:
+        if (critic := self.regularisation) is not None:
             known = "regularisation" in run.state and critic.take_over(run.state["regularisation"])
             if critic.reads and not known and not train_on:
                 raise ValueError(
@@ -125,30 +131,16 @@ class Classification:
         if train_on:
             networks.begin(self._read_weights if "best" in run.state else networks.weights())
             if self._best is not None:
-                self._best = EarlyStopping(networks.weights(), patience=None)
+                self._best.begin(networks.weights())
 
     @property
     def _read_weights(self) -> Weights:
-        return self._classifiers.networks.weights() if self._best is None else self._best.best
-
-    def state(self) -> dict[str, Any]:
-        return {"model": self._model, **{name: part.state() for name, part in self._parts.items()}}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._parts.items():
-            part.load(state[name])
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        """All that has a state."""
-        parts = {"batches": self._batches, "classifiers": self._classifiers}
-        others = {"regularisation": self._regularisation, "best": self._best}
-        return parts | {name: part for name, part in others.items() if part is not None}
+        return self.classifiers.networks.weights() if self._best is None else self._best.best
 
     def _fresh(self) -> Rows:
         """What the classifiers expose of a new batch."""
-        x, _ = self._batches.draw()
-        return exposed(x, self._classifiers(x)[1:])
+        x, _ = self.batches.draw()
+        return exposed(x, self.classifiers(x)[1:])
 
 
 def exposed(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Rows:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from infobound.models.noise.information_dropout import LEAST_ACTIVATION
-from infobound.runners.classify.reading import Draw, Subject
+from infobound.runners.classify.reading import Findings, Subject
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.metrics import single
 
 REMEDY = (
     "use model=all_cnn_32 regularizer=information_dropout model.noise.prior=log_normal"
@@ -52,16 +53,18 @@ class RepresentationCorrelation:
                 f" got true; {REMEDY}"
             )
 
-    def __call__(self, subject: Subject, draw: Draw) -> dict[str, float]:
+    def __call__(self, subject: Subject) -> Findings:
         z = subject.representations("total correlation")
         found = of_normal(z.cpu().double().clamp_min(LEAST_ACTIVATION).log())
-        return {
-            "total_correlation": found.nats,
-            "total_correlation_sample": found.sample,
-            "total_correlation_per_dimension": found.nats / max(1, found.dims),
-            "total_correlation_shrinkage": found.shrinkage,
-            "total_correlation_floored": (z < LEAST_ACTIVATION).double().mean().item(),
+        floored = (z < LEAST_ACTIVATION).double().mean().item()
+        quantities = {
+            "total_correlation": single(found.nats, "nats"),
+            "total_correlation_sample": single(found.sample, "nats"),
+            "total_correlation_per_dimension": single(found.nats / max(1, found.dims), "nats"),
+            "total_correlation_shrinkage": single(found.shrinkage, "share"),
+            "total_correlation_floored": single(floored, "share"),
         }
+        return Findings(quantities, {})
 
 
 def of_normal(z: Tensor) -> TotalCorrelation:

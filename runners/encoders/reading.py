@@ -62,7 +62,7 @@ class EncoderReader:
     def pixels(self) -> float:
         """Accuracy of the linear probe of the view itself."""
         features = probes.scaled(self._seen("train", 0), self._seen("test", 0))
-        return probes.linear(*self._labelled(*features))
+        return probes.linear_accuracy(*self._labelled(*features))
 
     @property
     def protocol(self) -> str:
@@ -82,8 +82,8 @@ class EncoderReader:
         z = encoded(encoder, x)
         labelled = self._labelled(*probes.scaled(encoded(encoder, self._seen("train", copy)), z))
         found = {
-            "accuracy": probes.linear(*labelled),
-            "accuracy_knn": probes.nearest(*labelled, self.examinations.neighbours),
+            "accuracy": probes.linear_accuracy(*labelled),
+            "accuracy_knn": probes.nearest_accuracy(*labelled, self.examinations.neighbours),
         }
         if not isinstance(encoder, Invertible):
             return found

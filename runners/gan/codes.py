@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from infobound.runners.training.randomness import generator
+from infobound.runners.training.settings import Execution, Settings
+
+Prior = Literal["uniform", "gaussian"]
 
 
 class Code(NamedTuple):
@@ -27,16 +30,21 @@ class Code(NamedTuple):
         return self.latent if self.label is None else torch.cat([self.latent, self.label], dim=-1)
 
 
-@dataclass(frozen=True)
-class Codes:
-    """How latents are distributed, and how many classes a generator is told, 0 for none.
+@dataclass(frozen=True, kw_only=True)
+class CodeSettings(Settings):
+    """What generators are given: `latent` numbers from `prior`, and the one-hot label where
+    `conditional`.
+
+    With `inference` an encoder infers the latents of data, and the discriminator judges samples
+    together with their latents.
 
     Raises ValueError for a latent of less than one number.
     """
 
     latent: int
-    prior: Literal["uniform", "gaussian"]
-    classes: int
+    prior: Prior
+    conditional: bool
+    inference: Literal["bigan"] | None
 
     def __post_init__(self) -> None:
         if self.latent < 1:
@@ -44,6 +52,19 @@ class Codes:
                 f"latent must be a positive integer, got {self.latent}; 2 is enough for points in"
                 " the plane"
             )
+
+    def distribution(self, classes: int) -> "CodeDistribution":
+        """Codes for data of so many classes."""
+        return CodeDistribution(self.latent, self.prior, classes if self.conditional else 0)
+
+
+@dataclass(frozen=True)
+class CodeDistribution:
+    """How latents are distributed, and how many classes a generator is told, 0 for none."""
+
+    latent: int
+    prior: Prior
+    classes: int
 
     @property
     def size(self) -> int:
@@ -68,9 +89,12 @@ class Codes:
 class FreshCodes:
     """Codes without end for every copy, each from a generator of its own."""
 
-    def __init__(self, codes: Codes, *, seed: int, replicates: int, device: torch.device) -> None:
+    def __init__(self, codes: CodeDistribution, execution: Execution) -> None:
         self._codes = codes
-        self._sources = [generator(device, seed, copy, "latent") for copy in range(replicates)]
+        self._sources = [
+            generator(execution.place, execution.seed, copy, "latent")
+            for copy in range(execution.replicates)
+        ]
 
     def draw(self, labels: Tensor) -> Code:
         """For labels (R, B) codes (R, B, ...)."""

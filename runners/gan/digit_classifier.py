@@ -5,7 +5,7 @@ N images, C channels.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ from infobound.datasets.modes.interface import Recognised
 from infobound.models.classifiers.lenet import LeNet
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.locks import locked
+from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training.batches import RowBatches
-from infobound.runners.training.ensemble import Ensemble
-from infobound.runners.training.flat_parameters import elementwise
-from infobound.runners.training.loop import Cadence, Loop
-from infobound.runners.training.schedule import Schedule
+from infobound.runners.training.loop import Loop
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
+from infobound.runners.training.task import Task
 
 log = logging.getLogger(__name__)
 CHUNK = 2048
@@ -100,60 +100,50 @@ def logits(network: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([network(chunk) for chunk in x.split(CHUNK)])
 
 
-class Training:
-    """A Task: one network descends the cross-entropy of the training digits."""
+class DigitTraining(Task):
+    """One network descends the cross-entropy of the training digits."""
 
     def __init__(self, digits: Images, recipe: Recipe, device: torch.device) -> None:
-        self._ensemble = Ensemble(
-            lambda _: _network(digits, recipe),
-            replicates=1,
-            seed=recipe.seed,
-            device=device,
-            precision="fp32",
-            compiled=False,
-            average=0.0,
+        execution = Execution(seed=recipe.seed, device=str(device))
+        optimisation = Optimisation(
+            optimizer=partial(torch.optim.AdamW, lr=recipe.rate, fused=True),
+            steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            warmup=recipe.warmup,
+            cosine=True,
         )
-        self._optimizer = elementwise(
-            torch.optim.AdamW([self._ensemble.parameters], lr=recipe.rate, fused=True)
-        )
-        self._schedule = Schedule(self._optimizer, recipe.warmup, recipe.steps)
+        networks = execution.ensemble(lambda _: _network(digits, recipe), replicates=1)
+        self._player = optimisation.player(networks)
         images, labels = (part.to(device) for part in digits.train)
         rows = images.flatten(1)[None], labels[None, :, None]
         self._batches = RowBatches(*rows, batch_size=recipe.batch_size, seed=recipe.seed)
         self._test = Labelled(*(part.to(device) for part in digits.test))
+        self.parts = {"classifier": self._player, "batches": self._batches}
 
     def step(self) -> dict[str, Tensor]:
-        self._schedule.set(self._ensemble.steps)
         x, labels = self._batches.draw()
         images = stacked_mnist.pixels(x).unflatten(2, (1, *self._test.images.shape[2:]))
-        loss = nn.functional.cross_entropy(self._ensemble(images), labels[0, :, 0])
-        self._ensemble.descend(loss, self._optimizer)
+        loss = nn.functional.cross_entropy(self._player.networks(images), labels[0, :, 0])
+        self._player.descend(loss)
         return {"loss": loss.detach()}
 
-    def evaluate(self, step: int) -> dict[str, Any]:
+    def read(self, step: int) -> dict[str, Quantity]:
+        """The share of the test digits that are taken for others."""
         found = logits(self.network(), stacked_mnist.pixels(self._test.images)).argmax(dim=1)
-        return {"error": (found != self._test.labels).double().mean().item()}
+        wrong = (found != self._test.labels).double().mean().item()
+        return {"error": Quantity([wrong], unit="share")}
 
     def network(self) -> nn.Module:
-        return self._ensemble.copy(0)
-
-    def finished(self) -> bool:
-        return False
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load(self, state: Mapping[str, Any]) -> None: ...
+        """The classifier as it is now."""
+        return self._player.networks.copy(0)
 
 
 def _trained(digits: Images, recipe: Recipe, device: torch.device) -> dict[str, Any]:
     """Its weights, and its share of errors."""
-    task, steps = Training(digits, recipe, device), recipe.steps
-    cadence = Cadence(
-        steps, log_every=100, eval_every=steps, checkpoint_every=steps, checkpoint_seconds=None
-    )
-    Loop(task, cadence, InMemory()).run()
-    return {"network": task.network().state_dict(), **task.evaluate(steps)}
+    task, steps = DigitTraining(digits, recipe, device), recipe.steps
+    cadence = Cadence(log_every=100, eval_every=None, checkpoint_every=steps)
+    Loop(task, steps, cadence, InMemory()).run()
+    return {"network": task.network().state_dict(), "error": task.read(steps)["error"].value}
 
 
 def _network(digits: Images, recipe: Recipe) -> nn.Module:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from infobound.runners.training.randomness import generator
+from infobound.runners.training.settings import Execution
 
 
 class InstanceNoise:
@@ -22,9 +23,7 @@ class InstanceNoise:
     Raises ValueError for a negative standard deviation or one that is not finite.
     """
 
-    def __init__(
-        self, std: float, end: int, *, seed: int, replicates: int, device: torch.device
-    ) -> None:
+    def __init__(self, std: float, end: int, execution: Execution) -> None:
         if not 0 <= std < float("inf"):
             raise ValueError(
                 "instance_noise must be a standard deviation, 0 (none) or more and finite, got"
@@ -32,7 +31,8 @@ class InstanceNoise:
             )
         self._std, self._end = std, end
         self._sources = [
-            generator(device, seed, copy, "instance noise") for copy in range(replicates)
+            generator(execution.place, execution.seed, copy, "instance noise")
+            for copy in range(execution.replicates)
         ]
 
     def __call__(self, judged: tuple[Tensor, ...], step: int) -> tuple[Tensor, ...]:

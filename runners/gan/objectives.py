@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Objective(Protocol):
+class AdversarialObjective(Protocol):
     """A game's two losses."""
 
     @property

@@ -5,117 +5,128 @@ R copies, N samples.
 """
 
 import statistics
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infobound.datasets.modes.interface import Modes, Recognised
 from infobound.models.adversaries.interface import Generation, Inference
-from infobound.runners.gan.codes import Codes
+from infobound.runners.gan.codes import CodeDistribution
 from infobound.runners.gan.coverage import Coverage
 from infobound.runners.gan.image_similarity import ms_ssim
 from infobound.runners.gan.made import Made
-from infobound.runners.gan.objectives import Objective
-from infobound.runners.runs.errors import RunFailed
+from infobound.runners.gan.objectives import AdversarialObjective
+from infobound.runners.runs.metrics import JSON, Quantity, Unit, with_errors
+from infobound.runners.runs.sample_plots import SIDE
+from infobound.runners.training import limits
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.randomness import generator
-from infobound.runners.training.readings import spread, together
+from infobound.runners.training.settings import Settings
 
-WON = 1e-3
-"""Nats above its least loss below which a discriminator is taken to be never wrong."""
 CHUNK = 2500
 """Samples that are made at a time."""
 RESAMPLES = 20
 """Of one copy's samples, for the standard errors of what is measured on them."""
-Metrics = dict[str, float]
+POINTS, IMAGES = 2000, SIDE**2
+"""Samples of each copy that are kept and shown."""
+UNITS: Mapping[str, Unit] = {
+    "high_quality": "share",
+    "kl": "nats",
+    "js": "nats",
+    "same_mode": "share",
+}
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
+class CoverageSettings(Settings):
+    """Measures `eval_samples` generated samples at each evaluation; what tells digits apart is kept
+    in the folder `classifiers`.
+
+    A run whose discriminators were all never wrong at `patience` evaluations in a row has failed;
+    None allows any number.
+
+    Raises ValueError for values out of range.
+    """
+
+    eval_samples: int
+    patience: int | None
+    classifiers: str
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, eval_samples=2)
+        limits.positive_or_null(self, "patience")
+
+
+@dataclass(frozen=True)
 class GANReader:
     """Measures `samples` of each copy's generator, in evaluation mode and with averaged weights, on
     codes of their own.
-
-    A discriminator whose held-out loss is at its least in `patience` readings on end has won, and
-    the run fails if all have.
     """
 
     dataset: Modes
-    codes: Codes
+    codes: CodeDistribution
     coverage: Coverage
     classifier_error: float | None
-    objective: Objective
+    objective: AdversarialObjective
     samples: int
-    patience: int | None
     seed: int
-    _winning: dict[int, int] = field(default_factory=dict)
-    """Readings on end at which the discriminator of a copy was never wrong."""
 
-    def validate(self, step: int, generators: Ensemble, discriminators: Ensemble) -> dict[str, Any]:
-        """What the copies' samples measure after `step` steps, and the discriminators' loss.
-
-        Raises RunFailed if all discriminators have won.
-        """
+    def validate(
+        self, step: int, generators: Ensemble, discriminators: Ensemble
+    ) -> dict[str, Quantity]:
+        """What the copies' samples measure after `step` steps, and the discriminators' loss."""
         copies = []
         for copy in range(generators.replicates):
-            made = self.made(generators, copy, "validation", step, self.samples)
-            copies.append(
-                self._measured(made, _module(generators, copy))
-                | self._lost(made[0], discriminators, copy)
-            )
-        self._watch([each["discriminator"] for each in copies], step)
-        return together(copies)
+            module = _module(generators, copy)
+            made = self._made(module, copy, "validation", step, self.samples)
+            loss = self._loss(made[0], discriminators.copy(copy).eval())
+            copies.append(self._measured(made, module) | {"discriminator": loss})
+        return _quantities(copies)
 
-    def test(self, step: int, generators: Ensemble) -> dict[str, Any]:
-        """The metrics of result.json, with the standard error of each over copies, or else over
-        resamples of the samples.
+    def test(self, step: int, generators: Ensemble) -> dict[str, Quantity | JSON]:
+        """The same of codes that no evaluation has seen, without the discriminators; with standard
+        errors, of one copy over resamples of its samples.
         """
-        made, copies = list[Made](), []
-        for copy in range(
-            generators.replicates
-        ):  # one at a time, for a thousand modes take many samples
-            made = self.made(generators, copy, "test", step, self.samples)
-            copies.append(self._measured(made, _module(generators, copy)))
-        found = together(copies)
-        if len(copies) > 1:
-            errors = {name: spread(found[f"{name}_replicates"]).value for name in copies[0]}
-        else:
-            errors = self._errors(made, _module(generators, 0))
-        said = {
-            "stderr_of": "replicates" if len(copies) > 1 else "samples",
+        copies, alone = [], dict[str, float]()
+        # One copy at a time: a thousand modes take many samples.
+        for copy in range(generators.replicates):
+            module = _module(generators, copy)
+            made = self._made(module, copy, "test", step, self.samples)
+            copies.append(self._measured(made, module))
+            if generators.replicates == 1:
+                alone = self._errors(made, module)
+        error = self.classifier_error
+        return {
+            **with_errors(_quantities(copies), alone, "samples"),
             "of_modes": len(self.coverage.shares),
+            **({} if error is None else {"classifier_error": error}),
         }
-        said |= {} if self.classifier_error is None else {"classifier_error": self.classifier_error}
-        ahead = {name: found[name] for name in copies[0]} | {
-            f"{name}_stderr": value for name, value in errors.items()
-        }
-        return ahead | found | said | {"warnings": self._warnings()}
+
+    def shown(self, generators: Ensemble, copy: int) -> Made:
+        """What a copy makes of codes that are the same at every step, for figures."""
+        size = POINTS if self.dataset.shape == (2,) else IMAGES
+        [made] = self._made(_module(generators, copy), copy, "shown", 0, size)
+        return made
 
     @torch.no_grad()
-    def made(
-        self, generators: Ensemble, copy: int, split: str, step: int, samples: int
+    def _made(
+        self, module: Generation, copy: int, split: str, step: int, samples: int
     ) -> list[Made]:
         """So many held-out data and codes, the same for one split and step, with what a copy makes
         of them.
         """
         source = generator(self.coverage.shares.device, self.seed, copy, "held out", split, step)
-        module = _module(generators, copy)
         return [self._chunk(module, size, source) for size in _sizes(samples)]
-
-    def state(self) -> dict[str, Any]:
-        return {"winning": self._winning}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        self._winning = dict(state["winning"])
 
     def _chunk(self, module: Generation, size: int, source: torch.Generator) -> Made:
         x, labels = self.dataset.held_out(size, source)
         code = self.codes.draw(labels, source)
         return Made(x, code, module(code.whole, x))
 
-    def _measured(self, made: list[Made], module: Generation) -> Metrics:
+    def _measured(self, made: list[Made], module: Generation) -> dict[str, float]:
         found = self.coverage(torch.cat([each.outputs[0] for each in made]).float())
         return found | {
             name: rows.mean().item() for name, rows in self._reconstructed(made, module).items()
@@ -140,52 +151,20 @@ class GANReader:
 
     def _compared(self, x: Tensor, again: Tensor) -> dict[str, Tensor]:
         """Of data and what is made again of them, (N,) each."""
+        recognise = self.coverage.recognise
         found = {
             "reconstruction": (again - x).flatten(1).square().sum(1).double(),
-            "same_mode": (
-                (
-                    self.coverage.recognise(again).nearest == self.coverage.recognise(x).nearest
-                ).double()
-            ),
+            "same_mode": (recognise(again).nearest == recognise(x).nearest).double(),
         }
         return found | ({"ms_ssim": ms_ssim(x, again)} if x.ndim == 4 else {})
 
     @torch.no_grad()
-    def _lost(self, made: Made, discriminators: Ensemble, copy: int) -> Metrics:
+    def _loss(self, made: Made, discriminator: nn.Module) -> float:
         """A discriminator's loss on held-out data and samples."""
-        module = discriminators.copy(copy).eval()
-        loss = self.objective.discriminator(
-            module(*made.real)[None].float(), module(*made.fake)[None].float()
-        )
-        return {"discriminator": loss.item()}
+        real, fake = (discriminator(*side)[None].float() for side in (made.real, made.fake))
+        return self.objective.discriminator(real, fake).item()
 
-    def _watch(self, losses: list[float], step: int) -> None:
-        for copy, loss in enumerate(losses):
-            won = loss < self.objective.least + WON
-            self._winning[copy] = self._winning.get(copy, 0) + 1 if won else 0
-        if len(self._won) == len(losses):
-            raise RunFailed(
-                f"the discriminator was never wrong at {self.patience} evaluations on end, at step"
-                f" {step} the last, and the generator learns nothing; try runner.r1=0.1 or a lower"
-                " optimizer.lr, runner.patience=null to go on"
-            )
-
-    @property
-    def _won(self) -> list[int]:
-        """Copies whose discriminator has."""
-        return [
-            copy
-            for copy, on_end in self._winning.items()
-            if self.patience is not None and on_end >= self.patience
-        ]
-
-    def _warnings(self) -> list[str]:
-        return [
-            f"the discriminator of copy {copy} was never wrong at the last evaluations"
-            for copy in self._won
-        ]
-
-    def _errors(self, made: list[Made], module: Generation) -> Metrics:
+    def _errors(self, made: list[Made], module: Generation) -> dict[str, float]:
         """Standard errors of one copy's metrics: over resamples with replacement, and of means over
         rows.
         """
@@ -205,10 +184,38 @@ class GANReader:
         }
 
 
+def sentence(metrics: Mapping[str, Any]) -> str:
+    """The outcome as a person reads it, such as `25 of 25 modes, high quality 0.86 ± 0.01, KL 0.012
+    and JS 0.05 nats`.
+    """
+    parts = [f"{metrics['modes']:g} of {metrics['of_modes']} modes"]
+    parts.append(
+        f"high quality {metrics['high_quality']:.3f} ± {metrics['high_quality_stderr']:.3f}"
+    )
+    parts.append(f"KL {metrics['kl']:.3f} and JS {metrics['js']:.3f} nats")
+    if "reconstruction" in metrics:
+        parts.append(
+            f"reconstruction error {metrics['reconstruction']:.3f}, {metrics['same_mode']:.3f} of"
+            " the same mode"
+        )
+    return "\n".join(
+        [", ".join(parts), *(f"warning: {warning}" for warning in metrics["warnings"])]
+    )
+
+
+def _quantities(copies: Sequence[Mapping[str, float]]) -> dict[str, Quantity]:
+    """What every copy has measured."""
+    return {
+        name: Quantity([each[name] for each in copies], unit=UNITS.get(name, ""))
+        for name in copies[0]
+    }
+
+
 def _module(generators: Ensemble, copy: int) -> Generation:
-    """One copy in evaluation mode; the next call overwrites it."""
+    """One copy in evaluation mode."""
     module = generators.copy(copy).eval()
-    assert isinstance(module, Generation), "as the runner builds it"
+    if not isinstance(module, Generation):
+        raise TypeError(f"the copies must be generations, got {type(module).__name__}")
     return module
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from infobound.datasets.images.labelled import Images
 from infobound.datasets.modes.interface import Located, Modes, Recognised
 from infobound.datasets.modes.stacked_mnist import StackedMnist
-from infobound.runners.gan.digit_classifier import digit_classifier
+from infobound.runners.gan.digit_classifier import RECIPE, Recipe, digit_classifier
 
 
 class Recognition(NamedTuple):
@@ -22,16 +22,19 @@ class Recognition(NamedTuple):
     """Share of test digits that are taken for others; None where modes have a place."""
 
 
-def recognition(dataset: Modes, classifiers: Path, device: torch.device) -> Recognition:
-    """Distance for modes that have a place; a classifier for digits, which is kept in the folder
-    `classifiers`.
+def recognition(
+    dataset: Modes, classifiers: Path, device: torch.device, recipe: Recipe = RECIPE
+) -> Recognition:
+    """Distance for modes that have a place; a classifier for digits, which is made by `recipe` and
+    kept in the folder `classifiers`.
 
     Raises ValueError if nothing tells the modes of `dataset` apart.
     """
     if isinstance(dataset, Located):
         return Recognition(dataset.recognise, None)
     if isinstance(dataset, StackedMnist):
-        classifier = digit_classifier(Images(dataset.train, dataset.test), classifiers, device)
+        digits = Images(dataset.train, dataset.test)
+        classifier = digit_classifier(digits, classifiers, device, recipe)
         return Recognition(classifier, classifier.error)
     raise ValueError(
         f"dataset must have modes that have a place or show digits, got {type(dataset).__name__}"

@@ -2,81 +2,60 @@
 the modes that they cover.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
 from infobound.datasets.modes.interface import Modes
 from infobound.models.adversaries.interface import Adversaries, Generation, Inference
 from infobound.regularizers.base import Penalty
 from infobound.runners.critics.regularisation import Regularisation, Rows
-from infobound.runners.gan.codes import Code, Codes, FreshCodes
+from infobound.runners.gan import figures
+from infobound.runners.gan.codes import Code, CodeDistribution, CodeSettings, FreshCodes
 from infobound.runners.gan.coverage import Coverage
 from infobound.runners.gan.instance_noise import InstanceNoise
 from infobound.runners.gan.made import Made
-from infobound.runners.gan.objectives import Objective
-from infobound.runners.gan.reading import GANReader
+from infobound.runners.gan.reading import CoverageSettings, GANReader, sentence
 from infobound.runners.gan.recognition import recognition
-from infobound.runners.gan.task import GANTraining
-from infobound.runners.runs.records import Outcome, Record
-from infobound.runners.training import limits
+from infobound.runners.gan.task import GameSettings, GANTraining
+from infobound.runners.gan.watch import DiscriminatorWatch
+from infobound.runners.runs import sample_plots
+from infobound.runners.runs.records import Record
 from infobound.runners.training.batches import FreshBatches
-from infobound.runners.training.devices import device_named
 from infobound.runners.training.ensemble import Ensemble
-from infobound.runners.training.flat_parameters import elementwise
-from infobound.runners.training.loop import Cadence, Loop
 from infobound.runners.training.player import Player
 from infobound.runners.training.randomness import generator, stream
-from infobound.runners.training.schedule import Schedule
-from infobound.runners.training.settings import Training
+from infobound.runners.training.runner import Runner
 
-Networks = Callable[[int], nn.Module]
-"""Makes the network of a copy."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
-class GAN(Training):
+class GAN(Runner[GANTraining]):
     """Trains `replicates` generators of `dataset` against discriminators, and measures which modes
     their samples cover.
 
-    Codes are a latent of `latent` numbers, with the one-hot label where `conditional`; with
-    `inference` an encoder infers the latents of data, and the discriminator is shown samples with
-    their latents. `r1` weighs half the squared gradient of the discriminator at data;
-    `instance_noise` is added to all that it judges, and falls to 0 at half of the steps. Every
-    `eval_every` steps `eval_samples` are measured, made by weights averaged with decay `average`;
-    what tells digits apart is kept in the folder `classifiers`. A run whose discriminators were all
-    never wrong at `patience` of these times on end has failed.
+    Generators alone are averaged; `warmup` and `cosine` are in their steps, of which discriminators
+    may take several each.
 
     Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Belghazi et al. 2018,
     https://arxiv.org/abs/1801.04062
+
+    Raises ValueError for settings that do not go together.
     """
 
     dataset: Modes
     model: Adversaries | None
     regularizer: Callable[[Rows], Penalty] | None
-    objective: Objective
-    optimizer: Callable[[list[Tensor]], Optimizer]
-    latent: int
-    prior: Literal["uniform", "gaussian"]
-    conditional: bool
-    inference: Literal["bigan"] | None
-    r1: float
-    instance_noise: float
-    discriminator_steps: int
-    steps: int
-    average: float
-    warmup: int
-    cosine: bool
-    eval_every: int
-    eval_samples: int
-    patience: int | None
-    classifiers: str
+    code: CodeSettings
+    game: GameSettings
+    coverage: CoverageSettings
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Modes):
@@ -84,126 +63,114 @@ class GAN(Training):
             raise ValueError(
                 f"dataset must be one with modes to cover, got {name}; use dataset=gaussians_25"
             )
+        _ = self._adversaries
+        if self.execution.compile and self.game.penalises_gradients:
+            raise ValueError(
+                "compile must be false with a penalty of the discriminator's gradient, whose"
+                " gradient it lacks"
+            )
+        if self.code.conditional and not self.dataset.classes:
+            raise ValueError("conditional must be false for a data set without labels, got true")
+
+    @property
+    def score(self) -> str:
+        return "modes"
+
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        return sentence(metrics)
+
+    def figures(
+        self, task: GANTraining, record: Record, step: int
+    ) -> "Iterable[tuple[str, Figure]]":
+        yield "samples", figures.samples(task)
+        modes = len(self.dataset.shares)
+        yield "coverage", sample_plots.coverage_by_step(record.history(), modes)
+
+    def task(self) -> GANTraining:
+        execution, game = self.execution, self.game
+        batches = FreshBatches(
+            lambda _: self.dataset,
+            batch_size=self.optimisation.batch_size,
+            seed=execution.seed,
+            replicates=execution.replicates,
+            device=execution.place,
+        )
+        generators, discriminators = self._generators(), self._discriminators()
+        regularisation = self._regularisation(generators.networks, batches)
+        self._check(generators.networks, discriminators.networks, regularisation)
+        return GANTraining(
+            batches,
+            FreshCodes(self._codes, execution),
+            generators,
+            discriminators,
+            game,
+            InstanceNoise(game.instance_noise, self.steps // 2, execution),
+            regularisation,
+            self._reader(),
+            DiscriminatorWatch(game.objective.least, self.coverage.patience),
+        )
+
+    @property
+    def _adversaries(self) -> Adversaries:
+        """How the networks are made.
+
+        Raises ValueError for another model.
+        """
         if not isinstance(self.model, Adversaries):
             raise ValueError(
                 "model must be a generator and a discriminator; use model=gan_mlp, or model=dcgan"
                 " for images"
             )
-        super().__post_init__()
-        limits.at_least(self, discriminator_steps=1, eval_samples=2)
-        limits.positive_or_null(self, "patience")
-        limits.decay(self.average)
-        if not self.r1 >= 0:
-            raise ValueError(f"r1 must be 0 or more, got {self.r1}")
-        if self.compile and (self.r1 or self.objective.gradient_penalty):
-            raise ValueError(
-                "compile must be false with a penalty of the discriminator's gradient, whose"
-                " gradient it lacks"
-            )
-        if self.conditional and not self.dataset.classes:
-            raise ValueError("conditional must be false for a data set without labels, got true")
-        _ = self.cadence, self.codes
+        return self.model
 
     @property
-    def cadence(self) -> Cadence:
-        """When what is due."""
-        return self.paced(self.steps, self.eval_every)
-
-    @property
-    def codes(self) -> Codes:
+    def _codes(self) -> CodeDistribution:
         """What generators are given."""
-        return Codes(self.latent, self.prior, self.dataset.classes if self.conditional else 0)
+        return self.code.distribution(self.dataset.classes)
 
-    def prepare(self) -> Callable[[Record], Outcome]:
-        """Build the networks and try them on a batch.
+    def _generators(self) -> Player:
+        """Generators, with encoders where latents are inferred, which alone are averaged."""
+        model, shape = self._adversaries, self.dataset.shape
 
-        Raises ValueError for whatever is wrong with the settings or the data.
-        """
-        cadence, task = self.cadence, self.task(device_named(self.device))
+        def build(_: int) -> Generation:
+            made = model.generator(self._codes.size, shape)
+            if not self.code.inference:
+                return Generation(made)
+            return Inference(made, model.encoder(shape, self.code.latent))
 
-        def run(record: Record) -> Outcome:
-            pictured = task.pictured(record)
-            trained = Loop(pictured, cadence, record, pictured.draw).run()
-            metrics = task.read(trained.steps)
-            record.write(
-                trained.steps,
-                "test",
-                {name: each for name, each in metrics.items() if isinstance(each, float)},
+        seed = stream(self.execution.seed, "generator")
+        return self.optimisation.player(
+            self.execution.ensemble(build, seed=seed, average=self.optimisation.average)
+        )
+
+    def _discriminators(self) -> Player:
+        """Discriminators, which may take several steps in one of the training."""
+        model, often = self._adversaries, self.game.discriminator_steps
+
+        def build(_: int) -> nn.Module:
+            return model.discriminator(
+                self.dataset.shape, self.code.latent if self.code.inference else 0
             )
-            pictured.draw(trained.steps)
-            return Outcome(
-                metrics, metrics["modes"], sentence(metrics), trained.steps, trained.seconds
-            )
 
-        return run
-
-    def task(self, device: torch.device) -> GANTraining:
-        """The networks before the first step.
-
-        Raises ValueError for whatever is wrong with the settings or the data.
-        """
-        at_once: Any = {"seed": self.seed, "replicates": self.replicates, "device": device}
-        batches = FreshBatches(lambda _: self.dataset, batch_size=self.batch_size, **at_once)
-        generators = self._player("generator", self._generation, device)
-        discriminators = self._player("discriminator", self._discriminator, device)
-        regularisation = self._regularisation(generators.networks, batches, device)
-        self._check(generators.networks, discriminators.networks, regularisation, device)
-        return GANTraining(
-            batches,
-            FreshCodes(self.codes, **at_once),
-            generators,
-            discriminators,
-            self.objective,
-            InstanceNoise(self.instance_noise, self.steps // 2, **at_once),
-            regularisation,
-            self._reader(device),
-            r1=self.r1,
-            discriminator_steps=self.discriminator_steps,
+        networks = self.execution.ensemble(build, seed=stream(self.execution.seed, "discriminator"))
+        return self.optimisation.player(
+            networks, steps=self.steps * often, warmup=self.optimisation.warmup * often
         )
 
-    def _generation(self, _: int) -> Generation:
-        assert self.model is not None, "checked by the constructor"
-        made = self.model.generator(self.codes.size, self.dataset.shape)
-        return (
-            Inference(made, self.model.encoder(self.dataset.shape, self.latent))
-            if self.inference
-            else Generation(made)
-        )
-
-    def _discriminator(self, _: int) -> nn.Module:
-        assert self.model is not None, "checked by the constructor"
-        return self.model.discriminator(self.dataset.shape, self.latent if self.inference else 0)
-
-    def _player(
-        self, name: Literal["generator", "discriminator"], build: Networks, device: torch.device
-    ) -> Player:
-        """Generators, which alone are averaged, or discriminators, which may take several steps in
-        one of the training.
-        """
-        often, average = (
-            (1, self.average) if name == "generator" else (self.discriminator_steps, 0.0)
-        )
-        networks = self.ensemble(build, stream(self.seed, name), device, average)
-        optimizer = elementwise(self.optimizer([networks.parameters]))
-        schedule = Schedule(
-            optimizer, self.warmup * often, self.steps * often if self.cosine else None
-        )
-        return Player(networks, optimizer, schedule)
-
-    def _regularisation(
-        self, generators: Ensemble, batches: FreshBatches, device: torch.device
-    ) -> Regularisation | None:
+    def _regularisation(self, generators: Ensemble, batches: FreshBatches) -> Regularisation | None:
         """The penalty's copies, None where it has no strength."""
         if self.regularizer is None:
             return None
+        execution = self.execution
 
         @torch.no_grad()
         def rows(copy: int) -> Rows:
             x, labels = batches.look(copy)
-            code = self.codes.draw(labels, generator(device, self.seed, copy, "look", "latent"))
+            source = generator(execution.place, execution.seed, copy, "look", "latent")
+            code = self._codes.draw(labels, source)
             return Made(x, code, generators.copy(copy).train()(code.whole, x)).exposed
 
-        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
+        critics = partial(execution.ensemble, seed=stream(execution.seed, "critic"))
         made = Regularisation(self.regularizer, rows, critics, self.steps)
         return made if made.strength else None
 
@@ -212,53 +179,31 @@ class GAN(Training):
         generators: Ensemble,
         discriminators: Ensemble,
         regularisation: Regularisation | None,
-        device: torch.device,
     ) -> None:
         """Run all networks once on zeros, so that what does not fit is refused before anything is
         trained.
         """
-        x = torch.zeros(self.replicates, self.batch_size, *self.dataset.shape, device=device)
-        labels = torch.zeros(x.shape[:2], dtype=torch.int64, device=device)
-        latent = x.new_zeros(*x.shape[:2], self.latent)
-        made = Made(
-            x, Code(latent, self.codes.one_hot(labels)), (x, latent) if self.inference else (x,)
-        )
+        batch = self.execution.replicates, self.optimisation.batch_size
+        x = torch.zeros(*batch, *self.dataset.shape, device=self.execution.place)
+        labels = torch.zeros(batch, dtype=torch.int64, device=x.device)
+        latent = x.new_zeros(*batch, self.code.latent)
+        outputs = (x, latent) if self.code.inference else (x,)
+        made = Made(x, Code(latent, self._codes.one_hot(labels)), outputs)
         generators.check(made.code.whole, x)
         discriminators.check(*made.real)
         if regularisation is not None:
             regularisation.check(made.exposed)
 
-    def _reader(self, device: torch.device) -> GANReader:
-        recognised = recognition(self.dataset, Path(self.classifiers), device)
-        coverage = Coverage.of(
-            self.dataset, recognised.recognise, generator(device, self.seed, "reference")
-        )
+    def _reader(self) -> GANReader:
+        seed, device = self.execution.seed, self.execution.place
+        recognised = recognition(self.dataset, Path(self.coverage.classifiers), device)
+        points = generator(device, seed, "reference")
         return GANReader(
             self.dataset,
-            self.codes,
-            coverage,
+            self._codes,
+            Coverage.of(self.dataset, recognised.recognise, points),
             recognised.error,
-            self.objective,
-            self.eval_samples,
-            self.patience,
-            self.seed,
+            self.game.objective,
+            self.coverage.eval_samples,
+            seed,
         )
-
-
-def sentence(metrics: Mapping[str, Any]) -> str:
-    """The outcome as a person reads it, such as `25 of 25 modes, high quality 0.86 ± 0.01, KL 0.012
-    and JS 0.05 nats`.
-    """
-    parts = [f"{metrics['modes']:g} of {metrics['of_modes']} modes"]
-    parts.append(
-        f"high quality {metrics['high_quality']:.3f} ± {metrics['high_quality_stderr']:.3f}"
-    )
-    parts.append(f"KL {metrics['kl']:.3f} and JS {metrics['js']:.3f} nats")
-    if "reconstruction" in metrics:
-        parts.append(
-            f"reconstruction error {metrics['reconstruction']:.3f}, {metrics['same_mode']:.3f} of"
-            " the same mode"
-        )
-    return "\n".join(
-        [", ".join(parts), *(f"warning: {warning}" for warning in metrics["warnings"])]
-    )

@@ -1,9 +1,10 @@
 """The task of training generative adversarial networks, R at once.
 
-R copies, B batch.
+R copies, B batch, N samples.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -14,12 +15,48 @@ from infobound.runners.gan import gradient_penalties
 from infobound.runners.gan.codes import FreshCodes
 from infobound.runners.gan.instance_noise import InstanceNoise
 from infobound.runners.gan.made import Made
-from infobound.runners.gan.objectives import Objective
-from infobound.runners.gan.pictures import Pictured
+from infobound.runners.gan.objectives import AdversarialObjective
 from infobound.runners.gan.reading import GANReader
-from infobound.runners.runs.records import Record
+from infobound.runners.gan.watch import DiscriminatorWatch
+from infobound.runners.runs.metrics import JSON, Quantity
+from infobound.runners.training import limits
 from infobound.runners.training.batches import FreshBatches
 from infobound.runners.training.player import Player
+from infobound.runners.training.settings import Settings
+from infobound.runners.training.task import Stateful, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameSettings(Settings):
+    """Discriminators and generators descend the losses of `objective`, `discriminator_steps` steps
+    of the former for each of the latter.
+
+    `r1` weighs half the squared gradient of the discriminator at data; `instance_noise` is the
+    standard deviation of what is added to all that it judges, which falls to 0 at half of the
+    steps.
+
+    Raises ValueError for values out of range.
+    """
+
+    objective: AdversarialObjective
+    discriminator_steps: int
+    r1: float
+    instance_noise: float
+
+    @staticmethod
+    def counts_steps(settings: Mapping[str, Any]) -> bool:
+        """Whether what happens before the last step depends on how many steps there are."""
+        return bool(settings.get("instance_noise"))
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, discriminator_steps=1)
+        if not self.r1 >= 0:
+            raise ValueError(f"r1 must be 0 or more, got {self.r1}")
+
+    @property
+    def penalises_gradients(self) -> bool:
+        """Whether the discriminator's loss contains its own gradient."""
+        return bool(self.r1 or self.objective.gradient_penalty)
 
 
 class Judged(NamedTuple):
@@ -31,9 +68,9 @@ class Judged(NamedTuple):
     fake: tuple[Tensor, ...]
 
 
-class GANTraining:
-    """A Task: steps of the discriminators, one of the generators on the last batch, and those of
-    the penalty's critics.
+class GANTraining(Task):
+    """Steps of the discriminators, one of the generators on the last batch, and those of the
+    penalty's critics.
     """
 
     def __init__(
@@ -42,102 +79,96 @@ class GANTraining:
         codes: FreshCodes,
         generators: Player,
         discriminators: Player,
-        objective: Objective,
+        game: GameSettings,
         noise: InstanceNoise,
         regularisation: Regularisation | None,
         reader: GANReader,
-        *,
-        r1: float,
-        discriminator_steps: int,
+        watch: DiscriminatorWatch,
     ) -> None:
-        self._batches, self._codes, self._reader = batches, codes, reader
-        self._generators, self._discriminators = generators, discriminators
-        self._objective, self._r1, self._discriminator_steps = objective, r1, discriminator_steps
-        self._noise, self._regularisation = noise, regularisation
+        self.generators, self.discriminators = generators, discriminators
+        self.regularisation, self.reader = regularisation, reader
+        self._batches, self._codes = batches, codes
+        self._game, self._noise, self._watch = game, noise, watch
+        parts: dict[str, Stateful] = {"generators": generators, "discriminators": discriminators}
+        parts |= {"batches": batches, "codes": codes, "noise": noise, "watch": watch}
+        self.parts = parts | ({"regularisation": regularisation} if regularisation else {})
 
     def step(self) -> dict[str, Tensor]:
-        for _ in range(self._discriminator_steps - 1):
+        for _ in range(self._game.discriminator_steps - 1):
             with torch.no_grad():
-                judged = self._judged(self.make())
+                judged = self.judged(self.make())
             self._discriminate(judged)
         made = self.make()
-        judged = self._judged(made)
+        judged = self.judged(made)
         loss = self._discriminate(judged)
         return {"discriminator": loss, **self._generate(judged, made)}
 
-    def evaluate(self, step: int) -> dict[str, Any]:
-        return self._reader.validate(step, self._generators.networks, self._discriminators.networks)
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        """What held-out samples measure, and the discriminators' held-out loss.
 
-    def finished(self) -> bool:
-        return False
+        Raises RunFailed if all discriminators have won.
+        """
+        found = self.reader.validate(step, self.generators.networks, self.discriminators.networks)
+        self._watch.see(found["discriminator"].copies, step)
+        return found
 
-    def pictured(self, record: Record) -> Pictured:
-        """The same task with pictures."""
-        return Pictured(
-            self, self._reader, self._generators.networks, self._discriminators.networks, record
-        )
+    def read(self, step: int) -> dict[str, Quantity | JSON]:
+        found = self.reader.test(step, self.generators.networks)
+        return {**found, "warnings": self._watch.warnings}
 
-    def read(self, step: int) -> dict[str, Any]:
-        """The metrics of result.json, from held-out samples that no evaluation has seen."""
-        return self._reader.test(step, self._generators.networks)
+    @property
+    def data(self) -> Tensor:
+        return self.shown(0).x
+
+    def samples(self) -> Tensor:
+        """(R, N, *shape) what every copy makes of codes that are the same at every step."""
+        copies = range(self.generators.networks.replicates)
+        return torch.stack([self.shown(copy).outputs[0] for copy in copies]).float()
+
+    def shown(self, copy: int) -> Made:
+        """What figures show of a copy."""
+        return self.reader.shown(self.generators.networks, copy)
 
     def make(self) -> Made:
         """Fresh data and codes, with what is made of them."""
         x, labels = self._batches.draw()
         code = self._codes.draw(labels)
-        return Made(x, code, self._generators(code.whole, x))
+        return Made(x, code, self.generators(code.whole, x))
 
-    def state(self) -> dict[str, Any]:
-        return {name: part.state() for name, part in self._parts.items()}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        for name, part in self._parts.items():
-            part.load(state[name])
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        """All that has a state."""
-        parts = {"generators": self._generators, "discriminators": self._discriminators}
-        parts |= {
-            "batches": self._batches,
-            "codes": self._codes,
-            "noise": self._noise,
-            "reader": self._reader,
-        }
-        return parts | ({"regularisation": self._regularisation} if self._regularisation else {})
-
-    def _judged(self, made: Made) -> Judged:
+    def judged(self, made: Made) -> Judged:
         """A batch as the discriminators see it."""
-        step = self._generators.networks.steps
+        step = self.generators.networks.steps
         return Judged(self._noise(made.real, step), self._noise(made.fake, step))
 
     def _discriminate(self, judged: Judged) -> Tensor:
         """One step of the discriminators: their loss (R,) without penalties of the gradient."""
+        game, discriminators = self._game, self.discriminators
         real, fake = ([each.detach() for each in side] for side in judged)
-        if self._r1:
+        if game.r1:
             real = [each.requires_grad_() for each in real]
-        scores = self._discriminators(*real).float()
-        loss = total = self._objective.discriminator(scores, self._discriminators(*fake).float())
-        if self._r1:
-            total = total + self._r1 * gradient_penalties.r1(scores, real)
-        if weight := self._objective.gradient_penalty:
+        scores = discriminators(*real).float()
+        loss = total = game.objective.discriminator(scores, discriminators(*fake).float())
+        if game.r1:
+            total = total + game.r1 * gradient_penalties.r1(scores, real)
+        if weight := game.objective.gradient_penalty:
             points = gradient_penalties.between(real, fake, self._codes.shares(real[0].shape[1]))
             total = total + weight * gradient_penalties.from_one(
-                self._discriminators(*points).float(), points
+                discriminators(*points).float(), points
             )
-        self._discriminators.descend(total)
+        discriminators.descend(total)
         return loss.detach()
 
     def _generate(self, judged: Judged, made: Made) -> dict[str, Tensor]:
         """One step of the generators, and after it those of the penalty's critics."""
-        loss = self._objective.generator(self._discriminators(*judged.fake).float())
+        objective = self._game.objective
+        loss = objective.generator(self.discriminators(*judged.fake).float())
         if len(made.outputs) > 1:
-            loss = loss + self._objective.generator(-self._discriminators(*judged.real).float())
-        regularisation, told = self._regularisation, {"generator": loss.detach()}
-        if regularisation is None or not regularisation.active(self._generators.networks.steps):
+            loss = loss + objective.generator(-self.discriminators(*judged.real).float())
+        regularisation, told = self.regularisation, {"generator": loss.detach()}
+        if regularisation is None or not regularisation.active(self.generators.networks.steps):
             self._follow(loss)
             return told
-        told |= regularisation.lead(self._generators, loss, made.exposed)
+        told |= regularisation.lead(self.generators, loss, made.exposed)
         regularisation.fit(lambda: self.make().exposed)
         return told
 
@@ -145,4 +176,4 @@ class GANTraining:
         """One step of the generators, which leaves the gradients of the networks that judge them
         alone.
         """
-        self._generators.follow(self._generators.networks.gradient(losses))
+        self.generators.follow(self.generators.networks.gradient(losses))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from infobound.estimators.base import SampleEstimate
 from infobound.models.classifiers.layered_mlp import LayeredMLP
-from infobound.runners.classify.reading import sampled
+from infobound.runners.classify.reading import set_noise
 
 CHUNK = 2**19
 """Densities that are held at a time (4 MiB: they stay in the processor's cache)."""
@@ -72,7 +72,7 @@ def layers(network: LayeredMLP, seen: Tensor, generator: torch.Generator) -> tup
     """Every layer of inputs (M, *shape), each before its own noise and after that of the layers
     below, (M, D).
     """
-    sampled(network.eval(), generator)
+    set_noise(network.eval(), generator)
     return network(seen)[1:]
 
 

@@ -15,7 +15,7 @@ from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.interfaces import Classified
 from infobound.estimators.base import SampleEstimate
 from infobound.models.classifiers.layered_mlp import LayeredMLP
-from infobound.runners.classify.reading import sampled
+from infobound.runners.classify.reading import set_noise
 from infobound.runners.estimate.fresh_estimates import FreshEstimates
 from infobound.runners.information_plane.layer_pairs import LayerPairs, by_densities
 from infobound.runners.training.ensemble import Ensemble
@@ -89,7 +89,7 @@ class PlaneReader:
     @torch.no_grad()
     def _answers(self, network: LayeredMLP, source: torch.Generator) -> dict[str, float]:
         images, labels = (each.to(self.device) for each in self.dataset.test_images)
-        sampled(network.eval(), source)
+        set_noise(network.eval(), source)
         predicted = network(self.dataset.seen(images, None))[0].log_softmax(1)
         wrong = (predicted.argmax(1) != labels).double().mean().item()
         return {"error": wrong, "cross_entropy": cross_entropy(predicted, labels).item()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from infobound.datasets.interfaces import Joint
-from infobound.runners.classify.reading import sampled
+from infobound.runners.classify.reading import set_noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class CodePairs:
 @torch.no_grad()
 def encode(encoder: nn.Module, x: Tensor, source: torch.Generator) -> Tensor:
     """Codes (N, D) of x (N, dim_x), with their noise."""
-    sampled(encoder.eval(), source)
+    set_noise(encoder.eval(), source)
     return encoder(x)
 
 

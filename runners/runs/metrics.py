@@ -51,9 +51,28 @@ Metrics: TypeAlias = Mapping[str, Quantity | JSON]
 """Quantities, and what else is to be known, by name."""
 
 
+def single(value: float, unit: Unit) -> Quantity:
+    """What one copy has read."""
+    return Quantity([value], unit=unit)
+
+
 def together(copies: Sequence[Mapping[str, float]], unit: Unit = "") -> dict[str, Quantity]:
     """The quantities that every copy has measured, by name."""
     return {name: Quantity([each[name] for each in copies], unit=unit) for name in copies[0]}
+
+
+def joined(copies: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
+    """The quantities that every copy has read, by name, from readings of one copy each.
+
+    Those that have a standard error of their own have the spread of the copies instead where there
+    are several.
+    """
+    found = dict[str, Quantity]()
+    for name, first in copies[0].items():
+        each = replace(first, copies=[value for read in copies for value in read[name].copies])
+        own = first.stderr is None or len(copies) == 1
+        found[name] = each if own else replace(each, stderr=each.spread(), stderr_of="replicates")
+    return found
 
 
 def with_errors(

@@ -17,6 +17,12 @@ class EarlyStopping:
     def __init__(self, weights: Weights, patience: int | None) -> None:
         self._patience = patience
         self.best: dict[str, Tensor] = {name: tensor.clone() for name, tensor in weights.items()}
+        self.begin(weights)
+
+    def begin(self, weights: Weights) -> None:
+        """Forget all readings; the best weights so far are these."""
+        for name, best in self.best.items():
+            best.copy_(weights[name])
         replicates = len(next(iter(weights.values())))
         self._readings, self._waited = [-math.inf] * replicates, [0] * replicates
 

@@ -115,6 +115,8 @@ class Loop:
                 )
         if found:
             self._record.write(self._step, "validation", line(found))
+        if (samples := self._task.samples()) is not None:
+            self._record.samples(self._step, samples)
         shown = [f"{name} {each.value:.3f}" for name, each in quantities.items()]
         return "  ".join(shown[:SHOWN])
 

@@ -42,7 +42,9 @@ def scaled(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     return (train - least) / reach, (test - least) / reach
 
 
-def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
+def linear_accuracy(
+    train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor
+) -> float:
     """Accuracy of a linear classifier of scaled features, as in Tschannen et al. 2020,
     https://arxiv.org/abs/1907.13625.
     """
@@ -55,7 +57,7 @@ def linear(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tenso
     return float(probe.score(test.cpu().numpy(), test_labels.cpu().numpy()))
 
 
-def nearest(
+def nearest_accuracy(
     train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, neighbours: int
 ) -> float:
     """Accuracy of the vote of that many training examples, the nearest by Euclidean distance; the

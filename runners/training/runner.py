@@ -80,6 +80,8 @@ class Runner(ABC, Generic[T]):
         Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
         """
         record.constants(task.constants)
+        if (data := task.data) is not None:
+            record.samples(None, data)
 
         def draw(step: int) -> None:
             for name, figure in self.figures(task, record, step):

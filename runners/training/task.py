@@ -54,6 +54,15 @@ class Task(ABC):
         """Tables of the test rows, known after read(): columns (M,) by the name of the file."""
         return {}
 
+    @property
+    def data(self) -> Tensor | None:
+        """Data (N, *shape) to show beside `samples`, None for a task that makes none."""
+        return None
+
+    def samples(self) -> Tensor | None:
+        """What the copies make now, (R, N, *shape), kept after every evaluation; None for none."""
+        return None
+
     def state(self) -> dict[str, Any]:
         """The states of all parts."""
         return {name: part.state() for name, part in self.parts.items()}

@@ -4,7 +4,7 @@ other runs' networks.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from infobound.runners.classify.nuisance import recovered
 from infobound.runners.classify.reading import Subject
 from infobound.runners.classify.total_correlation import RepresentationCorrelation, of_normal
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.metrics import Quantity
 
 Command = Callable[..., Any]
 
@@ -80,6 +81,10 @@ def test_numbers_that_do_not_vary_are_left_out_and_copies_are_refused() -> None:
         of_normal(x.log())
 
 
+def values(quantities: Mapping[str, Quantity]) -> dict[str, float]:
+    return {name: each.value for name, each in quantities.items()}
+
+
 class Given(nn.Module):
     """A classifier of images that are its representation."""
 
@@ -97,15 +102,13 @@ class Plain:
 def test_a_representation_is_read_by_its_logarithm() -> None:
     images = normal(800, alike(4, 0.5)).exp().view(-1, 1, 2, 2)
     subject = Subject(Given(), 0, Plain(), Labelled(images, torch.zeros(800)), 0, None)  # pyright: ignore[reportArgumentType]
-    found = RepresentationCorrelation()(subject, lambda name, figure: None)
+    found = values(RepresentationCorrelation()(subject).quantities)
     assert found["total_correlation"] == pytest.approx(of_normal(images.log().flatten(1)).nats)
     assert found["total_correlation_per_dimension"] == found["total_correlation"] / 4
     assert found["total_correlation_floored"] == 0
     images[:8] = 0
-    assert (
-        RepresentationCorrelation()(subject, lambda name, figure: None)["total_correlation_floored"]
-        == 0.01
-    )
+    found = values(RepresentationCorrelation()(subject).quantities)
+    assert found["total_correlation_floored"] == 0.01
     with pytest.raises(
         ValueError, match=r"^total_correlation must be false for .*model\.activation=Softplus"
     ):
@@ -121,11 +124,12 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
 def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
     """Within four standard errors, of 400 images that are read, of chance where it is not."""
     nuisances = torch.randint(10, (800,), generator=source())
-    found = recovered(
-        torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances], nuisances
-    )
-    assert found["nuisance_chance"] == pytest.approx(0.9, abs=4 * 0.015)
-    assert found["nuisance_error"] == pytest.approx(0 if told else 0.9, abs=4 * 0.015)
+    z = torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances]
+    found = recovered(z, nuisances)
+    assert found["nuisance_chance"].value == pytest.approx(0.9, abs=4 * 0.015)
+    error = found["nuisance_error"]
+    assert error.value == pytest.approx(0 if told else 0.9, abs=4 * 0.015)
+    assert error.stderr == pytest.approx(math.sqrt(error.value * (1 - error.value) / 400))
 
 
 def test_a_place_is_in_a_box_where_its_receptive_field_is_centred() -> None:
@@ -155,7 +159,7 @@ def test_the_share_of_information_in_the_boxes_is_of_what_is_above_the_least() -
     maps[:, 3, 3] += 1
     boxes = torch.tensor([[2, 2, 2, 2], [2, 2, 2, 2]])
     found = in_boxes([above_least(maps), above_least(maps * 0)], boxes, (8, 8))
-    assert found == pytest.approx(
+    assert values(found) == pytest.approx(
         {
             "box_information": 1 / 16,  # nothing is known anywhere: as the places are
             "box_cells": 1 / 16,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from infobound.datasets.images.labelled import Labelled, held_back
 from infobound.datasets.images.mnist_images import MnistImages
@@ -27,12 +27,13 @@ from infobound.regularizers.mine_bottleneck import MineBottleneck
 from infobound.regularizers.rate import Rate
 from infobound.runners.classify.calibration import calibration_error
 from infobound.runners.classify.runner import Classify
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training.batch_norms import estimate_anew
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.schedule import Drops, Schedule
+from tests.settings import TRAINING, flat
 
-CPU = torch.device("cpu")
 Command = Callable[..., Any]
 GAUSSIAN = partial(GaussianBottleneck, shift=-1.0)
 INFORMATION = partial(InformationDropout, prior="log_normal", max_alpha=0.7)
@@ -81,38 +82,15 @@ def dataset(validation: int = 40) -> MnistImages:
 
 
 SETTINGS: dict[str, Any] = {
+    **TRAINING,
     "dataset": dataset(),
     "model": partial(MLPClassifier, noise=Noiseless, **MLP),
-    "regularizer": None,
     "optimizer": partial(torch.optim.Adam, lr=1e-2),
-    "label_smoothing": 0.0,
-    "confidence_penalty": 0.0,
     "steps": 6,
     "batch_size": 20,
-    "average": 0.0,
-    "warmup": 0,
-    "drops": [],
-    "drop": 0.1,
-    "weights": "last",
-    "samples": 0,
-    "heat_maps": 0,
-    "total_correlation": False,
-    "load": None,
-    "train_on": False,
     "log_every": 2,
     "eval_every": 3,
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
-
-
-def unseen(name: str, figure: object) -> None:
-    """Where figures go that no test looks at."""
 
 
 def mlp(**changes: Any) -> Callable[..., nn.Module]:
@@ -124,7 +102,7 @@ def mine(**changes: Any) -> Callable[..., MineBottleneck]:
 
 
 def classify(**changes: Any) -> Classify:
-    return Classify(**{**SETTINGS, **changes})
+    return flat(Classify, {**SETTINGS, **changes})
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -180,7 +158,7 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
 
 @every_kind
 def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
-    whole, begun, resumed = (classify(replicates=2, **changes).task(CPU) for _ in range(3))
+    whole, begun, resumed = (classify(replicates=2, **changes).task() for _ in range(3))
     for task in (whole, begun):
         for _ in range(3):
             task.step()
@@ -189,27 +167,27 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
     for _ in range(2):
         torch.testing.assert_close(whole.step(), resumed.step(), rtol=0, atol=0)
     assert whole.evaluate(5) == resumed.evaluate(5)
-    assert whole.read(unseen) == resumed.read(unseen)
+    assert whole.read(5) == resumed.read(5)
 
 
 @every_kind
 def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
-    read, unread = (classify(**changes).task(CPU) for _ in range(2))
+    read, unread = (classify(**changes).task() for _ in range(2))
     for _ in range(3):
         read.evaluate(0)
-        read.read(unseen)
+        read.read(5)
         torch.testing.assert_close(read.step(), unread.step(), rtol=0, atol=0)
 
 
 def test_half_precision_leaves_rates_and_losses_whole() -> None:
-    task = classify(precision="bf16", **KINDS["dropout"]).task(CPU)
+    task = classify(precision="bf16", **KINDS["dropout"]).task()
     for _ in range(3):
         told = task.step()
         assert {each.dtype for each in told.values()} == {torch.float32}
         assert all(each.isfinite().all() for each in told.values())
-    whole = classify(**KINDS["dropout"]).task(CPU).step()
+    whole = classify(**KINDS["dropout"]).task().step()
     torch.testing.assert_close(
-        classify(precision="bf16", **KINDS["dropout"]).task(CPU).step(), whole, rtol=0.03, atol=0
+        classify(precision="bf16", **KINDS["dropout"]).task().step(), whole, rtol=0.03, atol=0
     )
 
 
@@ -240,27 +218,32 @@ def test_the_critic_climbs_while_the_encoder_descends() -> None:
     each with the other at rest.
     """
     sgd = partial(torch.optim.SGD, lr=0.1)
-    task = classify(model=mlp(), regularizer=mine(optimizer=sgd, beta=2.0), optimizer=sgd).task(CPU)
-    regularisation = task._regularisation
+    task = classify(model=mlp(), regularizer=mine(optimizer=sgd, beta=2.0), optimizer=sgd).task()
+    regularisation = task.regularisation
     assert regularisation is not None
-    encoder, critic = task._classifiers.networks, regularisation._player.networks
-    x, labels = task._batches.draw()
-    logits, *made = task._classifiers(x)
+    encoder = task.classifiers.networks
+    x, labels = task.batches.draw()
+    logits, *made = task.classifiers(x)
     seen = {"input": x.flatten(2), "representation": made[0]}
-    loss, information = task._loss(logits, labels), regularisation.terms(seen).penalty
+    loss, information = LabelLoss(0, 0)(logits, labels), regularisation.terms(seen).penalty
     wanted = torch.cat(
         [part.flatten() for part in encoder.gradient(loss + 2 * information, again=True)]
     )
-    before = encoder.parameters.detach().clone(), critic.parameters.detach().clone()
-    regularisation.lead(task._classifiers, loss, seen)
+    before = encoder.parameters.detach().clone(), of_critic(regularisation)
+    regularisation.lead(task.classifiers, loss, seen)
     torch.testing.assert_close(encoder.parameters.detach(), before[0] - 0.1 * wanted)
-    assert torch.equal(critic.parameters.detach(), before[1])
+    assert torch.equal(of_critic(regularisation), before[1])
     held = {name: each.detach() for name, each in seen.items()}
     earlier = regularisation.terms(held).value.item()
     for _ in range(20):
         regularisation.fit(lambda: held)
     assert regularisation.terms(held).value.item() > earlier
-    assert not torch.equal(critic.parameters.detach(), before[1])
+    assert not torch.equal(of_critic(regularisation), before[1])
+
+
+def of_critic(regularisation: Regularisation) -> Tensor:
+    """Its weights, of the only copy."""
+    return nn.utils.parameters_to_vector(regularisation.penalty(0).parameters()).clone()
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:
@@ -268,7 +251,7 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
     decayed = partial(torch.optim.SGD, lr=0.5, weight_decay=0.1)
     for replicates in (1, 2):
         changes: dict[str, Any] = {"model": KINDS["dropout"]["model"], "replicates": replicates}
-        player = classify(optimizer=decayed, **changes).task(CPU)._classifiers
+        player = classify(optimizer=decayed, **changes).task().classifiers
         before = player.networks.weights()
         player.networks.follow([torch.zeros_like(player.networks.parameters)], player.optimizer)
         for name, values in player.networks.weights().items():
@@ -280,27 +263,33 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
 
 def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
     """Training goes wrong after the third step, by a rate that rises a thousandfold."""
-    task = classify(weights="best", optimizer=partial(torch.optim.Adam, lr=3e-2)).task(CPU)
-    errors = [task.evaluate(0)["error"]]
+    task = classify(weights="best", optimizer=partial(torch.optim.Adam, lr=3e-2)).task()
+    errors = [task.evaluate(0)["error"].value]
     for step in range(1, 30):
         task.step()
-        errors.append(task.evaluate(step)["error"])
-    for group in task._classifiers.optimizer.param_groups:
+        errors.append(task.evaluate(step)["error"].value)
+    classifiers = task.classifiers
+    for group in classifiers.optimizer.param_groups:
         group["lr"] = 30.0
     for step in range(30, 33):
-        task._classifiers.networks.descend(
-            -task._classifiers(task._batches.draw()[0])[0].sum(), task._classifiers.optimizer
-        )
-        errors.append(task.evaluate(step)["error"])
+        away = -classifiers(task.batches.draw()[0])[0].sum()
+        classifiers.networks.descend(away, classifiers.optimizer)
+        errors.append(task.evaluate(step)["error"].value)
     assert errors[-1] > min(errors) + 0.2
-    assert task.read(unseen)["error"] < min(errors) + 0.15
+    assert task.read(32)["error"].value < min(errors) + 0.15
 
 
-def test_labels_and_test_images_are_never_trained_on() -> None:
-    task = classify().task(CPU)
-    trained = task._batches._views.train_examples
-    assert len(trained.x) == 160
-    assert trained.x.equal(SETTINGS["dataset"].train_images.images.flatten(1))
+def test_every_training_image_is_trained_on_and_no_other() -> None:
+    task = classify().task()
+    drawn = [task.batches.draw() for _ in range(8)]
+    x = torch.cat([images[0] for images, _ in drawn])
+    train = SETTINGS["dataset"].train_images
+    assert len(train.labels) == 160
+    seen = SETTINGS["dataset"].seen(train.images, None)
+    order = torch.cdist(x.flatten(1), seen.flatten(1)).argmin(1)
+    assert sorted(order.tolist()) == [*range(160)]
+    torch.testing.assert_close(x, seen[order])
+    assert torch.cat([labels[0] for _, labels in drawn]).equal(train.labels[order])
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])

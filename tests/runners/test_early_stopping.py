@@ -62,3 +62,13 @@ def test_a_restored_state_goes_on_where_it_was() -> None:
     assert second.done
     assert best(second) == [1]
     assert not first.done
+
+
+def test_a_new_beginning_forgets_every_reading() -> None:
+    stopping = EarlyStopping(at(0), patience=1)
+    for reading in (5.0, 4.0):
+        stopping.see([reading], at(1))
+    stopping.begin(at(2))
+    assert (best(stopping), stopping.done) == ([2], False)
+    stopping.see([3.0], at(3))
+    assert best(stopping) == [3]

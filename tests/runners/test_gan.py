@@ -28,16 +28,20 @@ from infobound.models.critics.convolutional import SemiConvolutional
 from infobound.models.critics.dense import Concat, InnerProduct, Separable
 from infobound.models.encoders.networks import MLP
 from infobound.regularizers.mutual_information import MutualInformation
-from infobound.runners.gan import recognition
+from infobound.runners.critics.regularisation import Rows
+from infobound.runners.gan import runner
 from infobound.runners.gan.digit_classifier import RECIPE
 from infobound.runners.gan.objectives import NonSaturating, Wasserstein
+from infobound.runners.gan.recognition import recognition
 from infobound.runners.gan.runner import GAN
 from infobound.runners.gan.task import GANTraining
+from infobound.runners.gan.watch import DiscriminatorWatch
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.identity import essence
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training import adaptive_clipping
+from tests.settings import TRAINING, flat
 
-CPU = torch.device("cpu")
 Command = Callable[..., Any]
 MODEL = Adversaries(
     partial(Generator, hidden=[16, 16], slope=0.2, batch_norm=True),
@@ -59,6 +63,7 @@ PENALTY: dict[str, Any] = {
     "noise": 0.0,
 }
 SETTINGS: dict[str, Any] = {
+    **TRAINING,
     "dataset": GaussianModes.grid(3, 2.0, 0.1, standardised=False),
     "model": MODEL,
     "regularizer": None,
@@ -73,21 +78,11 @@ SETTINGS: dict[str, Any] = {
     "discriminator_steps": 1,
     "steps": 6,
     "batch_size": 16,
-    "average": 0.0,
-    "warmup": 0,
-    "cosine": False,
     "log_every": 2,
     "eval_every": 3,
     "eval_samples": 200,
     "patience": None,
     "classifiers": "unused",
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
 
 
@@ -96,7 +91,7 @@ def penalty(**changes: Any) -> Callable[..., MutualInformation]:
 
 
 def gan(**changes: Any) -> GAN:
-    return GAN(**{**SETTINGS, **changes})
+    return flat(GAN, {**SETTINGS, **changes})
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -104,10 +99,8 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def weights(task: GANTraining) -> dict[str, Tensor]:
-    parts: dict[str, Any] = {"generators": task._generators, "discriminators": task._discriminators}
-    if task._regularisation:
-        parts["critics"] = task._regularisation._player
-    return {name: part.networks.parameters.detach().clone() for name, part in parts.items()}
+    players = {"generators": task.generators, "discriminators": task.discriminators}
+    return {name: each.networks.parameters.detach().clone() for name, each in players.items()}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +140,7 @@ def weights(task: GANTraining) -> dict[str, Tensor]:
     ],
 )
 def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
-    alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
+    alone, beside = (metrics(replicates=copies, eval_every=6, **changes) for copies in (1, 3))
     for name in (
         "modes",
         "high_quality",
@@ -181,8 +174,8 @@ def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
 
     monkeypatch.setattr(adaptive_clipping, "share", share)
     sgd: dict[str, Any] = {"optimizer": partial(torch.optim.SGD, lr=0.1), "replicates": replicates}
-    plain = gan(**sgd).task(CPU)
-    task = gan(regularizer=penalty(beta=2.0), **sgd).task(CPU)
+    plain = gan(**sgd).task()
+    task = gan(regularizer=penalty(beta=2.0), **sgd).task()
     before = weights(task)
     told, _ = task.step(), plain.step()
     after = weights(task)
@@ -204,24 +197,29 @@ def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
 
 
 def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone() -> None:
-    task = gan(regularizer=penalty()).task(CPU)
+    critics: list[MutualInformation] = []
+
+    def kept(rows: Rows) -> MutualInformation:
+        critics.append(penalty()(rows))
+        return critics[-1]
+
+    task = gan(regularizer=kept).task()
+    task.step()
+    others = [task.discriminators.networks.parameters, *critics[0].parameters()]
+    before = [each.grad.clone() for each in others if each.grad is not None]
     made = task.make()
-    task._discriminate(task._judged(made))
-    discriminators = task._discriminators.networks.parameters
-    assert discriminators.grad is not None
-    gradient = discriminators.grad.clone()
-    assert task._regularisation is not None
-    critics = task._regularisation._player.networks.parameters
-    assert critics.grad is not None
     loss = torch.nn.functional.softplus(made.outputs[0]).mean((1, 2))
-    task._regularisation.lead(task._generators, loss, made.exposed)
-    assert torch.equal(discriminators.grad, gradient)
-    assert not critics.grad.any()
+    assert task.regularisation is not None
+    task.regularisation.lead(task.generators, loss, made.exposed)
+    assert len(before) == len(others)
+    assert all(each.any() for each in (before[0], before[1]))
+    for each, gradient in zip(others, before, strict=True):
+        torch.testing.assert_close(each.grad, gradient, rtol=0, atol=0)
 
 
 def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
-    task, plain = gan(regularizer=penalty(beta=0.0)).task(CPU), gan().task(CPU)
-    assert task._regularisation is None
+    task, plain = gan(regularizer=penalty(beta=0.0)).task(), gan().task()
+    assert "regularisation" not in task.parts
     for _ in range(3):
         assert task.step().keys() == plain.step().keys() == {"discriminator", "generator"}
     torch.testing.assert_close(weights(task), weights(plain), rtol=0, atol=0)
@@ -231,16 +229,16 @@ def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
 def test_the_regulariser_is_off_after_steps_or_a_share_of_them(
     until: float | None, steps: int
 ) -> None:
-    task = gan(regularizer=penalty(until=until)).task(CPU)
+    task = gan(regularizer=penalty(until=until)).task()
     assert ["mi" in task.step() for _ in range(6)] == [step < steps for step in range(6)]
 
 
 def test_instance_noise_is_on_what_is_judged_alone_and_ends_at_half_of_the_steps() -> None:
-    task = gan(instance_noise=0.5, batch_size=2000, inference="bigan").task(CPU)
+    task = gan(instance_noise=0.5, batch_size=2000, inference="bigan").task()
     for step in range(6):
         made = task.make()
         x, latent = made.real
-        real, fake = task._judged(made)
+        real, fake = task.judged(made)
         assert real[1] is latent
         std = max(0.0, 0.5 * (1 - step / 3))
         for noisy, clean in ((real[0], x), (fake[0], made.outputs[0])):
@@ -252,8 +250,16 @@ def test_instance_noise_is_on_what_is_judged_alone_and_ends_at_half_of_the_steps
         task.step()
 
 
+def test_instance_noise_makes_the_number_of_steps_part_of_what_a_run_is() -> None:
+    target = f"{GAN.__module__}.{GAN.__qualname__}"
+    for std in (0.0, 0.5):
+        node = {"_target_": target, "steps": 100, "eval_every": 10, "instance_noise": std}
+        assert ("runner.steps" in essence({"runner": node})) == (std > 0)
+        assert "runner.eval_every" not in essence({"runner": node})
+
+
 def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
-    task = gan(regularizer=penalty(), batch_size=64, steps=200).task(CPU)
+    task = gan(regularizer=penalty(), batch_size=64, steps=200).task()
     values = [task.step()["mi"].item() for _ in range(200)]
     assert sum(values[-20:]) > sum(values[:20]) + 10
 
@@ -261,6 +267,7 @@ def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
 def test_generators_find_the_modes() -> None:
     found = metrics(
         steps=600,
+        eval_every=600,
         batch_size=64,
         r1=0.1,
         optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)),
@@ -277,7 +284,7 @@ def test_a_resumed_run_is_the_same() -> None:
         "instance_noise": 0.5,
     }
     changes |= {"objective": Wasserstein(10.0)}
-    whole, begun, resumed = (gan(**changes).task(CPU) for _ in range(3))
+    whole, begun, resumed = (gan(**changes).task() for _ in range(3))
     for _ in range(3):
         whole.step()
         begun.step()
@@ -302,6 +309,22 @@ def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
     ):
         metrics(objective=Winning(0.0), patience=2)
     assert metrics(objective=Winning(0.0), patience=None)["warnings"] == []
+
+
+def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_won() -> None:
+    watch = DiscriminatorWatch(least=0.0, patience=2)
+    for step, losses in enumerate([(0.0, 0.0), (1.0, 0.0), (0.0, 0.5)]):
+        watch.see(losses, step)
+    assert watch.won == []
+    resumed = DiscriminatorWatch(least=0.0, patience=2)
+    resumed.load(watch.state())
+    resumed.see((0.0, 0.0), 3)
+    assert resumed.won == [0]
+    assert resumed.warnings == [
+        "the discriminator of copy 0 was never wrong at the last evaluations"
+    ]
+    with pytest.raises(RunFailed, match="never wrong at 2 evaluations on end, at step 4 the last"):
+        resumed.see((0.0, 0.0), 4)
 
 
 @pytest.mark.parametrize(
@@ -353,12 +376,11 @@ class Noting(InMemory):
         self.drawn.append((name, step))
 
 
-def test_samples_are_kept_and_drawn_at_every_evaluation() -> None:
+def test_samples_are_kept_at_every_evaluation_and_drawn_in_training() -> None:
     record = Noting()
     gan(replicates=2).prepare()(record)
     assert record.kept == {None: (2000, 2)} | dict.fromkeys((0, 3, 6), (2, 2000, 2))
-    assert [step for name, step in record.drawn if name == "samples"] == [0, 3, 6]
-    assert ("coverage", 6) in record.drawn
+    assert record.drawn == [(name, step) for step in (3, 6) for name in ("samples", "coverage")]
 
 
 def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,9 +388,7 @@ def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.M
     few digits.
     """
     few = RECIPE._replace(steps=2, batch_size=8)
-    monkeypatch.setattr(
-        recognition, "digit_classifier", partial(recognition.digit_classifier, recipe=few)
-    )
+    monkeypatch.setattr(runner, "recognition", partial(recognition, recipe=few))
     model = Adversaries(
         partial(dcgan.Generator, channels=[4, 4], batch_norm=True),
         partial(dcgan.Discriminator, channels=[4, 4], slope=0.2, batch_norm=False),

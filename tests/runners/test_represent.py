@@ -231,12 +231,12 @@ def test_the_linear_probe_is_scikit_learns() -> None:
     by_hand = LogisticRegression(solver="saga", C=10, tol=0.1, random_state=0).fit(
         scaler.transform(train), labels
     )
-    assert probes.linear(*split) == pytest.approx(
+    assert probes.linear_accuracy(*split) == pytest.approx(
         by_hand.score(scaler.transform(test), test_labels), abs=0.011
     )
     for neighbours in (1, 5):
         voters = KNeighborsClassifier(neighbours).fit(features[0].numpy(), labels)
-        assert probes.nearest(*split, neighbours) == pytest.approx(
+        assert probes.nearest_accuracy(*split, neighbours) == pytest.approx(
             voters.score(features[1].numpy(), test_labels)
         )
 

@@ -1,0 +1,85 @@
+"""The settings of training and testing classifiers, by what they are of; each owns its checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from infobound.runners.training import limits
+from infobound.runners.training.label_loss import LabelLoss
+from infobound.runners.training.schedule import Drops
+from infobound.runners.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent(Settings):
+    """What classifiers descend of labels, and how the learning rate drops.
+
+    Labels are smoothed by `label_smoothing`, and the prediction's entropy is rewarded by
+    `confidence_penalty`. The rate is multiplied by `drop` after each of the steps `drops`, or after
+    every so many.
+
+    Raises ValueError for values out of range.
+    """
+
+    label_smoothing: float = 0.0
+    confidence_penalty: float = 0.0
+    drops: Sequence[int] | int = ()
+    drop: float = 0.1
+
+    def __post_init__(self) -> None:
+        _ = self.loss, self.rate
+
+    @property
+    def loss(self) -> LabelLoss:
+        return LabelLoss(self.label_smoothing, self.confidence_penalty)
+
+    @property
+    def rate(self) -> Drops:
+        return Drops(self.drops, self.drop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Testing(Settings):
+    """What is read of trained classifiers on test images.
+
+    Tested are the last `weights`, or the best on validation images. The noise of each image is
+    drawn `samples` times, 0 being none. `heat_maps` images are drawn with the places that the noise
+    layers have their information from, and `total_correlation` says how far the numbers of the
+    representation depend on one another.
+
+    Raises ValueError for values out of range.
+    """
+
+    weights: Literal["last", "best"] = "last"
+    samples: int = 0
+    heat_maps: int = 0
+    total_correlation: bool = False
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, samples=0, heat_maps=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Settings):
+    """Where a run begins: at new networks, or with `load` at those of the completed run in that
+    folder.
+
+    These are tested and nothing is trained, or where `train_on` they are trained further from the
+    weights that their run tested, by a new optimiser.
+
+    Raises ValueError for training on from nothing.
+    """
+
+    load: str | None = None
+    train_on: bool = False
+
+    def __post_init__(self) -> None:
+        if self.train_on and self.load is None:
+            raise ValueError(
+                "train_on must be false where nothing is loaded, got true; give runner.load"
+            )
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained."""
+        return self.load is None or self.train_on

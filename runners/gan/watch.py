@@ -1,0 +1,55 @@
+"""A watch over discriminators: one that is never wrong teaches the generator nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infobound.runners.runs.errors import RunFailed
+
+WON = 1e-3
+"""Nats above its least loss below which a discriminator is taken to be never wrong."""
+
+
+class DiscriminatorWatch:
+    """Counts for how many readings in a row each copy's discriminator was never wrong: its held-out
+    loss was the `least`. After `patience` of them it has won; None is never.
+    """
+
+    def __init__(self, least: float, patience: int | None) -> None:
+        self._least, self._patience = least, patience
+        self._in_a_row: dict[int, int] = {}
+
+    def see(self, losses: Sequence[float], step: int) -> None:
+        """Take in one reading's losses, one a copy.
+
+        Raises RunFailed if all discriminators have won.
+        """
+        for copy, loss in enumerate(losses):
+            never_wrong = loss < self._least + WON
+            self._in_a_row[copy] = self._in_a_row.get(copy, 0) + 1 if never_wrong else 0
+        if len(self.won) == len(losses):
+            raise RunFailed(
+                f"the discriminator was never wrong at {self._patience} evaluations on end, at step"
+                f" {step} the last, and the generator learns nothing; try runner.r1=0.1 or a lower"
+                " optimizer.lr, runner.patience=null to go on"
+            )
+
+    @property
+    def won(self) -> list[int]:
+        """Copies whose discriminator has won."""
+        if self._patience is None:
+            return []
+        return [copy for copy, count in self._in_a_row.items() if count >= self._patience]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One for each copy whose discriminator has won."""
+        return [
+            f"the discriminator of copy {copy} was never wrong at the last evaluations"
+            for copy in self.won
+        ]
+
+    def state(self) -> dict[str, Any]:
+        return {"in_a_row": dict(self._in_a_row)}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._in_a_row = dict(state["in_a_row"])
