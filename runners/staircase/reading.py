@@ -4,6 +4,7 @@ R copies, W values.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,12 +26,13 @@ def level(nats: float, values: Tensor) -> dict[str, Any]:
     """
     errors = values.double() - nats
     squares = errors.square()
+    means = (nats + errors.mean(1)).tolist()
     return {
         "level": nats,
-        "mi": nats + errors.mean().item(),
+        "mi": statistics.fmean(means),
         "mi_stderr": _stderr(errors),
         "mi_true": nats,
-        "mi_replicates": (nats + errors.mean(1)).tolist(),
+        "mi_replicates": means,
         "stderr_of": "replicates" if len(values) > 1 else "subsamples",
         "bias": errors.mean().item(),
         "variance": errors.var(correction=0).item(),
