@@ -14,14 +14,15 @@ from torch import nn
 
 from infobound.datasets.interfaces import Classified, Disturbed
 from infobound.models.classifiers.interface import Classifier
-from infobound.regularizers.base import Penalty
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed
 from infobound.runners.classify.information_maps import InformationMaps
 from infobound.runners.classify.nuisance import NuisanceProbe
 from infobound.runners.classify.reading import Analysis, ClassifierReader, set_noise
 from infobound.runners.classify.settings import Descent, Start, Testing
-from infobound.runners.classify.task import Classification, ImagesWithLabels, exposed
+from infobound.runners.classify.task import Classification, ImagesWithLabels, exposed_by
 from infobound.runners.classify.total_correlation import RepresentationCorrelation
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.batches import SeenBatches
@@ -48,7 +49,7 @@ class Classify(Runner[Classification]):
 
     dataset: Classified
     model: Classifiers | None
-    regularizer: Callable[[Rows], Penalty] | None = None
+    regularizer: Regularizer | None = None
     descent: Descent = field(default_factory=Descent)
     testing: Testing = field(default_factory=Testing)
     start: Start = field(default_factory=Start)
@@ -106,7 +107,7 @@ class Classify(Runner[Classification]):
         classifiers.networks.check(x)
         regularisation = self._regularisation(classifiers, batches)
         if regularisation is not None:
-            regularisation.check(exposed(x, classifiers.read(x)[1:]))
+            regularisation.check(exposed_by(x, classifiers.read(x)[1:]))
         self._check_analyses(classifiers, batches)
         reader = ClassifierReader(
             self.dataset, self.testing.samples, self.analyses, execution.seed, execution.place
@@ -167,10 +168,10 @@ class Classify(Runner[Classification]):
         seed, device = self.execution.seed, self.execution.place
 
         @torch.no_grad()
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             module, (x, _) = classifiers.networks.copy(copy).eval(), batches.look(copy)
             set_noise(module, generator(device, seed, copy, "look", "noise"))
-            return exposed(x, module(x)[1:])
+            return exposed_by(x, module(x)[1:])
 
         critics = partial(self.execution.ensemble, seed=stream(seed, "critic"))
         return Regularisation(self.regularizer, rows, critics, self.steps)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Classified, Examples
+from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.classify.reading import ClassifierReader
 from infobound.runners.critics.reading import described
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.critics.task import Facts
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.trained_runs import TrainedRun
@@ -80,7 +81,7 @@ class Classification(Task):
         if regularisation is None or not regularisation.active(self.classifiers.networks.steps):
             self.classifiers.descend(loss)
             return told
-        told |= regularisation.lead(self.classifiers, loss, exposed(x, made))
+        told |= regularisation.lead(self.classifiers, loss, exposed_by(x, made))
         regularisation.fit(self._fresh)
         return told
 
@@ -137,17 +138,19 @@ class Classification(Task):
     def _read_weights(self) -> Weights:
         return self.classifiers.networks.weights() if self._best is None else self._best.best
 
-    def _fresh(self) -> Rows:
+    def _fresh(self) -> Exposed:
         """What the classifiers expose of a new batch."""
         x, _ = self.batches.draw()
-        return exposed(x, self.classifiers(x)[1:])
+        return exposed_by(x, self.classifiers(x)[1:])
 
 
-def exposed(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Rows:
-    """What a penalty may ask for: images x (..., B, *shape) flat, and what else a classifier puts
-    out of them.
+def exposed_by(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Exposed:
+    """What a classifier of images x (..., B, *shape) exposes, which made a representation of them
+    and, where it has layers of noise, their rates.
     """
-    batch = made[0].ndim - 1
     representation, *rates = made
-    rate = {"rate": rates[0].sum(-1)} if rates else {}
-    return {"input": x.flatten(batch), "representation": representation, **rate}
+    return expose(
+        input=x.flatten(representation.ndim - 1),
+        representation=representation,
+        rate=rates[0].sum(-1) if rates else None,
+    )

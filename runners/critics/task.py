@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from infobound.estimators.base import Bound, Estimator
-from infobound.estimators.measurement import Measurement
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
-from infobound.runners.critics.reading import CriticReader, Critics, described, measurement
+from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.permutation import Permuted
@@ -61,7 +61,7 @@ class CriticTraining(Task):
         self._loss, self._truth, self._beside = loss, truth, beside
         self._feed, self._estimator = feed, estimator
         self._ensemble = execution.ensemble(
-            lambda index: measurement(critic, estimator, *feed.batches.look(index)),
+            lambda index: Measurement.of(critic, estimator, *feed.batches.look(index)),
             replicates=folds or execution.replicates,
             average=optimisation.average,
         )

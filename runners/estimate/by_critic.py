@@ -9,8 +9,8 @@ import torch
 
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator
+from infobound.estimators.measurement import Critics
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.evaluation import Evaluation

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infobound.datasets.interfaces import Joint
 from infobound.estimators.base import Estimator, SampleEstimate, SampleEstimator
-from infobound.runners.critics.reading import Critics
+from infobound.estimators.measurement import Critics
 from infobound.runners.estimate.by_critic import ByCritic
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.runner import Estimate

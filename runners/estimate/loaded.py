@@ -6,7 +6,8 @@ from pathlib import Path
 
 from infobound.datasets.interfaces import Rows
 from infobound.estimators.base import Estimator
-from infobound.runners.critics.reading import CriticReader, Critics
+from infobound.estimators.measurement import Critics
+from infobound.runners.critics.reading import CriticReader
 from infobound.runners.critics.trained_critics import TrainedCritics
 from infobound.runners.estimate.by_critic import of_table
 from infobound.runners.estimate.evaluation import Evaluation

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator, SampleEstimator
-from infobound.runners.critics.reading import Critics
+from infobound.estimators.measurement import Critics
 from infobound.runners.estimate.by_critic import ByCritic
 from infobound.runners.estimate.by_rows import ByRows
 from infobound.runners.estimate.evaluation import Evaluation

@@ -2,7 +2,7 @@
 the modes that they cover.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from torch import nn
 
 from infobound.datasets.modes.interface import Modes
 from infobound.models.adversaries.interface import Adversaries, Generation, Inference
-from infobound.regularizers.base import Penalty
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.gan import figures
 from infobound.runners.gan.codes import Code, CodeDistribution, CodeSettings, FreshCodes
 from infobound.runners.gan.coverage import Coverage
@@ -52,7 +53,7 @@ class GAN(Runner[GANTraining]):
 
     dataset: Modes
     model: Adversaries | None
-    regularizer: Callable[[Rows], Penalty] | None
+    regularizer: Regularizer | None
     code: CodeSettings
     game: GameSettings
     coverage: CoverageSettings
@@ -164,7 +165,7 @@ class GAN(Runner[GANTraining]):
         execution = self.execution
 
         @torch.no_grad()
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             x, labels = batches.look(copy)
             source = generator(execution.place, execution.seed, copy, "look", "latent")
             code = self._codes.draw(labels, source)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.runners.critics.reading import Critics
+from infobound.estimators.measurement import Critics
 from infobound.runners.training.settings import Settings
 
 

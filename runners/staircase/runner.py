@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from infobound.datasets.pairs.staircase import GaussianStaircase
 from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics, measurement
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import Record
 from infobound.runners.staircase.reading import sentence
@@ -91,7 +91,7 @@ class Staircase(Runner[Climbing]):
             device=execution.place,
         )
         ensemble = execution.ensemble(
-            lambda index: measurement(critic, estimator, *batches.look(index)),
+            lambda index: Measurement.of(critic, estimator, *batches.look(index)),
             average=self.optimisation.average,
         )
         first = self.dataset.at(0)

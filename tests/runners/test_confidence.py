@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def test_errors_of_disjoint_rows_fall_with_their_number_and_those_of_the_same_ro
 def test_an_estimate_within_half_a_nat_of_its_cap_is_warned_of(
     cap: float | None, warned: bool
 ) -> None:
-    warnings = Reading([1.0, 1.0], spread([1.0, 1.0]), "lower bound", cap).metrics(None)["warnings"]
+    reading = Reading([1.0, 1.0], spread([1.0, 1.0]), "lower bound", cap)
+    warnings: Any = reading.metrics(None)["warnings"]
     assert [each for each in warnings if "within 0.5 nat" in each] == warnings
     assert len(warnings) == warned
 

@@ -27,8 +27,8 @@ from infobound.models.critics.conditional_gaussian import ConditionalGaussian
 from infobound.models.critics.convolutional import SemiConvolutional
 from infobound.models.critics.dense import Concat, InnerProduct, Separable
 from infobound.models.encoders.networks import MLP
+from infobound.regularizers.exposed import Exposed
 from infobound.regularizers.mutual_information import MutualInformation
-from infobound.runners.critics.regularisation import Rows
 from infobound.runners.gan import runner
 from infobound.runners.gan.digit_classifier import RECIPE
 from infobound.runners.gan.objectives import NonSaturating, Wasserstein
@@ -199,7 +199,7 @@ def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
 def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone() -> None:
     critics: list[MutualInformation] = []
 
-    def kept(rows: Rows) -> MutualInformation:
+    def kept(rows: Exposed) -> MutualInformation:
         critics.append(penalty()(rows))
         return critics[-1]
 
