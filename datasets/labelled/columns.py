@@ -10,11 +10,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype
+from torch import Tensor
 
 from infobound.datasets.files import columns
-from infobound.datasets.labelled.rows import Pivot
+from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import DataError, SettingError
 
 Numbers = NDArray[np.float64]
@@ -26,23 +28,18 @@ LABEL, PIVOT, WEIGHT = "_label", "_pivot", "_weight"
 """Of the columns that are no features; the name of a pivot's begins so."""
 CLASSES = 100
 """Most labels that there may be."""
-CATEGORIES = 10
+FEW = 10
 """Most whole numbers of a pivot that are taken for categories where nothing is said."""
 
 
 class Columns(NamedTuple):
-    """A table as numbers."""
+    """A table's rows, and what their columns are."""
 
-    features: dict[str, Numbers]
-    """(N,) by name, NaN where a value is missing and is to be filled."""
-    labels: NDArray[np.int64]
-    """(N,)"""
+    features: Sequence[str]
     classes: Sequence[str]
     pivots: Sequence[Pivot]
-    values: Numbers
-    """(N, P) of the pivots."""
-    weights: Numbers | None
-    """(N,)"""
+    rows: LabelledRows
+    """NaN where a feature is missing and is to be filled."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Schema:
     be several, `_weight`.
 
     `categorical` lists the pivots' columns whose values are categories; None is those of text, of
-    truth values, and of up to CATEGORIES whole numbers.
+    truth values, and of up to FEW whole numbers.
     """
 
     categorical: Sequence[str] | None
@@ -90,9 +87,13 @@ class Schema:
                 f"columns of pivots must differ in more than _pivot and _, got {', '.join(own)};"
                 " rename one"
             )
-        values = np.stack([each for _, each in read], axis=1)
-        weights = _weights(pd.Series(frame[WEIGHT])) if WEIGHT in frame else None
-        return Columns(features, labels, classes, [pivot for pivot, _ in read], values, weights)
+        rows = LabelledRows(
+            _table([*features.values()]),
+            torch.from_numpy(labels),
+            _table([each for _, each in read]),
+            torch.tensor(_weights(pd.Series(frame[WEIGHT]))).float() if WEIGHT in frame else None,
+        )
+        return Columns([*features], classes, [pivot for pivot, _ in read], rows)
 
     def read(self, frame: pd.DataFrame) -> list[str]:
         """The columns that are read at all."""
@@ -143,13 +144,16 @@ class Schema:
         return Pivot(name, ()), columns.numbers(column)[:, 0]
 
 
+def _table(columns: Sequence[Numbers]) -> Tensor:
+    """(N, D) float32 of columns (N,)."""
+    return torch.from_numpy(np.stack(columns, axis=1)).float()
+
+
 def _categories(column: pd.Series) -> bool:
     """Whether it is taken to hold categories."""
     if columns.text(column) or is_bool_dtype(column):
         return True
-    return column.nunique() <= CATEGORIES and bool(
-        np.all(column.dropna().to_numpy(np.float64) % 1 == 0)
-    )
+    return column.nunique() <= FEW and bool(np.all(column.dropna().to_numpy(np.float64) % 1 == 0))
 
 
 def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[str]]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def sampled(size: int, share: float, generator: torch.Generator, label: int | None) -> Tensor:
+def drawn(size: int, share: float, generator: torch.Generator, label: int | None) -> Tensor:
     """(size,) int64, 1 with probability `share` and else 0, or all of them `label` where that is
     given.
     """

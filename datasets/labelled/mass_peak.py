@@ -66,7 +66,7 @@ class MassPeak:
     def sample(
         self, size: int, generator: torch.Generator, label: int | None = None
     ) -> LabelledRows:
-        label_of = labels.sampled(size, self.signal, generator, label)
+        label_of = labels.drawn(size, self.signal, generator, label)
         uniform = torch.rand(size, generator=generator, device=generator.device)
         normal = torch.randn(size, len(SHIFTS) + 1, generator=generator, device=generator.device)
         mass = torch.where(label_of == 1, PEAK + WIDTH * normal[:, -1], falling(uniform))

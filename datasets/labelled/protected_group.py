@@ -55,7 +55,7 @@ class ProtectedGroup:
     def sample(
         self, size: int, generator: torch.Generator, label: int | None = None
     ) -> LabelledRows:
-        label_of = labels.sampled(size, 0.5, generator, label)
+        label_of = labels.drawn(size, 0.5, generator, label)
         uniform = torch.rand(size, generator=generator, device=generator.device)
         group = (uniform < torch.tensor(SHARES, device=uniform.device)[label_of]).float()
         x = torch.randn(size, len(SHIFTS), generator=generator, device=generator.device)

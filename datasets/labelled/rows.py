@@ -1,6 +1,10 @@
-"""What labelled rows with pivots are to a runner: a sampler of them, or a table."""
+"""What labelled rows with pivots are to a runner: a sampler of them, or a table.
 
-from collections.abc import Sequence
+N rows, D features, P pivots, R copies.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -15,8 +19,13 @@ class Pivot(NamedTuple):
     """What its numbers 0, 1, ... stand for; none of them where it is continuous."""
 
 
-class LabelledRows(NamedTuple):
-    """What a classifier sees, what it has to tell, and what it is not to tell."""
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """What a classifier sees, what it has to tell, and what it is not to tell, from the file to the
+    figures.
+
+    A batch of several copies has (R, N) in place of (N,) ahead of each shape.
+    """
 
     x: Tensor
     """(N, D) float32, the features."""
@@ -26,6 +35,44 @@ class LabelledRows(NamedTuple):
     """(N, P) float32; a category is a whole number from 0."""
     weights: Tensor | None = None
     """(N,) float32, 0 or more: how much each row counts; None where all count alike."""
+
+    @classmethod
+    def stacked(cls, copies: "Sequence[LabelledRows]") -> "LabelledRows":
+        """(R, N, ...) of the rows (N, ...) of each copy, all of them with weights or none."""
+        weights = [each.weights for each in copies if each.weights is not None]
+        return cls(
+            torch.stack([each.x for each in copies]),
+            torch.stack([each.labels for each in copies]),
+            torch.stack([each.pivots for each in copies]),
+            torch.stack(weights) if weights else None,
+        )
+
+    def __len__(self) -> int:
+        """N."""
+        return self.labels.shape[-1]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "LabelledRows":
+        """The rows with every field changed alike."""
+        weights = None if self.weights is None else change(self.weights)
+        return LabelledRows(change(self.x), change(self.labels), change(self.pivots), weights)
+
+    def to(self, device: torch.device) -> "LabelledRows":
+        """The rows on a device."""
+        return self.each(lambda values: values.to(device))
+
+    def take(self, which: Tensor) -> "LabelledRows":
+        """Of rows (N, ...) those that a mask (N,) or the numbers of rows name."""
+        return self.each(lambda values: values[which])
+
+    def of_class(self, label: int) -> "LabelledRows":
+        """Of rows (N, ...) those of one class."""
+        return self.take(self.labels == label)
+
+    def at_most(self, count: int) -> "LabelledRows":
+        """Of rows (N, ...) so many, evenly from first to last, or all where there are no more."""
+        if len(self) <= count:
+            return self
+        return self.take(torch.linspace(0, len(self) - 1, count, device=self.x.device).long())
 
 
 class LabelledSplits(NamedTuple):

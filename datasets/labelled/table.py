@@ -1,10 +1,9 @@
 """Your own table of labelled rows, whose label is to be told and whose pivots are not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -79,20 +78,15 @@ class Table:
             key: frame.dropna() if missing == "drop" else frame for key, frame in chosen.items()
         }
         found = schema(_together(kept))
-        x = torch.from_numpy(np.stack([*found.features.values()], axis=1)).float()
-        weights = None if found.weights is None else torch.tensor(found.weights).float()
-        rows = LabelledRows(
-            x, torch.from_numpy(found.labels), torch.from_numpy(found.values).float(), weights
-        )
         sizes = [len(kept[key]) if key in kept else 0 for key in paths]
-        return cls([*found.features], found.classes, found.pivots, warnings, rows, sizes, shares)
+        return cls(found.features, found.classes, found.pivots, warnings, found.rows, sizes, shares)
 
     def split(self, generator: torch.Generator) -> LabelledSplits:
         """The parts, those of the first file drawn by the generator.
 
         Raises ValueError if a part would lack a class.
         """
-        own = torch.arange(len(self.rows.labels)).split([*self.sizes])
+        own = torch.arange(len(self.rows)).split([*self.sizes])
         drawn = [
             _shared_out(self.rows.labels, label, own[0], self.shares, generator)
             for label in range(len(self.classes))
@@ -108,17 +102,11 @@ class Table:
                     f" {self.classes[min(lacking)]}; collect more"
                 )
         median = self.rows.x[parts[0]].nanmedian(0).values
-        x = self.rows.x.where(~self.rows.x.isnan(), median)
-        train, validation, test = (taken(self.rows._replace(x=x), part) for part in parts)
+        filled = replace(self.rows, x=self.rows.x.where(~self.rows.x.isnan(), median))
+        train, validation, test = (filled.take(part) for part in parts)
         return LabelledSplits(
             train, validation, test, parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0)
         )
-
-
-def taken(rows: LabelledRows, chosen: Tensor) -> LabelledRows:
-    """The chosen rows."""
-    weights = None if rows.weights is None else rows.weights[chosen]
-    return LabelledRows(rows.x[chosen], rows.labels[chosen], rows.pivots[chosen], weights)
 
 
 def _together(frames_by_key: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -103,7 +103,7 @@ class LabelledNormals(ABC):
     def sample(
         self, size: int, generator: torch.Generator, label: int | None = None
     ) -> LabelledRows:
-        label_of = labels.sampled(size, 0.5, generator, label)
+        label_of = labels.drawn(size, 0.5, generator, label)
         first, second, z = torch.randn(3, size, generator=generator, device=generator.device)
         background, signal = self.points(first, second, z)
         x = signal.where(label_of[:, None] == 1, background)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from infobound.datasets.interfaces import Joint
-from infobound.runners.classify.reading import set_noise
+from infobound.runners.infoshape.codes import encode
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +38,3 @@ class CodePairs:
     def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """As many pairs as there are test rows, for what trains no critic."""
         return self.sample(self.rows, generator)
-
-
-@torch.no_grad()
-def encode(encoder: nn.Module, x: Tensor, source: torch.Generator) -> Tensor:
-    """Codes (N, D) of x (N, dim_x), with their noise."""
-    set_noise(encoder.eval(), source)
-    return encoder(x)
-
-
-def one_hot(joint: Joint) -> bool:
-    """Whether y has one 1 in a row, and else zeros."""
-    _, y = joint.sample(64, torch.Generator().manual_seed(0))
-    return bool(y.shape[1] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())

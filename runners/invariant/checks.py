@@ -13,7 +13,7 @@ SAME = 1e-4
 """Deviations that a feature is at most from a pivot, or from its negative, that it is."""
 
 
-def checked(described: Described, rows: LabelledRows, background: int, alone: bool) -> list[str]:
+def warnings(described: Described, rows: LabelledRows, background: int, alone: bool) -> list[str]:
     """Warnings about training rows (N, ...).
 
     Raises ValueError if a number is not finite, a class is missing, a pivot never varies, also
@@ -34,9 +34,9 @@ def checked(described: Described, rows: LabelledRows, background: int, alone: bo
                     f"{kind} {name} must be finite, got {bad} NaN or infinite values in"
                     f" {len(column)} rows"
                 )
-    if len(rows.labels) <= len(described.pivots):
+    if len(rows) <= len(described.pivots):
         raise ValueError(
-            f"there must be more rows than pivots, got {len(rows.labels)} rows and"
+            f"there must be more rows than pivots, got {len(rows)} rows and"
             f" {len(described.pivots)} pivots"
         )
     if lacking := [
@@ -66,16 +66,15 @@ def same(one: Tensor, other: Tensor) -> bool:
     return any(bool(((first - sign * second).abs() < SAME).all()) for sign in (1, -1))
 
 
-def looked_at(described: Described, rows: LabelledRows) -> LabelledRows:
+def of_shape(described: Described, rows: LabelledRows) -> LabelledRows:
     """Rows (N, ...) of the shapes that are described.
 
     Raises ValueError for others.
     """
-    expected = {
-        "x": (len(described.features), rows.x),
-        "pivots": (len(described.pivots), rows.pivots),
-    }
-    for name, (columns, table) in expected.items():
+    for name, columns, table in (
+        ("x", len(described.features), rows.x),
+        ("pivots", len(described.pivots), rows.pivots),
+    ):
         if table.ndim != 2 or table.shape[1] != columns:
             raise ValueError(
                 f"{name} must have the {columns} columns that the data set describes, got"

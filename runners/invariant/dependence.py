@@ -5,13 +5,11 @@ N rows, D scores, P variables.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from infobound.estimators.base import SampleEstimate
 from infobound.estimators.ksg import KSG
-from infobound.runners.invariant.predictions import Numbers
 from infobound.runners.training import permutation
 from infobound.runners.training.permutation import Permuted
 
@@ -20,7 +18,7 @@ APART = 1e4
 """Between two categories, in deviations of a score: no row's neighbour is of another."""
 
 
-def information(scores: Numbers, variables: Numbers, categories: Sequence[int]) -> SampleEstimate:
+def information(scores: Tensor, variables: Tensor, categories: Sequence[int]) -> SampleEstimate:
     """I(scores; variables) in nats of rows (N, D) and (N, P); `categories` is 0 for each variable
     of numbers.
 
@@ -31,23 +29,20 @@ def information(scores: Numbers, variables: Numbers, categories: Sequence[int]) 
 
 
 def permuted(
-    scores: Numbers, variables: Numbers, categories: Sequence[int], permutations: int, seed: int
+    scores: Tensor, variables: Tensor, categories: Sequence[int], permutations: int, seed: int
 ) -> Permuted:
     """The same, and for variables that are permuted."""
     source = torch.Generator().manual_seed(seed)
     return permutation.of_rows(READ, *_tables(scores, variables, categories), permutations, source)
 
 
-def _tables(
-    scores: Numbers, variables: Numbers, categories: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    places = np.array([APART if count else 0.0 for count in categories])
-    return torch.from_numpy(_scaled(scores)), torch.from_numpy(
-        np.where(places > 0, places * variables, _scaled(variables))
-    )
+def _tables(scores: Tensor, variables: Tensor, categories: Sequence[int]) -> tuple[Tensor, Tensor]:
+    apart = APART * torch.tensor([count > 0 for count in categories]).double()
+    return _scaled(scores), (apart * variables.double()).where(apart > 0, _scaled(variables))
 
 
-def _scaled(table: Numbers) -> Numbers:
-    """Columns of deviation 1; those that never vary are 0."""
-    deviation = table.std(0)
-    return (table - table.mean(0)) / np.where(deviation > 0, deviation, 1)
+def _scaled(table: Tensor) -> Tensor:
+    """Columns of deviation 1, float64; those that never vary are 0."""
+    table = table.double()
+    deviation = table.std(0, correction=0).where(table.amax(0) > table.amin(0), 1.0)
+    return (table - table.mean(0)) / deviation

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import LabelledPopulation, LabelledRows, LabelledTable
-from infobound.runners.training.batches import LOOKED_AT, RowBatches
+from infobound.runners.training.batches import LOOKED_AT, RowOrder
 from infobound.runners.training.randomness import generator, stream
+from infobound.runners.training.settings import Execution
 
 Held = Literal["validation", "choice", "pretrained", "test"]
 """Held-out rows: to watch a training by, to choose a threshold by, and to read after the
@@ -51,6 +52,11 @@ class LabelledFeed:
     occasion.
     """
 
+    @property
+    def penalised(self) -> LabelledBatches:
+        """Batches of the rows that a penalty is of."""
+        return self.batches if self.alone is None else self.alone
+
 
 class FreshLabelled:
     """Every batch is sampled anew, all of it of one class where `label` names it."""
@@ -61,18 +67,17 @@ class FreshLabelled:
         label: int | None,
         *,
         batch_size: int,
-        seed: int,
-        replicates: int,
-        device: torch.device,
+        execution: Execution,
     ) -> None:
         self._population, self._label, self._size = population, label, batch_size
-        self._seed, self._device = seed, device
+        self._seed, self._device = execution.seed, execution.place
         self._generators = [
-            generator(device, seed, copy, "train", label) for copy in range(replicates)
+            generator(self._device, self._seed, copy, "train", label)
+            for copy in range(execution.replicates)
         ]
 
     def draw(self) -> LabelledRows:
-        return stacked(
+        return LabelledRows.stacked(
             [self._population.sample(self._size, each, self._label) for each in self._generators]
         )
 
@@ -90,128 +95,82 @@ class FreshLabelled:
 
 
 class TableLabelled:
-    """Minibatches without replacement from as many rows of every copy, every epoch in a new order
-    less a ragged tail.
-    """
+    """Minibatches, in the order of RowOrder, of as many rows of every copy."""
 
     def __init__(self, copies: Sequence[LabelledRows], *, batch_size: int, seed: int) -> None:
-        self._copies, rows = copies, stacked(copies)
-        beside = [
-            rows.pivots,
-            rows.labels.unsqueeze(-1),
-            *([] if rows.weights is None else [rows.weights.unsqueeze(-1)]),
-        ]
-        self._pivots = rows.pivots.shape[-1]
-        self._rows = RowBatches(rows.x, torch.cat(beside, dim=-1), batch_size=batch_size, seed=seed)
+        self._copies, self._rows = copies, LabelledRows.stacked(copies)
+        rows, weights = self._rows, self._rows.weights
+        tables = [rows.x, rows.labels, rows.pivots, *([] if weights is None else [weights])]
+        self._order = RowOrder(*tables, batch_size=batch_size, seed=seed)
 
     def draw(self) -> LabelledRows:
-        x, beside = self._rows.draw()
-        pivots, label, *weights = beside.split(
-            [self._pivots, *[1] * (beside.shape[-1] - self._pivots)], dim=-1
-        )
-        return LabelledRows(
-            x, label[..., 0].long(), pivots, weights[0][..., 0] if weights else None
-        )
+        numbers = self._order.draw()
+        return self._rows.each(lambda table: self._order.take(table, numbers))
 
     def look(self, copy: int) -> LabelledRows:
         return self._copies[copy]
 
     def state(self) -> dict[str, Any]:
-        return self._rows.state()
+        return self._order.state()
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self._rows.load(state)
+        self._order.load(state)
 
 
-def sampled(
+def of_population(
     population: LabelledPopulation,
     alone: int | None,
     *,
     batch_size: int,
     eval_rows: int,
     test_rows: int,
-    seed: int,
-    replicates: int,
-    device: torch.device,
+    execution: Execution,
 ) -> LabelledFeed:
     """Rows sampled on the device, fresh ones for every use."""
-    at_once: Any = {
-        "batch_size": batch_size,
-        "seed": seed,
-        "replicates": replicates,
-        "device": device,
-    }
+    device = execution.place
 
     def held_out(copy: int, split: Held, step: int) -> LabelledRows:
         size = eval_rows if split == "validation" else test_rows
-        return population.sample(size, generator(device, seed, copy, split, step))
+        return population.sample(size, generator(device, execution.seed, copy, split, step))
 
-    confined = None if alone is None else FreshLabelled(population, alone, **at_once)
-    return LabelledFeed(FreshLabelled(population, None, **at_once), confined, held_out, None)
+    def batches(label: int | None) -> FreshLabelled:
+        return FreshLabelled(population, label, batch_size=batch_size, execution=execution)
+
+    confined = None if alone is None else batches(alone)
+    return LabelledFeed(batches(None), confined, held_out, None)
 
 
-def tabled(
+def of_table(
     table: LabelledTable,
     alone: int | None,
     *,
     batch_size: int,
     eval_rows: int,
-    seed: int,
-    replicates: int,
-    device: torch.device,
+    execution: Execution,
 ) -> LabelledFeed:
     """Every copy's own split of a table; up to `eval_rows` of its validation rows are watched, and
     the test rows read whole.
 
     Raises ValueError for batches of more rows than there are.
     """
+    seed, device = execution.seed, execution.place
     splits = [
         table.split(generator(torch.device("cpu"), seed, copy, "split"))
-        for copy in range(replicates)
+        for copy in range(execution.replicates)
     ]
-    train, validation, test = (
-        [placed(rows, device) for rows in part] for part in list(zip(*splits, strict=True))[:3]
-    )
+    train = [split.train.to(device) for split in splits]
+    validation = [split.validation.to(device) for split in splits]
+    test = [split.test.to(device) for split in splits]
 
     def held_out(copy: int, split: Held, step: int) -> LabelledRows:
         if split in ("test", "pretrained"):
             return test[copy]
-        return spread(validation[copy], eval_rows) if split == "validation" else validation[copy]
+        return validation[copy].at_most(eval_rows) if split == "validation" else validation[copy]
 
     confined = None
     if alone is not None:
-        only = [chosen(rows, rows.labels == alone) for rows in train]
-        confined = TableLabelled(
-            only, batch_size=min(batch_size, len(only[0].labels)), seed=stream(seed, "alone")
-        )
+        only = [rows.of_class(alone) for rows in train]
+        size = min(batch_size, len(only[0]))
+        confined = TableLabelled(only, batch_size=size, seed=stream(seed, "alone"))
     batches = TableLabelled(train, batch_size=batch_size, seed=seed)
     return LabelledFeed(batches, confined, held_out, lambda copy: splits[copy].places)
-
-
-def placed(rows: LabelledRows, device: torch.device) -> LabelledRows:
-    """The rows on a device."""
-    weights = None if rows.weights is None else rows.weights.to(device)
-    return LabelledRows(rows.x.to(device), rows.labels.to(device), rows.pivots.to(device), weights)
-
-
-def stacked(copies: Sequence[LabelledRows]) -> LabelledRows:
-    """(R, N, ...) of rows (N, ...)."""
-    x, labels, pivots, weights = zip(*copies, strict=True)
-    counted = None if weights[0] is None else torch.stack(weights)
-    return LabelledRows(torch.stack(x), torch.stack(labels), torch.stack(pivots), counted)
-
-
-def chosen(rows: LabelledRows, which: Tensor) -> LabelledRows:
-    """Of rows (N, ...) those that a mask (N,) or numbers of rows name."""
-    weights = None if rows.weights is None else rows.weights[which]
-    return LabelledRows(rows.x[which], rows.labels[which], rows.pivots[which], weights)
-
-
-def spread(rows: LabelledRows, most: int) -> LabelledRows:
-    """Up to so many rows, evenly from first to last."""
-    count = len(rows.labels)
-    return (
-        rows
-        if count <= most
-        else chosen(rows, torch.linspace(0, count - 1, most, device=rows.x.device).long())
-    )

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from infobound.datasets.labelled.rows import Described, Pivot
+from infobound.datasets.labelled.rows import Described, LabelledRows, Pivot
 from infobound.runners.invariant import ranking, sculpting
-from infobound.runners.invariant.predictions import Numbers, Predictions
+from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.invariant.significance import Curve
 from infobound.runners.runs import plots
 
@@ -37,21 +37,20 @@ def every(
     curve: Curve,
     background: int,
     efficiency: float,
-    x: Tensor,
     decide: Decide,
 ) -> Named:
-    """All figures that test rows with features x (N, D) have, with their names."""
-    yield "roc", roc(described.classes, found)
-    yield "significance", significance(curve)
+    """All figures that predictions of test rows have, with their names."""
+    yield "roc", roc_curves(described.classes, found)
+    yield "significance", significance_curves(curve)
     for index, pivot in enumerate(described.pivots):
         suffix = f"_{pivot.name}" if len(described.pivots) > 1 else ""
         yield f"scores{suffix}", scores(found, index, pivot, background)
         yield f"sculpting{suffix}", passing(found, index, pivot, background, efficiency)
-    if x.shape[1] == 2:
-        yield "decision", decision(described, found, x, decide, background)
+    if len(described.features) == 2:
+        yield "decision", decision(described, found.rows, decide, background)
 
 
-def roc(classes: Sequence[str], found: Predictions) -> Figure:
+def roc_curves(classes: Sequence[str], found: Predictions) -> Figure:
     """True against false positives, a line a class against the others; of two classes one."""
     figure, axes = plots.blank("false positive rate", "true positive rate")
     for label in range(1, 2) if len(classes) == 2 else range(len(classes)):
@@ -64,7 +63,7 @@ def roc(classes: Sequence[str], found: Predictions) -> Figure:
     return figure
 
 
-def significance(curve: Curve) -> Figure:
+def significance_curves(curve: Curve) -> Figure:
     """Approximate median significance against the threshold, with the background uncertain and
     known.
     """
@@ -83,12 +82,14 @@ def scores(found: Predictions, index: int, pivot: Pivot, background: int) -> Fig
     """
     score = -found.log_odds(background)
     figure, axes = plots.blank("log-odds", "density")
-    low, high = np.quantile(score, [SHOWN, 1 - SHOWN])
+    low, high = (float(score.quantile(share)) for share in (SHOWN, 1 - SHOWN))
     slices = _slices(found.pivots[:, index], pivot)
     for place, (name, which) in enumerate(slices):
         colour = colormaps["viridis"](0.9 * place / max(1, len(slices) - 1))
         ends = np.linspace(low, max(high, low + 1e-6), BINS + 1)
-        counts, _ = np.histogram(score[which], ends, weights=found.weights[which], density=True)
+        counts, _ = np.histogram(
+            score[which].numpy(), ends, weights=found.weights[which].numpy(), density=True
+        )
         axes.stairs(counts, ends, color=colour, label=name)
     axes.legend(title=pivot.name, fontsize="small")
     return figure
@@ -100,51 +101,47 @@ def passing(
     """The pivot of background that passes a cut and of background that fails: the same if nothing
     is sculpted.
     """
-    alone = found.where(found.labels == background)
+    alone = found.of_class(background)
     score = -alone.log_odds(background)
     passes = score >= sculpting.threshold(score, efficiency, alone.weights)
     values, count = alone.pivots[:, index], len(pivot.categories)
     ends = sculpting.edges(values, alone.weights, count)
     cells = sculpting.histogram_cells(values, alone.weights, count)
     figure, axes = plots.blank(pivot.name, "share of the background")
-    for name, which in ((f"passes, {passes.mean():.1%}", passes), ("fails", ~passes)):
-        shares = np.bincount(cells[which], alone.weights[which], minlength=len(ends) - 1)
-        axes.stairs(shares / max(shares.sum(), 1e-12), ends, label=name)
+    for name, which in ((f"passes, {passes.double().mean():.1%}", passes), ("fails", ~passes)):
+        shares = torch.bincount(cells[which], alone.weights[which], minlength=len(ends) - 1)
+        axes.stairs((shares / shares.sum().clamp(min=1e-12)).numpy(), ends.numpy(), label=name)
     if count:
         axes.set_xticks(range(count), labels=pivot.categories)
     axes.legend()
     return figure
 
 
-def decision(
-    described: Described, found: Predictions, x: Tensor, decide: Decide, background: int
-) -> Figure:
+def decision(described: Described, rows: LabelledRows, decide: Decide, background: int) -> Figure:
     """The probability of signal over the plane of two features, its edge at 1/2, and some of the
     rows.
     """
     figure, axes = plots.blank(*described.features)
-    low, high = (torch.quantile(x, share, dim=0).tolist() for share in (SHOWN, 1 - SHOWN))
+    low, high = (torch.quantile(rows.x, share, dim=0).tolist() for share in (SHOWN, 1 - SHOWN))
     grids = [torch.linspace(*ends, LATTICE) for ends in zip(low, high, strict=True)]
-    points = torch.cartesian_prod(*grids).to(x)
-    logits = decide(points).double().cpu().numpy()
-    nothing = np.zeros(len(logits))
-    values = -Predictions(logits, nothing.astype(np.intp), nothing[:, None], nothing).log_odds(
-        background
-    )
-    surface = (1 / (1 + np.exp(-values))).reshape(LATTICE, LATTICE).T
-    drawn = axes.contourf(*grids, surface, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.7)
-    axes.contour(*grids, surface, levels=[0.5], colors="black", linewidths=1)
+    points = torch.cartesian_prod(*grids)
+    nothing = torch.zeros(len(points), 1)
+    lattice = LabelledRows(points, nothing[:, 0].long(), nothing)
+    surface = (-Predictions(lattice, decide(points)).log_odds(background)).sigmoid()
+    values = surface.reshape(LATTICE, LATTICE).T.numpy()
+    drawn = axes.contourf(*grids, values, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.7)
+    axes.contour(*grids, values, levels=[0.5], colors="black", linewidths=1)
     figure.colorbar(drawn, ax=axes, label="probability that it is not background")
-    _rows(axes, x[:POINTS].double().cpu().numpy(), found.labels[:POINTS])
+    _some(axes, rows.x[:POINTS], rows.labels[:POINTS])
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
     return figure
 
 
-def _rows(axes: Axes, points: Numbers, labels: np.ndarray) -> None:
-    for label in np.unique(labels):
+def _some(axes: Axes, points: Tensor, labels: Tensor) -> None:
+    for label in labels.unique().tolist():
         axes.scatter(
-            *points[labels == label].T,
+            *points[labels == label].T.numpy(),
             s=8,
             marker="ox+^vs"[label % 6],
             linewidths=0.5,
@@ -153,12 +150,12 @@ def _rows(axes: Axes, points: Numbers, labels: np.ndarray) -> None:
         )
 
 
-def _slices(values: Numbers, pivot: Pivot) -> list[tuple[str, np.ndarray]]:
+def _slices(values: Tensor, pivot: Pivot) -> list[tuple[str, Tensor]]:
     """Names and masks (N,) of the categories of a pivot, or of as many slices of equal
     population.
     """
     if pivot.categories:
         return [(name, values == code) for code, name in enumerate(pivot.categories)]
-    ends = np.quantile(values, np.linspace(0, 1, SLICES + 1))
-    cells = np.searchsorted(ends[1:-1], values, side="right")
+    ends = values.quantile(torch.linspace(0, 1, SLICES + 1, dtype=torch.float64))
+    cells = torch.searchsorted(ends[1:-1].contiguous(), values.contiguous(), right=True)
     return [(f"{ends[cell]:.3g} to {ends[cell + 1]:.3g}", cells == cell) for cell in range(SLICES)]

@@ -3,61 +3,66 @@
 N rows, C classes, P pivots.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-import numpy as np
+import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from scipy.special import log_softmax
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import LabelledRows
 
-Numbers = NDArray[np.float64]
-Places = NDArray[np.intp]
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Held-out rows with their logits."""
 
-class Predictions(NamedTuple):
-    """Held-out rows with their logits, and weights that are 1 where there are none."""
-
-    logits: Numbers
+    rows: LabelledRows
+    logits: Tensor
     """(N, C - 1) of the classes but the first, against the first."""
-    labels: Places
-    """(N,)"""
-    pivots: Numbers
-    """(N, P)"""
-    weights: Numbers
-    """(N,)"""
-
-    @classmethod
-    def of(cls, logits: Tensor, rows: LabelledRows) -> "Predictions":
-        """Logits (N, C - 1) of rows (N, ...)."""
-        labels, pivots = (each.cpu().numpy() for each in (rows.labels, rows.pivots))
-        weights = (
-            np.ones(len(labels)) if rows.weights is None else rows.weights.double().cpu().numpy()
-        )
-        return cls(logits.double().cpu().numpy(), labels, pivots.astype(np.float64), weights)
 
     @property
-    def predicted(self) -> Numbers:
+    def labels(self) -> Tensor:
+        """(N,)"""
+        return self.rows.labels
+
+    @property
+    def pivots(self) -> Tensor:
+        """(N, P) float64."""
+        return self.rows.pivots.double()
+
+    @property
+    def weights(self) -> Tensor:
+        """(N,) float64, 1 where the rows have none."""
+        weights = self.rows.weights
+        return torch.ones_like(self.labels).double() if weights is None else weights.double()
+
+    @property
+    def predicted(self) -> Tensor:
         """(N, C) log probabilities."""
-        return log_softmax(np.pad(self.logits, ((0, 0), (1, 0))), axis=1)
+        return self._whole.log_softmax(1)
 
     @property
-    def answers(self) -> Places:
+    def answers(self) -> Tensor:
         """(N,) the most probable classes."""
-        return self.predicted.argmax(axis=1)
+        return self.predicted.argmax(1)
 
-    def log_odds(self, label: int) -> Numbers:
+    def log_odds(self, label: int) -> Tensor:
         """(N,) log p / (1 - p) of a class."""
-        whole = np.pad(self.logits, ((0, 0), (1, 0)))
-        return whole[:, label] - np.logaddexp.reduce(np.delete(whole, label, axis=1), axis=1)
+        others = [each for each in range(self._whole.shape[1]) if each != label]
+        return self._whole[:, label] - self._whole[:, others].logsumexp(1)
 
-    def where(self, which: NDArray[np.bool_]) -> "Predictions":
-        """The rows of a mask (N,)."""
-        return Predictions(
-            self.logits[which], self.labels[which], self.pivots[which], self.weights[which]
-        )
+    def to(self, device: torch.device) -> "Predictions":
+        """The same on a device."""
+        return Predictions(self.rows.to(device), self.logits.to(device))
+
+    def of_class(self, label: int) -> "Predictions":
+        """The rows of one class."""
+        return Predictions(self.rows.of_class(label), self.logits[self.labels == label])
+
+    @property
+    def _whole(self) -> Tensor:
+        """(N, C) float64 logits against the first class, whose own is 0."""
+        return F.pad(self.logits.double(), (1, 0))
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -5,10 +5,9 @@ N rows.
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from infobound.runners.invariant.predictions import Numbers
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 
 class Area(NamedTuple):
@@ -18,35 +17,30 @@ class Area(NamedTuple):
     stderr: float
 
 
-def roc(score: Numbers, positive: NDArray[np.bool_], weights: Numbers) -> tuple[Numbers, Numbers]:
+def roc(score: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Shares of the negative and of the positive rows at or above each threshold, from the highest
     to the lowest.
     """
-    _, places = np.unique(-score, return_inverse=True)
-    shares = [np.bincount(places, weights * which) for which in (~positive, positive)]
-    false, true = (np.concatenate([[0.0], each.cumsum() / each.sum()]) for each in shares)
+    _, places = torch.unique(-score, return_inverse=True)
+    counts = [torch.bincount(places, weights * which) for which in (~positive, positive)]
+    false, true = (F.pad(each.cumsum(0) / each.sum(), (1, 0)) for each in counts)
     return false, true
 
 
-def area(score: Numbers, positive: NDArray[np.bool_], weights: Numbers) -> Area:
+def area(score: Tensor, positive: Tensor, weights: Tensor) -> Area:
     """The probability that a positive row scores above a negative one, where equal scores count
     half.
 
     The standard error is that of the placements of rows of either kind among the other. DeLong et
     al. 1988, https://doi.org/10.2307/2531595
     """
-    _, places = np.unique(score, return_inverse=True)
-    placements = []
+    _, places = torch.unique(score, return_inverse=True)
+    means, variances = [], []
     for which in (positive, ~positive):
-        others = np.bincount(places, weights * ~which)
-        below = (others.cumsum() - others / 2) / others.sum()
-        placements.append((below[places[which]], weights[which]))
-    value = float(np.average(placements[0][0], weights=placements[0][1]))
-    error = sum(_variance_of_mean(*each) for each in placements) ** 0.5
-    return Area(value, error)
-
-
-def _variance_of_mean(values: Numbers, weights: Numbers) -> float:
-    """Of a mean by weights."""
-    shares = weights / weights.sum()
-    return float((shares**2 * (values - shares @ values) ** 2).sum())
+        others = torch.bincount(places, weights * ~which)
+        below = (others.cumsum(0) - others / 2) / others.sum()
+        placements, mine = below[places[which]], weights[which]
+        means.append(float(mine @ placements / mine.sum()))
+        squares = (placements - means[-1]).square()
+        variances.append(float(mine.square() @ squares / mine.sum().square()))
+    return Area(means[0], sum(variances) ** 0.5)

@@ -1,14 +1,13 @@
 """Invariant: classifiers that tell the label of a row, and whose scores say nothing of a pivot."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
-from torch.optim import Optimizer
 
 from infobound.datasets.labelled.rows import LabelledPopulation, LabelledTable
 from infobound.models.classifiers.interface import Classifier
@@ -16,31 +15,29 @@ from infobound.models.layers.standardised import Standardised
 from infobound.regularizers.base import Regularizer
 from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.critics.regularisation import Regularisation
-from infobound.runners.invariant import feeds as labelled_feeds
-from infobound.runners.invariant.checks import checked, looked_at
+from infobound.runners.invariant import checks, feeds
 from infobound.runners.invariant.feeds import LabelledFeed
+from infobound.runners.invariant.measures import Judging, Measures
 from infobound.runners.invariant.pivot_code import PivotCode
-from infobound.runners.invariant.reading import Copy, InvarianceReader
+from infobound.runners.invariant.reading import InvarianceReader
 from infobound.runners.invariant.significance import Significance
-from infobound.runners.invariant.task import Invariance
-from infobound.runners.runs.records import Outcome, Record
-from infobound.runners.training import limits
-from infobound.runners.training.devices import device_named
-from infobound.runners.training.flat_parameters import elementwise
-from infobound.runners.training.loop import Cadence, Loop
+from infobound.runners.invariant.task import Invariance, Phases
+from infobound.runners.runs.records import Record
 from infobound.runners.training.player import Player
 from infobound.runners.training.randomness import stream
-from infobound.runners.training.schedule import Schedule
-from infobound.runners.training.settings import Training
+from infobound.runners.training.runner import Runner
 
-Models = Callable[[int, int], nn.Module]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TabularModel = Callable[[int, int], nn.Module]
 """Makes a classifier for a number of features and of logits, those of all classes but the first
 against the first.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invariant(Training):
+class Invariant(Runner[Invariance]):
     """Trains `replicates` classifiers `model` of the rows of `dataset` by cross-entropy and a
     penalty, and tests them.
 
@@ -55,24 +52,11 @@ class Invariant(Training):
     """
 
     dataset: LabelledPopulation | LabelledTable
-    model: Models | None
+    model: TabularModel | None
     regularizer: Regularizer | None
-    optimizer: Callable[[list[Any]], Optimizer]
-    background: int
-    background_only: bool
-    pretrain: int
-    pretrain_critic: int
-    steps: int
-    average: float
-    warmup: int
-    cosine: bool
-    eval_rows: int
-    test_rows: int
-    permutations: int
-    efficiency: float
-    signal_events: float
-    background_events: float
-    eval_every: int
+    phases: Phases
+    judging: Judging
+    significance: Significance
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, LabelledPopulation | LabelledTable):
@@ -81,166 +65,152 @@ class Invariant(Training):
                 f"dataset must be one of labelled rows with pivots, got {name}; use dataset=table"
                 " or bivariate"
             )
-        kind = getattr(self.model, "func", self.model)
-        if not callable(self.model) or (isinstance(kind, type) and issubclass(kind, Classifier)):
-            name = (
-                "none"
-                if self.model is None
-                else getattr(kind, "__name__", type(self.model).__name__)
-            )
+        _ = self._classifier
+        phases, log_every = self.phases, self.cadence.log_every
+        if phases.pretrain % log_every or phases.pretrain_critic % log_every:
             raise ValueError(
-                f"model must make logits of rows of features, got {name}; use model=tabular_mlp"
+                f"pretrain and pretrain_critic must be multiples of log_every, {log_every}, so"
+                f" that no line is a mean over both, got {phases.pretrain} and"
+                f" {phases.pretrain_critic}"
             )
-        super().__post_init__()
-        limits.at_least(
-            self, pretrain=0, pretrain_critic=0, permutations=0, eval_rows=100, test_rows=100
-        )
-        limits.decay(self.average)
-        if not 0 < self.efficiency < 1:
+        if phases.begin >= self.steps and self.regularizer is not None:
             raise ValueError(
-                "efficiency must be a share of the background above 0 and below 1, got"
-                f" {self.efficiency}"
-            )
-        begin = self.pretrain + self.pretrain_critic
-        if self.pretrain % self.log_every or self.pretrain_critic % self.log_every:
-            raise ValueError(
-                f"pretrain and pretrain_critic must be multiples of log_every, {self.log_every}, so"
-                f" that no line is a mean over both, got {self.pretrain} and {self.pretrain_critic}"
-            )
-        if begin >= self.steps and self.regularizer is not None:
-            raise ValueError(
-                f"steps must be more than the {begin} of pretrain and pretrain_critic, got"
+                f"steps must be more than the {phases.begin} of pretrain and pretrain_critic, got"
                 f" {self.steps}"
             )
-        _ = self.cadence, self.significance
 
     @property
-    def cadence(self) -> Cadence:
-        """When what is due."""
-        return self.paced(self.steps, self.eval_every)
+    def score(self) -> str:
+        return "auc"
 
-    @property
-    def significance(self) -> Significance:
-        """What a signal is counted against."""
-        return Significance(self.signal_events, self.background_events)
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        return sentence(metrics)
 
-    def prepare(self) -> Callable[[Record], Outcome]:
-        """Build the networks and try them on a batch.
+    def last_figures(
+        self, task: Invariance, record: Record, step: int
+    ) -> "Iterable[tuple[str, Figure]]":
+        """Those of the first copy."""
+        # Matplotlib takes a second to import, which a refused run need not wait for.
+        from infobound.runners.invariant import figures
 
-        Raises ValueError for whatever is wrong with the settings or the data.
-        """
-        cadence, task = self.cadence, self.task(device_named(self.device))
+        copy, module = task.tested[0], task.reader.module(0)
 
-        def run(record: Record) -> Outcome:
-            trained = Loop(task, cadence, record).run()
-            networks = task.classifiers.networks
-            copies = task.reader.test(networks, task.regularisation)
-            metrics = task.reader.metrics(copies, task.before)
-            record.write(
-                trained.steps,
-                "test",
-                {name: each for name, each in metrics.items() if isinstance(each, float)},
-            )
-            record.rows("predictions", task.reader.table(copies))
-            self._draw(task, copies[0], record, trained.steps)
-            return Outcome(
-                metrics, metrics["auc"], sentence(metrics), trained.steps, trained.seconds
-            )
+        @torch.no_grad()
+        def decide(points: Tensor) -> Tensor:
+            return module(points.to(self.execution.place)).cpu()
 
-        return run
-
-    def task(self, device: torch.device) -> Invariance:
-        """The networks before the first step.
-
-        Raises ValueError for whatever is wrong with the settings or the data.
-        """
-        feed, warnings = self._feed(device)
-        classifiers = self._classifiers(feed, device)
-        code = PivotCode(
-            self.dataset.pivots, [feed.batches.look(copy).pivots for copy in range(self.replicates)]
+        return figures.every(
+            self.dataset,
+            copy.predictions,
+            copy.curve,
+            self.judging.background,
+            self.judging.efficiency,
+            decide,
         )
-        regularisation = self._regularisation(classifiers, feed, code, device)
+
+    def task(self) -> Invariance:
+        feed, warnings = self._feed()
+        classifiers = self._classifiers(feed)
+        copies = range(self.execution.replicates)
+        code = PivotCode(self.dataset.pivots, [feed.batches.look(copy).pivots for copy in copies])
+        regularisation = self._regularisation(classifiers, feed, code)
         reader = InvarianceReader(
-            described=self.dataset,
-            bayes=self.dataset.bayes if isinstance(self.dataset, LabelledPopulation) else None,
-            warnings=warnings,
+            networks=classifiers.networks,
+            regularisation=regularisation,
             feed=feed,
             code=code,
-            background=self.background,
-            alone=self.background_only,
-            efficiency=self.efficiency,
+            measures=Measures(self.dataset, self.judging),
             significance=self.significance,
-            permutations=self.permutations,
-            seed=self.seed,
+            bayes=self.dataset.bayes if isinstance(self.dataset, LabelledPopulation) else None,
+            warnings=warnings,
+            seed=self.execution.seed,
         )
-        made: Any = (feed, classifiers, code, regularisation, reader)
-        return Invariance(*made, pretrain=self.pretrain, pretrain_critic=self.pretrain_critic)
+        return Invariance(feed, classifiers, code, regularisation, reader, self.phases)
 
-    def _feed(self, device: torch.device) -> tuple[LabelledFeed, list[str]]:
+    @property
+    def _classifier(self) -> TabularModel:
+        """The model, which is one of rows."""
+        kind = getattr(self.model, "func", self.model)
+        if self.model is None:
+            name = "none"
+        elif not callable(self.model) or (isinstance(kind, type) and issubclass(kind, Classifier)):
+            name = getattr(kind, "__name__", type(self.model).__name__)
+        else:
+            return self.model
+        raise ValueError(
+            f"model must make logits of rows of features, got {name}; use model=tabular_mlp"
+        )
+
+    def _feed(self) -> tuple[LabelledFeed, list[str]]:
         """Batches and held-out rows, and what is to be known of them."""
-        alone = self.background if self.background_only else None
-        sizes: Any = {"batch_size": self.batch_size, "eval_rows": self.eval_rows}
-        at_once: Any = {**sizes, "seed": self.seed, "replicates": self.replicates, "device": device}
+        judging, size, execution = self.judging, self.optimisation.batch_size, self.execution
         if isinstance(self.dataset, LabelledPopulation):
-            feed = labelled_feeds.sampled(self.dataset, alone, test_rows=self.test_rows, **at_once)
+            feed = feeds.of_population(
+                self.dataset,
+                judging.alone,
+                batch_size=size,
+                eval_rows=judging.eval_rows,
+                test_rows=judging.test_rows,
+                execution=execution,
+            )
             said = list[str]()
         else:
-            feed, said = (
-                labelled_feeds.tabled(self.dataset, alone, **at_once),
-                [*self.dataset.warnings],
+            feed = feeds.of_table(
+                self.dataset,
+                judging.alone,
+                batch_size=size,
+                eval_rows=judging.eval_rows,
+                execution=execution,
             )
-        rows = looked_at(self.dataset, feed.batches.look(0))
-        return feed, said + checked(self.dataset, rows, self.background, self.background_only)
+            said = [*self.dataset.warnings]
+        rows = checks.of_shape(self.dataset, feed.batches.look(0))
+        confined = judging.background_only
+        return feed, said + checks.warnings(self.dataset, rows, judging.background, confined)
 
-    def _classifiers(self, feed: LabelledFeed, device: torch.device) -> Player:
+    def _classifiers(self, feed: LabelledFeed) -> Player:
         features, logits = len(self.dataset.features), len(self.dataset.classes) - 1
+        execution, size = self.execution, self.optimisation.batch_size
 
         def build(copy: int) -> nn.Module:
-            assert self.model is not None, "checked by the constructor"
             try:
-                network = self.model(features, logits)
+                network = self._classifier(features, logits)
             except (TypeError, AttributeError) as error:
                 raise ValueError(
                     f"model must be made for {features} features and {logits} logits: {error}"
                 ) from error
             return nn.Sequential(Standardised(feed.batches.look(copy).x), network)
 
-        networks = self.ensemble(build, stream(self.seed, "classifier"), device, self.average)
-        x = torch.zeros(self.replicates, self.batch_size, features, device=device)
-        networks.check(x)
-        optimizer = elementwise(self.optimizer([networks.parameters]))
-        player = Player(
-            networks,
-            optimizer,
-            Schedule(optimizer, self.warmup, self._classifier_steps if self.cosine else None),
+        networks = execution.ensemble(
+            build,
+            seed=stream(execution.seed, "classifier"),
+            average=self.optimisation.average,
         )
-        if (shape := tuple(player.read(x).shape[1:])) != (self.batch_size, logits):
+        x = torch.zeros(execution.replicates, size, features, device=execution.place)
+        networks.check(x)
+        waits = 0 if self.regularizer is None else self.phases.pretrain_critic
+        player = self.optimisation.player(networks, steps=self.steps - waits)
+        if (shape := tuple(player.read(x).shape[1:])) != (size, logits):
             raise ValueError(
-                f"model must put out {(self.batch_size, logits)} numbers for a batch, got {shape}"
+                f"model must put out {(size, logits)} numbers for a batch, got {shape}"
             )
         normalised = any(isinstance(layer, BatchNorm) for layer in networks.module.modules())
-        if normalised and self.background_only:
+        if normalised and self.judging.background_only:
             raise ValueError(
                 "background_only must be false for a model with batch normalisation, whose averages"
                 " are of all classes, got true; use model.normalise=layer"
             )
         return player
 
-    @property
-    def _classifier_steps(self) -> int:
-        """Steps in which the classifier moves."""
-        return self.steps - (self.pretrain_critic if self.regularizer is not None else 0)
-
     def _regularisation(
-        self, classifiers: Player, feed: LabelledFeed, code: PivotCode, device: torch.device
+        self, classifiers: Player, feed: LabelledFeed, code: PivotCode
     ) -> Regularisation | None:
-        """The penalty's copies."""
+        """The penalty's copies, made of what the classifiers expose before the first step."""
         if self.regularizer is None:
             return None
 
         @torch.no_grad()
         def rows(copy: int) -> Exposed:
-            looked = (feed.alone or feed.batches).look(copy)
+            looked = feed.penalised.look(copy)
             module = classifiers.networks.copy(copy).eval()
             return expose(
                 logits=module(looked.x).float(),
@@ -248,32 +218,11 @@ class Invariant(Training):
                 raw_pivot=looked.pivots,
             )
 
-        critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
-        made = Regularisation(self.regularizer, rows, critics, self.steps, self.pretrain)
-        batch = {
-            name: each[: self.batch_size].expand(self.replicates, -1, -1)
-            for name, each in rows(0).items()
-        }
-        made.check(batch)
+        critics = partial(self.execution.ensemble, seed=stream(self.execution.seed, "critic"))
+        made = Regularisation(self.regularizer, rows, critics, self.steps, self.phases.pretrain)
+        size, copies = self.optimisation.batch_size, self.execution.replicates
+        made.check({name: each[:size].expand(copies, -1, -1) for name, each in rows(0).items()})
         return made
-
-    def _draw(self, task: Invariance, copy: Copy, record: Record, step: int) -> None:
-        """The figures of the first copy."""
-        # Matplotlib takes a second to import, which a refused run need not wait for.
-        from infobound.runners.invariant import figures
-
-        module = task.reader.module(task.classifiers.networks, 0)
-        x = task.reader.feed.held_out(0, "test", 0).x
-
-        @torch.no_grad()
-        def decide(points: Tensor) -> Tensor:
-            return module(points)
-
-        drawn = figures.every(
-            self.dataset, copy.predictions, copy.curve, self.background, self.efficiency, x, decide
-        )
-        for name, figure in drawn:
-            record.figure(name, figure, step)
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:

@@ -3,14 +3,13 @@
 N rows of background.
 """
 
+import statistics
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import rel_entr
+import torch
 from scipy.stats import energy_distance
-
-from infobound.runners.invariant.predictions import Numbers
+from torch import Tensor
 
 BINS = 32
 """Of a pivot's histogram, equally wide."""
@@ -31,17 +30,16 @@ class Sculpted(NamedTuple):
     """Energy distance of the pivots of what passes from those of all, in their deviations."""
 
 
-def threshold(score: Numbers, efficiency: float, weights: Numbers) -> float:
+def threshold(score: Tensor, efficiency: float, weights: Tensor) -> float:
     """The score at or above which this share of the rows lies, or the next larger share that ties
     allow.
     """
-    order = np.argsort(-score, kind="stable")
-    passed = weights[order].cumsum() / weights.sum()
-    return float(score[order][min(np.searchsorted(passed, efficiency), len(score) - 1)])
+    order = (-score).argsort(stable=True)
+    return float(score[order][_passed(weights[order], efficiency)])
 
 
 def sculpted(
-    pivot: Numbers, passes: NDArray[np.bool_], weights: Numbers, categories: int, seed: int
+    pivot: Tensor, passes: Tensor, weights: Tensor, categories: int, seed: int
 ) -> Sculpted:
     """How far the pivots (N,) of rows that pass a cut are from the others; `categories` is 0 for
     numbers.
@@ -51,42 +49,52 @@ def sculpted(
     """
     cells = histogram_cells(pivot, weights, categories)
     random = np.random.default_rng(seed)
-    chance = [divergence(cells, random.permutation(passes), weights) for _ in range(DRAWS)]
-    scaled = pivot / pivot.std()
-    distance = float(energy_distance(scaled[passes], scaled, weights[passes], weights))
-    return Sculpted(divergence(cells, passes, weights), float(np.mean(chance)), distance)
+    orders = [torch.from_numpy(random.permutation(len(passes))) for _ in range(DRAWS)]
+    chance = [divergence(cells, passes[order], weights) for order in orders]
+    scaled = pivot / pivot.std(correction=0)
+    distance = energy_distance(
+        *(each.numpy() for each in (scaled[passes], scaled, weights[passes], weights))
+    )
+    return Sculpted(divergence(cells, passes, weights), statistics.fmean(chance), float(distance))
 
 
-def edges(pivot: Numbers, weights: Numbers, categories: int) -> Numbers:
+def edges(pivot: Tensor, weights: Tensor, categories: int) -> Tensor:
     """Ends of the bins of a pivot: equally wide ones between two quantiles, or one a category."""
     if categories:
-        return np.arange(categories + 1, dtype=np.float64) - 0.5
-    order = np.argsort(pivot)
-    passed = weights[order].cumsum() / weights.sum()
-    low, high = (
-        pivot[order][min(np.searchsorted(passed, share), len(pivot) - 1)]
-        for share in (TAIL, 1 - TAIL)
-    )
-    return np.linspace(low, high, BINS + 1)
+        return torch.arange(categories + 1, dtype=torch.float64) - 0.5
+    order = pivot.argsort()
+    low, high = (float(pivot[order][_passed(weights[order], share)]) for share in (TAIL, 1 - TAIL))
+    return torch.linspace(low, high, BINS + 1, dtype=torch.float64)
 
 
-def histogram_cells(pivot: Numbers, weights: Numbers, categories: int) -> NDArray[np.intp]:
+def histogram_cells(pivot: Tensor, weights: Tensor, categories: int) -> Tensor:
     """(N,) the bin of each row."""
-    return np.searchsorted(edges(pivot, weights, categories)[1:-1], pivot, side="right")
+    ends = edges(pivot, weights, categories)[1:-1].contiguous()
+    return torch.searchsorted(ends, pivot.contiguous(), right=True)
 
 
-def divergence(cells: NDArray[np.intp], passes: NDArray[np.bool_], weights: Numbers) -> float:
+def divergence(cells: Tensor, passes: Tensor, weights: Tensor) -> float:
     """Jensen-Shannon divergence in nats of the cells of rows that pass from those of rows that
     fail, 0 where all or none do.
 
     (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2.
     """
     counts = [
-        np.bincount(cells, weights * which, minlength=cells.max() + 1)
+        torch.bincount(cells, weights * which, minlength=int(cells.max()) + 1)
         for which in (passes, ~passes)
     ]
     if not all(each.sum() for each in counts):
         return 0.0
     p, q = (each / each.sum() for each in counts)
-    middle = (p + q) / 2
-    return float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2
+    return (_kl(p, (p + q) / 2) + _kl(q, (p + q) / 2)) / 2
+
+
+def _kl(p: Tensor, q: Tensor) -> float:
+    """Nats of shares p from shares q."""
+    return float((torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum())
+
+
+def _passed(weights: Tensor, share: float) -> int:
+    """The place of the first of these rows, in order, up to which they are so large a share."""
+    passed = weights.cumsum(0) / weights.sum()
+    return min(int(torch.searchsorted(passed, share)), len(weights) - 1)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 from scipy.stats import rankdata
+from torch import Tensor
 
-from infobound.runners.invariant.predictions import Numbers, Predictions
+from infobound.runners.invariant.predictions import Predictions
+from infobound.runners.training.settings import Settings
 
 BINS = 8
 """Of equal population, into which the background is cut by a pivot of numbers."""
@@ -24,16 +26,16 @@ LEAST, THRESHOLDS = 20, 60
 class Curve(NamedTuple):
     """Significance against threshold."""
 
-    thresholds: Numbers
+    thresholds: Tensor
     """(T,) of the log-odds that a row is no background."""
-    ams: Numbers
+    ams: Tensor
     """(T,) with an uncertain background."""
-    certain: Numbers
+    certain: Tensor
     """(T,) with one that is known exactly."""
 
 
 @dataclass(frozen=True)
-class Significance:
+class Significance(Settings):
     """Approximate median significance of `signal_events` in `background_events`, as many as there
     are before a cut.
 
@@ -59,73 +61,67 @@ class Significance:
                 raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
 
     def curve(
-        self, found: Predictions, background: int, categories: Sequence[int], thresholds: Numbers
+        self, found: Predictions, background: int, categories: Sequence[int], thresholds: Tensor
     ) -> Curve:
         """At each of the thresholds (T,); `categories` is 0 for each pivot of numbers."""
         score, alone = -found.log_odds(background), found.labels == background
-        passing = score >= thresholds[:, None]
+        passing, weights = (score >= thresholds[:, None]).double(), found.weights
         signal, behind = (
-            (passing[:, which] @ found.weights[which]) / found.weights[which].sum()
-            for which in (~alone, alone)
+            passing[:, which] @ weights[which] / weights[which].sum() for which in (~alone, alone)
         )
         s, b = self.signal_events * signal, self.background_events * behind
         bins = [
             _bins(pivot[alone], count)
             for pivot, count in zip(found.pivots.T, categories, strict=True)
         ]
-        spread = np.max(
-            [_spread(passing[:, alone], found.weights[alone], each) for each in bins], axis=0
-        )
-        return Curve(
-            thresholds, ams(s, b, self.background_events * spread), ams(s, b, np.zeros_like(b))
-        )
+        deviations = [_deviation(passing[:, alone], weights[alone], each) for each in bins]
+        u = self.background_events * torch.stack(deviations).amax(0)
+        return Curve(thresholds, ams(s, b, u), ams(s, b, torch.zeros_like(b)))
 
 
-def thresholds(found: Predictions, background: int) -> Numbers:
+def thresholds(found: Predictions, background: int) -> Tensor:
     """(T,) quantiles of the background's log-odds against it, at shares that rise from LEAST rows
     to all by a factor.
     """
-    score = np.sort(-found.log_odds(background)[found.labels == background])[::-1]
+    score = (-found.of_class(background).log_odds(background)).sort(descending=True).values
     shares = np.geomspace(min(1.0, LEAST / len(score)), 1.0, THRESHOLDS)
-    return np.unique(score[(shares * len(score)).astype(int) - 1])
+    return score[torch.from_numpy(shares * len(score)).long() - 1].unique()
 
 
-def ams(s: Numbers, b: Numbers, u: Numbers) -> Numbers:
+def ams(s: Tensor, b: Tensor, u: Tensor) -> Tensor:
     """(T,) of signal s, background b and its uncertainty u, 0 where no background passes."""
-    b = np.maximum(b, 1e-12)
-    variance = u**2
-    b0 = np.where(
-        variance > 0, (b - variance + np.sqrt((b - variance) ** 2 + 4 * (s + b) * variance)) / 2, b
-    )
-    squared = 2 * ((s + b) * np.log((s + b) / b0) - s - b + b0)
-    squared += np.where(variance > 0, (b - b0) ** 2 / np.where(variance > 0, variance, 1), 0)
-    return np.sqrt(np.maximum(squared, 0)) * (b > 1e-12)
+    b = b.clamp(min=1e-12)
+    variance = u.square()
+    known = variance == 0
+    best = (b - variance + ((b - variance).square() + 4 * (s + b) * variance).sqrt()) / 2
+    b0 = b.where(known, best)
+    squared = 2 * ((s + b) * ((s + b) / b0).log() - s - b + b0)
+    squared += ((b - b0).square() / variance.where(~known, 1.0)).where(~known, 0.0)
+    return squared.clamp(min=0).sqrt() * (b > 1e-12)
 
 
-def _bins(pivot: Numbers, categories: int) -> NDArray[np.intp]:
+def _bins(pivot: Tensor, categories: int) -> Tensor:
     """(N,) the category, or the bin of equal population, of each row."""
     if categories:
-        return pivot.astype(np.intp)
-    return np.minimum(((rankdata(pivot) - 0.5) / len(pivot) * BINS).astype(np.intp), BINS - 1)
+        return pivot.long()
+    ranks = torch.from_numpy(rankdata(pivot.numpy()))
+    return ((ranks - 0.5) / len(pivot) * BINS).long().clamp(max=BINS - 1)
 
 
-def _spread(passing: NDArray[np.bool_], weights: Numbers, bins: NDArray[np.intp]) -> Numbers:
+def _deviation(passing: Tensor, weights: Tensor, bins: Tensor) -> Tensor:
     """(T,) the deviation over bins, by their weight, of the share of background that passes (T, N),
     less that of counting.
     """
-    total = weights.sum()
     shares, sizes, noise = [], [], []
-    for each in np.unique(bins):
+    for each in bins.unique():
         mine = weights[bins == each]
         if mine.sum() == 0:
             continue
         share = passing[:, bins == each] @ mine / mine.sum()
         shares.append(share)
-        sizes.append(mine.sum() / total)
-        noise.append(share * (1 - share) * (mine**2).sum() / mine.sum() ** 2)
-    weight = np.array(sizes)[:, None]
-    mean = (weight * shares).sum(0)
-    variance = (weight * (np.array(shares) - mean) ** 2).sum(0) - (
-        weight * np.array(noise) * (1 - weight)
-    ).sum(0)
-    return np.sqrt(np.maximum(variance, 0))
+        sizes.append(mine.sum() / weights.sum())
+        noise.append(share * (1 - share) * mine.square().sum() / mine.sum() ** 2)
+    weight, share = torch.stack(sizes)[:, None], torch.stack(shares)
+    mean = (weight * share).sum(0)
+    by_chance = (weight * torch.stack(noise) * (1 - weight)).sum(0)
+    return ((weight * (share - mean).square()).sum(0) - by_chance).clamp(min=0).sqrt()

@@ -3,8 +3,8 @@
 R copies, B batch, C classes.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,18 +15,41 @@ from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.feeds import LabelledFeed
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.predictions import log_probabilities
-from infobound.runners.invariant.reading import InvarianceReader
+from infobound.runners.invariant.reading import InvarianceReader, JudgedCopy
+from infobound.runners.runs.metrics import JSON, Quantity, read_at
+from infobound.runners.training import limits
 from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.player import Player
+from infobound.runners.training.settings import Settings
+from infobound.runners.training.task import Kept, Stateful, Task
 
 
-class Invariance:
-    """A Task: classifiers descend cross-entropy and a penalty, whose own networks take their steps
-    after each of theirs.
+@dataclass(frozen=True, kw_only=True)
+class Phases(Settings):
+    """What is trained when: `pretrain` steps of the classifier alone, before it has a penalty, then
+    `pretrain_critic` of the penalty's critic or adversary alone, then both together.
 
-    Of the steps the first `pretrain` are the classifiers' alone, and the next `pretrain_critic`
-    those of the penalty's networks alone. A penalty that is confined to one class has batches of
-    that class, as large as the others, of its own.
+    Raises ValueError for values out of range.
+    """
+
+    pretrain: int
+    pretrain_critic: int
+
+    def __post_init__(self) -> None:
+        limits.at_least(self, pretrain=0, pretrain_critic=0)
+
+    @property
+    def begin(self) -> int:
+        """Steps before classifier and penalty meet."""
+        return self.pretrain + self.pretrain_critic
+
+
+class Invariance(Task):
+    """Classifiers descend cross-entropy and a penalty, whose own networks take their steps after
+    each of theirs; first come the steps of either alone, in `phases`.
+
+    A penalty that is confined to one class has batches of that class, as large as the others, of
+    its own.
     """
 
     def __init__(
@@ -36,85 +59,72 @@ class Invariance:
         code: PivotCode,
         regularisation: Regularisation | None,
         reader: InvarianceReader,
-        *,
-        pretrain: int,
-        pretrain_critic: int,
+        phases: Phases,
     ) -> None:
-        self._feed, self._classifiers, self._code = feed, classifiers, code
-        self._regularisation, self._reader = regularisation, reader
-        self._pretrain, self._begin = pretrain, pretrain + pretrain_critic
-        self._done, self._before = 0, dict[str, Any]()
+        self.feed, self.reader = feed, reader
+        self.classifiers, self.regularisation = classifiers, regularisation
+        self._code, self._phases = code, phases
+        self._tested: Sequence[JudgedCopy] = ()
+        before: dict[str, list[float]] = {}
+        self._kept = Kept(done=0, before=before)
+        parts: dict[str, Stateful | None] = {"batches": feed.batches, "alone": feed.alone}
+        parts |= {"classifiers": classifiers, "regularisation": regularisation}
+        parts["kept"] = self._kept
+        self.parts = {name: part for name, part in parts.items() if part is not None}
 
     def step(self) -> Mapping[str, Tensor]:
-        networks, regularisation = self._classifiers.networks, self._regularisation
-        if 0 < self._begin == self._done:
-            self._before = self._reader.pretrained(networks, regularisation)
-        done, self._done = self._done, self._done + 1
-        rows = self._feed.batches.draw()
-        if regularisation is not None and self._pretrain <= done < self._begin:
-            regularisation.fit(self._fresh)
+        done, phases, regularisation = self._kept["done"], self._phases, self.regularisation
+        if 0 < phases.begin == done:
+            found = self.reader.watch("pretrained", 0)
+            self._kept["before"] = {name: [*each.copies] for name, each in found.items()}
+        self._kept["done"] = done + 1
+        rows = self.feed.batches.draw()
+        if regularisation is not None and phases.pretrain <= done < phases.begin:
+            regularisation.fit(self.penalised)
             with torch.no_grad():
-                return {"loss": self._loss(self._classifiers(rows.x), rows)}
-        logits = self._classifiers(rows.x)
-        loss = self._loss(logits, rows)
-        if regularisation is None or not regularisation.active(networks.steps):
-            self._classifiers.descend(loss)
+                return {"loss": self.loss(self.classifiers(rows.x), rows)}
+        logits = self.classifiers(rows.x)
+        loss = self.loss(logits, rows)
+        if regularisation is None or not regularisation.active(self.classifiers.networks.steps):
+            self.classifiers.descend(loss)
             return {"loss": loss.detach()}
-        seen = self._exposed(logits, rows) if self._feed.alone is None else self._fresh()
-        told = regularisation.lead(self._classifiers, loss, seen)
-        regularisation.fit(self._fresh)
+        seen = self.exposed(logits, rows) if self.feed.alone is None else self.penalised()
+        told = regularisation.lead(self.classifiers, loss, seen)
+        regularisation.fit(self.penalised)
         return {"loss": loss.detach(), **told}
 
-    def evaluate(self, step: int) -> dict[str, Any]:
-        return self._reader.validate(self._classifiers.networks, self._regularisation, step)
+    def evaluate(self, step: int) -> dict[str, Quantity]:
+        return self.reader.watch("validation", step)
 
-    def finished(self) -> bool:
-        return False
+    def read(self, step: int) -> dict[str, Quantity | JSON]:
+        """Everything, of the test rows, and what was read of them after the pre-training."""
+        self._tested = self.reader.test()
+        return self.reader.metrics(self._tested) | read_at("pretrained", self.before)
 
     @property
-    def before(self) -> dict[str, Any]:
+    def before(self) -> dict[str, Quantity]:
         """What was read after the pre-training, if there was one."""
-        return self._before
+        return {name: Quantity(copies) for name, copies in self._kept["before"].items()}
 
     @property
-    def classifiers(self) -> Player:
-        return self._classifiers
+    def tested(self) -> Sequence[JudgedCopy]:
+        """What each copy made of the test rows, known after read()."""
+        return self._tested
 
     @property
-    def regularisation(self) -> Regularisation | None:
-        return self._regularisation
+    def rows(self) -> Mapping[str, Mapping[str, Tensor]]:
+        return {"predictions": self.reader.table(self._tested)} if self._tested else {}
 
-    @property
-    def reader(self) -> InvarianceReader:
-        return self._reader
-
-    def state(self) -> dict[str, Any]:
-        own = {"done": self._done, "before": self._before}
-        return own | {name: part.state() for name, part in self._parts.items()}
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        self._done, self._before = state["done"], state["before"]
-        for name, part in self._parts.items():
-            part.load(state[name])
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        """All that has a state."""
-        parts = {"batches": self._feed.batches, "alone": self._feed.alone}
-        parts |= {"classifiers": self._classifiers, "regularisation": self._regularisation}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def _loss(self, logits: Tensor, rows: LabelledRows) -> Tensor:
-        """(R,) cross-entropy in nats, by the rows' weights."""
+    def loss(self, logits: Tensor, rows: LabelledRows) -> Tensor:
+        """(R,) cross-entropy in nats of logits (R, B, C - 1), by the rows' weights."""
         return cross_entropy(log_probabilities(logits), rows.labels, rows.weights)
 
-    def _exposed(self, logits: Tensor, rows: LabelledRows) -> Exposed:
+    def exposed(self, logits: Tensor, rows: LabelledRows) -> Exposed:
+        """What a penalty may ask for of a batch and its logits (R, B, C - 1)."""
         code = self._code(rows.pivots)
         return expose(logits=logits.float(), pivot=code, raw_pivot=rows.pivots)
 
-    def _fresh(self) -> Exposed:
-        """What the classifiers expose of a new batch, of the class that the penalty is confined
-        to.
-        """
-        rows = (self._feed.alone or self._feed.batches).draw()
-        return self._exposed(self._classifiers(rows.x), rows)
+    def penalised(self) -> Exposed:
+        """What the classifiers expose of a new batch of the rows that the penalty is of."""
+        rows = self.feed.penalised.draw()
+        return self.exposed(self.classifiers(rows.x), rows)

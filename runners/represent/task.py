@@ -50,7 +50,7 @@ class Representing(Task):
 
 
 def encoded_critic(training: CriticTraining, index: int) -> Encoded:
-    """The critic of a copy with its encoders, in evaluation mode; the next call overwrites it."""
+    """The critic of a copy with its encoders, in evaluation mode."""
     critic = training.critic(index)
     if not isinstance(critic, Encoded):
         raise TypeError(f"the critics must begin with encoders, got {type(critic).__name__}")

@@ -93,6 +93,13 @@ def with_errors(
     }
 
 
+def read_at(when: str, found: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Quantities that were read at another time than the end, by names that say so, such as
+    `auc_pretrained`.
+    """
+    return {f"{name}_{when}": each for name, each in found.items()}
+
+
 def result(metrics: Metrics) -> dict[str, JSON]:
     """The metrics as result.json has them: means and standard errors, copies, then the rest."""
     quantities = _quantities(metrics)

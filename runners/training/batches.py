@@ -75,35 +75,44 @@ class FreshBatches:
             each.set_state(saved)
 
 
-class RowBatches:
-    """Minibatches without replacement from x (R, N, dim_x), y (R, N, dim_y), every epoch in a new
-    order less a ragged tail.
+class RowOrder:
+    """Minibatches, without replacement, of the numbers of the rows of tables (R, N, ...): every
+    epoch in a new order less a ragged tail.
 
-    Copies of the same rows may be expanded ones, which are held once.
+    Raises ValueError for batches of more rows than there are.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
-        if batch_size > x.shape[1]:
-            fitting = 2 ** (x.shape[1].bit_length() - 1)
+    def __init__(self, *tables: Tensor, batch_size: int, seed: int) -> None:
+        copies, rows = tables[0].shape[:2]
+        if batch_size > rows:
+            fitting = 2 ** (rows.bit_length() - 1)
             raise ValueError(
-                f"batch_size must not exceed the {x.shape[1]} training rows, got {batch_size}; use"
+                f"batch_size must not exceed the {rows} training rows, got {batch_size}; use"
                 f" {fitting}"
             )
-        self._x, self._y, self._size = x, y, batch_size
-        self._generators = [generator(x.device, seed, copy, "order") for copy in range(len(x))]
-        self._begins = x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
+        device = tables[0].device
+        self._tables, self._rows, self._size = tables, rows, batch_size
+        self._generators = [generator(device, seed, copy, "order") for copy in range(copies)]
+        self._begins = rows * torch.arange(copies, device=device)[:, None]
         self._order = self._shuffled()
         self._position = 0
 
-    def draw(self) -> tuple[Tensor, Tensor]:
+    def draw(self) -> Tensor:
+        """(R, B) the numbers of the next batch of every copy."""
         if self._position + self._size > self._order.shape[1]:
             self._order, self._position = self._shuffled(), 0
         rows = self._order[:, self._position : self._position + self._size]
         self._position += self._size
-        return self._taken(self._x, rows), self._taken(self._y, rows)
+        return rows
 
-    def look(self, copy: int) -> tuple[Tensor, Tensor]:
-        return self._x[copy], self._y[copy]
+    def take(self, table: Tensor, rows: Tensor) -> Tensor:
+        """Of a table (R, N, ...) the rows (R, B), as (R, B, ...): one index_select is several times
+        faster than indexing.
+        """
+        values, places = (
+            (table[0], rows) if _shared(table) else (table.flatten(0, 1), rows + self._begins)
+        )
+        return values.index_select(0, places.flatten()).unflatten(0, rows.shape)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -114,6 +123,10 @@ class RowBatches:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
+        """Take over a state().
+
+        Raises RunFailed if that is one of other rows.
+        """
         if state["digest"] != self._digest:
             raise RunFailed(
                 "the rows have changed since the checkpoint was written; use another name, or"
@@ -125,27 +138,46 @@ class RowBatches:
 
     @cached_property
     def _digest(self) -> str:
-        """A fingerprint of the training rows."""
+        """A fingerprint of the rows."""
         digest = hashlib.sha256()
-        for values in (self._x, self._y):
+        for values in self._tables:
             held = values[0] if _shared(values) else values
             digest.update(held.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def _taken(self, values: Tensor, rows: Tensor) -> Tensor:
-        """Of values (R, N, D) the rows (R, B), as (R, B, D): one index_select is several times
-        faster than indexing.
-        """
-        table, places = (
-            (values[0], rows) if _shared(values) else (values.flatten(0, 1), rows + self._begins)
-        )
-        return table.index_select(0, places.flatten()).unflatten(0, rows.shape)
-
     def _shuffled(self) -> Tensor:
-        rows = self._x.shape[1]
         return torch.stack(
-            [torch.randperm(rows, generator=each, device=each.device) for each in self._generators]
+            [
+                torch.randperm(self._rows, generator=each, device=each.device)
+                for each in self._generators
+            ]
         )
+
+
+class RowBatches:
+    """Minibatches, in the order of RowOrder, of pairs x (R, N, dim_x), y (R, N, dim_y).
+
+    Copies of the same rows may be expanded ones, which are held once.
+
+    Raises ValueError for batches of more rows than there are.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
+        self._x, self._y = x, y
+        self._order = RowOrder(x, y, batch_size=batch_size, seed=seed)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        rows = self._order.draw()
+        return self._order.take(self._x, rows), self._order.take(self._y, rows)
+
+    def look(self, copy: int) -> tuple[Tensor, Tensor]:
+        return self._x[copy], self._y[copy]
+
+    def state(self) -> dict[str, Any]:
+        return self._order.state()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._order.load(state)
 
 
 class SeenBatches:

@@ -65,8 +65,9 @@ def test_a_population_gives_what_it_describes(population: LabelledPopulation) ->
         assert not pivot.categories or {*values.tolist()} == {
             *map(float, range(len(pivot.categories)))
         }
-    for each, again in zip(rows[:3], population.sample(200, source())[:3], strict=True):
-        assert torch.equal(each, again)
+    again = population.sample(200, source())
+    assert all(map(torch.equal, (rows.x, rows.pivots), (again.x, again.pivots)))
+    assert torch.equal(rows.labels, again.labels)
 
 
 @pytest.mark.parametrize("population", POPULATIONS.values(), ids=POPULATIONS)
@@ -187,7 +188,7 @@ def read(path: str, **changes: Any) -> Table:
 
 
 def sizes(parts: LabelledSplits) -> list[int]:
-    return [len(part.labels) for part in parts[:3]]
+    return [len(part) for part in parts[:3]]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
@@ -251,7 +252,7 @@ def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
     ):
         read(path)
     dropped, zero, median = (read(path, missing=choice) for choice in ("drop", "zero", "median"))
-    assert len(dropped.rows.labels) == 35
+    assert len(dropped.rows) == 35
     assert dropped.warnings == [
         "missing values: 4 in height, 1 in colour; 5 of 40 rows are dropped"
     ]
@@ -377,8 +378,8 @@ def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
             group[f"block{index}_values"] = numbers[names].to_numpy()
     table, expected = read(path), read(written(tmp_path, frame=pd.DataFrame(numbers)))
     assert table.features == ["height"]
-    for one, other in zip(table.rows, expected.rows, strict=True):
-        assert one is not None
+    for name in ("x", "labels", "pivots", "weights"):
+        one, other = (getattr(each.rows, name) for each in (table, expected))
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     with h5py.File(path, "a") as file:
         file["df/block2_items"] = [b"colour"]
@@ -412,3 +413,34 @@ def test_rows_without_weights_have_none(tmp_path: Path) -> None:
     parts = read(written(tmp_path, frame=FRAME.drop(columns="_weight"))).split(source())
     assert isinstance(parts.test, LabelledRows)
     assert parts.test.weights is None
+
+
+def numbered(count: int, weighted: bool) -> LabelledRows:
+    """Rows whose every field is the row's number, or its remainder by 2."""
+    numbers = torch.arange(float(count))
+    weights = numbers if weighted else None
+    return LabelledRows(numbers[:, None], numbers.long() % 2, numbers[:, None], weights)
+
+
+def numbers(rows: LabelledRows) -> list[float]:
+    """Which rows they are, where all fields agree."""
+    x = rows.x[..., 0]
+    assert torch.equal(x, rows.pivots[..., 0])
+    assert torch.equal(x.long() % 2, rows.labels)
+    assert rows.weights is None or torch.equal(x, rows.weights)
+    return x.tolist()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_whatever_is_taken_of_rows_is_taken_of_every_field(weighted: bool) -> None:
+    rows = numbered(6, weighted)
+    assert len(rows) == 6
+    assert numbers(rows.take(torch.tensor([4, 0, 4]))) == [4, 0, 4]
+    assert numbers(rows.take(rows.x[:, 0] > 3)) == [4, 5]
+    assert numbers(rows.of_class(1)) == [1, 3, 5]
+    assert numbers(rows.at_most(3)) == [0, 2, 5]
+    assert numbers(rows.at_most(6)) == [0, 1, 2, 3, 4, 5]
+    both = LabelledRows.stacked([rows, rows.take(torch.arange(5, -1, -1))])
+    assert (both.x.shape, len(both)) == ((2, 6, 1), 6)
+    assert numbers(both) == [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]]
+    assert (rows.to(torch.device("cpu")).weights is None) == (not weighted)

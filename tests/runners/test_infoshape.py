@@ -2,6 +2,7 @@
 afresh, and a run goes on.
 """
 
+import copy
 import json
 import math
 from collections.abc import Callable
@@ -19,13 +20,17 @@ from infobound.estimators.ksg import KSG
 from infobound.estimators.mine import MINE
 from infobound.models.critics.dense import Concat
 from infobound.models.encoders.networks import MLP
+from infobound.regularizers.exposed import expose
 from infobound.regularizers.mine_bottleneck import MineBottleneck
 from infobound.regularizers.privacy_utility import PrivacyUtility
 from infobound.runners.classify.fresh_classifier import FreshClassifier
 from infobound.runners.estimate.fresh_estimates import FreshEstimates
-from infobound.runners.infoshape.code_pairs import CodePairs, one_hot
+from infobound.runners.infoshape.code_pairs import CodePairs
 from infobound.runners.infoshape.runner import InfoShape
+from infobound.runners.infoshape.samples import one_hot
+from infobound.runners.infoshape.task import Shaping
 from infobound.runners.runs.records import InMemory
+from tests.settings import TRAINING, flat
 
 CPU = torch.device("cpu")
 Command = Callable[..., Any]
@@ -51,10 +56,11 @@ ESTIMATES: dict[str, Any] = {
 }
 TEST: dict[str, Any] = {"width": 16, "steps": 30, "batch_size": 64, "optimizer": ADAM}
 SETTINGS: dict[str, Any] = {
+    **TRAINING,
     "dataset": TwoClasses(1, 0.99),
     "model": partial(MLP, hidden=[6], outputs=2, activation="Tanh"),
     "optimizer": ADAM,
-    "classifier": FreshClassifier(**TEST),
+    "classifier": flat(FreshClassifier, TEST),
     "noise": 0.2,
     "train_rows": 400,
     "test_rows": 500,
@@ -63,13 +69,6 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 64,
     "log_every": 2,
     "eval_every": 5,
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
 
 
@@ -78,8 +77,15 @@ def penalty(**changes: Any) -> Callable[..., PrivacyUtility]:
 
 
 def infoshape(**changes: Any) -> InfoShape:
-    made = {"regularizer": penalty(), "estimates": FreshEstimates(**ESTIMATES)}
-    return InfoShape(**{**SETTINGS, **made, **changes})
+    made = {"regularizer": penalty(), "estimates": flat(FreshEstimates, ESTIMATES)}
+    return flat(InfoShape, {**SETTINGS, **made, **changes})
+
+
+def critics_of(task: Shaping) -> PrivacyUtility:
+    """The two critics of the first copy, as they are."""
+    made = task.regularisation.penalty(0)
+    assert isinstance(made, PrivacyUtility)
+    return made
 
 
 def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> None:
@@ -91,62 +97,51 @@ def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> 
         regularizer=penalty(estimator=DV(), optimizer=sgd, beta=2.0, critic_steps=1),
         optimizer=sgd,
         warm_up=0,
-    ).task(CPU)
-    encoders, critics = task._encoders.networks, task._regularisation.networks
-    x, y = task._batches.look(0)
-    noise = encoders.state()["noise"][0].clone()
-    made = task._regularisation.penalty(0)
-    assert isinstance(made, PrivacyUtility)
-    z = task._encoders(x[None])[0]
-    privacy, utility = made.bounds({"input": x, "label": y, "representation": z})
-    objectives = (privacy.objective, utility.objective)
+    ).task()
+    encoders, regularisation = task.encoders.networks, task.regularisation
+    x, y = task.batches.look(0)
+    begun = copy.deepcopy(encoders.state())
+    critics = critics_of(task)
+    seen = expose(input=x, label=y, representation=task.encoders(x[None])[0])
     wanted = [
-        torch.cat([part.flatten() for part in encoders.gradient(each, again=True)])
-        for each in objectives
+        torch.cat([part.flatten() for part in encoders.gradient(each.objective, again=True)])
+        for each in critics.bounds(seen)
     ]
-    encoders._set_noise([noise])
-    before = encoders.parameters.detach().clone(), critics.parameters.detach().clone()
-    seen = {"input": x[None], "label": y[None], "representation": task._encoders(x[None])}
-    task._encoders.follow(encoders.gradient(task._regularisation.terms(seen).penalty))
-    torch.testing.assert_close(
-        encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1])
-    )
-    assert torch.equal(critics.parameters.detach(), before[1])
-    held = {name: each.detach() for name, each in seen.items()}
-    earlier = [
-        each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})
-    ]
+    encoders.load(begun)
+    before = encoders.parameters.detach().clone()
+    moved = before - 0.1 * (2 * wanted[0] - wanted[1])
+    batch = expose(input=x[None], label=y[None], representation=task.encoders(x[None]))
+    task.encoders.follow(encoders.gradient(regularisation.terms(batch).penalty))
+    torch.testing.assert_close(encoders.parameters.detach(), moved)
+    for after, first in zip(critics_of(task).parameters(), critics.parameters(), strict=True):
+        assert torch.equal(after, first)
+    held = {name: each.detach() for name, each in batch.items()}
     for _ in range(30):
-        task._regularisation.fit(lambda: held)
-    made = task._regularisation.penalty(0)
-    assert isinstance(made, PrivacyUtility)
-    later = [
-        each.value.item() for each in made.bounds({name: each[0] for name, each in held.items()})
-    ]
-    assert all(after > first for first, after in zip(earlier, later, strict=True))
-    torch.testing.assert_close(
-        encoders.parameters.detach(), before[0] - 0.1 * (2 * wanted[0] - wanted[1])
-    )
+        regularisation.fit(lambda: held)
+    one = {name: each[0] for name, each in held.items()}
+    earlier, later = (each.bounds(one) for each in (critics, critics_of(task)))
+    assert all(after.value > first.value for first, after in zip(earlier, later, strict=True))
+    torch.testing.assert_close(encoders.parameters.detach(), moved)
 
 
 def test_critics_alone_learn_at_first() -> None:
-    task = infoshape(warm_up=3).task(CPU)
+    task = infoshape(warm_up=3).task()
     first = task.first
     for _ in range(3):
         task.step()
     assert all(
-        torch.equal(each, first[name]) for name, each in task._encoders.networks.weights().items()
+        torch.equal(each, first[name]) for name, each in task.encoders.networks.weights().items()
     )
     task.step()
     assert any(
         not torch.equal(each, first[name])
-        for name, each in task._encoders.networks.weights().items()
+        for name, each in task.encoders.networks.weights().items()
     )
 
 
 @pytest.mark.parametrize("replicates", [1, 2])
 def test_a_resumed_run_is_the_same(replicates: int) -> None:
-    whole, begun, resumed = (infoshape(replicates=replicates).task(CPU) for _ in range(3))
+    whole, begun, resumed = (infoshape(replicates=replicates).task() for _ in range(3))
     for task in (whole, begun):
         for _ in range(3):
             task.step()
@@ -182,7 +177,7 @@ def test_codes_keep_more_of_the_label_than_those_of_the_first_weights() -> None:
         "eval_every": 80,
     }
     learning |= {"regularizer": penalty(beta=0.0), "optimizer": partial(torch.optim.Adam, lr=3e-2)}
-    learning |= {"classifier": FreshClassifier(**{**TEST, "steps": 100})}
+    learning |= {"classifier": flat(FreshClassifier, {**TEST, "steps": 100})}
     found = infoshape(**learning).prepare()(InMemory()).metrics
     assert found["cross_entropy"] < found["cross_entropy_random"] - 0.05
     assert found["cross_entropy_raw"] < found["cross_entropy_random"] - 0.05
@@ -194,15 +189,15 @@ def test_codes_tell_less_of_the_input_where_that_costs_more() -> None:
     for beta in (0.0, 3.0):
         task = infoshape(
             regularizer=penalty(beta=beta), optimizer=partial(torch.optim.Adam, lr=3e-2)
-        ).task(CPU)
+        ).task()
         for _ in range(80):
             task.step()
-        read.append(task.evaluate(80)["mi_input"])
+        read.append(task.evaluate(80)["mi_input"].value)
     assert read[1] < read[0] - 0.5
 
 
 def test_pairs_are_codes_with_noise_of_fresh_inputs_or_labels() -> None:
-    encoder = infoshape(noise=0.5).task(CPU).encoder(0)
+    encoder = infoshape(noise=0.5).task().encoder(0)
     for of_input, dims in ((True, (2, 2)), (False, (2, 2))):
         pairs = CodePairs(SETTINGS["dataset"], encoder, of_input, 7, CPU)
         x, z = pairs.sample(3000, torch.Generator().manual_seed(0))

@@ -4,6 +4,7 @@ read, what is refused.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,18 @@ from infobound.models.critics.dense import Concat
 from infobound.models.encoders.networks import MLP
 from infobound.regularizers.adversary import Adversary
 from infobound.regularizers.distance_correlation import DistanceCorrelation
+from infobound.regularizers.exposed import Exposed
 from infobound.regularizers.jsd_gradient import JSDGradient
 from infobound.regularizers.kl_update import KLUpdate
 from infobound.regularizers.minmax import Minmax
 from infobound.regularizers.mmd import MMD
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.runner import Invariant
+from infobound.runners.invariant.task import Invariance
+from infobound.runners.runs.metrics import Metrics, Quantity, result
+from tests.settings import TRAINING, flat
 
-CPU = torch.device("cpu")
 Command = Callable[..., Any]
 NETWORK: dict[str, Any] = {"hidden": [8], "activation": "ELU", "layer_norm": True}
 MODEL: dict[str, Any] = {
@@ -67,9 +72,6 @@ SETTINGS: dict[str, Any] = {
     "pretrain_critic": 0,
     "steps": 6,
     "batch_size": 64,
-    "average": 0.0,
-    "warmup": 0,
-    "cosine": False,
     "eval_rows": 200,
     "test_rows": 400,
     "permutations": 0,
@@ -78,13 +80,6 @@ SETTINGS: dict[str, Any] = {
     "background_events": 1000.0,
     "log_every": 2,
     "eval_every": 3,
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
 }
 
 
@@ -97,18 +92,21 @@ def kl(**changes: Any) -> Callable[..., KLUpdate]:
 
 
 def invariant(**changes: Any) -> Invariant:
-    return Invariant(**{**SETTINGS, **changes})
+    return flat(Invariant, {**TRAINING, **SETTINGS, **changes})
+
+
+def read(**changes: Any) -> Metrics:
+    """What is read after all steps, without figures, which take longer than the rest."""
+    runner = invariant(**changes)
+    task = runner.task()
+    for _ in range(runner.steps):
+        task.step()
+    return task.read(runner.steps)
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
-    """Those of result.json after all steps, without figures, which take longer than the rest."""
-    runner = invariant(**changes)
-    task = runner.task(CPU)
-    for _ in range(runner.steps):
-        task.step()
-    return task.reader.metrics(
-        task.reader.test(task.classifiers.networks, task.regularisation), task.before
-    )
+    """The same as result.json has it."""
+    return dict(result(read(**changes)))
 
 
 def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
@@ -120,11 +118,10 @@ def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
         [x[:, 0] + torch.randn(size, generator=source), torch.arange(size) // 3 % 2.0], dim=1
     )
     rows = LabelledRows(x + labels[:, None], labels, pivots, torch.rand(size, generator=source))
+    rows = replace(rows, **changes)
     names = [str(each) for each in range(classes)]
     known = [Pivot("mass", ()), Pivot("group", ("A", "B"))]
-    return Table(
-        ["a", "b"], names, known, ["a warning"], rows._replace(**changes), [size, 0, 0], (0.2, 0.3)
-    )
+    return Table(["a", "b"], names, known, ["a warning"], rows, [size, 0, 0], (0.2, 0.3))
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -163,31 +160,25 @@ every_kind = pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 
 @every_kind
 def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
-    alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
-    names = [name.removesuffix("_replicates") for name in alone if name.endswith("_replicates")]
-    assert {
-        "auc",
-        "accuracy",
-        "cross_entropy",
-        "mi",
-        "mi_label",
-        "sculpting_nats",
-        "energy_distance",
-        "ams",
-    } <= {*names}
-    for name in names:
-        assert alone[f"{name}_replicates"][0] == pytest.approx(
-            beside[f"{name}_replicates"][0], rel=2e-2, abs=2e-3
-        ), name
-    assert len({*beside["cross_entropy_replicates"]}) == 3
-    assert (alone["stderr_of"], beside["stderr_of"]) == ("test rows", "replicates")
+    alone, beside = (read(replicates=copies, **changes) for copies in (1, 3))
     assert next(iter(alone)) == "auc"
+    assert {"accuracy", "cross_entropy", "mi", "mi_label", "ams"} <= {*alone}
+    assert {"sculpting_nats", "energy_distance"} <= {*alone}
     assert ("mi_p_value" in alone) == ("permutations" in changes)
+    for name, one in alone.items():
+        if isinstance(one, Quantity):
+            three = beside[name]
+            assert isinstance(three, Quantity)
+            assert one.copies[0] == pytest.approx(three.copies[0], rel=2e-2, abs=2e-3), name
+    cross_entropy = beside["cross_entropy"]
+    assert isinstance(cross_entropy, Quantity)
+    assert len({*cross_entropy.copies}) == 3
+    assert (result(alone)["stderr_of"], result(beside)["stderr_of"]) == ("test rows", "replicates")
 
 
 @every_kind
 def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
-    whole, begun, resumed = (invariant(replicates=2, **changes).task(CPU) for _ in range(3))
+    whole, begun, resumed = (invariant(replicates=2, **changes).task() for _ in range(3))
     for task in (whole, begun):
         for step in range(3):
             task.step()
@@ -201,11 +192,11 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
 
 @every_kind
 def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
-    read, unread = (invariant(**changes).task(CPU) for _ in range(2))
+    watched, unread = (invariant(**changes).task() for _ in range(2))
     for _ in range(3):
-        read.evaluate(0)
-        read.reader.test(read.classifiers.networks, read.regularisation)
-        torch.testing.assert_close(read.step(), unread.step(), rtol=0, atol=0)
+        watched.evaluate(0)
+        watched.read(0)
+        torch.testing.assert_close(watched.step(), unread.step(), rtol=0, atol=0)
 
 
 def test_a_penalty_takes_information_from_the_score_and_the_label_stays() -> None:
@@ -228,81 +219,89 @@ def test_a_penalty_takes_information_from_the_score_and_the_label_stays() -> Non
     assert held["distance_correlation"] < 0.1
 
 
-def by_hand(task: Any, seen: dict[str, Tensor], loss: Tensor, strength: float) -> Tensor:
-    penalty = task.regularisation.terms(seen).penalty
+def by_hand(task: Invariance, seen: Exposed, loss: Tensor, strength: float) -> Tensor:
+    penalty = penalty_of(task).terms(seen).penalty
     gradient = task.classifiers.networks.gradient(loss + strength * penalty, again=True)
     return torch.cat([part.flatten() for part in gradient])
+
+
+def penalty_of(task: Invariance) -> Regularisation:
+    assert task.regularisation is not None
+    return task.regularisation
+
+
+def critic_of(task: Invariance) -> dict[str, Any]:
+    """The state of the networks that the penalty trains."""
+    return penalty_of(task).state()["networks"]
 
 
 def test_the_classifier_descends_what_its_warm_up_says_and_the_critic_is_left_alone() -> None:
     """By plain SGD: at the second of four steps of the warm-up, half the strength of the game."""
     sgd = partial(torch.optim.SGD, lr=0.1)
-    task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task(CPU)
+    task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task()
     task.step()
-    assert task.regularisation is not None
-    networks, critic = task.classifiers.networks, task.regularisation.networks
-    rows = task._feed.batches.draw()
+    networks = task.classifiers.networks
+    rows = task.feed.batches.draw()
     logits = task.classifiers(rows.x)
-    seen, loss = task._exposed(logits, rows), task._loss(logits, rows)
-    wanted = by_hand(task, dict(seen), loss, 2.0 * 2 / 4)
-    before = networks.parameters.detach().clone(), critic.parameters.detach().clone()
-    assert task.regularisation is not None
-    task.regularisation.lead(task.classifiers, loss, seen)
+    seen, loss = task.exposed(logits, rows), task.loss(logits, rows)
+    wanted = by_hand(task, seen, loss, 2.0 * 2 / 4)
+    before = networks.parameters.detach().clone(), critic_of(task)["parameters"].clone()
+    penalty_of(task).lead(task.classifiers, loss, seen)
     torch.testing.assert_close(networks.parameters.detach(), before[0] - 0.1 * wanted)
-    assert torch.equal(critic.parameters.detach(), before[1])
+    assert torch.equal(critic_of(task)["parameters"], before[1])
 
 
 def test_first_the_classifier_learns_alone_then_its_adversary_then_both() -> None:
-    changes = {**KINDS["pretrained"], "average": 0.0}
-    task = invariant(**changes).task(CPU)
-    assert task.regularisation is not None
-    players = task.classifiers.networks, task.regularisation.networks
+    task = invariant(**{**KINDS["pretrained"], "average": 0.0}).task()
     moved = []
     for _ in range(6):
-        before = [each.parameters.detach().clone() for each in players]
+        states = [task.classifiers.networks.state(), critic_of(task)]
+        before = [each["parameters"].clone() for each in states]
         task.step()
+        after = [task.classifiers.networks.state(), critic_of(task)]
         moved.append(
             [
-                not torch.equal(each.parameters, old)
-                for each, old in zip(players, before, strict=True)
+                not torch.equal(each["parameters"], old)
+                for each, old in zip(after, before, strict=True)
             ]
         )
     assert moved == [[True, False]] * 2 + [[False, True]] * 2 + [[True, True]] * 2
-    assert [each.steps for each in players] == [4, 8]
-    assert {
-        "auc_pretrained",
-        "adversary_loss_pretrained",
-        "cross_entropy_pretrained_replicates",
-    } <= {*task.before}
+    assert [task.classifiers.networks.steps, critic_of(task)["steps"]] == [4, 8]
+
+
+def test_what_was_read_after_the_pre_training_stands_beside_the_result() -> None:
+    found = metrics(replicates=2, **KINDS["pretrained"])
+    for name in ("auc", "adversary_loss", "cross_entropy"):
+        copies = found[f"{name}_pretrained_replicates"]
+        assert found[f"{name}_pretrained"] == pytest.approx(sum(copies) / 2)
+        assert copies != found[f"{name}_replicates"]
 
 
 def test_a_penalty_of_background_has_batches_of_it_and_divides_by_their_number() -> None:
-    task = invariant(regularizer=kl(), background_only=True).task(CPU)
-    assert task._feed.alone is not None
-    rows = task._feed.alone.draw()
+    task = invariant(regularizer=kl(), background_only=True).task()
+    rows = task.feed.penalised.draw()
     assert rows.x.shape == (1, 64, 2)
     assert (rows.labels == 0).all()
-    assert task.regularisation is not None
-    seen = task._fresh()
+    seen = task.penalised()
     assert seen["logits"].shape == (1, 64, 1)
-    penalty = task.regularisation.penalty(0)
+    penalty = penalty_of(task).penalty(0)
     assert isinstance(penalty, KLUpdate)
+    assert penalty.measurement is not None
     scores = penalty.measurement.scores(seen["logits"][0], seen["pivot"][0])
-    assert task.regularisation.terms(seen).penalty.item() == pytest.approx(
+    assert penalty_of(task).terms(seen).penalty.item() == pytest.approx(
         scores.joint.sum().item() / 64, rel=1e-5
     )
 
 
 def test_no_test_row_of_a_table_is_trained_on() -> None:
-    task = invariant(**KINDS["table"]).task(CPU)
-    assert task._feed.alone is not None
+    feed = invariant(**KINDS["table"]).task().feed
     trained = {
         tuple(row)
-        for batches in (task._feed.batches, task._feed.alone)
+        for batches in (feed.batches, feed.penalised)
         for row in batches.look(0).x.tolist()
     }
     for split in ("validation", "choice", "test", "pretrained"):
-        held = {tuple(row) for row in task._feed.held_out(0, split, 0).x.tolist()}
+        held = {tuple(row) for row in feed.held_out(0, split, 0).x.tolist()}
         assert len(held) in (24, 36)
         assert not held & trained
 
@@ -317,12 +316,10 @@ def test_weights_count_in_the_loss_and_in_what_is_read() -> None:
         whole.rows.labels,
         torch.where(some == 1, whole.rows.labels, 1 - whole.rows.labels),
     ):
-        task = invariant(
-            dataset=table(labels=labels, weights=some), batch_size=20, average=0.0
-        ).task(CPU)
+        task = invariant(dataset=table(labels=labels, weights=some), batch_size=20).task()
         logits = torch.linspace(-2, 2, 120)[None, :, None]
         rows = LabelledRows(whole.rows.x[None], labels[None], whole.rows.pivots[None], some[None])
-        found.append(task._loss(logits, rows).item())
+        found.append(task.loss(logits, rows).item())
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
@@ -488,10 +485,10 @@ def test_the_launcher_trains_by_the_names_of_regularisers(
     ended = command(*few(f"regularizer={regularizer}", "name=a"))
     assert ended.code == 0, ended.err
     assert ended.out.startswith("AUC ")
-    result = json.loads(Path("outputs/runs/a/result.json").read_text())
-    read = result["metrics"]
-    assert result["score"] == read["auc"]
-    assert ("adversary_loss" in read) == (regularizer == "adversary")
+    written = json.loads(Path("outputs/runs/a/result.json").read_text())
+    told = written["metrics"]
+    assert written["score"] == told["auc"]
+    assert ("adversary_loss" in told) == (regularizer == "adversary")
     figures = {path.stem for path in Path("outputs/runs/a/figures").iterdir()}
     assert figures == {"roc", "significance", "scores", "sculpting", "decision"}
 
@@ -523,9 +520,9 @@ def test_the_launcher_reads_a_table_and_leaves_the_predictions_of_its_test_rows(
     expected = frame["_pivot"].to_numpy()[left["row"]]
     np.testing.assert_allclose(left["pivot"], expected, rtol=1e-5)
     assert np.array_equal(left["label"], (frame["_label"] == "signal").to_numpy()[left["row"]])
-    read = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
-    assert {"mi", "mi_critic", "mi_p_value", "mi_label"} <= {*read}
-    for value, (_, mine) in zip(read["accuracy_replicates"], left.groupby("copy"), strict=True):
+    told = json.loads(Path("outputs/runs/a/result.json").read_text())["metrics"]
+    assert {"mi", "mi_critic", "mi_p_value", "mi_label"} <= {*told}
+    for value, (_, mine) in zip(told["accuracy_replicates"], left.groupby("copy"), strict=True):
         assert np.mean((mine["logit"].to_numpy() > 0) == mine["label"].to_numpy()) == pytest.approx(
             value
         )
@@ -556,13 +553,13 @@ def test_a_model_of_the_users_own_is_trained(
         (["model=mlp"], "model must be made for 2 features and 1 logits"),
         (
             ["regularizer=minmax", "estimator=n_pair"],
-            "regularizer.estimator must give nats, got NPair, a loss; use estimator=js",
+            "estimator must give nats, got NPair, a loss; use estimator=js",
         ),
         (
             ["regularizer=mine_bottleneck"],
             (
-                "regularizer: this penalty needs input, representation, but the model exposes only"
-                " logits, pivot, raw_pivot"
+                "regularizer: this model exposes logits, pivot, raw_pivot and not input,"
+                " representation"
             ),
         ),
         (
