@@ -558,8 +558,8 @@ def test_a_model_of_the_users_own_is_trained(
         (
             ["regularizer=mine_bottleneck"],
             (
-                "regularizer: this model exposes logits, pivot, raw_pivot and not input,"
-                " representation"
+                "regularizer: this penalty needs input, representation, but the model exposes only"
+                " logits, pivot, raw_pivot"
             ),
         ),
         (
