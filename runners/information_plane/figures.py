@@ -1,7 +1,6 @@
 """The information plane, drawn from the lines of a run."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 
+from infobound.runners.information_plane.reading import REFERENCE, information, layers_of
 from infobound.runners.runs import plots
+from infobound.runners.runs.metrics import copies_of
 
 Lines = list[Mapping[str, Any]]
 
@@ -18,31 +19,31 @@ Lines = list[Mapping[str, Any]]
 def figures(history: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Figure]]:
     """The plane by the estimator, and by the densities where they were read, with their names."""
     lines = [line for line in history if line["split"] == "validation"]
-    for name, suffix in (("plane", ""), ("plane_reference", "_reference")):
-        if lines and f"mi_input_1{suffix}" in lines[0]:
-            yield name, plane(lines, suffix)
+    for name, by in (("plane", ""), ("plane_reference", REFERENCE)):
+        if lines and layers_of(lines[0], by):
+            yield name, plane(lines, by)
 
 
-def plane(lines: Lines, suffix: str) -> Figure:
+def plane(lines: Lines, by: str) -> Figure:
     """I(Y; T) against I(X; T), a point a layer, those of an epoch joined and in its colour, as in
     Shwartz-Ziv and Tishby 2017.
 
     Small points are the copies of the last epoch.
     """
     figure, axes = plots.blank("I(X;T) in nats", "I(Y;T) in nats")
-    layers = [*takewhile(lambda layer: f"mi_input_{layer}{suffix}" in lines[0], count(1))]
+    layers, last = layers_of(lines[0], by), lines[-1]
     colours = ScalarMappable(
-        FuncNorm((np.log1p, np.expm1), 0, max(1, lines[-1]["epoch"])), colormaps["plasma"]
+        FuncNorm((np.log1p, np.expm1), 0, max(1, last["epoch"])), colormaps["plasma"]
     )
     for line in lines:
-        x, y = (
-            [line[f"mi_{name}_{layer}{suffix}"] for layer in layers] for name in ("input", "label")
-        )
+        x = [line[information("input", layer, by)] for layer in layers]
+        y = [line[information("label", layer, by)] for layer in layers]
         axes.plot(
             x, y, color=colours.to_rgba(line["epoch"]), marker="o", markersize=4, linewidth=0.8
         )
     for layer in layers:
-        x, y = (lines[-1][f"mi_{name}_{layer}{suffix}"] for name in ("input", "label"))
+        names = information("input", layer, by), information("label", layer, by)
+        x, y = (last[name] for name in names)
         axes.annotate(
             f"{layer}",
             (x, y),
@@ -51,8 +52,7 @@ def plane(lines: Lines, suffix: str) -> Figure:
             ha="center",
             fontsize="small",
         )
-        copies = (lines[-1][f"mi_{name}_{layer}{suffix}_replicates"] for name in ("input", "label"))
-        axes.scatter(*copies, s=4, color="0.5", zorder=0)
+        axes.scatter(*(copies_of(last, name) for name in names), s=4, color="0.5", zorder=0)
     epochs = [line["epoch"] for line in lines]
     bar = figure.colorbar(colours, ax=axes, label="epoch")
     bar.set_ticks(epochs[:: -(-len(epochs) // plots.TICKS)])

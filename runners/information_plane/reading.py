@@ -3,10 +3,10 @@ than one before it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, Literal
+from itertools import combinations, count, takewhile
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +18,25 @@ from infobound.models.classifiers.layered_mlp import LayeredMLP
 from infobound.runners.classify.reading import set_noise
 from infobound.runners.estimate.fresh_estimates import FreshEstimates
 from infobound.runners.information_plane.layer_pairs import LayerPairs, by_densities
+from infobound.runners.runs.metrics import Quantity, joined, single
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.randomness import generator
-from infobound.runners.training.readings import together
 
+Side = Literal["input", "label"]
+"""What layers tell of."""
+REFERENCE = "_reference"
+"""What follows the name of a quantity that densities say."""
 ROUNDING = 1e-6
 """Nats by which readings differ that have no error."""
+
+
+class PlaneReading(NamedTuple):
+    """What was read of one copy, or of all of them."""
+
+    quantities: Mapping[str, Quantity]
+    violations: Mapping[str, float]
+    """The most by which a layer reads more than one before it, by their names in the metrics."""
 
 
 @dataclass(frozen=True)
@@ -49,50 +61,42 @@ class PlaneReader:
             for pairs in each:
                 self.estimates.check(pairs)
 
-    def read(self, networks: Ensemble, step: int) -> dict[str, Any]:
-        """Error and cross-entropy of held-out examples, and the information of each layer, means
-        and copies.
-        """
+    def read(self, networks: Ensemble, step: int) -> PlaneReading:
+        """Error and cross-entropy of held-out examples, and the information of each layer."""
         copies = [
             self._read(network_of(networks, copy), copy, step)
             for copy in range(networks.replicates)
         ]
-        worst = {
-            name: max(copy[name] for copy in copies) for name in copies[0] if name.startswith("dpi")
-        }
-        left_out = {
-            f"{name}_replicates" for name in copies[0] if name in worst or name.endswith("_stderr")
-        }
-        return {
-            name: value
-            for name, value in (together(copies) | worst).items()
-            if name not in left_out
-        }
+        quantities = joined([each.quantities for each in copies])
+        return PlaneReading(quantities, worst(each.violations for each in copies))
 
-    def _read(self, network: LayeredMLP, copy: int, step: int) -> dict[str, float]:
+    def _read(self, network: LayeredMLP, copy: int, step: int) -> PlaneReading:
         names = (self.seed, copy, "plane", step)
-        found = self._answers(network, generator(self.device, *names, "test"))
+        answers = self._answers(network, generator(self.device, *names, "test"))
         estimated = [
             tuple(self.estimates.read(each, *names, index, side) for side, each in enumerate(pairs))
             for index, pairs in enumerate(self._pairs(network))
         ]
-        found |= told(estimated, "")
+        quantities, violations = by_layer(estimated, "")
+        quantities = {**answers, **quantities}
         if network.std and self.paths:
             seen, labels = self._examples
             source = generator(self.device, *names, "paths")
-            found |= told(
-                by_densities(network, seen, labels, self.estimates.samples, self.paths, source),
-                "_reference",
-            )
-        return found
+            samples = self.estimates.samples
+            known = by_densities(network, seen, labels, samples, self.paths, source)
+            reference = by_layer(known, REFERENCE)
+            quantities |= reference.quantities
+            violations = {**violations, **reference.violations}
+        return PlaneReading(quantities, violations)
 
     @torch.no_grad()
-    def _answers(self, network: LayeredMLP, source: torch.Generator) -> dict[str, float]:
+    def _answers(self, network: LayeredMLP, source: torch.Generator) -> dict[str, Quantity]:
         images, labels = (each.to(self.device) for each in self.dataset.test_images)
         set_noise(network.eval(), source)
         predicted = network(self.dataset.seen(images, None))[0].log_softmax(1)
         wrong = (predicted.argmax(1) != labels).double().mean().item()
-        return {"error": wrong, "cross_entropy": cross_entropy(predicted, labels).item()}
+        nats = cross_entropy(predicted, labels).item()
+        return {"error": single(wrong, "share"), "cross_entropy": single(nats, "nats")}
 
     def _pairs(self, network: LayeredMLP) -> list[tuple[LayerPairs, LayerPairs]]:
         """Of each layer the pairs of inputs, and of labels."""
@@ -123,27 +127,48 @@ class PlaneReader:
 
 
 def network_of(networks: Ensemble, copy: int) -> LayeredMLP:
-    """A copy as an ordinary module; the next call overwrites it."""
+    """A copy as an ordinary module."""
     network = networks.copy(copy)
-    assert isinstance(network, LayeredMLP), "checked by the runner's constructor"
+    if not isinstance(network, LayeredMLP):
+        raise TypeError(f"the copies must be layered networks, got {type(network).__name__}")
     return network
 
 
-def told(estimates: Sequence[Sequence[SampleEstimate]], suffix: str) -> dict[str, float]:
-    """What is to be said of the estimates of each layer, of X and of Y, from the first layer to the
-    last.
+def by_layer(estimates: Sequence[Sequence[SampleEstimate]], by: str) -> PlaneReading:
+    """What the estimates of each layer, of X and of Y, say from the first layer to the last; `by`
+    ends their names.
     """
-    found = dict[str, float]()
     sides = [*zip(*estimates, strict=True)]
-    worst = [violation(side) for side in sides]
-    found[f"dpi_violation{suffix}"] = max(nats for nats, _ in worst)
-    found[f"dpi_violation_errors{suffix}"] = max(errors for _, errors in worst)
-    for name, side in zip(("input", "label"), sides, strict=True):
-        for layer, each in enumerate(side, 1):
-            found |= {
-                f"mi_{name}_{layer}{suffix}": each.value,
-                f"mi_{name}_{layer}{suffix}_stderr": each.stderr,
-            }
+    rises = [violation(side) for side in sides]
+    quantities = {
+        information(side, layer, by): Quantity(
+            [each.value], each.stderr, "test rows by influence values", "nats"
+        )
+        for side, read in zip(get_args(Side), sides, strict=True)
+        for layer, each in enumerate(read, 1)
+    }
+    violations = {
+        f"dpi_violation{by}": max(nats for nats, _ in rises),
+        f"dpi_violation_errors{by}": max(errors for _, errors in rises),
+    }
+    return PlaneReading(quantities, violations)
+
+
+def information(side: Side, layer: int, by: str = "") -> str:
+    """The name of what a layer, from 1, tells of the input or of the label."""
+    return f"mi_{side}_{layer}{by}"
+
+
+def layers_of(written: Mapping[str, object], by: str = "") -> Sequence[int]:
+    """The layers, from 1, that a result or a line has the information of."""
+    return [*takewhile(lambda layer: information("input", layer, by) in written, count(1))]
+
+
+def worst(violations: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The greatest of each."""
+    found = dict[str, float]()
+    for each in violations:
+        found |= {name: max(value, found.get(name, value)) for name, value in each.items()}
     return found
 
 

@@ -24,9 +24,11 @@ from infobound.runners.estimate.fresh_estimates import FreshEstimates
 from infobound.runners.information_plane.layer_pairs import LayerPairs, by_densities
 from infobound.runners.information_plane.reading import violation
 from infobound.runners.information_plane.runner import InformationPlane
+from infobound.runners.information_plane.settings import Course
+from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
+from tests.settings import TRAINING, flat
 
-CPU = torch.device("cpu")
 Command = Callable[..., Any]
 BINNED = Binned(bins=30, edges="width", miller_madow=False)
 ESTIMATES: dict[str, Any] = {
@@ -44,22 +46,19 @@ CRITIC: dict[str, Any] = {
     "estimator": InfoNCE(),
     "critic": partial(Separable, hidden=[16], embed=8, activation="ReLU"),
 }
+DATASET = BitPatterns(6, 4, 0.25, 0)
 SETTINGS: dict[str, Any] = {
-    "dataset": BitPatterns(6, 4, 0.25, 0),
+    **TRAINING,
+    "dataset": DATASET,
     "optimizer": partial(torch.optim.Adam, lr=1e-2),
     "epochs": 3,
     "batch_size": 12,
     "readings": [2],
     "inputs": "all",
     "paths": 4,
+    "steps": None,
     "log_every": 5,
-    "checkpoint_every": 100,
-    "checkpoint_seconds": None,
-    "seed": 0,
-    "replicates": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "compile": False,
+    "eval_every": None,
 }
 
 
@@ -70,8 +69,9 @@ def model(noise: float = 0.1) -> Callable[..., LayeredMLP]:
 def plane(
     noise: float = 0.1, estimates: dict[str, Any] | None = None, **changes: Any
 ) -> InformationPlane:
-    read = FreshEstimates(**{**ESTIMATES, **(estimates or {})})
-    return InformationPlane(**{**SETTINGS, "model": model(noise), "estimates": read, **changes})
+    read = flat(FreshEstimates, {**ESTIMATES, **(estimates or {})})
+    settings = {**SETTINGS, "model": model(noise), "estimates": read, **changes}
+    return flat(InformationPlane, settings)
 
 
 def metrics(*arguments: Any, **changes: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
 
 @every_kind
 def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
-    whole, begun, resumed = (plane(replicates=2, **changes).task(CPU) for _ in range(3))
+    whole, begun, resumed = (plane(replicates=2, **changes).task() for _ in range(3))
     for task in (whole, begun):
         for _ in range(4):
             task.step()
@@ -124,11 +124,30 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
     for _ in range(4):
         torch.testing.assert_close(whole.step(), resumed.step(), rtol=0, atol=0)
     assert whole.evaluate(12) == resumed.evaluate(12) != {}
+    assert whole.read(12) == resumed.read(12)
+
+
+def test_the_worst_violation_of_all_readings_outlives_a_resumed_run() -> None:
+    """Two bins tell more of later layers in the middle of this training than at its end. A run that
+    had no step left reads the last layers again, and knows of the earlier ones.
+    """
+    coarse = {"estimator": Binned(bins=2, edges="width", miller_madow=False)}
+    begun, resumed = (plane(0.0, coarse).task() for _ in range(2))
+    readings = {}
+    for step in range(1, 13):
+        begun.step()
+        readings[step] = begun.evaluate(step)
+    resumed.load(begun.state())
+    found = resumed.read(12)
+    for name in ("dpi_violation", "dpi_violation_errors"):
+        assert found[name] == readings[8][name] != readings[12][name]
+    assert found["mi_label_3"] == readings[12]["mi_label_3"]
+    assert begun.read(12) == found
 
 
 @every_kind
 def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
-    read, unread = (plane(**changes).task(CPU) for _ in range(2))
+    read, unread = (plane(**changes).task() for _ in range(2))
     for _ in range(3):
         read.evaluate(0)
         torch.testing.assert_close(read.step(), unread.step(), rtol=0, atol=0)
@@ -136,18 +155,26 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
 
 def test_bins_of_a_layer_without_noise_tell_the_entropy_of_their_cells() -> None:
     """Counted here by the numbers of equal cells, of a function of the input alone."""
-    read = plane(0.0).task(CPU)
-    network = read._networks.networks.copy(0)
-    seen, labels = read._reader._examples
-    found = read.evaluate(0)
+    task = plane(0.0).task()
+    network = task.networks.networks.copy(0)
+    seen, labels = every_example()
+    found = task.evaluate(0)
     for index, layer in enumerate(network(seen)[1:], 1):
         low, high = layer.aminmax(dim=0)
         cells = ((layer - low) / (high - low) * 30).floor().clamp(max=29)
         entropies = [entropy(cells), *(entropy(cells[labels == label]) for label in (0, 1))]
-        assert found[f"mi_input_{index}"] == pytest.approx(entropies[0], abs=0.03)
-        assert found[f"mi_label_{index}"] == pytest.approx(
-            entropies[0] - sum(entropies[1:]) / 2, abs=0.03
-        )
+        of_input, of_label = found[f"mi_input_{index}"], found[f"mi_label_{index}"]
+        assert isinstance(of_input, Quantity)
+        assert isinstance(of_label, Quantity)
+        assert of_input.value == pytest.approx(entropies[0], abs=0.03)
+        assert of_label.value == pytest.approx(entropies[0] - sum(entropies[1:]) / 2, abs=0.03)
+
+
+def every_example() -> tuple[Tensor, Tensor]:
+    """What is seen of the inputs of the data set, and their labels."""
+    parts = zip(DATASET.train_images, DATASET.test_images, strict=True)
+    images, labels = (torch.cat(each) for each in parts)
+    return DATASET.seen(images, None), labels
 
 
 def entropy(rows: Tensor) -> float:
@@ -185,16 +212,11 @@ def test_densities_tell_the_information_of_a_line_of_noisy_layers() -> None:
 
 
 def test_paths_raise_the_reference_towards_the_truth() -> None:
-    dataset = BitPatterns(6, 4, 0.25, 0)
-    images, labels = (
-        torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True)
-    )
+    seen, labels = every_example()
     torch.manual_seed(0)
     made = model(0.2)((6,), 2)
     few, many = (
-        by_densities(
-            made, dataset.seen(images, None), labels, 20, paths, torch.Generator().manual_seed(1)
-        )
+        by_densities(made, seen, labels, 20, paths, torch.Generator().manual_seed(1))
         for paths in (2, 200)
     )
     assert few[0][0].value == pytest.approx(many[0][0].value, abs=0.05), (
@@ -207,11 +229,8 @@ def test_paths_raise_the_reference_towards_the_truth() -> None:
 
 def test_a_critic_reads_what_the_densities_say() -> None:
     torch.manual_seed(0)
-    made, dataset = model(0.5)((6,), 2), BitPatterns(6, 4, 0.25, 0)
-    images, labels = (
-        torch.cat(parts) for parts in zip(dataset.train_images, dataset.test_images, strict=True)
-    )
-    seen = dataset.seen(images, None)
+    made = model(0.5)((6,), 2)
+    seen, labels = every_example()
     known = by_densities(made, seen, labels, 20, 100, torch.Generator().manual_seed(0))
     wide = partial(Separable, hidden=[64], embed=16, activation="ReLU")
     learning = {
@@ -221,7 +240,7 @@ def test_a_critic_reads_what_the_densities_say() -> None:
         "average": 0.95,
         "eval_batch_size": 512,
     }
-    estimates = FreshEstimates(**{**ESTIMATES, **CRITIC, **learning})
+    estimates = flat(FreshEstimates, {**ESTIMATES, **CRITIC, **learning})
     for index in (0, 1):
         read = estimates.read(LayerPairs(seen, seen, made, index), 0)
         assert -0.25 < read.value - known[index][0].value < 0.05
@@ -255,7 +274,7 @@ def test_a_violation_is_what_any_layer_has_more_than_one_before_it() -> None:
 def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(
     readings: list[int] | int, due: list[int]
 ) -> None:
-    assert sorted(plane(epochs=100, readings=readings).due) == due
+    assert sorted(Course(epochs=100, readings=readings).due) == due
 
 
 @pytest.mark.parametrize(
@@ -276,6 +295,8 @@ def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(
             {"model": partial(MLP, hidden=[3], outputs=2, activation="ReLU")},
             "model must be a network whose layers can be looked at, got MLP",
         ),
+        ({"steps": 5}, "steps must be null for an information plane, got 5; use runner.epochs"),
+        ({"eval_every": 5}, "eval_every must be null for an information plane, got 5"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"paths": -1}, "paths must be at least 0, got -1"),
         ({"estimates": {"samples": 1}}, "samples must be at least 2, got 1"),
