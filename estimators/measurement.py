@@ -54,17 +54,13 @@ class Measurement(nn.Module):
         x: Float[Tensor, "N D_x"],
         y: Float[Tensor, "N D_y"],
     ) -> "Measurement":
-        """A new critic and a copy of the estimator that were shown training rows, before the first
-        step.
-        """
+        """A new critic and a copy of the estimator that were shown rows, before the first step."""
         made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
         made.prepare(x, y)
         return made
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Show critic and estimator some training rows, where they
-        want to see them.
-        """
+        """Show critic and estimator some training rows, where they want to see them."""
         for part in (self.critic, self.estimator):
             if isinstance(part, Prepared):
                 part.prepare(x, y)
