@@ -126,8 +126,7 @@ def test_a_wrong_setting_is_refused_by_its_dotted_key(
 ) -> None:
     cfg = runs(**changes)
     with pytest.raises(ConfigError) as refused:
-        schema.built(cfg, "net")
-        schema.built(cfg, "runner")
+        [schema.built(cfg, key) for key in ("net", "runner")]
     assert str(refused.value) == message
 
 

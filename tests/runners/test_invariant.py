@@ -557,7 +557,7 @@ def test_a_model_of_the_users_own_is_trained(
         (["model=mlp"], "model must be made for 2 features and 1 logits"),
         (
             ["regularizer=minmax", "estimator=n_pair"],
-            "regularizer.estimator must give nats, got NPair, a loss; use estimator=js",
+            "estimator must give nats, got NPair, a loss; use estimator=js",
         ),
         (
             ["regularizer=mine_bottleneck"],
