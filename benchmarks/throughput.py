@@ -21,8 +21,8 @@ from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.estimators.base import Estimator
 from infobound.estimators.dv import DV
 from infobound.estimators.infonce import InfoNCE
+from infobound.estimators.measurement import Critics
 from infobound.models.critics.dense import Concat, Separable
-from infobound.runners.critics.reading import Critics
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
 from infobound.runners.training.loop import Cadence, Loop

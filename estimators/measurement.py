@@ -1,5 +1,7 @@
 """A critic and an estimator together: what one copy trains and one evaluation reads."""
 
+import copy
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -7,6 +9,9 @@ from torch import Tensor, nn
 from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
+
+Critics = Callable[[int, int], nn.Module]
+"""Makes a critic for the dimensions of x and y."""
 
 
 @runtime_checkable
@@ -39,6 +44,15 @@ class Measurement(nn.Module):
             )
         self.critic = critic
         self.estimator = estimator
+
+    @classmethod
+    def of(cls, critic: Critics, estimator: Estimator, x: Tensor, y: Tensor) -> "Measurement":
+        """A new critic and a copy of the estimator that were shown rows x (N, dim_x), y (N, dim_y),
+        before the first step.
+        """
+        made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
+        made.prepare(x, y)
+        return made
 
     def prepare(self, x: Tensor, y: Tensor) -> None:
         """Show critic and estimator some training rows, x (N, dim_x) and y (N, dim_y), where they

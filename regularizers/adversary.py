@@ -1,13 +1,14 @@
 """An adversary that predicts the pivot from the logits, and a classifier that makes it hard."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import final
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.regularizers import of_pivot
-from infobound.regularizers.base import Penalty, Terms, required
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
 
 
 @final
@@ -28,7 +29,7 @@ class Adversary(Penalty):
 
     def __init__(
         self,
-        rows: Mapping[str, Tensor],
+        rows: Exposed,
         *,
         density: Callable[[int, Tensor], nn.Module],
         optimizer: Callable[[list[Tensor]], Optimizer],
@@ -48,7 +49,7 @@ class Adversary(Penalty):
         logits, pivots = required(rows, self.requires)
         self._density = density(logits.shape[1], pivots)
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        logits, pivots = (exposed[name] for name in self.requires)
+    def terms(self, exposed: Exposed) -> Terms:
+        logits, pivots = required(exposed, self.requires)
         loss = -self._density(logits, pivots).mean()
         return Terms(loss, -loss, loss.detach())

@@ -1,29 +1,16 @@
-"""What is added to a model's loss: a penalty of what the model exposes, which may have a critic of
-its own to train.
+"""What is added to a model's loss: a penalty of what the model exposes. There are two kinds, those
+with networks of their own to train and those without.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.errors import SettingError
-from infobound.estimators.measurement import Measurement
-
-
-def required(rows: Mapping[str, Tensor], names: tuple[str, ...]) -> list[Tensor]:
-    """The rows of these names.
-
-    Raises ValueError where the model does not expose them.
-    """
-    if lacking := [name for name in names if name not in rows]:
-        raise ValueError(
-            f"this model exposes {', '.join(rows)} and not {', '.join(lacking)}, of which this"
-            " penalty is; use regularizer=none"
-        )
-    return [rows[name] for name in names]
+from infobound.regularizers.exposed import Exposed
 
 
 class Terms(NamedTuple):
@@ -37,8 +24,58 @@ class Terms(NamedTuple):
     """() detached: what is reported."""
 
 
+class PureTerms(NamedTuple):
+    """One batch's reading by a penalty without networks, two scalars."""
+
+    penalty: Tensor
+    """() the model descends it, `strength` times."""
+    value: Tensor
+    """() detached: what is reported."""
+
+
+class PurePenalty(nn.Module, ABC):
+    """A function of the tensors named by `requires`, which the model exposes; it has nothing to
+    learn. Subclasses are final.
+
+    It is made of rows (N, D) of each, as they are before step 0. `strength`, `until`, `clip` and
+    `warmup` are those of a Penalty.
+
+    Raises ValueError for values out of range.
+    """
+
+    quantity: ClassVar[str] = "penalty"
+    """What the value is called in the records."""
+
+    def __init__(
+        self,
+        requires: tuple[str, ...],
+        strength: float,
+        warmup: int = 0,
+        *,
+        until: float | None = None,
+        clip: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_course(until, warmup)
+        self.requires, self.strength = requires, strength
+        self.warmup, self.until, self.clip = warmup, until, clip
+
+    @abstractmethod
+    def cost(self, exposed: Exposed) -> Tensor:
+        """What the model descends () of a batch, (B, D) of each name."""
+
+    def terms(self, exposed: Exposed) -> PureTerms:
+        """Read a batch, (B, D) of each name: its cost, and what is reported of it."""
+        cost = self.cost(exposed)
+        return PureTerms(cost, cost.detach())
+
+    def forward(self, *tensors: Tensor) -> PureTerms:
+        return self.terms(dict(zip(self.requires, tensors, strict=True)))
+
+
 class Penalty(nn.Module, ABC):
-    """A penalty of the tensors named by `requires`, which the model exposes. Subclasses are final.
+    """A penalty of the tensors named by `requires`, which the model exposes, with networks of its
+    own. Subclasses are final.
 
     It is made of rows (N, D) of each, as they are before step 0; who trains it calls it on batches
     of them in that order, so that torch.func can lift it. The model descends `strength` times the
@@ -52,10 +89,6 @@ class Penalty(nn.Module, ABC):
 
     quantity: ClassVar[str] = "mi"
     """What the value is called in the records."""
-    measurement: Measurement | None
-    """The critic that reads the two tensors named by `requires`, where there is one."""
-    learning: bool = True
-    """Whether its own networks are at their step: only then are moving averages committed."""
 
     def __init__(
         self,
@@ -70,21 +103,33 @@ class Penalty(nn.Module, ABC):
         super().__init__()
         if critic_steps < 1:
             raise SettingError("critic_steps", "must be a positive integer", critic_steps)
-        if until is not None and not until > 0:
-            raise SettingError(
-                "until",
-                "must be a number of steps, a share of them below 1, or null for all",
-                until,
-            )
-        if warmup < 0:
-            raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)
-        self.measurement, self.warmup = None, warmup
+        _check_course(until, warmup)
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip
+        self.warmup = warmup
 
     @abstractmethod
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        """Read a batch, (B, D) of each name."""
+    def terms(self, exposed: Exposed) -> Terms:
+        """Read a batch, (B, D) of each name, without a side effect."""
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        """What its own networks descend () at their step. A penalty that keeps moving averages
+        commits them here.
+        """
+        return self.terms(exposed).fit
 
     def forward(self, *tensors: Tensor) -> Terms:
         return self.terms(dict(zip(self.requires, tensors, strict=True)))
+
+
+Regularizer = Callable[[Exposed], Penalty | PurePenalty]
+"""Makes a penalty of rows (N, D) that a model exposes before step 0."""
+
+
+def _check_course(until: float | None, warmup: int) -> None:
+    if until is not None and not until > 0:
+        raise SettingError(
+            "until", "must be a number of steps, a share of them below 1, or null for all", until
+        )
+    if warmup < 0:
+        raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)

@@ -1,25 +1,54 @@
 """The game and its non-saturating form together."""
 
+from collections.abc import Callable
 from typing import final
 
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import Optimizer
 
-from infobound.estimators.base import Bound
-from infobound.models.critics.scores import Scores
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
+from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
+from infobound.regularizers.pivot_critic import calibrated_critic
 
 
 @final
-class Combined(PivotCritic):
+class Combined(Penalty):
     """max(0, I + E_M[softplus(-T)]), T the log-ratio of the critic that climbs the estimator I.
 
     Of the Jensen-Shannon divergence (estimator=jsd) log 4 - E_J[softplus(-T)] - E_M[T] is left.
 
     Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661
 
-    Raises ValueError for what PivotCritic refuses.
+    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
+    nats, or one whose best critic is not the log-ratio.
     """
 
-    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        return (bound.objective + F.softplus(-self.log_ratios(scores, x, y).product).mean()).relu()
+    def __init__(
+        self,
+        rows: Exposed,
+        *,
+        estimator: Estimator | SampleEstimator,
+        critic: Critics | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        lam: float,
+        warmup: int,
+        critic_steps: int,
+    ) -> None:
+        super().__init__(
+            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+        )
+        self.measurement = calibrated_critic(rows, critic, estimator)
+
+    def terms(self, exposed: Exposed) -> Terms:
+        x, y = required(exposed, self.requires)
+        scores, bound = critics.scored(self.measurement, x, y)
+        ratios = critics.log_ratios(self.measurement, scores, x, y)
+        penalty = (bound.objective + F.softplus(-ratios.product).mean()).relu()
+        return Terms(bound.fit, penalty, bound.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        return critics.fit(self.measurement, *required(exposed, self.requires))

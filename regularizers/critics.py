@@ -1,20 +1,14 @@
 """The critic of a penalty, and what it reads."""
 
-import copy
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.estimators.measurement import Measurement
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.models.critics.scores import Scores
 
-Critics = Callable[[int, int], nn.Module]
-"""Makes a critic for the dimensions of x and y."""
 
-
-def measurement(
+def prepared(
     critic: Critics | None, estimator: Estimator | SampleEstimator, x: Tensor, y: Tensor
 ) -> Measurement:
     """A critic and an estimator that were shown rows x (N, dim_x), y (N, dim_y).
@@ -28,25 +22,33 @@ def measurement(
             f"{type(estimator).__name__} without one",
             "use estimator=infonce",
         )
-    made = Measurement(critic(x.shape[1], y.shape[1]), copy.deepcopy(estimator))
-    made.prepare(x, y)
-    return made
+    return Measurement.of(critic, estimator, x, y)
 
 
-def scored(measurement: Measurement, x: Tensor, y: Tensor, learning: bool) -> tuple[Scores, Bound]:
-    """The scores of a batch x (B, dim_x), y (B, dim_y) and what it reads of them; where it is
-    `learning`, moving averages are committed.
+def reader(penalty: nn.Module) -> Measurement | None:
+    """The critic called `measurement` by which a penalty reads information between the two tensors
+    that it requires, where it has one.
     """
+    made = dict(penalty.named_children()).get("measurement")
+    return made if isinstance(made, Measurement) else None
+
+
+def scored(measurement: Measurement, x: Tensor, y: Tensor) -> tuple[Scores, Bound]:
+    """The scores of a batch x (B, dim_x), y (B, dim_y), and what it reads of them."""
     scores = measurement.scores(x, y)
-    read = measurement.estimator.bound(scores, x, y)
-    if learning:
-        measurement.estimator.update(scores)
-    return scores, read
+    return scores, measurement.estimator.bound(scores, x, y)
 
 
-def bound(measurement: Measurement, x: Tensor, y: Tensor, learning: bool) -> Bound:
+def bound(measurement: Measurement, x: Tensor, y: Tensor) -> Bound:
     """What it reads of a batch, without the scores."""
-    return scored(measurement, x, y, learning)[1]
+    return scored(measurement, x, y)[1]
+
+
+def fit(measurement: Measurement, x: Tensor, y: Tensor) -> Tensor:
+    """What the critic descends () of a batch at its step; moving averages are committed."""
+    scores, read = scored(measurement, x, y)
+    measurement.estimator.update(scores)
+    return read.fit
 
 
 def log_ratios(measurement: Measurement, scores: Scores, x: Tensor, y: Tensor) -> Scores:

@@ -3,22 +3,20 @@
 B batch, D and E features.
 """
 
-from collections.abc import Mapping
-from functools import partial
 from typing import final
 
-import torch
 from torch import Tensor
 
 from infobound.regularizers import of_pivot
-from infobound.regularizers.base import Penalty, Terms, required
+from infobound.regularizers.base import PurePenalty
+from infobound.regularizers.exposed import Exposed, required
 
 FLOOR = 1e-12
 """Of squares, at whose root the gradient would be infinite."""
 
 
 @final
-class DistanceCorrelation(Penalty):
+class DistanceCorrelation(PurePenalty):
     """dCorr^2 = dCov^2(x, y) / sqrt(dCov^2(x, x) dCov^2(y, y)) of logits x and pivots y, between 0
     and 1.
 
@@ -34,14 +32,12 @@ class DistanceCorrelation(Penalty):
 
     quantity = "distance_correlation"
 
-    def __init__(self, rows: Mapping[str, Tensor], *, lam: float, warmup: int) -> None:
-        nothing = partial(torch.optim.SGD, lr=0.0)
-        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), nothing, 1, None, False, warmup)
+    def __init__(self, rows: Exposed, *, lam: float, warmup: int) -> None:
+        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)
         required(rows, self.requires)
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        correlation = squared_correlation(*(exposed[name] for name in self.requires))
-        return Terms(of_pivot.no_networks(correlation), correlation, correlation.detach())
+    def cost(self, exposed: Exposed) -> Tensor:
+        return squared_correlation(*required(exposed, self.requires))
 
 
 def squared_correlation(x: Tensor, y: Tensor) -> Tensor:

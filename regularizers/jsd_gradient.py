@@ -1,6 +1,6 @@
 """The game with a critic whose gradient is held."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -8,15 +8,16 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from infobound.errors import SettingError
-from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.models.critics.scores import Scores
-from infobound.regularizers import critics
-from infobound.regularizers.base import Terms
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
+from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
+from infobound.regularizers.pivot_critic import calibrated_critic
 
 
 @final
-class JSDGradient(PivotCritic):
+class JSDGradient(Penalty):
     """max(0, I), as in Minmax, of a critic that climbs I - gamma / 2 Omega.
 
     Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score
@@ -26,15 +27,16 @@ class JSDGradient(PivotCritic):
 
     Roth et al. 2017, https://arxiv.org/abs/1705.09367
 
-    Raises ValueError for `gamma` below 0 and what PivotCritic refuses.
+    Raises ValueError for `lam` or `gamma` below 0, an estimator without a critic, one that gives no
+    nats, or one whose best critic is not the log-ratio.
     """
 
     def __init__(
         self,
-        rows: Mapping[str, Tensor],
+        rows: Exposed,
         *,
         estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
+        critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
         lam: float,
         warmup: int,
@@ -42,28 +44,24 @@ class JSDGradient(PivotCritic):
         gamma: float,
     ) -> None:
         super().__init__(
-            rows,
-            estimator=estimator,
-            critic=critic,
-            optimizer=optimizer,
-            lam=lam,
-            warmup=warmup,
-            critic_steps=critic_steps,
+            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
         )
+        self.measurement = calibrated_critic(rows, critic, estimator)
         if not gamma >= 0:
             raise SettingError("gamma", "must be 0 or more", gamma)
         self._gamma = gamma
 
-    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        return bound.objective.relu()
+    def terms(self, exposed: Exposed) -> Terms:
+        bound = critics.bound(self.measurement, *required(exposed, self.requires))
+        fit = bound.fit + self._held(exposed)
+        return Terms(fit, bound.objective.relu(), bound.value)
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        read = super().terms(exposed)
-        if not self.learning:
-            return read
-        return read._replace(
-            fit=read.fit + self._gamma / 2 * self.omega(*(exposed[name] for name in self.requires))
-        )
+    def fit(self, exposed: Exposed) -> Tensor:
+        fit = critics.fit(self.measurement, *required(exposed, self.requires))
+        return fit + self._held(exposed)
+
+    def _held(self, exposed: Exposed) -> Tensor:
+        return self._gamma / 2 * self.omega(*required(exposed, self.requires))
 
     def omega(self, x: Tensor, y: Tensor) -> Tensor:
         """() of a batch x (B, dim_x), y (B, dim_y)."""
@@ -78,7 +76,7 @@ class JSDGradient(PivotCritic):
         """(B,) scores of pairs, and the squared length of the gradient of each by its pair."""
 
         def summed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            scores = self.reader.scores(x, y).joint
+            scores = self.measurement.scores(x, y).joint
             return scores.sum(), scores
 
         gradients, scores = torch.func.grad(summed, argnums=(0, 1), has_aux=True)(x, y)

@@ -1,16 +1,21 @@
 """The information about the pivot by the log-ratio itself."""
 
+from collections.abc import Callable
 from typing import final
 
 from torch import Tensor
+from torch.optim import Optimizer
 
-from infobound.estimators.base import Bound
-from infobound.models.critics.scores import Scores
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
+from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
+from infobound.regularizers.pivot_critic import calibrated_critic
 
 
 @final
-class KLUpdate(PivotCritic):
+class KLUpdate(Penalty):
     """E_J[T], T the log-ratio of the critic: mutual information itself where the critic is at its
     best.
 
@@ -18,8 +23,31 @@ class KLUpdate(PivotCritic):
     the mean over joint samples alone, as the generator of Sønderby et al. 2017 descends log (1 - D)
     / D, https://arxiv.org/abs/1610.04490
 
-    Raises ValueError for what PivotCritic refuses.
+    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
+    nats, or one whose best critic is not the log-ratio.
     """
 
-    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        return self.log_ratios(scores, x, y).joint.mean()
+    def __init__(
+        self,
+        rows: Exposed,
+        *,
+        estimator: Estimator | SampleEstimator,
+        critic: Critics | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        lam: float,
+        warmup: int,
+        critic_steps: int,
+    ) -> None:
+        super().__init__(
+            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+        )
+        self.measurement = calibrated_critic(rows, critic, estimator)
+
+    def terms(self, exposed: Exposed) -> Terms:
+        x, y = required(exposed, self.requires)
+        scores, bound = critics.scored(self.measurement, x, y)
+        ratios = critics.log_ratios(self.measurement, scores, x, y)
+        return Terms(bound.fit, ratios.joint.mean(), bound.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -1,6 +1,6 @@
 """The information bottleneck with information that a critic reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import final
 
 from torch import Tensor
@@ -8,8 +8,10 @@ from torch.optim import Optimizer
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics
-from infobound.regularizers.base import Penalty, Terms, required
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
 
 
 @final
@@ -29,10 +31,10 @@ class MineBottleneck(Penalty):
 
     def __init__(
         self,
-        rows: Mapping[str, Tensor],
+        rows: Exposed,
         *,
         estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
+        critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
         beta: float,
         critic_steps: int,
@@ -42,10 +44,11 @@ class MineBottleneck(Penalty):
         super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
         if not beta >= 0:
             raise SettingError("beta", "must be 0 or more", beta)
-        self.measurement = critics.measurement(critic, estimator, *required(rows, self.requires))
+        self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        assert self.measurement is not None, "made by the constructor"
-        x, z = (exposed[name] for name in self.requires)
-        bound = critics.bound(self.measurement, x, z, self.learning)
+    def terms(self, exposed: Exposed) -> Terms:
+        bound = critics.bound(self.measurement, *required(exposed, self.requires))
         return Terms(bound.fit, bound.objective.relu(), bound.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        return critics.fit(self.measurement, *required(exposed, self.requires))

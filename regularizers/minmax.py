@@ -1,25 +1,49 @@
 """A classifier and a critic play for the information about the pivot."""
 
+from collections.abc import Callable
 from typing import final
 
 from torch import Tensor
+from torch.optim import Optimizer
 
-from infobound.estimators.base import Bound
-from infobound.models.critics.scores import Scores
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
+from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
+from infobound.regularizers.pivot_critic import critic_of_pivots
 
 
 @final
-class Minmax(PivotCritic):
+class Minmax(Penalty):
     """max(0, I): the critic climbs the estimator I, the classifier descends it where it is above 0.
 
     By a lower bound the classifier may learn what the critic cannot see, so the critic must keep
     up.
 
-    Raises ValueError for what PivotCritic refuses.
+    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
+    nats.
     """
 
-    calibrated = False
+    def __init__(
+        self,
+        rows: Exposed,
+        *,
+        estimator: Estimator | SampleEstimator,
+        critic: Critics | None,
+        optimizer: Callable[[list[Tensor]], Optimizer],
+        lam: float,
+        warmup: int,
+        critic_steps: int,
+    ) -> None:
+        super().__init__(
+            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+        )
+        self.measurement = critic_of_pivots(rows, critic, estimator)
 
-    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        return bound.objective.relu()
+    def terms(self, exposed: Exposed) -> Terms:
+        bound = critics.bound(self.measurement, *required(exposed, self.requires))
+        return Terms(bound.fit, bound.objective.relu(), bound.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        return critics.fit(self.measurement, *required(exposed, self.requires))

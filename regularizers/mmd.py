@@ -3,8 +3,7 @@
 B batch, D and E features.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -12,14 +11,15 @@ from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.regularizers import of_pivot
-from infobound.regularizers.base import Penalty, Terms, required
+from infobound.regularizers.base import PurePenalty
+from infobound.regularizers.exposed import Exposed, required
 
 FLOOR = 1e-12
 """Of the squared distance, at whose root the gradient would be infinite."""
 
 
 @final
-class MMD(Penalty):
+class MMD(PurePenalty):
     """sqrt(sum_s MMD^2), MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of the
     pivots, of deviation s each.
 
@@ -35,20 +35,16 @@ class MMD(Penalty):
 
     quantity = "mmd"
 
-    def __init__(
-        self, rows: Mapping[str, Tensor], *, sigmas: Sequence[float], lam: float, warmup: int
-    ) -> None:
-        nothing = partial(torch.optim.SGD, lr=0.0)
-        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), nothing, 1, None, False, warmup)
+    def __init__(self, rows: Exposed, *, sigmas: Sequence[float], lam: float, warmup: int) -> None:
+        super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)
         required(rows, self.requires)
         if not sigmas or not min(sigmas) > 0:
             raise SettingError("sigmas", "must list positive deviations", list(sigmas))
         self._sigmas = sigmas
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        logits, pivot = (exposed[name] for name in self.requires)
-        distance = discrepancy(standardised(logits), pivot, self._sigmas).clamp_min(FLOOR).sqrt()
-        return Terms(of_pivot.no_networks(distance), distance, distance.detach())
+    def cost(self, exposed: Exposed) -> Tensor:
+        logits, pivot = required(exposed, self.requires)
+        return discrepancy(standardised(logits), pivot, self._sigmas).clamp_min(FLOOR).sqrt()
 
 
 def discrepancy(x: Tensor, y: Tensor, sigmas: Sequence[float]) -> Tensor:

@@ -1,7 +1,7 @@
 """Mutual information that a generative model is to have, read by a critic."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, final
 
 from torch import Tensor, nn
@@ -9,9 +9,11 @@ from torch.optim import Optimizer
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.regularizers import critics
 from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import MADE, Exposed, required
 
 PAIRS = {
     "latent": ("sample", "latent"),
@@ -25,8 +27,6 @@ WAYS = {
     "inferred": "runner.inference=bigan infers codes",
 }
 """What makes a model expose it."""
-MADE = ("sample", "inferred")
-"""What the model makes, as a function of what it is paired with."""
 
 
 @final
@@ -46,11 +46,11 @@ class MutualInformation(Penalty):
 
     def __init__(
         self,
-        rows: Mapping[str, Tensor],
+        rows: Exposed,
         *,
         of: Literal["latent", "label", "inferred"],
         estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
+        critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
         beta: float,
         critic_steps: int,
@@ -62,20 +62,25 @@ class MutualInformation(Penalty):
         for name, value in {"beta": beta, "noise": noise}.items():
             if not 0 <= value < math.inf:
                 raise SettingError(name, "must be 0 or more and finite", value)
-        if any(name not in rows for name in self.requires):
-            able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
+        able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
+        if able and of not in able:
             raise SettingError(
                 "of", f"must be what this model has, {' or '.join(able)}", of, WAYS[of]
             )
         self._noise = Noise(noise) if noise else nn.Identity()
-        self.measurement = critics.measurement(
-            critic, estimator, *(rows[name] for name in self.requires)
-        )
+        self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        assert self.measurement is not None, "made by the constructor"
-        x, y = (
-            self._noise(exposed[name]) if name in MADE else exposed[name] for name in self.requires
-        )
-        bound = critics.bound(self.measurement, x, y, self.learning)
+    def terms(self, exposed: Exposed) -> Terms:
+        bound = critics.bound(self.measurement, *self._noisy(exposed))
         return Terms(bound.fit, -bound.objective, bound.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        return critics.fit(self.measurement, *self._noisy(exposed))
+
+    def _noisy(self, exposed: Exposed) -> tuple[Tensor, Tensor]:
+        """The two that are paired, what the model makes with noise."""
+        x, y = (
+            self._noise(each) if name in MADE else each
+            for name, each in zip(self.requires, required(exposed, self.requires), strict=True)
+        )
+        return x, y

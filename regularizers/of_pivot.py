@@ -4,7 +4,6 @@ strong they are.
 
 import math
 
-import torch
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -23,11 +22,6 @@ def strength(lam: float) -> float:
     if not 0 <= lam < math.inf:
         raise SettingError("lam", "must be 0 or more and finite", lam)
     return lam
-
-
-def no_networks(penalty: Tensor) -> Tensor:
-    """The `fit` () of a penalty that trains nothing."""
-    return torch.zeros_like(penalty)
 
 
 def squared_distances(x: Tensor) -> Tensor:

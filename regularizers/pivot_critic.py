@@ -1,80 +1,42 @@
-"""Penalties of a classifier's dependence on pivots that a critic of both reads."""
-
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+"""The critic of logits and pivots that several penalties descend, each in a way of its own."""
 
 import torch
-from torch import Tensor
-from torch.optim import Optimizer
 
 from infobound.errors import SettingError
-from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.estimators.measurement import Measurement
-from infobound.models.critics.scores import Scores
+from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, Terms, required
+from infobound.regularizers.exposed import Exposed, required
 
 LOOKED_AT = 64
 """Rows that an estimator is tried on."""
 
 
-class PivotCritic(Penalty):
-    """A critic of logits and pivots climbs an estimator; what the classifier descends is each
-    penalty's own.
+def critic_of_pivots(
+    rows: Exposed, critic: Critics | None, estimator: Estimator | SampleEstimator
+) -> Measurement:
+    """A critic of logits and pivots that climbs the estimator.
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no nats, or
-    where its scores must be `calibrated` one whose best critic is not the log-ratio.
+    Raises ValueError for a model without logits or pivots, an estimator without a critic, and one
+    that gives no nats.
     """
-
-    calibrated: ClassVar[bool] = True
-    """Whether the penalty is of log-ratios, which not every estimator's scores become."""
-
-    def __init__(
-        self,
-        rows: Mapping[str, Tensor],
-        *,
-        estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float,
-        warmup: int,
-        critic_steps: int,
-    ) -> None:
-        super().__init__(
-            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+    made = critics.prepared(critic, estimator, *required(rows, of_pivot.PAIR))
+    if made.estimator.kind == "loss":
+        raise SettingError(
+            "estimator", "must give nats", f"{type(estimator).__name__}, a loss", "use estimator=js"
         )
-        x, y = required(rows, of_pivot.PAIR)
-        self.measurement = critics.measurement(critic, estimator, x, y)
-        if self.reader.estimator.kind == "loss":
-            raise SettingError(
-                "estimator",
-                "must give nats",
-                f"{type(estimator).__name__}, a loss",
-                "use estimator=js",
-            )
-        if self.calibrated:
-            with torch.no_grad():
-                x, y = x[:LOOKED_AT], y[:LOOKED_AT]
-                self.log_ratios(self.reader.scores(x, y), x, y)
+    return made
 
-    @abstractmethod
-    def descended(self, bound: Bound, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
-        """What the classifier descends () of the bound and the scores of a batch x (B, C - 1), y
-        (B, P).
-        """
 
-    @property
-    def reader(self) -> Measurement:
-        """The critic, which is there."""
-        assert self.measurement is not None, "made by the constructor"
-        return self.measurement
+def calibrated_critic(
+    rows: Exposed, critic: Critics | None, estimator: Estimator | SampleEstimator
+) -> Measurement:
+    """The same, whose scores become log-ratios.
 
-    def log_ratios(self, scores: Scores, x: Tensor, y: Tensor) -> Scores:
-        """T of each pair of a batch: log p(x, y) / p(x) p(y) where the critic is at its best."""
-        return critics.log_ratios(self.reader, scores, x, y)
-
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        x, y = (exposed[name] for name in self.requires)
-        scores, bound = critics.scored(self.reader, x, y, self.learning)
-        return Terms(bound.fit, self.descended(bound, scores, x, y), bound.value)
+    Raises ValueError also for an estimator whose best critic is not the log-ratio.
+    """
+    made = critic_of_pivots(rows, critic, estimator)
+    x, y = (each[:LOOKED_AT] for each in required(rows, of_pivot.PAIR))
+    with torch.no_grad():
+        critics.log_ratios(made, made.scores(x, y), x, y)
+    return made

@@ -1,6 +1,6 @@
 """Codes that keep a label and hide what they are made of, by two critics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import final
 
 from torch import Tensor
@@ -8,9 +8,10 @@ from torch.optim import Optimizer
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.estimators.measurement import Measurement
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.regularizers import critics
 from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.exposed import Exposed, required
 
 
 @final
@@ -35,10 +36,10 @@ class PrivacyUtility(Penalty):
 
     def __init__(
         self,
-        rows: Mapping[str, Tensor],
+        rows: Exposed,
         *,
         estimator: Estimator | SampleEstimator,
-        critic: critics.Critics | None,
+        critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
         beta: float,
         critic_steps: int,
@@ -61,18 +62,20 @@ class PrivacyUtility(Penalty):
                 "use runner=infoshape",
             )
         self._beta = beta
-        self.privacy = critics.measurement(critic, estimator, rows["input"], rows["representation"])
-        self.utility = critics.measurement(critic, estimator, rows["label"], rows["representation"])
+        x, label, z = required(rows, self.requires)
+        self.privacy = critics.prepared(critic, estimator, x, z)
+        self.utility = critics.prepared(critic, estimator, label, z)
 
-    def bounds(self, exposed: Mapping[str, Tensor]) -> tuple[Bound, Bound]:
+    def bounds(self, exposed: Exposed) -> tuple[Bound, Bound]:
         """What the critics read of a batch, (B, D) of each name: privacy and utility."""
-        x, label, z = (exposed[name] for name in self.requires)
-        return (
-            critics.bound(self.privacy, x, z, self.learning),
-            critics.bound(self.utility, label, z, self.learning),
-        )
+        x, label, z = required(exposed, self.requires)
+        return critics.bound(self.privacy, x, z), critics.bound(self.utility, label, z)
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
+    def terms(self, exposed: Exposed) -> Terms:
         privacy, utility = self.bounds(exposed)
         loss = self._beta * privacy.objective - utility.objective
         return Terms(privacy.fit + utility.fit, loss, self._beta * privacy.value - utility.value)
+
+    def fit(self, exposed: Exposed) -> Tensor:
+        x, label, z = required(exposed, self.requires)
+        return critics.fit(self.privacy, x, z) + critics.fit(self.utility, label, z)

@@ -1,18 +1,16 @@
 """The rate of a model's noise layers, which the model descends."""
 
-from collections.abc import Mapping
-from functools import partial
 from typing import final
 
-import torch
 from torch import Tensor
 
 from infobound.errors import SettingError
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.base import PurePenalty
+from infobound.regularizers.exposed import Exposed, required
 
 
 @final
-class Rate(Penalty):
+class Rate(PurePenalty):
     """The mean rate of a batch in nats, `beta` times: an upper bound of what the representation
     tells of the input.
 
@@ -24,15 +22,8 @@ class Rate(Penalty):
 
     quantity = "rate"
 
-    def __init__(self, rows: Mapping[str, Tensor], *, beta: float) -> None:
-        super().__init__(
-            ("rate",),
-            beta,
-            partial(torch.optim.SGD, lr=0.0),
-            critic_steps=1,
-            until=None,
-            clip=False,
-        )
+    def __init__(self, rows: Exposed, *, beta: float) -> None:
+        super().__init__(("rate",), beta)
         if not beta >= 0:
             raise SettingError("beta", "must be 0 or more", beta)
         if "rate" not in rows:
@@ -43,6 +34,6 @@ class Rate(Penalty):
                 "use model/noise=gaussian_bottleneck",
             )
 
-    def terms(self, exposed: Mapping[str, Tensor]) -> Terms:
-        rate = exposed["rate"].mean()
-        return Terms(torch.zeros_like(rate), rate, rate.detach())
+    def cost(self, exposed: Exposed) -> Tensor:
+        (rate,) = required(exposed, self.requires)
+        return rate.mean()

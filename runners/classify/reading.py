@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.interfaces import Classified
 from infobound.models.noise.gaussian_noise import Noise
+from infobound.regularizers.exposed import expose
 from infobound.runners.classify.calibration import calibration_error
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.training import probes
@@ -191,8 +192,9 @@ class ClassifierReader:
         if regularisation is None or not regularisation.reads:
             return {}
         x = torch.cat([x.flatten(1) for x in subject.seen()])
-        rows = {"input": x, "representation": subject.representations("information")}
-        return {"mi": regularisation.information(subject.copy, rows)}
+        rows = expose(input=x, representation=subject.representations("information"))
+        read = regularisation.information(subject.copy, rows)
+        return {} if read is None else {"mi": read}
 
     def _training(self, count: int, copy: int) -> Iterator[Tensor]:
         """The first training images as they are seen in training."""

@@ -15,13 +15,14 @@ from torch.optim import Optimizer
 
 from infobound.datasets.interfaces import Classified, Disturbed
 from infobound.models.classifiers.interface import Classifier
-from infobound.regularizers.base import Penalty
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed
 from infobound.runners.classify.information_maps import InformationMaps
 from infobound.runners.classify.nuisance import NuisanceProbe
 from infobound.runners.classify.reading import Analysis, ClassifierReader, sampled
-from infobound.runners.classify.task import Classification, ImagesWithLabels, exposed
+from infobound.runners.classify.task import Classification, ImagesWithLabels, exposed_by
 from infobound.runners.classify.total_correlation import RepresentationCorrelation
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training import limits
@@ -62,7 +63,7 @@ class Classify(Training):
 
     dataset: Classified
     model: Models | None
-    regularizer: Callable[[Rows], Penalty] | None
+    regularizer: Regularizer | None
     optimizer: Callable[[list[Any]], Optimizer]
     label_smoothing: float
     confidence_penalty: float
@@ -168,7 +169,7 @@ class Classify(Training):
         classifiers.networks.check(x)
         regularisation = self._regularisation(classifiers, batches, device)
         if regularisation is not None:
-            regularisation.check(exposed(x, classifiers.read(x)[1:]))
+            regularisation.check(exposed_by(x, classifiers.read(x)[1:]))
         self._check_analyses(classifiers, batches, device)
         reader = ClassifierReader(self.dataset, self.samples, self.analyses, self.seed, device)
         return Classification(batches, classifiers, self.loss, regularisation, reader, self.weights)
@@ -220,10 +221,10 @@ class Classify(Training):
             return None
 
         @torch.no_grad()
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             module, (x, _) = classifiers.networks.copy(copy).eval(), batches.look(copy)
             sampled(module, generator(device, self.seed, copy, "look", "noise"))
-            return exposed(x, module(x)[1:])
+            return exposed_by(x, module(x)[1:])
 
         critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
         return Regularisation(self.regularizer, rows, critics, self.steps)

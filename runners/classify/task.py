@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Classified, Examples
+from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.classify.reading import ClassifierReader, Draw
 from infobound.runners.critics.reading import described
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.early_stopping import EarlyStopping
@@ -71,7 +72,7 @@ class Classification:
         if regularisation is None or not regularisation.active(self._classifiers.networks.steps):
             self._classifiers.descend(loss)
             return told
-        told |= regularisation.lead(self._classifiers, loss, exposed(x, made))
+        told |= regularisation.lead(self._classifiers, loss, exposed_by(x, made))
         regularisation.fit(self._fresh)
         return told
 
@@ -145,17 +146,19 @@ class Classification:
         others = {"regularisation": self._regularisation, "best": self._best}
         return parts | {name: part for name, part in others.items() if part is not None}
 
-    def _fresh(self) -> Rows:
+    def _fresh(self) -> Exposed:
         """What the classifiers expose of a new batch."""
         x, _ = self._batches.draw()
-        return exposed(x, self._classifiers(x)[1:])
+        return exposed_by(x, self._classifiers(x)[1:])
 
 
-def exposed(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Rows:
-    """What a penalty may ask for: images x (..., B, *shape) flat, and what else a classifier puts
-    out of them.
+def exposed_by(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Exposed:
+    """What a classifier of images x (..., B, *shape) exposes, which made a representation of them
+    and, where it has layers of noise, their rates.
     """
-    batch = made[0].ndim - 1
     representation, *rates = made
-    rate = {"rate": rates[0].sum(-1)} if rates else {}
-    return {"input": x.flatten(batch), "representation": representation, **rate}
+    return expose(
+        input=x.flatten(representation.ndim - 1),
+        representation=representation,
+        rate=rates[0].sum(-1) if rates else None,
+    )

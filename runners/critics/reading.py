@@ -1,6 +1,5 @@
 """Reading copies of a critic, each on held-out pairs of its own."""
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,17 +19,6 @@ from infobound.runners.training.randomness import generator
 from infobound.runners.training.readings import Error, Reading, combined, spread
 
 CPU = torch.device("cpu")
-Critics = Callable[[int, int], nn.Module]
-"""Makes a critic for the dimensions of x and y."""
-
-
-def measurement(critic: Critics, estimator: Estimator, x: Tensor, y: Tensor) -> Measurement:
-    """A critic and an estimator that were shown rows x (N, dim_x), y (N, dim_y), before the first
-    step.
-    """
-    made = Measurement(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
-    made.prepare(x, y)
-    return made
 
 
 def described(module: nn.Module) -> str:

@@ -1,17 +1,21 @@
-"""A penalty in training: R copies of it, with their own optimiser, beside the copies of a model.
+"""A penalty in training: R copies of it, and what moves their own networks, beside the copies of a
+model.
 
 R copies, B batch.
 """
 
 import statistics
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from infobound.estimators.measurement import Measurement
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers import critics
+from infobound.regularizers.base import Penalty, PurePenalty, PureTerms, Regularizer, Terms
+from infobound.regularizers.exposed import Exposed, required
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import RowHeldOut
 from infobound.runners.critics.reading import described
@@ -28,8 +32,6 @@ WHOLE = 2048
 """Held-out rows whose distances from one another are held at a time, by penalties without a
 critic.
 """
-Rows = Mapping[str, Tensor]
-"""What a model exposes, by name."""
 
 
 class Regularisation:
@@ -39,22 +41,25 @@ class Regularisation:
     the whole training; the model takes `begin` of them before it has a penalty.
     """
 
+    networks: Ensemble
+    """The copies, with no parameters where the penalty has nothing to learn."""
+
     def __init__(
         self,
-        penalty: Callable[[Rows], Penalty],
-        rows: Callable[[int], Rows],
+        penalty: Regularizer,
+        rows: Callable[[int], Exposed],
         ensemble: Callable[[Callable[[int], nn.Module]], Ensemble],
         steps: int,
         begin: int = 0,
     ) -> None:
-        networks = ensemble(lambda index: penalty(rows(index)))
-        assert isinstance(networks.module, Penalty), "built by the line before"
-        self._penalty = networks.module
+        self.networks = ensemble(lambda index: _Turns(penalty(rows(index))))
+        self._turns = _turns(self.networks.module)
+        self._penalty = self._turns.penalty
         self.strength = self._penalty.strength
-        optimizer = elementwise(self._penalty.optimizer([networks.parameters]))
-        self._player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
+        self._learner = _learner(self._penalty, self.networks)
         self._begin, self._end = begin, ending(self._penalty.until, steps)
-        self._critic = described(self._penalty.measurement) if self._penalty.measurement else ""
+        critic = critics.reader(self._penalty)
+        self._critic = "" if critic is None else described(critic)
 
     def active(self, step: int) -> bool:
         """Whether it has anything to say to the model at the step after `step` ones."""
@@ -67,7 +72,7 @@ class Regularisation:
             self.strength * min(1.0, (step - self._begin + 1) / warmup) if warmup else self.strength
         )
 
-    def lead(self, model: Player, loss: Tensor, exposed: Rows) -> dict[str, Tensor]:
+    def lead(self, model: Player, loss: Tensor, exposed: Exposed) -> dict[str, Tensor]:
         """One step of the model down its loss (R,) and the penalty of a batch (R, B, D) of each
         name: what that reads, (R,).
 
@@ -88,88 +93,129 @@ class Regularisation:
         )
         return told | {"clip": share}
 
-    def terms(self, exposed: Rows) -> Terms:
-        """What the model is to descend: three (R,) of a batch (R, B, D) of each name, without a
+    def terms(self, exposed: Exposed) -> Terms | PureTerms:
+        """What the model is to descend, (R,) each, of a batch (R, B, D) of each name, without a
         side effect.
         """
-        self._penalty.learning = False
-        return self._read(exposed)
+        read = self.networks(*required(exposed, self._penalty.requires))
+        return read if self.networks.replicates > 1 else read._make(each[None] for each in read)
 
-    def fit(self, batches: Callable[[], Rows]) -> None:
+    def fit(self, batches: Callable[[], Exposed]) -> None:
         """The steps of its own networks for one of the model, each on a batch of its own, (R, B, D)
-        of each name.
+        of each name; none where it has nothing to learn.
         """
-        if not self._player.networks.parameters.numel():
+        if self._learner is None:
             return
-        for _ in range(self._penalty.critic_steps):
+        for _ in range(self._learner.steps):
             with torch.no_grad():
                 exposed = batches()
-            self._penalty.learning = True
-            self._player.descend(self._read(exposed).fit)
+            with self._turns.own():
+                losses = self._learner.player(*required(exposed, self._penalty.requires))
+            self._learner.player.descend(losses)
 
     @torch.no_grad()
-    def held_out(self, copy: int, exposed: Rows) -> dict[str, float]:
+    def held_out(self, copy: int, exposed: Exposed) -> dict[str, float]:
         """What the penalty of a copy reads of held-out rows (N, D) of each name: information by its
         critic, or else its value, the mean over blocks of rows.
         """
-        if self.reads:
-            return {"mi_critic": self.information(copy, exposed)}
-        penalty, rows = self._player.networks.copy(copy).eval(), self._required(exposed)
+        if (information := self.information(copy, exposed)) is not None:
+            return {"mi_critic": information}
+        penalty = self.penalty(copy).eval()
+        rows = required(exposed, penalty.requires)
         blocks = zip(*(each.tensor_split(-(-len(each) // WHOLE)) for each in rows), strict=True)
-        return {
-            self._penalty.quantity: statistics.fmean(
-                penalty(*block).value.item() for block in blocks
-            )
-        }
+        values = [penalty(*block).value.item() for block in blocks]
+        return {penalty.quantity: statistics.fmean(values)}
 
     @property
     def reads(self) -> bool:
-        """Whether it has critics that read information."""
-        return self._penalty.measurement is not None
+        """Whether it has a critic that reads information."""
+        return critics.reader(self._penalty) is not None
 
-    def information(self, copy: int, exposed: Rows) -> float:
+    def information(self, copy: int, exposed: Exposed) -> float | None:
         """Nats that the critic of a copy reads of held-out rows (N, D) of each name, all scores
-        pooled.
+        pooled; None where it has no such critic.
         """
-        measurement = self.penalty(copy).measurement
-        assert measurement is not None, "asked for where it reads"
-        x, y = self._required(exposed)
-        return held_out(measurement, x, y)
+        penalty = self.penalty(copy)
+        if (critic := critics.reader(penalty)) is None:
+            return None
+        x, y = required(exposed, penalty.requires)
+        return held_out(critic, x, y)
 
-    def penalty(self, copy: int) -> Penalty:
+    def penalty(self, copy: int) -> Penalty | PurePenalty:
         """A copy as an ordinary module; the next call overwrites it."""
-        penalty = self._player.networks.copy(copy)
-        assert isinstance(penalty, Penalty), "as built"
-        return penalty
+        return _turns(self.networks.copy(copy)).penalty
 
-    def check(self, exposed: Rows) -> None:
+    def check(self, exposed: Exposed) -> None:
         """Run once on a batch (R, B, D) of each name.
 
         Raises ValueError where that does not fit.
         """
-        self._player.networks.check(*self._required(exposed))
+        self.networks.check(*required(exposed, self._penalty.requires))
 
     def take_over(self, state: Mapping[str, Any]) -> bool:
         """Have the critics of a state() where they are built like these; whether they are."""
-        networks = self._player.networks
-        if state.get("critic", self._critic) != self._critic or not networks.fits(
-            state["networks"]
-        ):
+        alike = state.get("critic", self._critic) == self._critic
+        if not alike or not self.networks.fits(state["networks"]):
             return False
-        networks.load(state["networks"])
+        self.networks.load(state["networks"])
         return True
 
     def state(self) -> dict[str, Any]:
-        return {"critic": self._critic, **self._player.state()}
+        if self._learner is None:
+            return {"critic": self._critic, "networks": self.networks.state()}
+        return {"critic": self._critic, **self._learner.player.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self._player.load(state)
+        if self._learner is None:
+            self.networks.load(state["networks"])
+        else:
+            self._learner.player.load(state)
 
-    def _read(self, exposed: Rows) -> Terms:
-        return Terms(*self._player(*self._required(exposed)))
 
-    def _required(self, exposed: Rows) -> list[Tensor]:
-        return [exposed[name] for name in self._penalty.requires]
+class _Turns(nn.Module):
+    """A penalty as an ensemble runs it: at the model's turn its terms, at that of its own networks
+    what these descend.
+    """
+
+    def __init__(self, penalty: Penalty | PurePenalty) -> None:
+        super().__init__()
+        self.penalty, self._own = penalty, False
+
+    @contextmanager
+    def own(self) -> Iterator[None]:
+        """Its own networks are at their turn."""
+        self._own = True
+        try:
+            yield
+        finally:
+            self._own = False
+
+    def forward(self, *tensors: Tensor) -> Terms | PureTerms | Tensor:
+        if self._own and isinstance(self.penalty, Penalty):
+            return self.penalty.fit(dict(zip(self.penalty.requires, tensors, strict=True)))
+        return self.penalty(*tensors)
+
+
+class _Learner(NamedTuple):
+    """What moves a penalty's own networks, by so many steps for one of the model."""
+
+    player: Player
+    steps: int
+
+
+def _learner(penalty: Penalty | PurePenalty, networks: Ensemble) -> _Learner | None:
+    """None where a penalty has nothing to learn."""
+    if isinstance(penalty, PurePenalty) or not networks.parameters.numel():
+        return None
+    optimizer = elementwise(penalty.optimizer([networks.parameters]))
+    player = Player(networks, optimizer, Schedule(optimizer, warmup=0, end=None))
+    return _Learner(player, penalty.critic_steps)
+
+
+def _turns(module: nn.Module) -> _Turns:
+    if not isinstance(module, _Turns):
+        raise TypeError(f"module must be a penalty as an ensemble runs it, got {type(module)}")
+    return module
 
 
 def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.estimators.base import Bound, Estimator
-from infobound.estimators.measurement import Measurement
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
-from infobound.runners.critics.reading import CriticReader, Critics, described, measurement
+from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.flat_parameters import elementwise
@@ -47,7 +47,7 @@ class CriticTraining:
         self._evaluated, self._loss = 0, loss
         self._feed, self._lower = feed, estimator.kind == "lower bound"
         self._ensemble = ensemble(
-            lambda index: measurement(critic, estimator, *feed.batches.look(index))
+            lambda index: Measurement.of(critic, estimator, *feed.batches.look(index))
         )
         x, y = feed.zeros
         for rows in sorted({x.shape[1], min(x.shape[1], feed.held_out.least)}):

@@ -10,8 +10,9 @@ from torch import nn
 from infobound.datasets import transforms
 from infobound.datasets.interfaces import Rows
 from infobound.estimators.base import Estimator
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics.held_out import RowHeldOut
-from infobound.runners.critics.reading import CriticReader, Critics, described, measurement
+from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.critics.splits import Changes, whole
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.ensemble import Ensemble
@@ -87,4 +88,4 @@ def _blank(
     make of it written over.
     """
     x, y = (torch.randn(4 * sum(dims) + 64, dim).to(device) for dim in dims)
-    return measurement(critic, estimator, x, y)
+    return Measurement.of(critic, estimator, x, y)

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from infobound.datasets.interfaces import Joint
 from infobound.estimators.base import Estimator, SampleEstimate, SampleEstimator
-from infobound.runners.critics.reading import Critics
+from infobound.estimators.measurement import Critics
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory

@@ -12,8 +12,8 @@ from infobound.datasets.files.arrays import Arrays, table
 from infobound.datasets.transforms import Transform
 from infobound.estimators.base import Estimator, SampleEstimate
 from infobound.estimators.dv import DV
+from infobound.estimators.measurement import Critics
 from infobound.models.critics.copula import GaussianCopula
-from infobound.runners.critics.reading import Critics
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
 

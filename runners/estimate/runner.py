@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.critics.trained_critics import TrainedCritics
 from infobound.runners.estimate.beside import beside

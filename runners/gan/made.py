@@ -1,10 +1,10 @@
 """A batch as discriminators and penalties see it."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
+from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.gan.codes import Code
 
 
@@ -32,13 +32,15 @@ class Made(NamedTuple):
         return (self.outputs[0], self.code.latent)[: len(self.outputs)]
 
     @property
-    def exposed(self) -> Mapping[str, Tensor]:
-        """What a penalty may ask for, (..., B, D) each."""
+    def exposed(self) -> Exposed:
+        """What a penalty may ask for; data only where codes of them are inferred."""
         sample, *inferred = self.outputs
-        rows = {"sample": sample.flatten(self._axes), "latent": self.code.latent}
-        rows |= {} if self.code.label is None else {"label": self.code.label}
-        return rows | (
-            {"data": self.x.flatten(self._axes), "inferred": inferred[0]} if inferred else {}
+        return expose(
+            sample=sample.flatten(self._axes),
+            latent=self.code.latent,
+            label=self.code.label,
+            data=self.x.flatten(self._axes) if inferred else None,
+            inferred=inferred[0] if inferred else None,
         )
 
     @property

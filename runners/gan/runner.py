@@ -14,8 +14,9 @@ from torch.optim import Optimizer
 
 from infobound.datasets.modes.interface import Modes
 from infobound.models.adversaries.interface import Adversaries, Generation, Inference
-from infobound.regularizers.base import Penalty
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.gan.codes import Code, Codes, FreshCodes
 from infobound.runners.gan.coverage import Coverage
 from infobound.runners.gan.instance_noise import InstanceNoise
@@ -59,7 +60,7 @@ class GAN(Training):
 
     dataset: Modes
     model: Adversaries | None
-    regularizer: Callable[[Rows], Penalty] | None
+    regularizer: Regularizer | None
     objective: Objective
     optimizer: Callable[[list[Tensor]], Optimizer]
     latent: int
@@ -198,7 +199,7 @@ class GAN(Training):
             return None
 
         @torch.no_grad()
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             x, labels = batches.look(copy)
             code = self.codes.draw(labels, generator(device, self.seed, copy, "look", "latent"))
             return Made(x, code, generators.copy(copy).train()(code.whole, x)).exposed

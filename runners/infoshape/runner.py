@@ -13,13 +13,14 @@ from torch.optim import Optimizer
 from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.interfaces import Joint
 from infobound.models.noise.gaussian_noise import Noise
-from infobound.regularizers.base import Penalty
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed, expose
 from infobound.regularizers.privacy_utility import PrivacyUtility
 from infobound.runners.classify.fresh_classifier import FreshClassifier
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.estimate.fresh_estimates import FreshEstimates
 from infobound.runners.infoshape.code_pairs import CodePairs, encode, one_hot
-from infobound.runners.infoshape.task import Shaping, exposed
+from infobound.runners.infoshape.task import Shaping
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.training import limits
 from infobound.runners.training.batches import RowBatches
@@ -55,7 +56,7 @@ class InfoShape(Training):
 
     dataset: Joint
     model: Callable[[int], nn.Module] | None
-    regularizer: Callable[[Rows], Penalty] | None
+    regularizer: Regularizer | None
     optimizer: Callable[[list[Tensor]], Optimizer]
     estimates: FreshEstimates
     classifier: FreshClassifier
@@ -144,20 +145,20 @@ class InfoShape(Training):
         optimizer = elementwise(self.optimizer([networks.parameters]))
         encoders = Player(networks, optimizer, Schedule(optimizer, 0, None))
 
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             inputs, labels = batches.look(copy)
             encoder = networks.copy(copy)
-            return exposed(
-                inputs,
-                labels,
-                encode(encoder, inputs, generator(device, self.seed, copy, "look", "noise")),
-            )
+            source = generator(device, self.seed, copy, "look", "noise")
+            codes = encode(encoder, inputs, source)
+            return expose(input=inputs, label=labels, representation=codes)
 
         critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
         regularisation = Regularisation(penalty, rows, critics, self.steps)
         with torch.no_grad():
-            batch = x[:, : self.batch_size], y[:, : self.batch_size]
-            regularisation.check(exposed(*batch, encoders(batch[0])))
+            inputs, labels = x[:, : self.batch_size], y[:, : self.batch_size]
+            regularisation.check(
+                expose(input=inputs, label=labels, representation=encoders(inputs))
+            )
         return Shaping(batches, encoders, regularisation, test, self.warm_up, self.seed)
 
     def _metrics(self, task: Shaping, device: torch.device) -> dict[str, Any]:

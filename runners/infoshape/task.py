@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from infobound.regularizers.exposed import Exposed, expose
 from infobound.regularizers.privacy_utility import PrivacyUtility
-from infobound.runners.critics.regularisation import Regularisation, Rows, held_out
+from infobound.runners.critics.regularisation import Regularisation, held_out
 from infobound.runners.infoshape.code_pairs import encode
 from infobound.runners.training.batches import RowBatches
 from infobound.runners.training.ensemble import Weights
@@ -40,7 +41,8 @@ class Shaping:
 
     def step(self) -> Mapping[str, Tensor]:
         x, y = self._batches.draw()
-        terms = self._regularisation.terms(exposed(x, y, self._encoders(x)))
+        seen = expose(input=x, label=y, representation=self._encoders(x))
+        terms = self._regularisation.terms(seen)
         if self._steps >= self._warm_up:
             self._encoders.follow(self._encoders.networks.gradient(terms.penalty))
         self._steps += 1
@@ -78,9 +80,9 @@ class Shaping:
             "regularisation": self._regularisation,
         }
 
-    def _fresh(self) -> Rows:
+    def _fresh(self) -> Exposed:
         x, y = self._batches.draw()
-        return exposed(x, y, self._encoders(x))
+        return expose(input=x, label=y, representation=self._encoders(x))
 
     def _read(self, copy: int, step: int) -> dict[str, float]:
         x, y = self.test[copy]
@@ -91,8 +93,3 @@ class Shaping:
             "mi_label": held_out(penalty.utility, y, z),
             "mi_input": held_out(penalty.privacy, x, z),
         }
-
-
-def exposed(x: Tensor, y: Tensor, z: Tensor) -> Rows:
-    """What the penalty asks for."""
-    return {"input": x, "label": y, "representation": z}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from infobound.datasets.labelled.rows import Bayes, Described, LabelledRows
+from infobound.regularizers.exposed import expose
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant import dependence, parity, ranking, sculpting
 from infobound.runners.invariant.feeds import Held, LabelledFeed, chosen
@@ -220,8 +221,9 @@ class InvarianceReader:
         if self.alone:
             background = rows.labels == self.background
             logits, rows = logits[background], chosen(rows, background)
+        code = self.code.of(copy, rows.pivots)
         return regularisation.held_out(
-            copy, exposed(logits, self.code.of(copy, rows.pivots), rows.pivots)
+            copy, expose(logits=logits, pivot=code, raw_pivot=rows.pivots)
         )
 
     def _measured(self, found: Predictions, cheap: Metrics, copy: int) -> tuple[Metrics, Metrics]:
@@ -302,13 +304,6 @@ class InvarianceReader:
     @property
     def _categories(self) -> list[int]:
         return [len(pivot.categories) for pivot in self.described.pivots]
-
-
-def exposed(logits: Tensor, code: Tensor, pivots: Tensor) -> dict[str, Tensor]:
-    """What a penalty may ask for, (..., C - 1), (..., E) as a critic reads pivots, and (..., P) as
-    they are.
-    """
-    return {"logits": logits, "pivot": code, "raw_pivot": pivots}
 
 
 def _before(name: str) -> str:

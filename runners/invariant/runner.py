@@ -13,13 +13,14 @@ from torch.optim import Optimizer
 from infobound.datasets.labelled.rows import LabelledPopulation, LabelledTable
 from infobound.models.classifiers.interface import Classifier
 from infobound.models.layers.standardised import Standardised
-from infobound.regularizers.base import Penalty
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.regularizers.base import Regularizer
+from infobound.regularizers.exposed import Exposed, expose
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant import feeds as labelled_feeds
 from infobound.runners.invariant.checks import checked, looked_at
 from infobound.runners.invariant.feeds import LabelledFeed
 from infobound.runners.invariant.pivot_code import PivotCode
-from infobound.runners.invariant.reading import Copy, InvarianceReader, exposed
+from infobound.runners.invariant.reading import Copy, InvarianceReader
 from infobound.runners.invariant.significance import Significance
 from infobound.runners.invariant.task import Invariance
 from infobound.runners.runs.records import Outcome, Record
@@ -55,7 +56,7 @@ class Invariant(Training):
 
     dataset: LabelledPopulation | LabelledTable
     model: Models | None
-    regularizer: Callable[[Rows], Penalty] | None
+    regularizer: Regularizer | None
     optimizer: Callable[[list[Any]], Optimizer]
     background: int
     background_only: bool
@@ -238,10 +239,14 @@ class Invariant(Training):
             return None
 
         @torch.no_grad()
-        def rows(copy: int) -> Rows:
+        def rows(copy: int) -> Exposed:
             looked = (feed.alone or feed.batches).look(copy)
             module = classifiers.networks.copy(copy).eval()
-            return exposed(module(looked.x).float(), code.of(copy, looked.pivots), looked.pivots)
+            return expose(
+                logits=module(looked.x).float(),
+                pivot=code.of(copy, looked.pivots),
+                raw_pivot=looked.pivots,
+            )
 
         critics = partial(self.ensemble, seed=stream(self.seed, "critic"), device=device)
         made = Regularisation(self.regularizer, rows, critics, self.steps, self.pretrain)

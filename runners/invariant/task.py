@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import LabelledRows
-from infobound.runners.critics.regularisation import Regularisation, Rows
+from infobound.regularizers.exposed import Exposed, expose
+from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.feeds import LabelledFeed
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.predictions import log_probabilities
-from infobound.runners.invariant.reading import InvarianceReader, exposed
+from infobound.runners.invariant.reading import InvarianceReader
 from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.player import Player
 
@@ -107,10 +108,11 @@ class Invariance:
         """(R,) cross-entropy in nats, by the rows' weights."""
         return cross_entropy(log_probabilities(logits), rows.labels, rows.weights)
 
-    def _exposed(self, logits: Tensor, rows: LabelledRows) -> Rows:
-        return exposed(logits.float(), self._code(rows.pivots), rows.pivots)
+    def _exposed(self, logits: Tensor, rows: LabelledRows) -> Exposed:
+        code = self._code(rows.pivots)
+        return expose(logits=logits.float(), pivot=code, raw_pivot=rows.pivots)
 
-    def _fresh(self) -> Rows:
+    def _fresh(self) -> Exposed:
         """What the classifiers expose of a new batch, of the class that the penalty is confined
         to.
         """

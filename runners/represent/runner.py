@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
+from infobound.estimators.measurement import Critics
 from infobound.models.critics.encoded import Encoded
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.encoders.runner import Encoding
 from infobound.runners.training import limits

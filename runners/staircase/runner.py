@@ -16,9 +16,8 @@ from torch.optim import Optimizer
 
 from infobound.datasets.pairs.staircase import GaussianStaircase
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
-from infobound.estimators.measurement import Measurement
+from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import feeds
-from infobound.runners.critics.reading import Critics, measurement
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.training.batches import Batches, FreshBatches
@@ -129,7 +128,7 @@ class Staircase(Training):
             device=device,
         )
         ensemble = self.ensemble(
-            lambda index: measurement(critic, estimator, *batches.look(index)),
+            lambda index: Measurement.of(critic, estimator, *batches.look(index)),
             self.seed,
             device,
             self.average,

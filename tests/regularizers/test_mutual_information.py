@@ -36,7 +36,6 @@ def penalty(**changes: Any) -> MutualInformation:
 
 def test_the_penalty_is_minus_the_estimate_of_its_pairs() -> None:
     made = penalty()
-    assert made.measurement is not None
     bound = made.measurement(ROWS["sample"], ROWS["latent"])
     terms = made(ROWS["sample"], ROWS["latent"])
     assert terms.penalty.item() == -bound.objective.item()
@@ -56,7 +55,6 @@ def test_samples_are_read_with_noise_of_the_given_deviation_and_latents_without(
     torch.manual_seed(0)
     noise = torch.randn(32, 2, generator=torch.Generator().manual_seed(1))
     made = noisy(0.5)
-    assert made.measurement is not None
     bound = made.measurement(ROWS["sample"] + 0.5 * noise, ROWS["latent"])
     assert made(ROWS["sample"], ROWS["latent"]).value.item() == pytest.approx(
         bound.value.item(), rel=1e-6
@@ -69,11 +67,9 @@ def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
         critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1),
     )
     average = made.get_buffer("measurement.estimator.log_average")
-    made.learning = False
     made.terms(ROWS)
     assert torch.isneginf(average)
-    made.learning = True
-    made.terms(ROWS)
+    made.fit(ROWS)
     assert torch.isfinite(average)
 
 

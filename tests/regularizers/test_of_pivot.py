@@ -21,7 +21,7 @@ from infobound.models.adversaries.pivot_densities import Binned, Mixture
 from infobound.models.critics.dense import Concat, Separable
 from infobound.models.critics.scores import Scores, from_matrix
 from infobound.regularizers.adversary import Adversary
-from infobound.regularizers.base import Penalty
+from infobound.regularizers.base import Penalty, PurePenalty
 from infobound.regularizers.combined import Combined
 from infobound.regularizers.distance_correlation import DistanceCorrelation, squared_correlation
 from infobound.regularizers.heuristic import Heuristic
@@ -40,7 +40,7 @@ BY_CRITIC: dict[str, Any] = {
     "critic": partial(Separable, hidden=[16], embed=8, activation="ELU"),
 }
 NETWORK: dict[str, Any] = {"hidden": [16], "activation": "ELU", "layer_norm": False}
-PENALTIES: dict[str, Callable[..., Penalty]] = {
+LEARNING: dict[str, Callable[..., Penalty]] = {
     "minmax": partial(Minmax, **BY_CRITIC),
     "heuristic": partial(Heuristic, **BY_CRITIC),
     "combined": partial(Combined, **BY_CRITIC),
@@ -48,9 +48,12 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
     "jsd_gradient": partial(JSDGradient, gamma=0.1, **BY_CRITIC),
     "binned": partial(Adversary, density=partial(Binned, bins=6, **NETWORK), **PLAYED),
     "mixture": partial(Adversary, density=partial(Mixture, components=3, **NETWORK), **PLAYED),
+}
+PURE: dict[str, Callable[..., PurePenalty]] = {
     "mmd": partial(MMD, sigmas=[0.5, 1.0, 2.0], lam=1.0, warmup=0),
     "distance_correlation": partial(DistanceCorrelation, lam=1.0, warmup=0),
 }
+PENALTIES: dict[str, Callable[..., Penalty | PurePenalty]] = {**LEARNING, **PURE}
 CRITICS = ["minmax", "heuristic", "combined", "kl_update", "jsd_gradient"]
 
 
@@ -80,7 +83,7 @@ class Flat(LogRatio):
         return from_matrix(0 * x @ y.mT)
 
 
-def value(penalty: Penalty, rows: dict[str, Tensor]) -> float:
+def value(penalty: Penalty | PurePenalty, rows: dict[str, Tensor]) -> float:
     return penalty.terms(rows).penalty.item()
 
 
@@ -167,12 +170,11 @@ def test_more_dependence_is_a_greater_penalty_and_the_networks_learn_it(name: st
     for rho, rows in zip((0.0, 0.9), held, strict=True):
         torch.manual_seed(0)
         penalty = PENALTIES[name](pairs(512, rho))
-        parameters: list[Tensor] = [*penalty.parameters()]
-        if parameters:
-            optimizer = penalty.optimizer(parameters)
+        if isinstance(penalty, Penalty):
+            optimizer = penalty.optimizer([*penalty.parameters()])
             for step in range(80):
                 optimizer.zero_grad()
-                penalty.terms(pairs(128, rho, seed=step + 1)).fit.backward()
+                penalty.fit(pairs(128, rho, seed=step + 1)).backward()
                 optimizer.step()
         read.append(value(penalty, rows))
     assert read[1] > read[0] + 0.1 or name == "heuristic"
@@ -198,12 +200,12 @@ def test_the_critic_alone_descends_its_fit(name: str) -> None:
     """A critic that follows its fit reads more, whatever the classifier descends."""
     rows = pairs(256)
     torch.manual_seed(0)
-    penalty = PENALTIES[name](rows)
+    penalty = LEARNING[name](rows)
     optimizer = penalty.optimizer([*penalty.parameters()])
     before = float(penalty.terms(rows).value)
     for _ in range(50):
         optimizer.zero_grad()
-        penalty.terms(rows).fit.backward()
+        penalty.fit(rows).backward()
         optimizer.step()
     assert float(penalty.terms(rows).value) > before + 0.1
 
@@ -219,7 +221,6 @@ def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
     torch.manual_seed(0)
     penalty = PENALTIES["jsd_gradient"](rows, critic=critic)
     assert isinstance(penalty, JSDGradient)
-    assert penalty.measurement is not None
     network = penalty.measurement.critic
     wanted = 0.0
     for shift in (0, 1):
@@ -230,7 +231,7 @@ def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
             share = torch.sigmoid(-score if shift == 0 else score).item() ** 2
             wanted += share * squared / 12
     assert penalty.omega(rows["logits"], rows["pivot"]).item() == pytest.approx(wanted, rel=1e-4)
-    loose = PENALTIES["jsd_gradient"](rows, critic=critic, gamma=0.0)
+    loose = LEARNING["jsd_gradient"](rows, critic=critic, gamma=0.0)
     loose.load_state_dict(penalty.state_dict())
     difference = penalty.terms(rows).fit - loose.terms(rows).fit
     assert difference.item() == pytest.approx(0.05 * wanted, rel=1e-2)
@@ -333,7 +334,7 @@ def test_a_model_without_pivots_is_refused_with_the_way_out(name: str) -> None:
     with pytest.raises(
         ValueError,
         match=(
-            r"^this model exposes input and not logits, .*pivot, of which this penalty is; use"
+            r"^this penalty needs logits, .*pivot, but the model exposes only input; use"
             r" regularizer=none"
         ),
     ):

@@ -243,7 +243,7 @@ def test_the_critic_climbs_while_the_encoder_descends() -> None:
     task = classify(model=mlp(), regularizer=mine(optimizer=sgd, beta=2.0), optimizer=sgd).task(CPU)
     regularisation = task._regularisation
     assert regularisation is not None
-    encoder, critic = task._classifiers.networks, regularisation._player.networks
+    encoder, critic = task._classifiers.networks, regularisation.networks
     x, labels = task._batches.draw()
     logits, *made = task._classifiers(x)
     seen = {"input": x.flatten(2), "representation": made[0]}

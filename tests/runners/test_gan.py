@@ -106,7 +106,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
 def weights(task: GANTraining) -> dict[str, Tensor]:
     parts: dict[str, Any] = {"generators": task._generators, "discriminators": task._discriminators}
     if task._regularisation:
-        parts["critics"] = task._regularisation._player
+        parts["critics"] = task._regularisation
     return {name: part.networks.parameters.detach().clone() for name, part in parts.items()}
 
 
@@ -211,7 +211,7 @@ def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone()
     assert discriminators.grad is not None
     gradient = discriminators.grad.clone()
     assert task._regularisation is not None
-    critics = task._regularisation._player.networks.parameters
+    critics = task._regularisation.networks.parameters
     assert critics.grad is not None
     loss = torch.nn.functional.softplus(made.outputs[0]).mean((1, 2))
     task._regularisation.lead(task._generators, loss, made.exposed)

@@ -92,7 +92,7 @@ def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> 
         optimizer=sgd,
         warm_up=0,
     ).task(CPU)
-    encoders, critics = task._encoders.networks, task._regularisation._player.networks
+    encoders, critics = task._encoders.networks, task._regularisation.networks
     x, y = task._batches.look(0)
     noise = encoders.state()["noise"][0].clone()
     made = task._regularisation.penalty(0)

@@ -240,7 +240,7 @@ def test_the_classifier_descends_what_its_warm_up_says_and_the_critic_is_left_al
     task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task(CPU)
     task.step()
     assert task.regularisation is not None
-    networks, critic = task.classifiers.networks, task.regularisation._player.networks
+    networks, critic = task.classifiers.networks, task.regularisation.networks
     rows = task._feed.batches.draw()
     logits = task.classifiers(rows.x)
     seen, loss = task._exposed(logits, rows), task._loss(logits, rows)
@@ -256,7 +256,7 @@ def test_first_the_classifier_learns_alone_then_its_adversary_then_both() -> Non
     changes = {**KINDS["pretrained"], "average": 0.0}
     task = invariant(**changes).task(CPU)
     assert task.regularisation is not None
-    players = task.classifiers.networks, task.regularisation._player.networks
+    players = task.classifiers.networks, task.regularisation.networks
     moved = []
     for _ in range(6):
         before = [each.parameters.detach().clone() for each in players]
@@ -285,9 +285,8 @@ def test_a_penalty_of_background_has_batches_of_it_and_divides_by_their_number()
     assert task.regularisation is not None
     seen = task._fresh()
     assert seen["logits"].shape == (1, 64, 1)
-    penalty = task.regularisation._player.networks.module
+    penalty = task.regularisation.penalty(0)
     assert isinstance(penalty, KLUpdate)
-    assert penalty.measurement is not None
     scores = penalty.measurement.scores(seen["logits"][0], seen["pivot"][0])
     assert task.regularisation.terms(seen).penalty.item() == pytest.approx(
         scores.joint.sum().item() / 64, rel=1e-5
@@ -562,8 +561,8 @@ def test_a_model_of_the_users_own_is_trained(
         (
             ["regularizer=mine_bottleneck"],
             (
-                "regularizer: this model exposes logits, pivot, raw_pivot and not input,"
-                " representation"
+                "regularizer: this penalty needs input, representation, but the model exposes only"
+                " logits, pivot, raw_pivot"
             ),
         ),
         (
