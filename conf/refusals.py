@@ -58,9 +58,12 @@ def _wrong(overrides: Sequence[str]) -> str | None:
             )
     everything = _Composed.of(chosen)
     unswept = _Composed.of([each for each in chosen if not each.is_sweep_override()])
+    added = [each.key_or_group for each in given if each.is_add() or each.is_force_add()]
     for each in given:
         key = each.key_or_group
-        if each.is_add() or each.is_force_add() or key in unswept.offered:
+        if any(f"{key}.".startswith(f"{parent}.") for parent in added):
+            continue
+        if key in unswept.offered:
             continue
         if key in everything.offered:
             return (

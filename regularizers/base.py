@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.regularizers.exposed import Exposed
 
 
@@ -101,7 +102,7 @@ class Penalty(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if critic_steps < 1:
-            raise ValueError(f"critic_steps must be a positive integer, got {critic_steps}")
+            raise SettingError("critic_steps", "must be a positive integer", critic_steps)
         _check_course(until, warmup)
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip
@@ -127,9 +128,8 @@ Regularizer = Callable[[Exposed], Penalty | PurePenalty]
 
 def _check_course(until: float | None, warmup: int) -> None:
     if until is not None and not until > 0:
-        raise ValueError(
-            "until must be a number of steps, a share of them below 1, or null for all, got"
-            f" {until}"
+        raise SettingError(
+            "until", "must be a number of steps, a share of them below 1, or null for all", until
         )
     if warmup < 0:
-        raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
+        raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)

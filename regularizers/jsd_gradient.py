@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics, of_pivot
@@ -47,7 +48,7 @@ class JSDGradient(Penalty):
         )
         self.measurement = calibrated_critic(rows, critic, estimator)
         if not gamma >= 0:
-            raise ValueError(f"gamma must be 0 or more, got {gamma}")
+            raise SettingError("gamma", "must be 0 or more", gamma)
         self._gamma = gamma
 
     def terms(self, exposed: Exposed) -> Terms:

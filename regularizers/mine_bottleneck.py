@@ -6,6 +6,7 @@ from typing import final
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics
@@ -42,7 +43,7 @@ class MineBottleneck(Penalty):
     ) -> None:
         super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
         if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+            raise SettingError("beta", "must be 0 or more", beta)
         self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))
 
     def terms(self, exposed: Exposed) -> Terms:

@@ -7,6 +7,7 @@ from typing import Literal, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.models.noise.gaussian_noise import Noise
@@ -60,11 +61,11 @@ class MutualInformation(Penalty):
         super().__init__(PAIRS[of], beta, optimizer, critic_steps, until, clip)
         for name, value in {"beta": beta, "noise": noise}.items():
             if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be 0 or more and finite, got {value}")
+                raise SettingError(name, "must be 0 or more and finite", value)
         able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
         if able and of not in able:
-            raise ValueError(
-                f"of must be what this model has, {' or '.join(able)}, got {of}; {WAYS[of]}"
+            raise SettingError(
+                "of", f"must be what this model has, {' or '.join(able)}", of, WAYS[of]
             )
         self._noise = Noise(noise) if noise else nn.Identity()
         self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))

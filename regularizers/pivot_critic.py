@@ -2,6 +2,7 @@
 
 import torch
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.regularizers import critics, of_pivot
@@ -21,8 +22,11 @@ def critic_of_pivots(
     """
     made = critics.prepared(critic, estimator, *required(rows, of_pivot.PAIR))
     if made.estimator.kind == "loss":
-        raise ValueError(
-            f"estimator must give nats, got {type(estimator).__name__}, a loss; use estimator=js"
+        raise SettingError(
+            "estimator",
+            "must give nats",
+            f"{type(estimator).__name__}, a loss",
+            "use estimator=js",
         )
     return made
 

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.regularizers.base import PurePenalty
 from infobound.regularizers.exposed import Exposed, required
 
@@ -24,11 +25,13 @@ class Rate(PurePenalty):
     def __init__(self, rows: Exposed, *, beta: float) -> None:
         super().__init__(("rate",), beta)
         if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+            raise SettingError("beta", "must be 0 or more", beta)
         if "rate" not in rows:
-            raise ValueError(
-                f"beta must weigh a rate, which this model has not, got {beta}; use"
-                " model/noise=gaussian_bottleneck"
+            raise SettingError(
+                "beta",
+                "must weigh a rate, and this model has none",
+                beta,
+                "use model/noise=gaussian_bottleneck",
             )
 
     def cost(self, exposed: Exposed) -> Tensor:

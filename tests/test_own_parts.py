@@ -1,0 +1,157 @@
+"""Parts from a user's own module, with whatever annotations users write: they run, sweep, resume
+and report like ours.
+"""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Ended
+
+Command = Callable[..., Ended]
+
+OWN = '''
+from __future__ import annotations
+
+import typing as t
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from infobound.models.critics.scores import from_matrix
+from infobound.regularizers.base import Penalty, Terms
+
+if t.TYPE_CHECKING:
+    from somewhere import Unknown
+
+
+class Shape(Enum):
+    NARROW = 1
+    WIDE = 2
+
+
+class Towers(nn.Module):
+    """Two networks and an inner product, with settings of every kind."""
+
+    def __init__(
+        self, dim_x, dim_y, hidden: list, names: dict[str, int], shape: Shape = Shape.NARROW,
+        notes: Path | None = None, between: t.Optional["Unknown"] = None, *layers, **kwargs,
+    ):
+        super().__init__()
+        assert isinstance(shape, Shape) and (notes is None or isinstance(notes, Path))
+        if kwargs.pop("fail", False):
+            raise ValueError("it was asked to")
+        assert kwargs.keys() <= {"gain"}
+        width = hidden[0] * shape.value
+        self.x = nn.Sequential(nn.Linear(dim_x, width), nn.ReLU(), nn.Linear(width, names["out"]))
+        self.y = nn.Sequential(nn.Linear(dim_y, width), nn.ReLU(), nn.Linear(width, names["out"]))
+        self.gain = kwargs.get("gain", 1.0)
+
+    def forward(self, x, y):
+        return from_matrix(self.gain * self.x(x) @ self.y(y).T)
+
+
+class Shrink(Penalty):
+    """The mean square of the representation."""
+
+    quantity = "size"
+
+    def __init__(self, rows, **settings: float):
+        nothing = partial(torch.optim.SGD, lr=0.0)
+        super().__init__(("representation",), settings["weight"], nothing, 1, None, False)
+
+    def terms(self, exposed):
+        size = exposed["representation"].square().mean()
+        return Terms(torch.zeros_like(size), size, size.detach())
+'''
+CRITIC = [
+    "allow_targets=[own_parts]",
+    "~critic",
+    "+critic={_target_: own_parts.Towers, _partial_: true, hidden: [8], names: {out: 4},"
+    " shape: WIDE, notes: a/b, gain: 0.5}",
+]
+SHRINK = [
+    "runner=classify",
+    "dataset=bit_patterns",
+    "model.hidden=[8]",
+    "model.bottleneck=4",
+    "allow_targets=[own_parts]",
+    "~regularizer",
+    "+regularizer={_target_: own_parts.Shrink, _partial_: true, weight: 0.1}",
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's own, which this process and those that it starts find."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "own_parts.py").write_text(OWN)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def result(folder: str) -> dict[str, Any]:
+    return json.loads((Path("outputs") / folder / "result.json").read_text())
+
+
+def test_a_critic_with_any_annotations_is_trained(command: Command) -> None:
+    assert command("name=a", *CRITIC).code == 0
+    found = result("runs/a")
+    assert found["status"] == "completed"
+    assert isinstance(found["metrics"]["mi"], float)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("critic.hidden=8", "critic.hidden must be a list, got 8"),
+        ("critic.shape=ROUND", "critic.shape must be NARROW or WIDE, got 'ROUND'"),
+        ("critic.notes=3", "critic.notes must be a path or null, got 3"),
+        ("+critic.fail=true", "critic: it was asked to"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_key(
+    override: str, message: str, command: Command
+) -> None:
+    ended = command("name=a", *CRITIC, override)
+    assert (ended.code, ended.err) == (2, f"refused: {message}\n")
+
+
+def test_a_critic_is_swept_and_reported(command: Command) -> None:
+    sweep = ["-m", "name=s", *CRITIC, "estimator=infonce,nwj", "critic.gain=0.5,1"]
+    assert command(*sweep).code == 0
+    table = pd.read_csv("outputs/sweeps/s/summary.csv")
+    assert sorted(table["critic.gain"]) == [0.5, 0.5, 1.0, 1.0]
+    assert set(table["status"]) == {"completed"}
+    report = ["runner=report", "runner.source=outputs/sweeps/s", "name=r"]
+    assert command(*report).code == 0
+
+
+def test_an_interrupted_run_goes_on_as_it_would_have(
+    command: Command, started: Callable[..., subprocess.Popen[str]]
+) -> None:
+    longer = [*CRITIC, "runner.steps=600", "runner.checkpoint_every=20", "runner.eval_every=100"]
+    process = started(*longer, name="a", lines=30)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert command(*longer, "name=a").code == 0
+    assert command(*longer, "name=b").code == 0
+    one, other = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in "ab")
+    assert one == other
+
+
+def test_a_regularizer_that_takes_any_key_is_descended_and_recorded(command: Command) -> None:
+    small = ["runner.steps=4", "runner.log_every=1", "runner.eval_every=2", "runner.batch_size=16"]
+    assert command("name=a", *SHRINK, *small).code == 0
+    lines = map(json.loads, Path("outputs/runs/a/metrics.jsonl").read_text().splitlines())
+    assert any("size" in line for line in lines)
