@@ -95,7 +95,7 @@ def test_a_critics_wrong_settings_are_refused_by_name(
 
 def test_a_rate_that_is_not_there_cannot_be_weighed() -> None:
     with pytest.raises(
-        ValueError, match=r"^beta must weigh a rate, which this model has not, got 0\.1; "
+        ValueError, match=r"^beta must weigh a rate, and this model has none, got 0\.1; "
     ):
         Rate({"representation": torch.zeros(2, 1)}, beta=0.1)
     with pytest.raises(ValueError, match=r"^beta must be 0 or more, got -0\.1"):

@@ -381,7 +381,7 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
         ({"batch_size": 400}, "batch_size must not exceed the 160 training rows, got 400; use 128"),
         (
             {"regularizer": partial(Rate, beta=1.0)},
-            "beta must weigh a rate, which this model has not, got 1.0",
+            "beta must weigh a rate, and this model has none, got 1.0",
         ),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
     ],
