@@ -4,10 +4,13 @@ trained on them.
 N rows.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import Described, LabelledRows
+from infobound.errors import DataError, SettingError
 
 SAME = 1e-4
 """Deviations that a feature is at most from a pivot, or from its negative, that it is."""
@@ -20,37 +23,16 @@ def warnings(described: Described, rows: LabelledRows, background: int, alone: b
     among the `background` where a penalty is confined to it, or there are no more rows than pivots.
     """
     if not 0 <= background < len(described.classes):
-        raise ValueError(
-            f"background must be the number of one of {len(described.classes)} classes, from 0, got"
-            f" {background}"
+        raise SettingError(
+            "background",
+            f"must be the number of one of {len(described.classes)} classes, from 0",
+            background,
         )
-    for kind, names, table in (
-        ("feature", described.features, rows.x),
-        ("pivot", [pivot.name for pivot in described.pivots], rows.pivots),
-    ):
-        for name, column in zip(names, table.T, strict=True):
-            if bad := int((~column.isfinite()).sum()):
-                raise ValueError(
-                    f"{kind} {name} must be finite, got {bad} NaN or infinite values in"
-                    f" {len(column)} rows"
-                )
-    if len(rows) <= len(described.pivots):
-        raise ValueError(
-            f"there must be more rows than pivots, got {len(rows)} rows and"
-            f" {len(described.pivots)} pivots"
-        )
-    if lacking := [
-        name for label, name in enumerate(described.classes) if not (rows.labels == label).any()
-    ]:
-        raise ValueError(f"every class must have training rows, got none of {', '.join(lacking)}")
-    among = rows.pivots[rows.labels == background] if alone else rows.pivots
-    for pivot, column in zip(described.pivots, among.T, strict=True):
-        if (column == column[0]).all():
-            where = "background" if alone else "training"
-            raise ValueError(
-                f"pivot {pivot.name} must vary, got {column[0]:g} in every {where} row; no score"
-                " can depend on it"
-            )
+    _finite("feature", described.features, rows.x)
+    _finite("pivot", [pivot.name for pivot in described.pivots], rows.pivots)
+    _enough(described, rows)
+    where = "background" if alone else "training"
+    _varying(described, rows.of_class(background) if alone else rows, where)
     return [
         f"pivot {pivot.name} is also feature {feature}, so that what the classifier sees tells it"
         " exactly"
@@ -58,6 +40,41 @@ def warnings(described: Described, rows: LabelledRows, background: int, alone: b
         for feature, column in zip(described.features, rows.x.T, strict=True)
         if same(values, column)
     ]
+
+
+def _finite(kind: str, names: Sequence[str], table: Tensor) -> None:
+    """Raise DataError unless all numbers of a table (N, D) are finite."""
+    for name, column in zip(names, table.T, strict=True):
+        if bad := int((~column.isfinite()).sum()):
+            raise DataError(
+                f"{kind} {name}",
+                "must be finite",
+                f"{bad} NaN or infinite values in {len(column)} rows",
+            )
+
+
+def _enough(described: Described, rows: LabelledRows) -> None:
+    """Raise ValueError unless every class has rows, and there are more rows than pivots."""
+    if len(rows) <= len(described.pivots):
+        raise ValueError(
+            f"there must be more rows than pivots, got {len(rows)} rows and"
+            f" {len(described.pivots)} pivots"
+        )
+    known = {*rows.labels.unique().tolist()}
+    if lacking := [name for label, name in enumerate(described.classes) if label not in known]:
+        raise DataError("every class", "must have training rows", f"none of {', '.join(lacking)}")
+
+
+def _varying(described: Described, rows: LabelledRows, where: str) -> None:
+    """Raise DataError if a pivot is the same in all rows."""
+    for pivot, column in zip(described.pivots, rows.pivots.T, strict=True):
+        if (column == column[0]).all():
+            raise DataError(
+                f"pivot {pivot.name}",
+                "must vary",
+                f"{column[0]:g} in every {where} row",
+                "no score can depend on it",
+            )
 
 
 def same(one: Tensor, other: Tensor) -> bool:
@@ -76,10 +93,11 @@ def of_shape(described: Described, rows: LabelledRows) -> LabelledRows:
         ("pivots", len(described.pivots), rows.pivots),
     ):
         if table.ndim != 2 or table.shape[1] != columns:
-            raise ValueError(
-                f"{name} must have the {columns} columns that the data set describes, got"
-                f" {tuple(table.shape)}"
+            raise DataError(
+                name,
+                f"must have the {columns} columns that the data set describes",
+                tuple(table.shape),
             )
     if rows.labels.dtype != torch.int64:
-        raise ValueError(f"labels must be int64, got {rows.labels.dtype}")
+        raise DataError("labels", "must be int64", rows.labels.dtype)
     return rows

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from infobound.datasets.labelled.rows import Described
+from infobound.errors import SettingError
 from infobound.runners.invariant import dependence, parity, ranking, sculpting
 from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.training import limits
@@ -42,9 +43,10 @@ class Judging(Settings):
     def __post_init__(self) -> None:
         limits.at_least(self, permutations=0, eval_rows=100, test_rows=100)
         if not 0 < self.efficiency < 1:
-            raise ValueError(
-                "efficiency must be a share of the background above 0 and below 1, got"
-                f" {self.efficiency}"
+            raise SettingError(
+                "efficiency",
+                "must be a share of the background above 0 and below 1",
+                self.efficiency,
             )
 
     @property

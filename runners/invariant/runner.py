@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from infobound.datasets.labelled.rows import LabelledPopulation, LabelledTable
+from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
 from infobound.models.layers.standardised import Standardised
 from infobound.regularizers.base import Regularizer
@@ -61,22 +62,25 @@ class Invariant(Runner[Invariance]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, LabelledPopulation | LabelledTable):
             name = type(self.dataset).__name__
-            raise ValueError(
-                f"dataset must be one of labelled rows with pivots, got {name}; use dataset=table"
-                " or bivariate"
+            raise SettingError(
+                "dataset",
+                "must be one of labelled rows with pivots",
+                name,
+                "use dataset=table or bivariate",
             )
         _ = self._classifier
         phases, log_every = self.phases, self.cadence.log_every
         if phases.pretrain % log_every or phases.pretrain_critic % log_every:
-            raise ValueError(
-                f"pretrain and pretrain_critic must be multiples of log_every, {log_every}, so"
-                f" that no line is a mean over both, got {phases.pretrain} and"
-                f" {phases.pretrain_critic}"
+            raise SettingError(
+                ("pretrain", "pretrain_critic"),
+                f"must be multiples of log_every, {log_every}, so that no line is a mean over both",
+                f"{phases.pretrain} and {phases.pretrain_critic}",
             )
         if phases.begin >= self.steps and self.regularizer is not None:
-            raise ValueError(
-                f"steps must be more than the {phases.begin} of pretrain and pretrain_critic, got"
-                f" {self.steps}"
+            raise SettingError(
+                "steps",
+                f"must be more than the {phases.begin} of pretrain and pretrain_critic",
+                self.steps,
             )
 
     @property
@@ -137,8 +141,8 @@ class Invariant(Runner[Invariance]):
             name = getattr(kind, "__name__", type(self.model).__name__)
         else:
             return self.model
-        raise ValueError(
-            f"model must make logits of rows of features, got {name}; use model=tabular_mlp"
+        raise SettingError(
+            "model", "must make logits of rows of features", name, "use model=tabular_mlp"
         )
 
     def _feed(self) -> tuple[LabelledFeed, list[str]]:
@@ -175,8 +179,8 @@ class Invariant(Runner[Invariance]):
             try:
                 network = self._classifier(features, logits)
             except (TypeError, AttributeError) as error:
-                raise ValueError(
-                    f"model must be made for {features} features and {logits} logits: {error}"
+                raise SettingError(
+                    "model", f"must be made for {features} features and {logits} logits: {error}"
                 ) from error
             return nn.Sequential(Standardised(feed.batches.look(copy).x), network)
 
@@ -190,14 +194,15 @@ class Invariant(Runner[Invariance]):
         waits = 0 if self.regularizer is None else self.phases.pretrain_critic
         player = self.optimisation.player(networks, steps=self.steps - waits)
         if (shape := tuple(player.read(x).shape[1:])) != (size, logits):
-            raise ValueError(
-                f"model must put out {(size, logits)} numbers for a batch, got {shape}"
-            )
+            raise SettingError("model", f"must put out {(size, logits)} numbers for a batch", shape)
         normalised = any(isinstance(layer, BatchNorm) for layer in networks.module.modules())
         if normalised and self.judging.background_only:
-            raise ValueError(
-                "background_only must be false for a model with batch normalisation, whose averages"
-                " are of all classes, got true; use model.normalise=layer"
+            raise SettingError(
+                "background_only",
+                "must be false for a model with batch normalisation, whose averages are of all"
+                " classes",
+                "true",
+                "use model.normalise=layer",
             )
         return player
 

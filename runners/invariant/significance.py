@@ -14,6 +14,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.training.settings import Settings
 
@@ -58,7 +59,7 @@ class Significance(Settings):
     def __post_init__(self) -> None:
         for name in ("signal_events", "background_events"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)}")
+                raise SettingError(name, "must be a positive number", getattr(self, name))
 
     def curve(
         self, found: Predictions, background: int, categories: Sequence[int], thresholds: Tensor

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from infobound.datasets.interfaces import Joint, Views
 from infobound.datasets.modes.interface import Modes
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.training.randomness import generator
 
@@ -86,9 +87,11 @@ class RowOrder:
         copies, rows = tables[0].shape[:2]
         if batch_size > rows:
             fitting = 2 ** (rows.bit_length() - 1)
-            raise ValueError(
-                f"batch_size must not exceed the {rows} training rows, got {batch_size}; use"
-                f" {fitting}"
+            raise SettingError(
+                "batch_size",
+                f"must not exceed the {rows} training rows",
+                batch_size,
+                f"use {fitting}",
             )
         device = tables[0].device
         self._tables, self._rows, self._size = tables, rows, batch_size
