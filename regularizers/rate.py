@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.regularizers.base import PurePenalty
@@ -31,6 +32,6 @@ class Rate(PurePenalty):
                 " model/noise=gaussian_bottleneck"
             )
 
-    def cost(self, exposed: Exposed) -> Tensor:
+    def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
         (rate,) = required(exposed, self.requires)
         return rate.mean()
