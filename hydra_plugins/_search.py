@@ -23,6 +23,7 @@ from infobound.runners.runs import sweep
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError, Occupied, SweepFailed
 from infobound.runners.runs.identity import differences
+from infobound.runners.runs.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Objective:
             "direction": self.direction,
         }
 
-    def value(self, result: Mapping[str, Any]) -> float:
+    def value(self, result: Written) -> float:
         """The number of a completed job.
 
         Raises ConfigError if its result has no such number.
@@ -209,7 +210,7 @@ class Search:
         [seed] = np.random.SeedSequence((self._launcher.config.seed, number)).generate_state(1)
         self._study.sampler = self._sampler(seed=int(seed))
 
-    def _overrides(self, params: Mapping[str, Any]) -> list[str]:
+    def _overrides(self, params: Written) -> list[str]:
         return [*self._fixed, *(f"{key}={_space.written(value)}" for key, value in params.items())]
 
     def stops(self, job: sweep.Job) -> str | None:
@@ -250,7 +251,7 @@ class Search:
                     self._reported[job] = line["step"]
                     yield line["step"], value
 
-    def ended(self, job: sweep.Job, result: Mapping[str, Any]) -> None:
+    def ended(self, job: sweep.Job, result: Written) -> None:
         """Tell the study; a trial that was interrupted by anything but pruning stays open for the
         next call.
         """
@@ -262,7 +263,7 @@ class Search:
             self._tell(job, TrialState.FAIL)
         del self._trials[job]
 
-    def _complete(self, job: sweep.Job, result: Mapping[str, Any]) -> None:
+    def _complete(self, job: sweep.Job, result: Written) -> None:
         for _ in self._reporting(job):
             pass
         try:

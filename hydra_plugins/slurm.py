@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -24,6 +24,7 @@ from infobound.runners.runs.processes import printing_into
 from infobound.runners.runs.run_directory import LOG
 from infobound.runners.runs.signals import interruptible
 from infobound.runners.runs.sweep import Job
+from infobound.runners.runs.written import Written
 
 if TYPE_CHECKING:
     from submitit import AutoExecutor
@@ -52,7 +53,7 @@ class SlurmLauncher(SweepLauncher):
     the queue.
     """
 
-    def __init__(self, slots: int, poll_seconds: float, submission: Mapping[str, Any]) -> None:
+    def __init__(self, slots: int, poll_seconds: float, submission: Written) -> None:
         if slots < 1:
             raise SettingError("hydra.launcher.slots", "must be a positive integer", slots)
         if not poll_seconds > 0:
@@ -158,7 +159,7 @@ class Submitted:
         sys.exit(code)
 
 
-def _executor(folder: Path, submission: Mapping[str, Any]) -> "AutoExecutor":
+def _executor(folder: Path, submission: Written) -> "AutoExecutor":
     """What submits jobs whose process finds infobound, and which Slurm may put back into the queue.
 
     Raises ConfigError if a parameter is not one of submitit's.

@@ -4,9 +4,9 @@ a view.
 R copies, B batch, D features.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from infobound.runners.encoders.examiner import Examiner
 from infobound.runners.encoders.reading import EncoderReader
 from infobound.runners.encoders.settings import Examinations, check_views
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.runner import Runner
@@ -64,7 +65,7 @@ class Adversarial(Runner[Hiding]):
     def score(self) -> str:
         return "accuracy"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return reading.sentence(metrics)
 
     def figures(self, task: Hiding, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":

@@ -4,9 +4,8 @@ from.
 N images, L noise layers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count, takewhile
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +13,10 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from infobound.runners.runs import plots
+from infobound.runners.runs.written import Written
 
 
-def rates_by_step(history: Iterable[Mapping[str, Any]]) -> Figure | None:
+def rates_by_step(history: Iterable[Written]) -> Figure | None:
     """The rate of each of several layers, on validation images by step and on test images; None for
     one layer.
     """

@@ -3,11 +3,11 @@ label needs.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -25,6 +25,7 @@ from infobound.runners.classify.total_correlation import RepresentationCorrelati
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.written import Written
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.player import Player
 from infobound.runners.training.randomness import generator, stream
@@ -71,7 +72,7 @@ class Classify(Runner[Classification]):
     def score(self) -> str:
         return "error"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
 
     def run(self, task: Classification, record: Record) -> Outcome:
@@ -183,7 +184,7 @@ def makes_classifiers(model: object) -> bool:
     return callable(model) and (not isinstance(kind, type) or issubclass(kind, Classifier))
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it, such as `error 1.21 ± 0.11 %; rate 16.2 nats (23.4
     bits)`.
     """

@@ -5,9 +5,9 @@ R copies, B batch.
 """
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import RowHeldOut
 from infobound.runners.critics.reading import described
 from infobound.runners.critics.splits import Part
+from infobound.runners.runs.written import State
 from infobound.runners.training import adaptive_clipping
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.flat_parameters import elementwise
@@ -152,7 +153,7 @@ class Regularisation:
         """
         self.networks.check(*required(exposed, self._penalty.requires))
 
-    def take_over(self, state: Mapping[str, Any]) -> bool:
+    def take_over(self, state: State) -> bool:
         """Have the critics of a state() where they are built like these; whether they are."""
         alike = state.get("critic", self._critic) == self._critic
         if not alike or not self.networks.fits(state["networks"]):
@@ -160,12 +161,12 @@ class Regularisation:
         self.networks.load(state["networks"])
         return True
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         if self._learner is None:
             return {"critic": self._critic, "networks": self.networks.state()}
         return {"critic": self._critic, **self._learner.player.state()}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         if self._learner is None:
             self.networks.load(state["networks"])
         else:

@@ -15,6 +15,7 @@ from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
 from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.runs.written import State, Written
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.permutation import Permuted
 from infobound.runners.training.readings import Reading
@@ -25,13 +26,13 @@ from infobound.runners.training.task import Kept, Stateful, Task
 class Facts:
     """What a checkpoint says of a training, so that another run can read rows by its critics."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Written) -> None:
         self._values = values
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return dict(self._values)
 
-    def load(self, state: Mapping[str, Any]) -> None: ...
+    def load(self, state: State) -> None: ...
 
 
 class CriticTraining(Task):

@@ -1,8 +1,8 @@
 """Critics that an earlier run has trained, to read other rows with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from infobound.runners.critics.held_out import RowHeldOut
 from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.critics.splits import Changes, whole
 from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.written import State
 from infobound.runners.training.ensemble import Ensemble
 
 LEARNT = ("facts", "critics", "evaluated")
@@ -25,7 +26,7 @@ class TrainedCritics(NamedTuple):
     """The critics of a completed run."""
 
     path: Path
-    state: Mapping[str, Any]
+    state: State
 
     @classmethod
     def load(cls, path: Path) -> "TrainedCritics":

@@ -1,11 +1,12 @@
 """Examination of encoders in training, when it is due."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from infobound.runners.encoders.reading import EncoderReader
 from infobound.runners.runs.metrics import JSON, Metrics, Quantity, with_errors
+from infobound.runners.runs.written import State, Written
 from infobound.runners.training import probes
 
 RISING = ("accuracy", "log_condition")
@@ -53,14 +54,14 @@ class Examiner:
             **{f"{name}_rise": self._rise(found[name], name) for name in RISING if name in found},
         }
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {
             "first": _plain(self._first),
             "latest": _plain(self._latest),
             "looked": [*self._looked],
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._first, self._latest = _metrics(state["first"]), _metrics(state["latest"])
         self._looked = [*state["looked"]]
 
@@ -89,7 +90,7 @@ def _plain(metrics: Metrics) -> dict[str, Any]:
     }
 
 
-def _metrics(plain: Mapping[str, Any]) -> dict[str, Quantity | JSON]:
+def _metrics(plain: Written) -> dict[str, Quantity | JSON]:
     return {
         name: Quantity(**each) if isinstance(each, dict) else each for name, each in plain.items()
     }

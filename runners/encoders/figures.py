@@ -1,20 +1,18 @@
 """Figures of encoders in training, drawn from the lines of a run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import copies_of
+from infobound.runners.runs.written import Written
 
-Lines = list[Mapping[str, Any]]
+Lines = list[Written]
 
 
-def of_encoders(
-    history: Iterable[Mapping[str, Any]], pixels: float
-) -> Iterator[tuple[str, Figure]]:
+def of_encoders(history: Iterable[Written], pixels: float) -> Iterator[tuple[str, Figure]]:
     """Every figure that the lines have the quantities for, with its name."""
     lines = [line for line in history if line["split"] == "validation"]
     if probed := [line for line in lines if "accuracy" in line]:

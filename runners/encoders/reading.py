@@ -7,7 +7,6 @@ R copies, N examples.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from infobound.models.encoders.networks import Invertible
 from infobound.runners.encoders.invertibility import encoded, log_conditions, reconstruction_error
 from infobound.runners.encoders.settings import Examinations
 from infobound.runners.runs.metrics import JSON, Quantity, Unit, stderr_key, together
+from infobound.runners.runs.written import Written
 from infobound.runners.training import probes
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution
@@ -110,7 +110,7 @@ class EncoderReader:
         return self.views.train_examples if split == "train" else self.views.test_examples
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it, such as `accuracy of a linear probe 0.876 ± 0.002, of the
     view itself 0.849`.
     """

@@ -1,6 +1,6 @@
 """Estimates by critics: train them on pairs, read them on pairs that they never saw."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training.readings import sentence
 from infobound.runners.training.runner import Runner
 
@@ -40,7 +41,7 @@ class ByCritic(Runner[CriticTraining]):
     def score(self) -> str:
         return "mi"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
 
     def figures(

@@ -3,13 +3,13 @@
 R copies, B batch, L numbers of a latent, C classes.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution, Settings
 
@@ -113,9 +113,9 @@ class FreshCodes:
             [torch.rand(rows, generator=each, device=each.device) for each in self._sources]
         )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"latents": [each.get_state() for each in self._sources]}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         for each, saved in zip(self._sources, state["latents"], strict=True):
             each.set_state(saved)

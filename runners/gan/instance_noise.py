@@ -4,12 +4,10 @@ is nothing have a way.
 R copies, B batch.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution
 
@@ -48,9 +46,9 @@ class InstanceNoise:
         ]
         return (torch.add(x, torch.stack(drawn), alpha=self._std * (1 - step / self._end)), *rest)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"sources": [each.get_state() for each in self._sources]}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         for each, saved in zip(self._sources, state["sources"], strict=True):
             each.set_state(saved)

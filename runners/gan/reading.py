@@ -7,7 +7,6 @@ R copies, N samples.
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from infobound.runners.gan.made import Made
 from infobound.runners.gan.objectives import AdversarialObjective
 from infobound.runners.runs.metrics import JSON, Quantity, Unit, with_errors
 from infobound.runners.runs.sample_plots import SIDE
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.randomness import generator
@@ -184,7 +184,7 @@ class GANReader:
         }
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it, such as `25 of 25 modes, high quality 0.86 ± 0.01, KL 0.012
     and JS 0.05 nats`.
     """

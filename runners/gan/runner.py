@@ -2,11 +2,11 @@
 the modes that they cover.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -27,6 +27,7 @@ from infobound.runners.gan.task import GameSettings, GANTraining
 from infobound.runners.gan.watch import DiscriminatorWatch
 from infobound.runners.runs import sample_plots
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training.batches import FreshBatches
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.player import Player
@@ -77,7 +78,7 @@ class GAN(Runner[GANTraining]):
     def score(self) -> str:
         return "modes"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
 
     def figures(

@@ -3,9 +3,8 @@
 R copies, B batch, N samples.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from infobound.runners.gan.objectives import AdversarialObjective
 from infobound.runners.gan.reading import GANReader
 from infobound.runners.gan.watch import DiscriminatorWatch
 from infobound.runners.runs.metrics import JSON, Quantity
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import FreshBatches
 from infobound.runners.training.player import Player
@@ -44,7 +44,7 @@ class GameSettings(Settings):
     instance_noise: float
 
     @staticmethod
-    def counts_steps(settings: Mapping[str, Any]) -> bool:
+    def counts_steps(settings: Written) -> bool:
         """Whether what happens before the last step depends on how many steps there are."""
         return bool(settings.get("instance_noise"))
 

@@ -1,9 +1,9 @@
 """A watch over discriminators: one that is never wrong teaches the generator nothing."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.written import State
 
 WON = 1e-3
 """Nats above its least loss below which a discriminator is taken to be never wrong."""
@@ -48,8 +48,8 @@ class DiscriminatorWatch:
             for copy in self.won
         ]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"in_a_row": dict(self._in_a_row)}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._in_a_row = dict(state["in_a_row"])

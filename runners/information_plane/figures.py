@@ -1,7 +1,6 @@
 """The information plane, drawn from the lines of a run."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,11 +11,12 @@ from matplotlib.figure import Figure
 from infobound.runners.information_plane.reading import REFERENCE, information, layers_of
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import copies_of
+from infobound.runners.runs.written import Written
 
-Lines = list[Mapping[str, Any]]
+Lines = list[Written]
 
 
-def figures(history: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Figure]]:
+def figures(history: Iterable[Written]) -> Iterator[tuple[str, Figure]]:
     """The plane by the estimator, and by the densities where they were read, with their names."""
     lines = [line for line in history if line["split"] == "validation"]
     for name, by in (("plane", ""), ("plane_reference", REFERENCE)):

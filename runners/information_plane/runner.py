@@ -3,9 +3,9 @@ of the label.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -24,6 +24,7 @@ from infobound.runners.information_plane.reading import (
 from infobound.runners.information_plane.settings import Course
 from infobound.runners.information_plane.task import PlaneTraining
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.randomness import stream
@@ -114,7 +115,7 @@ class InformationPlane(Runner[PlaneTraining]):
             network = self._made(self.dataset.shape, self.dataset.classes)
         return information("label", len(network.layers) + 1)
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
 
     def figures(
@@ -159,7 +160,7 @@ class InformationPlane(Runner[PlaneTraining]):
         return self.model
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it: a line of what each layer tells of the input, and one of
     the label.
     """

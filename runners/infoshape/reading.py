@@ -6,7 +6,7 @@ R copies, N rows.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ from infobound.runners.infoshape.code_pairs import CodePairs
 from infobound.runners.infoshape.codes import encode
 from infobound.runners.infoshape.samples import LabelledInputs
 from infobound.runners.runs.metrics import Quantity, together, with_errors
+from infobound.runners.runs.written import Written
 from infobound.runners.training.randomness import generator, stream
 from infobound.runners.training.settings import Execution, Settings
 
@@ -117,7 +118,7 @@ def metrics(copies: Sequence[Found]) -> dict[str, Quantity]:
     return with_errors(found, alone, "subsamples")
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it."""
     told = ", ".join(
         f"I({of}) = {metrics[name]:.3f} nats"

@@ -1,9 +1,7 @@
 """InfoShape: encoders whose codes are to keep a label and to hide what else they are made of."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -17,6 +15,7 @@ from infobound.runners.infoshape.codes import Codes, encode
 from infobound.runners.infoshape.reading import CodeReader, CodeTests
 from infobound.runners.infoshape.samples import Samples, one_hot
 from infobound.runners.infoshape.task import Shaping
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import RowBatches
 from infobound.runners.training.randomness import generator, stream
@@ -55,7 +54,7 @@ class InfoShape(Runner[Shaping]):
     def score(self) -> str:
         return "mi_label"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return reading.sentence(metrics)
 
     def task(self) -> Shaping:

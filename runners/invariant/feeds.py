@@ -4,14 +4,15 @@ rows, for every copy.
 R copies, B batch, N rows, D features, P pivots.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import LabelledPopulation, LabelledRows, LabelledTable
+from infobound.runners.runs.written import State
 from infobound.runners.training.batches import LOOKED_AT, RowOrder
 from infobound.runners.training.randomness import generator, stream
 from infobound.runners.training.settings import Execution
@@ -33,9 +34,9 @@ class LabelledBatches(Protocol):
         """Training rows of one copy, (N, ...), for whatever is fitted before step 0."""
         ...
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> State: ...
 
-    def load(self, state: Mapping[str, Any]) -> None: ...
+    def load(self, state: State) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ class FreshLabelled:
             LOOKED_AT, generator(self._device, self._seed, copy, "look", self._label), self._label
         )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"generators": [each.get_state() for each in self._generators]}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
 
@@ -110,10 +111,10 @@ class TableLabelled:
     def look(self, copy: int) -> LabelledRows:
         return self._copies[copy]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return self._order.state()
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._order.load(state)
 
 

@@ -1,9 +1,9 @@
 """Invariant: classifiers that tell the label of a row, and whose scores say nothing of a pivot."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from infobound.runners.invariant.reading import InvarianceReader
 from infobound.runners.invariant.significance import Significance
 from infobound.runners.invariant.task import Invariance, Phases
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training.player import Player
 from infobound.runners.training.randomness import stream
 from infobound.runners.training.runner import Runner
@@ -87,7 +88,7 @@ class Invariant(Runner[Invariance]):
     def score(self) -> str:
         return "auc"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
 
     def last_figures(
@@ -230,7 +231,7 @@ class Invariant(Runner[Invariance]):
         return made
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The outcome as a person reads it, such as `AUC 0.871, accuracy 0.785; I(score; pivot) = 0.02
     ± 0.01 nats (p = 0.01)`.
     """

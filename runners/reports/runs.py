@@ -2,15 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.locks import unless_held
+from infobound.runners.runs.written import Written
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Written = MappingProxyType({})
 FACTS = ("seed", "steps", "seconds", "steps_per_second")
 MISSING = "there is no result; the same command runs this job"
 KILLED = "it was killed, or its machine went down; the same command"
@@ -26,8 +27,8 @@ class Run(NamedTuple):
     result.
     """
     error: str = ""
-    metrics: Mapping[str, Any] = NOTHING
-    facts: Mapping[str, Any] = NOTHING
+    metrics: Written = NOTHING
+    facts: Written = NOTHING
 
     @property
     def levels(self) -> list[dict[str, Any]]:

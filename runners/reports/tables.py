@@ -14,6 +14,7 @@ import yaml
 from infobound.runners.reports.runs import Run
 from infobound.runners.runs.identity import leaves
 from infobound.runners.runs.metrics import COPIES, copies_key, stderr_key
+from infobound.runners.runs.written import Written
 
 NAMES = ("name", "force")
 REPEATS = ("seed", *NAMES)
@@ -181,11 +182,11 @@ def _composed(run: Path) -> dict[str, str]:
     }
 
 
-def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _values(metrics: Written) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(metrics: Written) -> dict[str, Any]:
     """Numbers and short texts; of the lists those alone that have a number for each copy."""
     return {
         key: value

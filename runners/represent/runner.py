@@ -2,10 +2,10 @@
 representations.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -20,6 +20,7 @@ from infobound.runners.encoders.settings import Examinations, check_views
 from infobound.runners.represent.aim import Aim
 from infobound.runners.represent.task import Representing, encoded_critic
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.runner import Runner
 
@@ -56,7 +57,7 @@ class Represent(Runner[Representing]):
     def score(self) -> str:
         return "accuracy"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return reading.sentence(metrics)
 
     def figures(

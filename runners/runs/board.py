@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.identity import leaves
+from infobound.runners.runs.written import Written
 
 CURVES = ["mi/train", "mi/validation", "mi/test", "mi/true", "mi/cap"]
 """What the chart of the custom scalars draws of every run."""
@@ -59,9 +60,7 @@ class Board:
         self._writer.close()
 
 
-def row(
-    path: Path, config: Mapping[str, Any], metrics: Mapping[str, Any], status: str, step: int = 0
-) -> None:
+def row(path: Path, config: Written, metrics: Written, status: str, step: int = 0) -> None:
     """Give the run in `path` its row, with its settings, its numbers, and what became of it, in
     place of an earlier one.
 
@@ -110,7 +109,7 @@ def _events(summary: Summary, step: int) -> bytes:
     return written.getvalue()
 
 
-def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, bool | float | str]]:
+def settings(config: Written) -> Iterator[tuple[str, bool | float | str]]:
     """What was chosen, by dotted key; a group goes by the class that was chosen in it; lists and
     infinities are texts.
     """

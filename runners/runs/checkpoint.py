@@ -4,10 +4,10 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import Any
 
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.locks import owned
+from infobound.runners.runs.written import State
 
 CHECKSUM = 32
 """Bytes of SHA-256 at the end of a checkpoint; torch.load() reads past them."""
@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
+def save(path: Path, state: State) -> None:
     """Write tensors, numbers, strings, lists and dictionaries of them.
 
     Raises RunFailed if the disk does not take it; the last good checkpoint stays.
@@ -52,7 +52,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, content + hashlib.sha256(content).digest())
 
 
-def load(path: Path) -> dict[str, Any] | None:
+def load(path: Path) -> State | None:
     """What save() wrote, on the CPU, or None if there is nothing; bytes whose checksum is wrong are
     not opened.
 

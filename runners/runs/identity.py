@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from infobound.runners.runs.written import Written
+
 NOT_HASHED = ("name", "force", "device", "threads")
 """Keys of the root that change nothing of what a run computes."""
 NAMED = 6
 """Differences that are told, in a line that can be read."""
 
 
-def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(config: Written, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted keys of a nested configuration with their values; a list is one value."""
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
@@ -25,7 +27,7 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def essence(config: Mapping[str, Any]) -> dict[str, Any]:
+def essence(config: Written) -> dict[str, Any]:
     """The leaves that decide what a run computes.
 
     The components say which do not: a settings dataclass with `paces` names when things are written
@@ -61,7 +63,7 @@ def parts_of(owner: object) -> Iterator[Any]:
             yield from parts_of(hint)
 
 
-def _owners(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], object]]:
+def _owners(config: Written) -> Iterator[tuple[str, Written, object]]:
     """The dotted key of each group that has a `_target_`, with its node and what it names."""
     for key, node in config.items():
         if isinstance(node, Mapping) and "_target_" in node:
@@ -69,17 +71,17 @@ def _owners(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any],
                 yield key, node, pkgutil.resolve_name(str(node["_target_"]))
 
 
-def _declares(owner: object, name: str, node: Mapping[str, Any]) -> bool:
+def _declares(owner: object, name: str, node: Written) -> bool:
     told = getattr(owner, name, None)
     return told is not None and bool(told(node))
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
+def config_hash(config: Written) -> str:
     """Twelve hexadecimal digits, equal for configurations that compute the same."""
     return hashlib.sha256(json.dumps(essence(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def differences(before: Written, after: Written) -> str:
     """The first keys that differ in essence, as `key: before -> after`, those ahead that both have,
     and how many more do.
     """

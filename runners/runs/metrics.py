@@ -6,7 +6,9 @@ The names that a quantity has in files (`mi`, `mi_stderr`, `mi_replicates`) are 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+from infobound.runners.runs.written import Written
 
 JSON: TypeAlias = float | int | str | bool | Sequence["JSON"] | Mapping[str, "JSON"] | None
 Unit = Literal["nats", "bits", "share", ""]
@@ -134,7 +136,7 @@ def tested(metrics: Metrics) -> dict[str, float]:
     return means | {stderr_key(n): q.stderr for n, q in quantities if q.stderr is not None}
 
 
-def copies_of(written: Mapping[str, Any], name: str) -> Sequence[float]:
+def copies_of(written: Written, name: str) -> Sequence[float]:
     """The copies of a quantity in a result or a line; its mean alone where none are written."""
     return written.get(copies_key(name), [written[name]])
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from infobound.runners.runs.metrics import copies_of, stderr_key
+from infobound.runners.runs.written import Written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +42,7 @@ class Lines(NamedTuple):
     """Whether the settings are numbers in order, so that their colours should be."""
 
 
-def estimate_by_step(
-    history: Iterable[Mapping[str, Any]], truth: float | None, cap: float | None
-) -> Figure:
+def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float | None) -> Figure:
     """Training and held-out estimate against step, the range of the replicates, the truth, the cap
     of a training batch.
     """
@@ -267,7 +266,7 @@ def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
     return figure
 
 
-def consistency(metrics: Mapping[str, Any], expected: Mapping[str, int]) -> Figure:
+def consistency(metrics: Written, expected: Mapping[str, int]) -> Figure:
     """Estimates of derived data sets with their errors, beside the multiples of this one's that
     they should be.
     """
@@ -323,7 +322,7 @@ def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _level(axes: Axes, value: float | None, label: str, style: Mapping[str, Any]) -> None:
+def _level(axes: Axes, value: float | None, label: str, style: Written) -> None:
     if value is not None:
         axes.axhline(value, label=label, **style)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.identity import config_hash
+from infobound.runners.runs.written import State, Written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ class Outcome(NamedTuple):
 class Record(Protocol):
     """Where a runner writes what it finds."""
 
-    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+    def write(self, step: int, split: str, values: Written) -> None:
         """Append one line: numbers, and lists of one number a copy."""
         ...
 
@@ -66,11 +67,11 @@ class Record(Protocol):
         """Every line written so far, by this process or by those before it."""
         ...
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: State) -> None:
         """Write a checkpoint."""
         ...
 
-    def restore(self) -> dict[str, Any] | None:
+    def restore(self) -> State | None:
         """The checkpoint that this run begins from, or None."""
         ...
 
@@ -81,7 +82,7 @@ class InMemory:
     def __init__(self) -> None:
         self._history: list[dict[str, Any]] = []
 
-    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+    def write(self, step: int, split: str, values: Written) -> None:
         self._history.append({"step": step, "split": split, **values})
 
     def constants(self, values: Mapping[str, float | None]) -> None: ...
@@ -95,7 +96,7 @@ class InMemory:
     def history(self) -> list[dict[str, Any]]:
         return self._history
 
-    def save(self, state: dict[str, Any]) -> None: ...
+    def save(self, state: State) -> None: ...
 
     def restore(self) -> None: ...
 
@@ -103,7 +104,7 @@ class InMemory:
 class Recording:
     """A run's directory while it runs, a Record."""
 
-    def __init__(self, path: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
+    def __init__(self, path: Path, config: Written, overrides: list[str]) -> None:
         self.path = path
         self._config = config
         self._result: dict[str, Any] = {
@@ -124,7 +125,7 @@ class Recording:
             "error": None,
         }
         self._constants: dict[str, float] = {}
-        self._state: dict[str, Any] | None = None
+        self._state: State | None = None
         self._board: Board | None = None
 
     def open(self) -> None:
@@ -149,7 +150,7 @@ class Recording:
 
         self._board = Board(self.path, self._state["step"] if self._state else None)
 
-    def write(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+    def write(self, step: int, split: str, values: Written) -> None:
         self._metrics.write(
             json.dumps({"step": step, "split": split, **values}, allow_nan=False) + "\n"
         )
@@ -188,13 +189,13 @@ class Recording:
     def history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: State) -> None:
         os.fsync(self._metrics.fileno())
         checkpoint.save(
             self.path / "checkpoint.pt", {**state, "metrics_bytes": self._metrics.tell()}
         )
 
-    def restore(self) -> dict[str, Any] | None:
+    def restore(self) -> State | None:
         return self._state
 
     @property

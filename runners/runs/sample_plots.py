@@ -6,7 +6,7 @@ N samples.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import copies_of
 from infobound.runners.runs.snapshots import Snapshots
+from infobound.runners.runs.written import Written
 
 QUANTITIES = {
     "modes": "modes covered",
@@ -89,7 +90,7 @@ def beside(found: Drawn, truth: Drawn, surface: Surface | None = None) -> Figure
     return figure
 
 
-def coverage_by_step(history: Iterable[Mapping[str, Any]], modes: int) -> Figure:
+def coverage_by_step(history: Iterable[Written], modes: int) -> Figure:
     """Modes covered, high quality and both divergences of held-out samples by step, and the range
     of the copies.
     """

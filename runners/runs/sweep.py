@@ -15,6 +15,7 @@ from infobound.runners.runs.errors import ConfigError, Interrupted, JobDied
 from infobound.runners.runs.locks import held
 from infobound.runners.runs.run_directory import LOG, read_result
 from infobound.runners.runs.signals import Deferred, interruptible
+from infobound.runners.runs.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Follower(Protocol):
         """Why a running job is to be stopped, asked time and again once it records."""
         ...
 
-    def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
+    def ended(self, job: Job, result: Written) -> None: ...
 
 
 class Onlooker:
@@ -85,7 +86,7 @@ class Onlooker:
     def stops(self, job: Job) -> str | None:
         return None
 
-    def ended(self, job: Job, result: Mapping[str, Any]) -> None: ...
+    def ended(self, job: Job, result: Written) -> None: ...
 
 
 class _Attempt:
@@ -248,7 +249,7 @@ class Sweep:
         if failed and self._manner.on_error == "stop":
             self._stopping = self._stopping or "another job failed, and sweep.on_error is stop"
 
-    def _tell(self, job: Job, result: Mapping[str, Any], failed: bool) -> None:
+    def _tell(self, job: Job, result: Written, failed: bool) -> None:
         words = result["summary"] if result["status"] == "completed" else result["error"]["message"]
         count, first = (
             f"[{len(self.ended):{len(str(self._total))}}/{self._total}]",

@@ -1,13 +1,14 @@
 """What an earlier run has trained."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.run_directory import read_result
+from infobound.runners.runs.written import State
 
 OF_THE_RUN = ("name", "force", "device", "threads", "runner.load", "runner.train_on")
 """Overrides that say nothing of what was trained."""
@@ -20,7 +21,7 @@ class TrainedRun(NamedTuple):
     overrides: Sequence[str]
     """Those that it was made with."""
     step: int
-    state: Mapping[str, Any]
+    state: State
     """Of its task, after the last step."""
 
     @classmethod

@@ -5,10 +5,12 @@ R copies, W values.
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
+
+from infobound.runners.runs.written import Written
 
 
 def by_level(
@@ -48,7 +50,7 @@ def _stderr(values: Tensor) -> float:
     return (independent.std() / math.sqrt(len(independent))).item()
 
 
-def sentence(levels: Sequence[Mapping[str, Any]]) -> str:
+def sentence(levels: Sequence[Written]) -> str:
     """The errors as a person reads them, a line a level."""
     return "\n".join(
         f"{each['level']:g} nats: read {each['mi']:.2f} ± {each['mi_stderr']:.2f}, bias"

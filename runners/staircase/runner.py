@@ -3,9 +3,9 @@
 R copies, S steps, L levels.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infobound.datasets.pairs.staircase import GaussianStaircase
 from infobound.estimators.base import Estimator, SampleEstimator
@@ -13,6 +13,7 @@ from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import feeds
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.written import Written
 from infobound.runners.staircase.reading import sentence
 from infobound.runners.staircase.task import Climbing
 from infobound.runners.training.batches import FreshBatches
@@ -73,7 +74,7 @@ class Staircase(Runner[Climbing]):
     def score(self) -> str:
         return "mse"
 
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         return sentence(metrics["levels"])
 
     def figures(self, task: Climbing, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":

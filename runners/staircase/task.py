@@ -4,7 +4,7 @@ R copies, S steps, L levels.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from infobound.estimators.base import Bound
 from infobound.estimators.measurement import Measurement
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.plots import SPAN
+from infobound.runners.runs.written import State
 from infobound.runners.staircase.reading import by_level
 from infobound.runners.training.batches import Batches
 from infobound.runners.training.player import Player
@@ -28,10 +29,10 @@ class Values:
     def __init__(self, copies: int, steps: int, device: torch.device) -> None:
         self.read = torch.zeros(copies, steps, device=device)
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> State:
         return {"read": self.read}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self.read.copy_(state["read"])
 
 

@@ -5,9 +5,9 @@ the others.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from infobound.datasets.interfaces import Joint, Views
 from infobound.datasets.modes.interface import Modes
 from infobound.errors import SettingError
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 
 LOOKED_AT = 4096
@@ -35,9 +36,9 @@ class Batches(Protocol):
         """
         ...
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> State: ...
 
-    def load(self, state: Mapping[str, Any]) -> None: ...
+    def load(self, state: State) -> None: ...
 
 
 class FreshBatches:
@@ -67,10 +68,10 @@ class FreshBatches:
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
         return self._at(0).sample(LOOKED_AT, generator(self._device, self._seed, copy, "look"))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"generators": [each.get_state() for each in self._generators], "step": self._step}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._step = state["step"]
         for each, saved in zip(self._generators, state["generators"], strict=True):
             each.set_state(saved)
@@ -117,7 +118,7 @@ class RowOrder:
         )
         return values.index_select(0, places.flatten()).unflatten(0, rows.shape)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {
             "generators": [each.get_state() for each in self._generators],
             "order": self._order,
@@ -125,7 +126,7 @@ class RowOrder:
             "digest": self._digest,
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Take over a state().
 
         Raises RunFailed if that is one of other rows.
@@ -176,10 +177,10 @@ class RowBatches:
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
         return self._x[copy], self._y[copy]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return self._order.state()
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._order.load(state)
 
 
@@ -209,10 +210,10 @@ class SeenBatches:
             x[:LOOKED_AT], y[:LOOKED_AT], generator(self._device, self._seed, copy, "look")
         )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"rows": self._rows.state(), "seen": [each.get_state() for each in self._generators]}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._rows.load(state["rows"])
         for each, saved in zip(self._generators, state["seen"], strict=True):
             each.set_state(saved)

@@ -1,11 +1,11 @@
 """Early stopping, for every copy by itself."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 
+from infobound.runners.runs.written import State
 from infobound.runners.training.ensemble import Weights
 
 
@@ -45,10 +45,10 @@ class EarlyStopping:
             else:
                 self._waited[copy] += 1
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"readings": self._readings, "waited": self._waited, "best": self.best}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self._readings, self._waited = list(state["readings"]), list(state["waited"])
         for name, best in self.best.items():
             best.copy_(state["best"][name])

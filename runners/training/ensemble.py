@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.runners.runs.errors import out_of_memory
+from infobound.runners.runs.written import State
 from infobound.runners.training.flat_parameters import flattened, views
 from infobound.runners.training.randomness import generator, stream
 
@@ -184,14 +185,14 @@ class Ensemble:
             tensor.copy_(source[name][index])
         return module
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """All that a resumed run needs."""
         flat = {"parameters": self.parameters.detach(), "average": self._average}
         noise = [each.get_state() for each in self._generators]
         return {**flat, "buffers": self._buffers, "steps": self.steps, "noise": noise}
 
     @torch.no_grad()
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Take over a state()."""
         self.steps = state["steps"]
         self.parameters.copy_(state["parameters"])
@@ -200,7 +201,7 @@ class Ensemble:
             tensor.copy_(state["buffers"][name])
         self._set_noise(state["noise"])
 
-    def fits(self, state: Mapping[str, Any]) -> bool:
+    def fits(self, state: State) -> bool:
         """Whether a state() is one of as many copies of networks with as many parameters, and the
         same buffers.
         """

@@ -1,12 +1,13 @@
 """One side of a game: its networks, and what moves them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.runners.runs.written import State
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.schedule import Schedule
 
@@ -41,10 +42,10 @@ class Player:
         self.schedule.set(self.networks.steps)
         self.networks.follow(gradient, self.optimizer)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return {"networks": self.networks.state(), "optimizer": self.optimizer.state_dict()}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self.networks.load(state["networks"])
         self.optimizer.load_state_dict(state["optimizer"])
 

@@ -4,12 +4,13 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.metrics import JSON, Quantity
+from infobound.runners.runs.written import Written
 
 NEAR = 0.5
 """Nats below the cap at which an estimate begins to feel it."""
@@ -92,7 +93,7 @@ class Reading:
         ]
 
 
-def sentence(metrics: Mapping[str, Any]) -> str:
+def sentence(metrics: Written) -> str:
     """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true
     2.00`.
     """

@@ -1,14 +1,15 @@
 """The one way to run a training: train, read once, write, draw, and return the outcome."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from infobound.runners.runs import metrics as written
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Outcome, Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training.loop import Loop
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
 from infobound.runners.training.task import Task
@@ -59,7 +60,7 @@ class Runner(ABC, Generic[T]):
         """The metric that a sweep may optimise."""
 
     @abstractmethod
-    def sentence(self, metrics: Mapping[str, Any]) -> str:
+    def sentence(self, metrics: Written) -> str:
         """The result as a person reads it; `metrics` as result.json has them."""
 
     def figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":

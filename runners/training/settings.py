@@ -3,14 +3,15 @@
 In YAML their fields stand among the keys of the runner itself, such as `runner.steps`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.devices import device_named
 from infobound.runners.training.ensemble import Ensemble
@@ -44,7 +45,7 @@ class Optimisation(Settings):
     cosine: bool = False
 
     @staticmethod
-    def counts_steps(settings: Mapping[str, Any]) -> bool:
+    def counts_steps(settings: Written) -> bool:
         """Whether what happens before the last step depends on how many steps there are."""
         return bool(settings.get("cosine"))
 

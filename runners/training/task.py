@@ -10,14 +10,15 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from infobound.runners.runs.metrics import Metrics
+from infobound.runners.runs.written import State
 
 
 class Stateful(Protocol):
     """What a resumed run needs of a part: weights, optimisers, generators, counts."""
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> State: ...
 
-    def load(self, state: Mapping[str, Any]) -> None: ...
+    def load(self, state: State) -> None: ...
 
 
 class Task(ABC):
@@ -63,11 +64,11 @@ class Task(ABC):
         """What the copies make now, (R, N, *shape), kept after every evaluation; None for none."""
         return None
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """The states of all parts."""
         return {name: part.state() for name, part in self.parts.items()}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Take over a state()."""
         for name, part in self.parts.items():
             part.load(state[name])
@@ -85,8 +86,8 @@ class Kept:
     def __setitem__(self, name: str, value: Any) -> None:
         self.values[name] = value
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         return dict(self.values)
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: State) -> None:
         self.values = dict(state)

@@ -14,6 +14,7 @@ from infobound.runners.estimate.measured import Measure, Measured
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs import plots
 from infobound.runners.runs.records import InMemory, Outcome, Record
+from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.permutation import combined
 from infobound.runners.training.randomness import generator
@@ -128,7 +129,7 @@ class Trust:
             found[f"ratio_{name}"] = other.mean / mi if mi > 2 * stderr else None
         return found
 
-    def _report(self, metrics: Mapping[str, Any]) -> str:
+    def _report(self, metrics: Written) -> str:
         """What was found as a person reads it, a few lines."""
         low, high = metrics["mi_ci_low"], metrics["mi_ci_high"]
         lines = [
@@ -158,7 +159,7 @@ class Trust:
         return "\n".join(lines)
 
 
-def _ratio(name: str, expected: int, metrics: Mapping[str, Any]) -> str:
+def _ratio(name: str, expected: int, metrics: Written) -> str:
     ratio = metrics[f"ratio_{name}"]
     told = "" if ratio is None else f", {_shown(ratio)} times the estimate"
     return (
