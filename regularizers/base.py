@@ -25,7 +25,7 @@ class Terms(NamedTuple):
 
 
 class PureTerms(NamedTuple):
-    """One batch's reading by a penalty without networks, two scalars."""
+    """One batch's reading as the model's step needs it, two scalars."""
 
     penalty: Tensor
     """() the model descends it, `strength` times."""
@@ -111,6 +111,11 @@ class Penalty(nn.Module, ABC):
     @abstractmethod
     def terms(self, exposed: Exposed) -> Terms:
         """Read a batch, (B, D) of each name, without a side effect."""
+
+    def read(self, exposed: Exposed) -> PureTerms:
+        """Its terms as the model's step needs them; a penalty whose fit is costly leaves it out."""
+        terms = self.terms(exposed)
+        return PureTerms(terms.penalty, terms.value)
 
     def fit(self, exposed: Exposed) -> Tensor:
         """What its own networks descend () at their step. A penalty that keeps moving averages

@@ -11,7 +11,7 @@ from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers.base import Penalty, PureTerms, Terms
 from infobound.regularizers.exposed import Exposed, required
 from infobound.regularizers.pivot_critic import calibrated_critic
 
@@ -53,8 +53,11 @@ class JSDGradient(Penalty):
 
     def terms(self, exposed: Exposed) -> Terms:
         bound = critics.bound(self.measurement, *required(exposed, self.requires))
-        fit = bound.fit + self._held(exposed)
-        return Terms(fit, bound.objective.relu(), bound.value)
+        return Terms(bound.fit + self._held(exposed), bound.objective.relu(), bound.value)
+
+    def read(self, exposed: Exposed) -> PureTerms:
+        bound = critics.bound(self.measurement, *required(exposed, self.requires))
+        return PureTerms(bound.objective.relu(), bound.value)
 
     def fit(self, exposed: Exposed) -> Tensor:
         fit = critics.fit(self.measurement, *required(exposed, self.requires))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from infobound.estimators.measurement import Measurement
 from infobound.regularizers import critics
-from infobound.regularizers.base import Penalty, PurePenalty, PureTerms, Regularizer, Terms
+from infobound.regularizers.base import Penalty, PurePenalty, PureTerms, Regularizer
 from infobound.regularizers.exposed import Exposed, required
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import RowHeldOut
@@ -93,12 +93,12 @@ class Regularisation:
         )
         return told | {"clip": share}
 
-    def terms(self, exposed: Exposed) -> Terms | PureTerms:
+    def terms(self, exposed: Exposed) -> PureTerms:
         """What the model is to descend, (R,) each, of a batch (R, B, D) of each name, without a
         side effect.
         """
         read = self.networks(*required(exposed, self._penalty.requires))
-        return read if self.networks.replicates > 1 else read._make(each[None] for each in read)
+        return read if self.networks.replicates > 1 else PureTerms(*(each[None] for each in read))
 
     def fit(self, batches: Callable[[], Exposed]) -> None:
         """The steps of its own networks for one of the model, each on a batch of its own, (R, B, D)
@@ -190,10 +190,11 @@ class _Turns(nn.Module):
         finally:
             self._own = False
 
-    def forward(self, *tensors: Tensor) -> Terms | PureTerms | Tensor:
-        if self._own and isinstance(self.penalty, Penalty):
-            return self.penalty.fit(dict(zip(self.penalty.requires, tensors, strict=True)))
-        return self.penalty(*tensors)
+    def forward(self, *tensors: Tensor) -> PureTerms | Tensor:
+        exposed = dict(zip(self.penalty.requires, tensors, strict=True))
+        if isinstance(self.penalty, PurePenalty):
+            return self.penalty.terms(exposed)
+        return self.penalty.fit(exposed) if self._own else self.penalty.read(exposed)
 
 
 class _Learner(NamedTuple):
