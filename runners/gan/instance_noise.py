@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution
 
@@ -25,9 +26,8 @@ class InstanceNoise:
 
     def __init__(self, std: float, end: int, execution: Execution) -> None:
         if not 0 <= std < float("inf"):
-            raise ValueError(
-                "instance_noise must be a standard deviation, 0 (none) or more and finite, got"
-                f" {std}"
+            raise SettingError(
+                "instance_noise", "must be a standard deviation, 0 (none) or more and finite", std
             )
         self._std, self._end = std, end
         self._sources = [
