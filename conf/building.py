@@ -58,19 +58,7 @@ class Part:
                 error.part = error.part or self.key
             raise
         except wrong as error:
-            if (named := self._begun_by(error)) is not None:
-                raise named from error
             raise PartError(self.key, str(error).strip() or type(error).__name__) from error
-
-    def _begun_by(self, error: Exception) -> SettingError | None:
-        # Until every runner raises SettingError.
-        word, _, rest = str(error).partition(" ")
-        for each in self.by_depth():
-            if word in each.keys:
-                named = SettingError(word, rest)
-                named.completed(each.keys)
-                return named
-        return None
 
     def by_depth(self) -> Iterator["Part"]:
         """This part, then those that it is given, then those that they are given."""

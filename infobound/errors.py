@@ -43,6 +43,10 @@ class SettingError(ValueError):
         return f"{self.part}: {sentence}" if self.part else sentence
 
 
+class MissingFileError(SettingError, FileNotFoundError):
+    """A setting names a file that is not there."""
+
+
 class DataError(ValueError):
     """A file, or what was read from it, cannot be used.
 

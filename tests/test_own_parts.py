@@ -73,6 +73,101 @@ class Shrink(Penalty):
         size = exposed["representation"].square().mean()
         return Terms(torch.zeros_like(size), size, size.detach())
 '''
+RUNNER = '''
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Optional
+
+import torch
+from torch import nn
+
+from infobound.datasets.interfaces import Joint
+from infobound.errors import SettingError
+from infobound.runners.runs.metrics import Quantity
+from infobound.runners.training.batches import FreshBatches
+from infobound.runners.training.randomness import generator
+from infobound.runners.training.runner import Runner
+from infobound.runners.training.task import Task
+
+
+class Fitting(Task):
+    """Copies of a line through pairs."""
+
+    def __init__(self, runner: Fit) -> None:
+        at, own = runner.execution, runner.optimisation
+        self.joint, self.device = runner.dataset, at.place
+        batches = FreshBatches(
+            lambda _: runner.dataset, batch_size=own.batch_size, seed=at.seed,
+            replicates=at.replicates, device=at.place,
+        )
+        x, y = batches.look(0)
+        networks = at.ensemble(lambda _: nn.Linear(x.shape[1], y.shape[1]), average=own.average)
+        self.parts = {"batches": batches, "line": own.player(networks)}
+
+    def step(self) -> Mapping[str, torch.Tensor]:
+        x, y = self.parts["batches"].draw()
+        losses = (self.parts["line"](x) - y).square().mean((1, 2))
+        self.parts["line"].descend(losses)
+        return {"loss": losses.detach()}
+
+    def evaluate(self, step: int) -> Mapping[str, Quantity]:
+        return {"mse": self.residual("validation")}
+
+    def read(self, step: int) -> Mapping[str, Quantity]:
+        return {"mse": self.residual("test")}
+
+    @torch.no_grad()
+    def residual(self, split: str) -> Quantity:
+        x, y = self.joint.sample(500, generator(self.device, 0, 0, split))
+        copies = self.parts["line"].networks.replicates
+        given = x.expand(copies, *x.shape) if copies > 1 else x
+        errors = (self.parts["line"].read(given) - y).square().flatten(1).mean(1)
+        return Quantity(errors.tolist())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Runner[Fitting]):
+    """Fits a line."""
+
+    dataset: Joint
+    notes: Optional[dict[str, list]] = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dataset, Joint):
+            raise SettingError("dataset", "must be one to sample", type(self.dataset).__name__)
+
+    @property
+    def score(self) -> str:
+        return "mse"
+
+    def task(self) -> Fitting:
+        return Fitting(self)
+
+    def sentence(self, metrics: Mapping[str, Any]) -> str:
+        return f"mean square {metrics['mse']:.3f}"
+'''
+FIT = """
+defaults:
+  - settings/training@_here_
+  - _self_
+
+_target_: own_runner.Fit
+notes: {why: [1, two]}
+"""
+FITTED = [
+    "--config-dir=mine/conf",
+    "runner=fit",
+    "critic=none",
+    "allow_targets=[own_runner]",
+    "runner.batch_size=16",
+    "runner.log_every=5",
+    "runner.eval_every=10",
+    "runner.checkpoint_every=10",
+    "optimizer.lr=0.01",
+]
 CRITIC = [
     "allow_targets=[own_parts]",
     "~critic",
@@ -96,6 +191,9 @@ def _own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "own_parts.py").write_text(OWN)
+    (folder / "own_runner.py").write_text(RUNNER)
+    (folder / "conf" / "runner").mkdir(parents=True)
+    (folder / "conf" / "runner" / "fit.yaml").write_text(FIT)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
@@ -155,3 +253,48 @@ def test_a_regularizer_that_takes_any_key_is_descended_and_recorded(command: Com
     assert command("name=a", *SHRINK, *small).code == 0
     lines = map(json.loads, Path("outputs/runs/a/metrics.jsonl").read_text().splitlines())
     assert any("size" in line for line in lines)
+
+
+def test_a_runner_of_two_classes_and_a_file_trains_every_copy_and_reports(
+    command: Command,
+) -> None:
+    ended = command(*FITTED, "name=a", "runner.steps=200", "replicates=2")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("mean square 0.")
+    metrics = result("runs/a")["metrics"]
+    assert len(metrics["mse_replicates"]) == 2
+    assert command("runner=report", "runner.source=outputs/runs/a", "name=r").code == 0
+
+
+def test_a_runner_of_ones_own_is_swept(command: Command) -> None:
+    sweep = ["-m", *FITTED, "name=s", "runner.steps=10", "seed=0,1", "dataset.dim=1,2"]
+    ended = command(*sweep)
+    assert ended.code == 0, ended.err
+    table = pd.read_csv("outputs/sweeps/s/summary.csv")
+    assert set(table["status"]) == {"completed"}
+    assert len(table["mse"].unique()) == 4
+
+
+def test_a_run_of_ones_own_runner_goes_on_as_it_would_have(command: Command) -> None:
+    for name, steps in [("a", 30), ("a", 60), ("b", 60)]:
+        assert command(*FITTED, f"name={name}", f"runner.steps={steps}").code == 0
+    one, other = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in "ab")
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("runner.batch_size=1", "runner.batch_size must be at least 2, got 1"),
+        ("runner.steps=null", "runner.steps must be a positive integer, got null"),
+        ("+runner.stepz=3", "unknown key runner.stepz; nearest: steps"),
+        ("runner.notes=3", "runner.notes must be a mapping or null, got 3"),
+        ("dataset=ring", "dataset must be one to sample, got GaussianModes"),
+    ],
+)
+def test_a_setting_of_ones_own_runner_is_refused_by_its_key(
+    override: str, message: str, command: Command
+) -> None:
+    ended = command(*FITTED, override)
+    assert ended.code == 2
+    assert ended.err.startswith(f"refused: {message}")

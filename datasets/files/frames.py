@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infobound.errors import DataError, SettingError
+from infobound.errors import DataError, MissingFileError, SettingError
 
 KEY = "df"
 """Where an HDF5 file has its table."""
@@ -25,8 +25,8 @@ def frame(key: str, path: str) -> pd.DataFrame:
     try:
         return reader(path)
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{key} must name a CSV, Parquet or HDF5 file, but {path} is not there"
+        raise MissingFileError(
+            key, f"must name a CSV, Parquet or HDF5 file, but {path} is not there"
         ) from None
     except (ValueError, OSError) as error:  # pandas', pyarrow's and h5py's own are among them
         raise SettingError(key, f"{path} cannot be read: {error}") from error

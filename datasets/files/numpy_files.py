@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from infobound.errors import SettingError
+from infobound.errors import MissingFileError, SettingError
 
 UNREADABLE = (
     ValueError,
@@ -59,7 +59,7 @@ def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarra
         with content if isinstance(content, NpzFile) else nullcontext(content) as opened:
             yield opened
     except FileNotFoundError:
-        raise FileNotFoundError(f"{key} must name {wanted}, but {path} is not there") from None
+        raise MissingFileError(key, f"must name {wanted}, but {path} is not there") from None
     except UNREADABLE as error:
         raise SettingError(
             key,

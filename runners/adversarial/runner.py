@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.datasets.interfaces import Views
+from infobound.errors import SettingError
 from infobound.models.encoders.networks import Invertible
 from infobound.runners.adversarial.task import Hiding
 from infobound.runners.adversarial.view_with_label import ViewWithLabel
@@ -56,10 +57,10 @@ class Adversarial(Runner[Hiding]):
         self.examinations.check(self.cadence)
         _ = self.steps
         if self.warm_up < 0:
-            raise ValueError(f"warm_up must be 0 or more, got {self.warm_up}")
+            raise SettingError("warm_up", "must be 0 or more", self.warm_up)
         limits.positive(self, "classifier_steps")
         if not self.classifier_speed > 0:
-            raise ValueError(f"classifier_speed must be positive, got {self.classifier_speed}")
+            raise SettingError("classifier_speed", "must be positive", self.classifier_speed)
 
     @property
     def score(self) -> str:
@@ -81,9 +82,11 @@ class Adversarial(Runner[Hiding]):
         features, classes = x.shape[1], int(labels.max()) + 1
         encoders = execution.ensemble(lambda _: model(features), average=optimisation.average)
         if not isinstance(encoder := encoders.copy(0), Invertible):
-            raise ValueError(
-                f"model must be an encoder with an inverse, got {type(encoder).__name__}; use"
-                " model=realnvp"
+            raise SettingError(
+                "model",
+                "must be an encoder with an inverse",
+                type(encoder).__name__,
+                "use model=realnvp",
             )
         shape = execution.replicates, optimisation.batch_size, features
         encoders.check(torch.zeros(shape, device=execution.place))

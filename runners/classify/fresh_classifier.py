@@ -9,6 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from infobound.datasets.images.labelled import Labelled
+from infobound.errors import SettingError
 from infobound.models.classifiers.mlp_classifier import MLPClassifier
 from infobound.models.noise.interface import Noiseless
 from infobound.runners.classify.runner import Classify
@@ -65,7 +66,7 @@ class FreshClassifier:
     def _steps(self) -> int:
         steps = self.optimisation.steps
         if steps is None or steps < LEAST:
-            raise ValueError(f"steps must be at least {LEAST}, got {steps}")
+            raise SettingError("steps", f"must be at least {LEAST}", steps)
         return steps
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from infobound.datasets.interfaces import Boxed
+from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
 from infobound.runners.classify.reading import Findings, Subject, by_layer
 from infobound.runners.runs.metrics import Quantity, single
@@ -57,9 +58,11 @@ class InformationMaps:
         """
         maps = module.maps(x) if isinstance(module, Classifier) else []
         if not maps:
-            raise ValueError(
-                "heat_maps must be 0 for a model whose noise has no rate by place, got"
-                f" {self.count}; use model=all_cnn_32 regularizer=information_dropout"
+            raise SettingError(
+                "heat_maps",
+                "must be 0 for a model whose noise has no rate by place",
+                self.count,
+                "use model=all_cnn_32 regularizer=information_dropout",
             )
         return maps
 

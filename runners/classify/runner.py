@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from infobound.datasets.interfaces import Classified, Disturbed
+from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
 from infobound.regularizers.base import Regularizer
 from infobound.regularizers.exposed import Exposed
@@ -58,14 +59,16 @@ class Classify(Runner[Classification]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
             name = type(self.dataset).__name__
-            raise ValueError(
-                f"dataset must be one of images of classes, got {name}; use dataset=mnist"
+            raise SettingError(
+                "dataset", "must be one of images of classes", name, "use dataset=mnist"
             )
         _ = self._made
         if self.testing.weights == "best" and not len(self.dataset.validation_images.labels):
-            raise ValueError(
-                "weights must be last where no images are held back to choose by, got best; use"
-                " dataset.validation"
+            raise SettingError(
+                "weights",
+                "must be last where no images are held back to choose by",
+                "best",
+                "use dataset.validation",
             )
 
     @property
@@ -150,7 +153,7 @@ class Classify(Runner[Classification]):
         model = self.model
         if model is None or not makes_classifiers(model):
             name = "none" if model is None else getattr(model, "func", type(model)).__name__
-            raise ValueError(f"model must be a classifier, got {name}; use model=mlp_classifier")
+            raise SettingError("model", "must be a classifier", name, "use model=mlp_classifier")
         return model
 
     def _classifiers(self) -> Player:

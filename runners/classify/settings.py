@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from infobound.errors import SettingError
 from infobound.runners.training import limits
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.schedule import Drops
@@ -75,8 +76,8 @@ class Start(Settings):
 
     def __post_init__(self) -> None:
         if self.train_on and self.load is None:
-            raise ValueError(
-                "train_on must be false where nothing is loaded, got true; give runner.load"
+            raise SettingError(
+                "train_on", "must be false where nothing is loaded", "true", "give runner.load"
             )
 
     @property

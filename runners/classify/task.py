@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Classified, Examples
+from infobound.errors import SettingError
 from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.classify.reading import ClassifierReader
 from infobound.runners.critics.reading import described
@@ -106,28 +107,32 @@ class Classification(Task):
         """
         networks, saved = self.classifiers.networks, run.state["classifiers"]["networks"]
         if (copies := len(saved["noise"])) != networks.replicates:
-            raise ValueError(
-                f"replicates must be {copies}, as in {run.path}, got {networks.replicates}; use"
-                f" replicates={copies}"
+            raise SettingError(
+                "replicates",
+                f"must be {copies}, as in {run.path}",
+                networks.replicates,
+                f"use replicates={copies}",
             )
         if run.state["facts"]["model"] != self._model or not networks.fits(saved):
-            raise ValueError(
-                f"load needs the model and the images of {run.path}; repeat beside runner.load"
-                f" {run.settings}"
+            raise SettingError(
+                "load",
+                f"needs the model and the images of {run.path}",
+                remedy=f"repeat beside runner.load {run.settings}",
             )
         networks.load(saved)
         if (critic := self.regularisation) is not None:
             known = "regularisation" in run.state and critic.take_over(run.state["regularisation"])
             if critic.reads and not known and not train_on:
-                raise ValueError(
-                    f"load needs the regularizer of {run.path}; repeat beside runner.load"
-                    f" {run.settings}"
+                raise SettingError(
+                    "load",
+                    f"needs the regularizer of {run.path}",
+                    remedy=f"repeat beside runner.load {run.settings}",
                 )
         if self._best is not None and "best" in run.state:
             self._best.load(run.state["best"])
         elif self._best is not None and not train_on:
-            raise ValueError(
-                f"weights must be last for {run.path}, which has kept no best ones, got best"
+            raise SettingError(
+                "weights", f"must be last for {run.path}, which has kept no best ones", "best"
             )
         if train_on:
             networks.begin(self._read_weights if "best" in run.state else networks.weights())

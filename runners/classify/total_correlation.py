@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.noise.information_dropout import LEAST_ACTIVATION
 from infobound.runners.classify.reading import Findings, Subject
 from infobound.runners.runs.errors import RunFailed
@@ -48,9 +49,11 @@ class RepresentationCorrelation:
 
     def check(self, module: nn.Module, x: Tensor) -> None:
         if (module(x)[1] <= 0).double().mean() > FEW:
-            raise ValueError(
-                "total_correlation must be false for a representation that is 0 or less at times,"
-                f" got true; {REMEDY}"
+            raise SettingError(
+                "total_correlation",
+                "must be false for a representation that is 0 or less at times",
+                "true",
+                REMEDY,
             )
 
     def __call__(self, subject: Subject) -> Findings:

@@ -12,6 +12,7 @@ from torch import Tensor
 from infobound.datasets import transforms
 from infobound.datasets.interfaces import Joint, Rows, Views
 from infobound.datasets.transforms import Unchanged
+from infobound.errors import SettingError
 from infobound.runners.critics.held_out import FreshHeldOut, HeldOut, RowHeldOut
 from infobound.runners.critics.splits import Changes, Part, split_rows
 from infobound.runners.training.batches import Batches, FreshBatches, RowBatches, SeenBatches
@@ -136,7 +137,7 @@ def every_row(
             for copy in range(replicates)
         ]
     if replicates > 1:
-        raise ValueError(f"replicates must be 1 where every row is read, got {replicates}")
+        raise SettingError("replicates", "must be 1 where every row is read", replicates)
     fit = getattr(transforms, dataset.transform)
     return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
 

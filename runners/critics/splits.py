@@ -12,6 +12,7 @@ from torch import Tensor
 from infobound.datasets import transforms
 from infobound.datasets.interfaces import Rows
 from infobound.datasets.transforms import Fitted
+from infobound.errors import SettingError
 from infobound.runners.training.randomness import generator
 
 Split = Literal["train", "validation", "test"]
@@ -53,9 +54,11 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     if rows.folds is not None and replicates > 1:
-        raise ValueError(
-            "replicates must be 1 with dataset.folds, which are copies themselves, got"
-            f" {replicates}; sweep over seed"
+        raise SettingError(
+            "replicates",
+            "must be 1 with dataset.folds, which are copies themselves",
+            replicates,
+            "sweep over seed",
         )
     chosen = [
         _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)

@@ -9,6 +9,7 @@ from torch import nn
 
 from infobound.datasets import transforms
 from infobound.datasets.interfaces import Rows
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics.held_out import RowHeldOut
@@ -38,10 +39,11 @@ class TrainedCritics(NamedTuple):
         state = run.state
         evaluated = state["evaluated"]["step"]
         if "stopping" in state and evaluated < run.step:
-            raise ValueError(
-                f"load must name a run that ended with an evaluation, but {path} had its last at"
-                f" step {evaluated} of {run.step}; train it with a runner.eval_every that"
-                " divides runner.steps"
+            raise SettingError(
+                "load",
+                f"must name a run that ended with an evaluation, but {path} had its last at"
+                f" step {evaluated} of {run.step}",
+                remedy="train it with a runner.eval_every that divides runner.steps",
             )
         return cls(path, state)
 
@@ -62,9 +64,10 @@ class TrainedCritics(NamedTuple):
         facts = self.state["facts"]
         dims = [rows.x.shape[-1], rows.y.shape[-1]]
         if dims != facts["dims"]:
-            raise ValueError(
-                f"load reads x and y of {facts['dims']} columns in {self.path}, but these rows"
-                f" have {dims}"
+            raise SettingError(
+                "load",
+                f"reads x and y of {facts['dims']} columns in {self.path}, but these rows have"
+                f" {dims}",
             )
         changes: list[Changes] = [
             (transforms.restored(of_x), transforms.restored(of_y))
@@ -74,9 +77,10 @@ class TrainedCritics(NamedTuple):
             lambda index: _blank(critic, estimator, dims, device), replicates=len(changes)
         )
         if described(made.copy(0)) != facts["measurement"]:
-            raise ValueError(
-                f"load needs the critic and the estimator of {self.path}; repeat its settings"
-                " beside runner.load"
+            raise SettingError(
+                "load",
+                f"needs the critic and the estimator of {self.path}",
+                remedy="repeat its settings beside runner.load",
             )
         made.load(self.state["critics"]["networks"])
         held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)

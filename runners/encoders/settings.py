@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from infobound.datasets.interfaces import Views
+from infobound.errors import SettingError
 from infobound.runners.training import limits
 from infobound.runners.training.settings import Cadence, Settings
 
@@ -33,15 +34,17 @@ class Examinations(Settings):
         for name in ("probe_every", "condition_every"):
             every = getattr(self, name)
             if every is not None and (every < 1 or every % apart):
-                raise ValueError(
-                    f"{name} must be a multiple of eval_every, {cadence.eval_every}, got {every}"
+                raise SettingError(
+                    name, f"must be a multiple of eval_every, {cadence.eval_every}", every
                 )
 
 
 def check_views(dataset: object) -> None:
     """Raise ValueError unless the data set is one of labelled views."""
     if not isinstance(dataset, Views):
-        raise ValueError(
-            f"dataset must be one of labelled views, got {type(dataset).__name__}; use"
-            " dataset=mnist_halves"
+        raise SettingError(
+            "dataset",
+            "must be one of labelled views",
+            type(dataset).__name__,
+            "use dataset=mnist_halves",
         )

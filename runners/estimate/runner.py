@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infobound.datasets.interfaces import Joint, Rows
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.runners.estimate.by_critic import ByCritic
@@ -39,14 +40,17 @@ class Estimate(Settings):
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Joint | Rows):
-            raise ValueError(
-                "dataset must be one to sample pairs from or rows to read, got"
-                f" {type(self.dataset).__name__}"
+            raise SettingError(
+                "dataset",
+                "must be one to sample pairs from or rows to read",
+                type(self.dataset).__name__,
             )
         if self.estimator.kind == "loss":
-            raise ValueError(
-                f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use"
-                " estimator=infonce"
+            raise SettingError(
+                "estimator",
+                "must give nats",
+                f"{type(self.estimator).__name__}, a loss",
+                "use estimator=infonce",
             )
         _ = self.way
 
@@ -56,7 +60,9 @@ class Estimate(Settings):
         if not isinstance(self.estimator, Estimator):
             return self._by_rows(self.estimator)
         if self.critic is None:
-            raise ValueError("critic must be one that gives scores, got none; use critic=separable")
+            raise SettingError(
+                "critic", "must be one that gives scores", "none", "use critic=separable"
+            )
         if self.load is not None:
             return self._loaded(self.load, self.critic, self.estimator)
         return ByCritic(
@@ -84,11 +90,11 @@ class Estimate(Settings):
     def _by_rows(self, estimator: SampleEstimator) -> ByRows:
         name = type(estimator).__name__
         if self.critic is not None:
-            raise ValueError(
-                f"critic must be none for {name}, which trains nothing; use critic=none"
+            raise SettingError(
+                "critic", f"must be none for {name}, which trains nothing", remedy="use critic=none"
             )
         if self.load is not None:
-            raise ValueError(f"load must be null for {name}, which trains nothing, got {self.load}")
+            raise SettingError("load", f"must be null for {name}, which trains nothing", self.load)
         return ByRows(
             dataset=self.dataset,
             estimator=estimator,
@@ -98,9 +104,11 @@ class Estimate(Settings):
 
     def _loaded(self, load: str, critic: Critics, estimator: Estimator) -> Loaded:
         if isinstance(self.dataset, Joint):
-            raise ValueError(
-                f"load reads the rows of a table, got {type(self.dataset).__name__}; use"
-                " dataset=arrays"
+            raise SettingError(
+                "load",
+                "reads the rows of a table",
+                type(self.dataset).__name__,
+                "use dataset=arrays",
             )
         return Loaded(
             load=Path(load),

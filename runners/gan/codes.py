@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution, Settings
@@ -48,9 +49,11 @@ class CodeSettings(Settings):
 
     def __post_init__(self) -> None:
         if self.latent < 1:
-            raise ValueError(
-                f"latent must be a positive integer, got {self.latent}; 2 is enough for points in"
-                " the plane"
+            raise SettingError(
+                "latent",
+                "must be a positive integer",
+                self.latent,
+                "2 is enough for points in the plane",
             )
 
     def distribution(self, classes: int) -> "CodeDistribution":

@@ -7,6 +7,7 @@ R copies, B batch.
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Execution
@@ -23,9 +24,8 @@ class InstanceNoise:
 
     def __init__(self, std: float, end: int, execution: Execution) -> None:
         if not 0 <= std < float("inf"):
-            raise ValueError(
-                "instance_noise must be a standard deviation, 0 (none) or more and finite, got"
-                f" {std}"
+            raise SettingError(
+                "instance_noise", "must be a standard deviation, 0 (none) or more and finite", std
             )
         self._std, self._end = std, end
         self._sources = [

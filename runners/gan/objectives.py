@@ -10,6 +10,8 @@ from typing import Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 class AdversarialObjective(Protocol):
     """A game's two losses."""
@@ -51,8 +53,8 @@ class NonSaturating:
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 0.5:
-            raise ValueError(
-                f"smoothing must be 0, for none, or more and below 0.5, got {self.smoothing}"
+            raise SettingError(
+                "smoothing", "must be 0, for none, or more and below 0.5", self.smoothing
             )
 
     @property
@@ -80,7 +82,7 @@ class Wasserstein:
 
     def __post_init__(self) -> None:
         if not self.gradient_penalty > 0:
-            raise ValueError(f"gradient_penalty must be positive, got {self.gradient_penalty}")
+            raise SettingError("gradient_penalty", "must be positive", self.gradient_penalty)
 
     @property
     def least(self) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 from infobound.datasets.images.labelled import Images
 from infobound.datasets.modes.interface import Located, Modes, Recognised
 from infobound.datasets.modes.stacked_mnist import StackedMnist
+from infobound.errors import SettingError
 from infobound.runners.gan.digit_classifier import RECIPE, Recipe, digit_classifier
 
 
@@ -36,6 +37,6 @@ def recognition(
         digits = Images(dataset.train, dataset.test)
         classifier = digit_classifier(digits, classifiers, device, recipe)
         return Recognition(classifier, classifier.error)
-    raise ValueError(
-        f"dataset must have modes that have a place or show digits, got {type(dataset).__name__}"
+    raise SettingError(
+        "dataset", "must have modes that have a place or show digits", type(dataset).__name__
     )

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from infobound.datasets.modes.interface import Modes
+from infobound.errors import SettingError
 from infobound.models.adversaries.interface import Adversaries, Generation, Inference
 from infobound.regularizers.base import Regularizer
 from infobound.regularizers.exposed import Exposed
@@ -62,17 +63,18 @@ class GAN(Runner[GANTraining]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Modes):
             name = type(self.dataset).__name__
-            raise ValueError(
-                f"dataset must be one with modes to cover, got {name}; use dataset=gaussians_25"
+            raise SettingError(
+                "dataset", "must be one with modes to cover", name, "use dataset=gaussians_25"
             )
         _ = self._adversaries
         if self.execution.compile and self.game.penalises_gradients:
-            raise ValueError(
-                "compile must be false with a penalty of the discriminator's gradient, whose"
-                " gradient it lacks"
+            raise SettingError(
+                "compile",
+                "must be false with a penalty of the discriminator's gradient, whose gradient"
+                " it lacks",
             )
         if self.code.conditional and not self.dataset.classes:
-            raise ValueError("conditional must be false for a data set without labels, got true")
+            raise SettingError("conditional", "must be false for a data set without labels", "true")
 
     @property
     def score(self) -> str:
@@ -119,9 +121,10 @@ class GAN(Runner[GANTraining]):
         Raises ValueError for another model.
         """
         if not isinstance(self.model, Adversaries):
-            raise ValueError(
-                "model must be a generator and a discriminator; use model=gan_mlp, or model=dcgan"
-                " for images"
+            raise SettingError(
+                "model",
+                "must be a generator and a discriminator",
+                remedy="use model=gan_mlp, or model=dcgan for images",
             )
         return self.model
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.gan import gradient_penalties
 from infobound.runners.gan.codes import FreshCodes
@@ -51,7 +52,7 @@ class GameSettings(Settings):
     def __post_init__(self) -> None:
         limits.at_least(self, discriminator_steps=1)
         if not self.r1 >= 0:
-            raise ValueError(f"r1 must be 0 or more, got {self.r1}")
+            raise SettingError("r1", "must be 0 or more", self.r1)
 
     @property
     def penalises_gradients(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from infobound.datasets.interfaces import Classified
+from infobound.errors import SettingError
 from infobound.models.classifiers.layered_mlp import LayeredMLP
 from infobound.runners.classify.task import ImagesWithLabels
 from infobound.runners.estimate.fresh_estimates import FreshEstimates
@@ -76,8 +77,8 @@ class InformationPlane(Runner[PlaneTraining]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
             name = type(self.dataset).__name__
-            raise ValueError(
-                f"dataset must be one of examples of classes, got {name}; use dataset=bit_patterns"
+            raise SettingError(
+                "dataset", "must be one of examples of classes", name, "use dataset=bit_patterns"
             )
         _ = self._made
         for name, given, instead in (
@@ -85,9 +86,8 @@ class InformationPlane(Runner[PlaneTraining]):
             ("eval_every", self.cadence.eval_every, "readings"),
         ):
             if given is not None:
-                raise ValueError(
-                    f"{name} must be null for an information plane, got {given}; use"
-                    f" runner.{instead}"
+                raise SettingError(
+                    name, "must be null for an information plane", given, f"use runner.{instead}"
                 )
         limits.at_least(self, paths=0)
         if self.paths:
@@ -153,9 +153,11 @@ class InformationPlane(Runner[PlaneTraining]):
         kind = getattr(self.model, "func", type(self.model))
         if self.model is None or kind is not LayeredMLP:
             name = "none" if self.model is None else getattr(kind, "__name__", str(kind))
-            raise ValueError(
-                f"model must be a network whose layers can be looked at, got {name}; use"
-                " model=layered_mlp"
+            raise SettingError(
+                "model",
+                "must be a network whose layers can be looked at",
+                name,
+                "use model=layered_mlp",
             )
         return self.model
 

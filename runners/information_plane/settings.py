@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from infobound.errors import SettingError
 from infobound.runners.training import limits
 from infobound.runners.training.settings import Settings
 
@@ -25,12 +26,12 @@ class Course(Settings):
         limits.at_least(self, epochs=1)
         if isinstance(self.readings, int):
             if self.readings < 1:
-                raise ValueError(
-                    f"readings must be a positive number, or a list of epochs, got {self.readings}"
+                raise SettingError(
+                    "readings", "must be a positive number, or a list of epochs", self.readings
                 )
         elif any(not 0 <= epoch <= self.epochs for epoch in self.readings):
-            raise ValueError(
-                f"readings must be epochs from 0 to {self.epochs}, got {[*self.readings]}"
+            raise SettingError(
+                "readings", f"must be epochs from 0 to {self.epochs}", [*self.readings]
             )
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from infobound.errors import SettingError
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.runners.classify.reading import set_noise
 from infobound.runners.training import limits
@@ -30,9 +31,8 @@ class Codes(Settings):
     def __post_init__(self) -> None:
         limits.encoders(self.model)
         if not 0 < self.noise < math.inf:
-            raise ValueError(
-                "noise must be above 0, or codes tell of their inputs without end, got"
-                f" {self.noise}"
+            raise SettingError(
+                "noise", "must be above 0, or codes tell of their inputs without end", self.noise
             )
 
     def encoder(self, inputs: int) -> nn.Module:

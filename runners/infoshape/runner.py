@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from infobound.datasets.interfaces import Joint
+from infobound.errors import SettingError
 from infobound.regularizers.base import Regularizer
 from infobound.regularizers.exposed import Exposed, expose
 from infobound.regularizers.privacy_utility import PrivacyUtility
@@ -43,9 +44,11 @@ class InfoShape(Runner[Shaping]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Joint) or not one_hot(self.dataset):
             name = type(self.dataset).__name__
-            raise ValueError(
-                f"dataset must be one of inputs and one-hot labels, got {name}; use"
-                " dataset=two_classes"
+            raise SettingError(
+                "dataset",
+                "must be one of inputs and one-hot labels",
+                name,
+                "use dataset=two_classes",
             )
         _ = self._penalty, self.steps
         limits.at_least(self, warm_up=0)
@@ -109,8 +112,10 @@ class InfoShape(Runner[Shaping]):
         kind = getattr(penalty, "func", penalty)
         if penalty is None or kind is not PrivacyUtility:
             name = getattr(kind, "__name__", "none")
-            raise ValueError(
-                f"regularizer must weigh privacy against utility, got {name}; use"
-                " regularizer=privacy_utility"
+            raise SettingError(
+                "regularizer",
+                "must weigh privacy against utility",
+                name,
+                "use regularizer=privacy_utility",
             )
         return penalty

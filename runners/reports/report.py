@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from infobound.errors import SettingError
 from infobound.runners.reports.results import Results
 from infobound.runners.reports.runs import Run
 from infobound.runners.runs.checkpoint import write_atomically
@@ -61,15 +62,18 @@ class Report:
 
     def __post_init__(self) -> None:
         if (self.page is None) != (self.block is None):
-            raise ValueError(
-                f"page and block must be given together, got {self.page} and {self.block}"
+            raise SettingError(
+                ("page", "block"), "must be given together", f"{self.page} and {self.block}"
             )
         if self.into is None and not isinstance(self.source, str):
-            raise ValueError("into must name the folder to write to where source lists several")
+            raise SettingError(
+                "into", "must name the folder to write to where source lists several"
+            )
         if self.baseline is not None and self.baseline not in self.beside:
-            raise ValueError(
-                f"baseline must be one of beside, {', '.join(self.beside) or 'which is empty'}, got"
-                f" {self.baseline}"
+            raise SettingError(
+                "baseline",
+                f"must be one of beside, {', '.join(self.beside) or 'which is empty'}",
+                self.baseline,
             )
 
     def prepare(self) -> Callable[[Record], Outcome]:

@@ -136,7 +136,7 @@ def shown(value: float | str | None) -> str:
 
 def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
     """The metric of each run, a list where it has independent copies; folds are none."""
-    if copies_key(metric) not in done:
+    if copies_key(metric) not in done or "stderr_of" not in done:
         return cast(pd.Series, done[metric])
     each = done[copies_key(metric)]
     independent = each.map(lambda values: isinstance(values, list)) & (

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics
 from infobound.runners.training.settings import Settings
@@ -25,22 +26,26 @@ class Aim(Settings):
         _, estimator = self.trained
         name = type(estimator).__name__
         if estimator.scores == "log density":
-            raise ValueError(
-                f"estimator must be one that critics and encoders climb together, got {name}; use"
-                " estimator=infonce"
+            raise SettingError(
+                "estimator",
+                "must be one that critics and encoders climb together",
+                name,
+                "use estimator=infonce",
             )
         if self.target is not None and estimator.kind == "loss":
-            raise ValueError(
-                f"target must be null for {name}, a loss that is not in nats, got {self.target}"
+            raise SettingError(
+                "target", f"must be null for {name}, a loss that is not in nats", self.target
             )
 
     @property
     def trained(self) -> tuple[Critics, Estimator]:
         """The critic with the estimator that trains it."""
         if not isinstance(self.estimator, Estimator) or self.critic is None:
-            raise ValueError(
-                "estimator must be one that trains a critic, got"
-                f" {type(self.estimator).__name__} without one; use estimator=infonce"
+            raise SettingError(
+                "estimator",
+                "must be one that trains a critic",
+                f"{type(self.estimator).__name__} without one",
+                "use estimator=infonce",
             )
         return self.critic, self.estimator
 

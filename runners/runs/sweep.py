@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError, Interrupted, JobDied
 from infobound.runners.runs.locks import held
 from infobound.runners.runs.run_directory import LOG, read_result
@@ -117,7 +118,7 @@ class Manner:
         for name in ("job_timeout", "grace"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"{name} must be a positive number of seconds, got {value}")
+                raise SettingError(name, "must be a positive number of seconds", value)
 
 
 class Ended(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from infobound.errors import SettingError
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.run_directory import read_result
@@ -32,25 +33,27 @@ class TrainedRun(NamedTuple):
         """
         result = read_result(path)
         if result is None:
-            raise ValueError(
-                f"load must name the folder of a run, but there is no result.json in {path}"
+            raise SettingError(
+                "load", f"must name the folder of a run, but there is no result.json in {path}"
             )
         if result["status"] != "completed":
-            raise ValueError(
-                f"load must name a completed run, but {path} is {result['status']}; run it to its"
-                " end first"
+            raise SettingError(
+                "load",
+                f"must name a completed run, but {path} is {result['status']}",
+                remedy="run it to its end first",
             )
         try:
             saved = checkpoint.load(path / "checkpoint.pt") or {}
         except RunFailed as error:
-            raise ValueError(
-                f"load must name a run whose {networks} can be read: {error}"
+            raise SettingError(
+                "load", f"must name a run whose {networks} can be read: {error}"
             ) from error
         state = saved.get("task", {})
         if not state.keys() >= {*parts}:
-            raise ValueError(
-                f"load must name a run that has trained {networks}, but the checkpoint of {path}"
-                " holds none"
+            raise SettingError(
+                "load",
+                f"must name a run that has trained {networks}, but the checkpoint of {path}"
+                " holds none",
             )
         return cls(path, result["overrides"], saved["step"], state)
 

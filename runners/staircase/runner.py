@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infobound.datasets.pairs.staircase import GaussianStaircase
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import feeds
@@ -44,25 +45,32 @@ class Staircase(Runner[Climbing]):
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, GaussianStaircase):
-            raise ValueError(
-                f"dataset must be a staircase, got {type(self.dataset).__name__}; use"
-                " dataset=staircase"
+            raise SettingError(
+                "dataset",
+                "must be a staircase",
+                type(self.dataset).__name__,
+                "use dataset=staircase",
             )
         _ = self._trained
         if self.estimator.kind == "loss":
-            raise ValueError(
-                f"estimator must give nats, got {type(self.estimator).__name__}, a loss; use"
-                " estimator=infonce"
+            raise SettingError(
+                "estimator",
+                "must give nats",
+                f"{type(self.estimator).__name__}, a loss",
+                "use estimator=infonce",
             )
         if self.optimisation.steps is not None:
-            raise ValueError(
-                "steps must be null for a staircase, whose levels have dataset.steps steps each,"
-                f" got {self.optimisation.steps}; use dataset.steps"
+            raise SettingError(
+                "steps",
+                "must be null for a staircase, whose levels have dataset.steps steps each",
+                self.optimisation.steps,
+                "use dataset.steps",
             )
         if not 2 <= self.window <= self.dataset.steps:
-            raise ValueError(
-                f"window must be at least 2 and at most a level's {self.dataset.steps} steps, got"
-                f" {self.window}"
+            raise SettingError(
+                "window",
+                f"must be at least 2 and at most a level's {self.dataset.steps} steps",
+                self.window,
             )
 
     @property
@@ -105,8 +113,9 @@ class Staircase(Runner[Climbing]):
     def _trained(self) -> tuple[Critics, Estimator]:
         """The critic with the estimator that trains it."""
         if not isinstance(self.estimator, Estimator) or self.critic is None:
-            raise ValueError(
-                "estimator must be one that trains a critic, got"
-                f" {type(self.estimator).__name__} without one"
+            raise SettingError(
+                "estimator",
+                "must be one that trains a critic",
+                f"{type(self.estimator).__name__} without one",
             )
         return self.critic, self.estimator

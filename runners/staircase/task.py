@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.estimators.base import Bound
 from infobound.estimators.measurement import Measurement
 from infobound.runners.runs.metrics import Quantity
@@ -57,7 +58,9 @@ class Climbing(Task):
         ensemble = critics.networks
         ensemble.check(*zeros)
         if not ensemble.parameters.numel():
-            raise ValueError("critic must have weights to train, got none; use critic=separable")
+            raise SettingError(
+                "critic", "must have weights to train", "none", "use critic=separable"
+            )
         self._values = Values(ensemble.replicates, steps * len(levels), ensemble.parameters.device)
         measurement = ensemble.copy(0).eval()
         if not isinstance(measurement, Measurement):

@@ -2,6 +2,8 @@
 
 import torch
 
+from infobound.errors import SettingError
+
 
 def device_named(name: str) -> torch.device:
     """The device for cpu, cuda, cuda:N or auto (a GPU if there is one).
@@ -16,11 +18,13 @@ def device_named(name: str) -> torch.device:
         or (index and not index.isdecimal())
         or (kind == "cpu" and index)
     ):
-        raise ValueError(f"device must be cpu, cuda, cuda:N or auto, got {name}")
+        raise SettingError("device", "must be cpu, cuda, cuda:N or auto", name)
     count = torch.cuda.device_count()
     if kind == "cuda" and int(index or 0) >= count:
-        raise ValueError(
-            f"device must be one that this machine has, got {name} with {count} GPUs here; use"
-            " device=cpu or auto"
+        raise SettingError(
+            "device",
+            "must be one that this machine has",
+            f"{name} with {count} GPUs here",
+            "use device=cpu or auto",
         )
     return torch.device(name)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
+
 MIXING = ("LBFGS", "Adafactor", "Muon")
 """Optimisers of PyTorch that look at several elements at once; in one vector they would mix layers,
 and copies.
@@ -47,8 +49,9 @@ def elementwise(optimizer: Optimizer) -> Optimizer:
     Raises ValueError if it is one that does not treat every element by itself.
     """
     if (name := type(optimizer).__name__) in MIXING:
-        raise ValueError(
-            f"optimizer must treat every parameter by itself, which {name} does not; use adam,"
-            " adamw or sgd"
+        raise SettingError(
+            "optimizer",
+            f"must treat every parameter by itself, which {name} does not",
+            remedy="use adam, adamw or sgd",
         )
     return optimizer

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class LabelLoss:
@@ -24,11 +26,11 @@ class LabelLoss:
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:
-            raise ValueError(
-                f"label_smoothing must be a share, 0 for none, below 1, got {self.smoothing}"
+            raise SettingError(
+                "label_smoothing", "must be a share, 0 for none, below 1", self.smoothing
             )
         if not self.confidence_penalty >= 0:
-            raise ValueError(f"confidence_penalty must be 0 or more, got {self.confidence_penalty}")
+            raise SettingError("confidence_penalty", "must be 0 or more", self.confidence_penalty)
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(R,) of logits (R, B, C) and labels (R, B)."""

@@ -5,34 +5,37 @@ from collections.abc import Callable
 
 from torch import nn
 
+from infobound.errors import SettingError
+
 
 def at_least(settings: object, /, **least: int) -> None:
     """Raise ValueError where the setting of a name is below the number given for it."""
     for name, value in least.items():
         if getattr(settings, name) < value:
-            raise ValueError(f"{name} must be at least {value}, got {getattr(settings, name)}")
+            raise SettingError(name, f"must be at least {value}", getattr(settings, name))
 
 
 def positive(settings: object, /, *names: str) -> None:
     """Raise ValueError where the setting of a name is below 1."""
     for name in names:
         if (value := getattr(settings, name)) < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value}")
+            raise SettingError(name, "must be a positive integer", value)
 
 
 def positive_or_null(settings: object, /, *names: str) -> None:
     """Raise ValueError where the setting of a name is a number below 1."""
     for name in names:
         if (value := getattr(settings, name)) is not None and value < 1:
-            raise ValueError(f"{name} must be a positive integer or null, got {value}")
+            raise SettingError(name, "must be a positive integer or null", value)
 
 
 def decay(average: float) -> None:
     """Raise ValueError unless `average` is the decay of a moving average."""
     if not 0 <= average < 1:
-        raise ValueError(
-            "average must be the decay of a moving average, 0 (none) or more and below 1, got"
-            f" {average}"
+        raise SettingError(
+            "average",
+            "must be the decay of a moving average, 0 (none) or more and below 1",
+            average,
         )
 
 
@@ -48,4 +51,4 @@ def encoders(model: Callable[[int], nn.Module] | None) -> Callable[[int], nn.Mod
     except TypeError:
         pass
     name = "none" if model is None else getattr(model, "func", type(model)).__name__
-    raise ValueError(f"model must be an encoder, got {name}; use model=mlp")
+    raise SettingError("model", "must be an encoder", name, "use model=mlp")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from infobound.errors import SettingError
 from infobound.runners.runs import metrics as written
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Outcome, Record
@@ -39,7 +40,9 @@ class Runner(ABC, Generic[T]):
         Raises ValueError where nothing says so.
         """
         if self.optimisation.steps is None:
-            raise ValueError("steps must be a positive integer, got null; give runner.steps=...")
+            raise SettingError(
+                "steps", "must be a positive integer", "null", "give runner.steps=..."
+            )
         return self.optimisation.steps
 
     @property
@@ -73,6 +76,7 @@ class Runner(ABC, Generic[T]):
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build everything, so that what is wrong is refused before anything is written."""
+        _ = self.steps
         return partial(self.run, self.task())
 
     def run(self, task: T, record: Record) -> Outcome:

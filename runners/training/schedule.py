@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
+
 
 @dataclass(frozen=True)
 class Drops:
@@ -23,12 +25,11 @@ class Drops:
     def __post_init__(self) -> None:
         steps = [0, *self.at] if isinstance(self.at, Sequence) else [0, self.at]
         if any(before >= after for before, after in pairwise(steps)):
-            raise ValueError(
-                "drops must be steps that rise from 1 or more, or one for every so many, got"
-                f" {self.at}"
+            raise SettingError(
+                "drops", "must be steps that rise from 1 or more, or one for every so many", self.at
             )
         if not 0 < self.factor <= 1:
-            raise ValueError(f"drop must be a factor above 0 and at most 1, got {self.factor}")
+            raise SettingError("drop", "must be a factor above 0 and at most 1", self.factor)
 
     def __call__(self, step: int) -> float:
         """What the rate is multiplied by after `step` steps."""
@@ -47,7 +48,7 @@ class Schedule:
         self, optimizer: Optimizer, warmup: int, end: int | None, drops: Drops | None = None
     ) -> None:
         if warmup < 0:
-            raise ValueError(f"warmup must be a number of steps, 0 for none, got {warmup}")
+            raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)
         self._optimizer, self._warmup, self._end, self._drops = optimizer, warmup, end, drops
         self._rates = [group["lr"] for group in optimizer.param_groups]
 

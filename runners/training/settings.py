@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from infobound.errors import SettingError
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.devices import device_named
@@ -51,10 +52,11 @@ class Optimisation(Settings):
 
     def __post_init__(self) -> None:
         limits.at_least(self, batch_size=2)
-        limits.positive_or_null(self, "steps")
+        if self.steps is not None:
+            limits.positive(self, "steps")
         limits.decay(self.average)
         if self.warmup < 0:
-            raise ValueError(f"warmup must be a number of steps, 0 for none, got {self.warmup}")
+            raise SettingError("warmup", "must be a number of steps, 0 for none", self.warmup)
 
     def player(
         self,
@@ -102,8 +104,8 @@ class Cadence(Settings):
         limits.positive(self, "log_every", "checkpoint_every")
         limits.positive_or_null(self, "eval_every")
         if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
-            raise ValueError(
-                f"checkpoint_seconds must be positive or null, got {self.checkpoint_seconds}"
+            raise SettingError(
+                "checkpoint_seconds", "must be positive or null", self.checkpoint_seconds
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from infobound.datasets.pairs.consistency import EXPECTED, derived
+from infobound.errors import SettingError
 from infobound.estimators.base import Estimator
 from infobound.runners.estimate.measured import Measure, Measured
 from infobound.runners.estimate.runner import Estimate
@@ -43,12 +44,12 @@ class Trust:
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence}")
+            raise SettingError("confidence", "must lie between 0 and 1", self.confidence)
         limits.positive(self, "permutations", "recomputations")
         if self.consistency and self.estimate.load is not None:
-            raise ValueError(
-                "consistency must be false with runner.load: derived data sets need critics of"
-                " their own"
+            raise SettingError(
+                "consistency",
+                "must be false with runner.load: derived data sets need critics of their own",
             )
 
     def prepare(self) -> Callable[[Record], Outcome]:
@@ -83,9 +84,9 @@ class Trust:
                 for name, dataset in datasets.items()
             }
         except ValueError as error:
-            raise ValueError(
-                "consistency cannot be had with these settings, use runner.consistency=false:"
-                f" {error}"
+            raise SettingError(
+                "consistency",
+                f"cannot be had with these settings, use runner.consistency=false: {error}",
             ) from error
 
     def _examined(self, measured: Measured, record: Record) -> dict[str, Any]:
