@@ -4,6 +4,7 @@ import math
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators.base import Bound, Estimator
@@ -25,10 +26,10 @@ class BarberAgakov(Estimator):
 
     kind = "neither"
     scores = "log density"
-    entropy: Tensor
+    entropy: Float[Tensor, ""]
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Fit the marginal to y (N, dim_y).
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Fit the marginal to y.
 
         Raises ValueError where y has no density: a constant or collinear column, or no more rows
         than columns.
@@ -43,7 +44,7 @@ class BarberAgakov(Estimator):
         entropy = (torch.logdet(covariance) + dim * math.log(2 * math.pi * math.e)) / 2
         self.register_buffer("entropy", entropy.to(y.dtype))
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         likelihood = scores.joint.mean()
         objective = likelihood + self.entropy
         return Bound(-likelihood, objective, objective.detach())

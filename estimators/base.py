@@ -1,8 +1,12 @@
-"""What an estimator is: it turns scores into nats."""
+"""What an estimator is: it turns scores into nats.
+
+B batch, N rows of a table, D_x and D_y features.
+"""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.models.critics.scores import Scores
@@ -17,22 +21,22 @@ class Bound(NamedTuple):
     unit of its own, not nats.
     """
 
-    fit: Tensor
-    """() the critic alone descends it."""
-    objective: Tensor
-    """() nats, differentiable: who maximises mutual information descends -objective, who minimises
-    it descends +objective.
+    fit: Float[Tensor, ""]
+    """The critic alone descends it."""
+    objective: Float[Tensor, ""]
+    """Nats, differentiable: who maximises mutual information descends -objective, who minimises it
+    descends +objective.
     """
-    value: Tensor
-    """() nats, detached: what is reported."""
+    value: Float[Tensor, ""]
+    """Nats, detached: what is reported."""
 
 
-def maximised(objective: Tensor) -> Bound:
+def maximised(objective: Float[Tensor, ""]) -> Bound:
     """The reading of an estimator whose critic climbs the very bound that is reported."""
     return Bound(-objective, objective, objective.detach())
 
 
-def surrogate(objective: Tensor, value: Tensor) -> Bound:
+def surrogate(objective: Float[Tensor, ""], value: Float[Tensor, ""]) -> Bound:
     """The reading of an estimator whose critic climbs something else than what is reported."""
     return Bound(-objective, objective + (value - objective).detach(), value.detach())
 
@@ -60,12 +64,14 @@ class Estimator(nn.Module, ABC):
     """
 
     @abstractmethod
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
-        """Read the scores of x (B, dim_x) and y (B, dim_y), without a side effect."""
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
+        """Read the scores of a batch, without a side effect."""
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor | None:
-        """(B,) or () from what `bound` takes: what to take off a joint score to have log p(x, y) /
-        p(x) p(y) in nats.
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"] | Float[Tensor, ""] | None:
+        """What to take off a joint score, from what `bound` takes, to have log p(x, y) / p(x) p(y)
+        in nats.
 
         It is what makes the critic's optimum under this estimator that ratio, or None where there
         is nothing that does.
@@ -96,8 +102,10 @@ class SampleEstimate(NamedTuple):
 
 
 class SampleEstimator(Protocol):
-    """Estimates from the rows themselves, x (N, dim_x) and y (N, dim_y): nothing to train."""
+    """Estimates from the rows themselves: nothing to train."""
 
     kind: ClassVar[Kind]
 
-    def __call__(self, x: Tensor, y: Tensor, /) -> SampleEstimate: ...
+    def __call__(
+        self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], /
+    ) -> SampleEstimate: ...

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
-from infobound.estimators.rows import Table, paired
-
-Codes = NDArray[np.intp]
+from infobound.estimators.rows import paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +55,12 @@ class Binned:
             float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows))
         )
 
-    def _cells(self, table: Table) -> Codes:
-        """(N,): the number of the cell of each row."""
+    def _cells(self, table: Float64[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
+        """The number of the cell of each row."""
         codes = np.stack([self._column(column) for column in table.T], axis=1)
         return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
-    def _column(self, column: Table) -> Codes:
+    def _column(self, column: Float64[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
         values, codes = np.unique(column, return_inverse=True)
         if len(values) <= self.bins:
             return codes
@@ -72,7 +70,7 @@ class Binned:
         return np.searchsorted(edges, column, side="right")
 
 
-def _log_share(codes: Codes) -> tuple[Table, int]:
-    """(N,): the logarithm of the share of rows in each row's cell; and the number of cells."""
+def _log_share(codes: Int[np.ndarray, " N"]) -> tuple[Float64[np.ndarray, " N"], int]:
+    """The logarithm of the share of rows in each row's cell; and the number of cells."""
     _, cells, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return np.log(counts[cells] / len(codes)), len(counts)

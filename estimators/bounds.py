@@ -1,14 +1,14 @@
 """Bounds on mutual information, pure functions from scores to nats, in log space throughout.
 
-B batch, K product samples a row; scores are joint (B,) and product (B, K), a bound is a
-differentiable scalar (). T is the critic, E_J and E_M are means over joint and product samples,
-a(x) and q(x) baselines given as logarithms (B,).
+B batch, K product samples a row; a bound is a differentiable scalar. T is the critic, E_J and E_M
+are means over joint and product samples, a(x) and q(x) baselines given as logarithms.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.models.critics.scores import Scores
@@ -19,8 +19,8 @@ of normal floats.
 """
 
 
-def log_sum_exp(values: Tensor) -> Tensor:
-    """log sum exp along the last dimension: (..., K) -> (...). It is torch.logsumexp, as fast where
+def log_sum_exp(values: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows"]:
+    """log sum exp along the last dimension. It is torch.logsumexp, as fast where
     values lie far apart.
     """
     largest = values.detach().amax(dim=-1, keepdim=True)
@@ -28,17 +28,17 @@ def log_sum_exp(values: Tensor) -> Tensor:
     return (values - largest).clamp_min(NEGLIGIBLE).exp().sum(dim=-1).log() + largest.squeeze(-1)
 
 
-def log_mean_exp(values: Tensor) -> Tensor:
-    """log mean exp over all entries, without an exp of a raw value: any shape -> ()."""
+def log_mean_exp(values: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """log mean exp over all entries, without an exp of a raw value."""
     return log_sum_exp(values.flatten()) - math.log(values.numel())
 
 
-def row_log_mean_exp(values: Tensor) -> Tensor:
-    """log mean exp along each row: (B, K) -> (B,)."""
+def row_log_mean_exp(values: Float[Tensor, "B K"]) -> Float[Tensor, " B"]:
+    """log mean exp along each row."""
     return log_sum_exp(values) - math.log(values.shape[-1])
 
 
-def dv(scores: Scores) -> Tensor:
+def dv(scores: Scores) -> Float[Tensor, ""]:
     """Donsker-Varadhan lower bound, E_J[T] - log E_M[exp T], nats.
 
     Donsker and Varadhan 1983; Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
@@ -46,7 +46,7 @@ def dv(scores: Scores) -> Tensor:
     return scores.joint.mean() - log_mean_exp(scores.product)
 
 
-def nwj(scores: Scores) -> Tensor:
+def nwj(scores: Scores) -> Float[Tensor, ""]:
     """Nguyen-Wainwright-Jordan lower bound, E_J[T] - E_M[exp(T - 1)], nats; tight at T = 1 + log
     ratio.
 
@@ -55,7 +55,7 @@ def nwj(scores: Scores) -> Tensor:
     return scores.joint.mean() - torch.exp(log_mean_exp(scores.product) - 1)
 
 
-def infonce(scores: Scores) -> Tensor:
+def infonce(scores: Scores) -> Float[Tensor, ""]:
     """InfoNCE lower bound, E_J[T_i0 - log mean_k exp T_ik] over the joint and the K product scores
     of a row, nats.
 
@@ -64,23 +64,23 @@ def infonce(scores: Scores) -> Tensor:
     return infonce_terms(scores).mean()
 
 
-def infonce_terms(scores: Scores) -> Tensor:
-    """(B,) the terms whose mean is InfoNCE, each the log-ratio that a row's scores imply, nats."""
+def infonce_terms(scores: Scores) -> Float[Tensor, " B"]:
+    """The terms whose mean is InfoNCE, each the log-ratio that a row's scores imply, nats."""
     rows = torch.cat([scores.joint.unsqueeze(-1), scores.product], dim=-1)
     return rows.log_softmax(dim=-1)[:, 0] + math.log(rows.shape[-1])
 
 
-def mine(scores: Scores, log_average: Tensor) -> Tensor:
+def mine(scores: Scores, log_average: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """A surrogate whose gradient is MINE's, E_J[grad T] - E_M[exp(T) grad T] / average; its own
     value means nothing.
 
-    `log_average` () is the logarithm of the moving average of E_M[exp T]. Belghazi et al. 2018,
+    `log_average` is the logarithm of the moving average of E_M[exp T]. Belghazi et al. 2018,
     section 3.2, https://arxiv.org/abs/1801.04062
     """
     return scores.joint.mean() - torch.exp(log_mean_exp(scores.product) - log_average.detach())
 
 
-def tuba(scores: Scores, log_baseline: Tensor) -> Tensor:
+def tuba(scores: Scores, log_baseline: Float[Tensor, " B"]) -> Float[Tensor, ""]:
     """Tractable unnormalised Barber-Agakov lower bound, 1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)],
     nats.
 
@@ -95,7 +95,9 @@ def tuba(scores: Scores, log_baseline: Tensor) -> Tensor:
     )
 
 
-def interpolated(scores: Scores, log_baseline: Tensor, alpha: float) -> Tensor:
+def interpolated(
+    scores: Scores, log_baseline: Float[Tensor, " B"], alpha: float
+) -> Float[Tensor, ""]:
     """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), m the mean of exp
     T over K samples, nats.
 
@@ -114,15 +116,17 @@ def interpolated(scores: Scores, log_baseline: Tensor, alpha: float) -> Tensor:
     return 1 - beside_joint.mean() - torch.exp(log_mean_exp(beside_product))
 
 
-def log_mixture(log_m: Tensor, log_q: Tensor, alpha: float) -> Tensor:
+def log_mixture(
+    log_m: Float[Tensor, "*#shape"], log_q: Float[Tensor, "*#shape"], alpha: float
+) -> Float[Tensor, "*#shape"]:
     """log(alpha m + (1 - alpha) q)."""
     if alpha in (0, 1):
         return log_m if alpha else log_q.expand_as(log_m)
     return torch.logaddexp(log_m + math.log(alpha), log_q + math.log1p(-alpha))
 
 
-def _log_mean_exp_but_one(product: Tensor) -> Tensor:
-    """(B, K): log mean exp over a joint score of 0 and all product scores of the row but the k-th.
+def _log_mean_exp_but_one(product: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+    """Log mean exp over a joint score of 0 and all product scores of the row but the k-th.
 
     Each is subtracted from the sum, apart from the largest, which alone can be more than half of
     it: the sum without that one is taken anew.
@@ -138,7 +142,7 @@ def _log_mean_exp_but_one(product: Tensor) -> Tensor:
     return torch.where(largest, others, total + torch.log1p(-share)) - math.log(product.shape[-1])
 
 
-def jsd(scores: Scores) -> Tensor:
+def jsd(scores: Scores) -> Float[Tensor, ""]:
     """Lower bound on twice the Jensen-Shannon divergence, log 4 - E_J[softplus(-T)] -
     E_M[softplus(T)], nats, at most log 4.
 
@@ -147,7 +151,7 @@ def jsd(scores: Scores) -> Tensor:
     return math.log(4) - F.softplus(-scores.joint).mean() - F.softplus(scores.product).mean()
 
 
-def smile(scores: Scores, tau: float) -> Tensor:
+def smile(scores: Scores, tau: float) -> Float[Tensor, ""]:
     """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; no bound unless tau is infinite,
     which is Donsker-Varadhan.
 
@@ -156,9 +160,9 @@ def smile(scores: Scores, tau: float) -> Tensor:
     return scores.joint.mean() - log_mean_exp(scores.product.clamp(-tau, tau))
 
 
-def flo(scores: Scores, dual: Tensor) -> Tensor:
+def flo(scores: Scores, dual: Float[Tensor, " B"]) -> Float[Tensor, ""]:
     """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, u the
-    `dual` (B,) of each joint pair.
+    `dual` of each joint pair.
 
     It is tight at T = log ratio + c(x), u = log E_M[exp T] - T. Guo et al. 2022,
     https://arxiv.org/abs/2107.01131
@@ -167,7 +171,7 @@ def flo(scores: Scores, dual: Tensor) -> Tensor:
     return 1 - dual.mean() - torch.exp(log_mean_exp(excess))
 
 
-def club(scores: Scores) -> Tensor:
+def club(scores: Scores) -> Float[Tensor, ""]:
     """Contrastive log-ratio upper bound, E_J[log q(y | x)] - E_M[log q(y | x)], nats.
 
     Cheng et al. 2020, https://arxiv.org/abs/2006.12013
@@ -175,7 +179,7 @@ def club(scores: Scores) -> Tensor:
     return scores.joint.mean() - scores.product.mean()
 
 
-def leave_one_out(scores: Scores) -> Tensor:
+def leave_one_out(scores: Scores) -> Float[Tensor, ""]:
     """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], rows y, over the
     K other x of a row, nats.
 
@@ -184,9 +188,8 @@ def leave_one_out(scores: Scores) -> Tensor:
     return (scores.joint - row_log_mean_exp(scores.product)).mean()
 
 
-def log_density_ratio(scores: Scores, log_marginal: Tensor) -> Tensor:
-    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal` (B,), the marginal's density at each
-    y.
+def log_density_ratio(scores: Scores, log_marginal: Float[Tensor, " B"]) -> Float[Tensor, ""]:
+    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal`, the marginal's density at each y.
 
     With the true conditional it is an upper bound for every r, with r = p(y) a lower bound for
     every q. Poole et al. 2019, https://arxiv.org/abs/1905.06922

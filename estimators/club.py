@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -23,6 +24,6 @@ class CLUB(Estimator):
     kind = "upper bound"
     scores = "log density"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         objective = bounds.club(scores)
         return Bound(-scores.joint.mean(), objective, objective.detach())

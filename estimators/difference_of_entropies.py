@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -33,14 +34,16 @@ class DifferenceOfEntropies(Estimator):
             raise SettingError("components", "must be a positive integer", components)
         self.components = components
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Make the marginal at y (N, dim_y)."""
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Make the marginal at y."""
         self.marginal = GaussianMixture(y, self.components)
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         log_marginal = self.marginal(y)
         objective = bounds.log_density_ratio(scores, log_marginal)
         return Bound(-scores.joint.mean() - log_marginal.mean(), objective, objective.detach())
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return self.marginal(y)

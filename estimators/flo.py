@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.estimators import bounds
@@ -32,15 +33,17 @@ class FLO(Estimator):
         mlp(1, hidden, 1, activation)  # refuses wrong settings now, before the dimensions are known
         self._hidden, self._activation = hidden, activation
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Make u for x (N, dim_x) and y (N, dim_y)."""
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Make u for the dimensions of x and y."""
         self.dual = mlp(x.shape[-1] + y.shape[-1], self._hidden, 1, self._activation).to(x.device)
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.flo(scores, self._dual(x, y)))
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return scores.joint + self._dual(x, y)
 
-    def _dual(self, x: Tensor, y: Tensor) -> Tensor:
+    def _dual(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Float[Tensor, " B"]:
         return self.dual(torch.cat([x, y], dim=-1)).squeeze(-1).to(x.dtype)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float64
 from scipy.special import digamma
 from torch import Tensor
 
 from infobound.estimators.base import Kind, SampleEstimate
-from infobound.estimators.rows import Table, paired
+from infobound.estimators.rows import paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class Gaussian:
         return SampleEstimate(value, float(influence.std() / math.sqrt(rows)))
 
 
-def _whitened(table: Table) -> Table:
-    """(N, rank): uncorrelated columns of variance 1 that span those of the table (N, D)."""
+def _whitened(table: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "N rank"]:
+    """Uncorrelated columns of variance 1 that span those of the table."""
     centred = table - table.mean(0)
     scale = centred.std(0)
     centred = centred[:, scale > 0] / scale[scale > 0]
@@ -66,8 +67,10 @@ def _bias(rows: int, dim_x: int, dim_y: int) -> float:
     return float(terms[:dim_x].sum() + terms[:dim_y].sum() - terms.sum()) / 2
 
 
-def _quadratic(u: Table, v: Table, rho: Table) -> Table:
-    """(N,): what the rows of canonical pairs u, v (N, P) add to the fitted pointwise mutual
+def _quadratic(
+    u: Float64[np.ndarray, "N P"], v: Float64[np.ndarray, "N P"], rho: Float64[np.ndarray, " P"]
+) -> Float64[np.ndarray, " N"]:
+    """What the rows of canonical pairs u, v add to the fitted pointwise mutual
     information.
     """
     return ((rho * u * v - rho**2 * (u**2 + v**2) / 2) / (1 - rho**2)).sum(1)

@@ -3,6 +3,7 @@
 import math
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -20,11 +21,13 @@ class InfoNCE(Estimator):
 
     kind = "lower bound"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.infonce(scores))
 
     def cap(self, negatives: int) -> float:
         return math.log(negatives + 1)
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return scores.joint - bounds.infonce_terms(scores)

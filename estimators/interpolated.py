@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -32,11 +33,11 @@ class Interpolated(Estimator):
         self.alpha = alpha
         self._build = baseline
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Make the baseline for x (N, dim_x)."""
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Make the baseline for the dimension of x."""
         self.baseline = self._build(x.shape[-1]).to(x.device)
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.interpolated(scores, self.baseline(x), self.alpha))
 
     def cap(self, negatives: int) -> float | None:
@@ -47,7 +48,9 @@ class Interpolated(Estimator):
             return None
         return math.log(negatives / self.alpha) + (self.alpha < 1)
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return bounds.log_mixture(
             bounds.row_log_mean_exp(scores.product), self.baseline(x), self.alpha
         )

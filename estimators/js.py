@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -24,8 +25,10 @@ class JS(Estimator):
 
     kind = "lower bound"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return surrogate(bounds.jsd(scores), bounds.tuba(scores, torch.zeros_like(scores.joint)))
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return torch.zeros_like(scores.joint)

@@ -4,6 +4,7 @@ import math
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -25,11 +26,13 @@ class JSD(Estimator):
 
     kind = "neither"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.jsd(scores))
 
     def cap(self, negatives: int) -> float:
         return math.log(4)
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return torch.zeros_like(scores.joint)

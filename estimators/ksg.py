@@ -1,6 +1,6 @@
 """KSG, mutual information from distances to nearest neighbours.
 
-N points, k neighbours, D features.
+N points, k neighbours, D features, D_x and D_y of a side.
 """
 
 import math
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from jaxtyping import Float64
 from scipy.special import digamma
 from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
 from infobound.estimators.neighbours import count_within, nearest
-from infobound.estimators.rows import Table, paired
+from infobound.estimators.rows import paired
 
 JITTER = 1e-10
 """Of a column's standard deviation: what breaks ties without moving a point."""
@@ -67,8 +68,10 @@ class KSG:
         terms = self._terms(*_jittered(*paired(x, y, self.k + 2)))
         return SampleEstimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))
 
-    def _terms(self, x: Table, y: Table) -> Table:
-        """(N,): the pointwise terms whose mean is the estimate."""
+    def _terms(
+        self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
+    ) -> Float64[np.ndarray, " N"]:
+        """The pointwise terms whose mean is the estimate."""
         neighbours = nearest(np.hstack([x, y]), self.k)
         near_x, near_y = x[neighbours] - x[:, None], y[neighbours] - y[:, None]
         radius_x, radius_y = np.abs(near_x).max((1, 2)), np.abs(near_y).max((1, 2))
@@ -88,7 +91,7 @@ class KSG:
         )
 
 
-def _jittered(*tables: Table) -> list[Table]:
+def _jittered(*tables: Float64[np.ndarray, "N _"]) -> list[Float64[np.ndarray, "N _"]]:
     """Each table with noise of its own: shared noise would be information that tied x and y have in
     common.
     """
@@ -97,9 +100,13 @@ def _jittered(*tables: Table) -> list[Table]:
 
 
 def _non_uniformity(
-    near_x: Table, radius_x: Table, near_y: Table, radius_y: Table, threshold: float
-) -> Table:
-    """(N,): log V'_x V'_y / V'_xy over log V_x V_y / V_xy, V' the boxes along principal axes where
+    near_x: Float64[np.ndarray, "N k D_x"],
+    radius_x: Float64[np.ndarray, " N"],
+    near_y: Float64[np.ndarray, "N k D_y"],
+    radius_y: Float64[np.ndarray, " N"],
+    threshold: float,
+) -> Float64[np.ndarray, " N"]:
+    """log V'_x V'_y / V'_xy over log V_x V_y / V_xy, V' the boxes along principal axes where
     they are small enough.
     """
     log_x, log_y = near_x.shape[2] * np.log(radius_x), near_y.shape[2] * np.log(radius_y)
@@ -115,9 +122,9 @@ def _non_uniformity(
     return of_x + of_y - of_pair
 
 
-def _log_box(near: Table) -> Table:
-    """(N,): log volume of the box along principal axes, in units of half its sides, that holds the
-    offsets near (N, k, D).
+def _log_box(near: Float64[np.ndarray, "N k D"]) -> Float64[np.ndarray, " N"]:
+    """Log volume of the box along principal axes, in units of half its sides, that holds the
+    offsets `near`.
     """
     axes = np.linalg.eigh(np.swapaxes(near, 1, 2) @ near)[1]
     return np.log(np.abs(near @ axes).max(1)).sum(1)

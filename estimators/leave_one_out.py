@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -33,9 +34,11 @@ class LeaveOneOut(Estimator):
         rows = (torch.arange(size, device=product.device).unsqueeze(1) - shift) % size
         return Scores(joint, product.flip(1).gather(0, rows))
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         objective = bounds.leave_one_out(scores)
         return Bound(-scores.joint.mean(), objective, objective.detach())
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return bounds.row_log_mean_exp(scores.product)

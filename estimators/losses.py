@@ -1,20 +1,21 @@
 """Losses of metric learning, pure functions from scores: they bring pairs together and are no
 estimates of information.
 
-B batch, K product samples a row; scores are joint (B,) and product (B, K), a loss is a
-differentiable scalar (). T is the critic, here a similarity: the greater, the nearer.
+B batch, K product samples a row; a loss is a differentiable scalar. T is the critic, here a
+similarity: the greater, the nearer.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.models.critics.scores import Scores
 
 
-def n_pair(scores: Scores) -> Tensor:
+def n_pair(scores: Scores) -> Float[Tensor, ""]:
     """Multi-class N-pair loss, E_J[log(1 + sum_k exp(T_ik - T_i0))], which is log(K + 1) less
     InfoNCE.
 
@@ -25,7 +26,7 @@ def n_pair(scores: Scores) -> Tensor:
     return F.softplus(excess.logsumexp(dim=-1)).mean()
 
 
-def triplet(scores: Scores, margin: float) -> Tensor:
+def triplet(scores: Scores, margin: float) -> Float[Tensor, ""]:
     """Triplet loss with semi-hard negatives, E_J[max(0, margin + T_in - T_i0)], in the unit of the
     scores.
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -20,14 +21,14 @@ class Prepared(Protocol):
     parameters and buffers exist.
     """
 
-    def prepare(self, x: Tensor, y: Tensor, /) -> None:
-        """Take in x (N, dim_x) and y (N, dim_y), once; weights are drawn as any network draws its
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], /) -> None:
+        """Take in training rows, once; weights are drawn as any network draws its
         own.
         """
 
 
 class Measurement(nn.Module):
-    """Pairs x (B, dim_x), y (B, dim_y) in, a Bound out; in training mode it commits the estimator's
+    """A batch of pairs in, a Bound out; in training mode it commits the estimator's
     moving averages.
 
     Raises ValueError where the critic's scores are not what the estimator reads.
@@ -46,29 +47,31 @@ class Measurement(nn.Module):
         self.estimator = estimator
 
     @classmethod
-    def of(cls, critic: Critics, estimator: Estimator, x: Tensor, y: Tensor) -> "Measurement":
-        """A new critic and a copy of the estimator that were shown rows x (N, dim_x), y (N, dim_y),
-        before the first step.
-        """
+    def of(
+        cls,
+        critic: Critics,
+        estimator: Estimator,
+        x: Float[Tensor, "N D_x"],
+        y: Float[Tensor, "N D_y"],
+    ) -> "Measurement":
+        """A new critic and a copy of the estimator that were shown rows, before the first step."""
         made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
         made.prepare(x, y)
         return made
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Show critic and estimator some training rows, x (N, dim_x) and y (N, dim_y), where they
-        want to see them.
-        """
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Show critic and estimator some training rows, where they want to see them."""
         for part in (self.critic, self.estimator):
             if isinstance(part, Prepared):
                 part.prepare(x, y)
 
-    def scores(self, x: Tensor, y: Tensor) -> Scores:
+    def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         """The critic's scores in float32, whatever precision it computes in, as the estimator reads
         them.
         """
         return self.estimator.arranged(Scores(*(values.float() for values in self.critic(x, y))))
 
-    def forward(self, x: Tensor, y: Tensor) -> Bound:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         scores = self.scores(x, y)
         bound = self.estimator.bound(scores, x, y)
         if self.training:

@@ -4,6 +4,7 @@ import math
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -25,7 +26,7 @@ class MINE(Estimator):
 
     kind = "lower bound"
     log_of_mean = True
-    log_average: Tensor
+    log_average: Float[Tensor, ""]
 
     def __init__(self, *, alpha: float) -> None:
         super().__init__()
@@ -34,7 +35,7 @@ class MINE(Estimator):
         self.alpha = alpha
         self.register_buffer("log_average", torch.tensor(-math.inf))
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         value = bounds.dv(scores)
         surrogate = bounds.mine(scores, self._blend(scores))
         return Bound(-surrogate, surrogate + (value - surrogate).detach(), value.detach())
@@ -43,7 +44,7 @@ class MINE(Estimator):
     def update(self, scores: Scores) -> None:
         self.log_average.copy_(self._blend(scores))
 
-    def _blend(self, scores: Scores) -> Tensor:
+    def _blend(self, scores: Scores) -> Float[Tensor, ""]:
         batch = bounds.log_mean_exp(scores.product.detach())
         if self.alpha == 1:
             return batch
@@ -52,5 +53,7 @@ class MINE(Estimator):
         )
         return torch.where(torch.isneginf(self.log_average), batch, blended)
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, ""]:
         return bounds.log_mean_exp(scores.product)

@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import losses
@@ -23,5 +24,5 @@ class NPair(Estimator):
 
     kind = "loss"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(-losses.n_pair(scores))

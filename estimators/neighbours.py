@@ -1,18 +1,16 @@
 """Nearest neighbours and neighbour counts in the max-norm, by k-d tree or by brute force in chunks,
 whichever is faster.
 
-N points, D features.
+N points, k neighbours, D features, R points of a block.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Float64, Int
 from scipy.spatial import KDTree
 from torch import Tensor
-
-from infobound.estimators.rows import Table
 
 CHUNK = 2**20
 """Distances held at a time by brute force (8 MiB), whatever N is."""
@@ -22,8 +20,8 @@ TREE_COUNT = 3
 """Most features at which a tree counts points in a ball faster, at ten thousand points."""
 
 
-def nearest(points: Table, k: int) -> NDArray[np.intp]:
-    """(N, k): the indices of each point's k nearest other points (N, D)."""
+def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k}"]:
+    """The indices of each point's k nearest other points."""
     if points.shape[1] <= TREE_SEARCH:
         found = KDTree(points).query(points, k + 1, p=np.inf)[1]
     else:
@@ -35,8 +33,10 @@ def nearest(points: Table, k: int) -> NDArray[np.intp]:
     return _others(np.asarray(found))
 
 
-def count_within(points: Table, radius: Table) -> NDArray[np.intp]:
-    """(N,): how many other points (N, D) lie at most `radius` (N,) from each point."""
+def count_within(
+    points: Float64[np.ndarray, "N D"], radius: Float64[np.ndarray, " N"]
+) -> Int[np.ndarray, " N"]:
+    """How many other points lie at most `radius` from each point."""
     if points.shape[1] <= TREE_COUNT:
         counts = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
     else:
@@ -47,8 +47,10 @@ def count_within(points: Table, radius: Table) -> NDArray[np.intp]:
     return counts - 1
 
 
-def _distances(points: Table) -> Iterator[tuple[slice, Tensor]]:
-    """Blocks of rows of the (N, N) distances."""
+def _distances(
+    points: Float64[np.ndarray, "N D"],
+) -> Iterator[tuple[slice, Float64[Tensor, "R N"]]]:
+    """Blocks of rows of the distances of all pairs."""
     every = torch.from_numpy(points)
     rows = max(1, CHUNK // len(points))
     for start in range(0, len(points), rows):
@@ -56,9 +58,9 @@ def _distances(points: Table) -> Iterator[tuple[slice, Tensor]]:
         yield block, torch.cdist(every[block], every, p=torch.inf)
 
 
-def _others(found: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(N, k) of (N, k + 1) without each point itself, or without the last where ties have pushed
-    the point itself out.
+def _others(found: Int[np.ndarray, "N j"]) -> Int[np.ndarray, "N j-1"]:
+    """Without each point itself, or without the last where ties have pushed the point itself
+    out.
     """
     itself = found == np.arange(len(found))[:, None]
     itself[~itself.any(1), -1] = True

@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -34,10 +35,12 @@ class ReMINE(Estimator):
         self.lam = lam
         self.target = target
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         value = bounds.dv(scores)
         penalty = self.lam * (bounds.log_mean_exp(scores.product) - self.target).square()
         return Bound(penalty - value, value, value.detach())
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, ""]:
         return bounds.log_mean_exp(scores.product)

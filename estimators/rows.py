@@ -1,14 +1,17 @@
-"""Paired rows as the estimators without training take them."""
+"""Paired rows as the estimators without training take them.
+
+N rows, D_x and D_y features.
+"""
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64
 from torch import Tensor
 
-Table = NDArray[np.float64]
 
-
-def paired(x: Tensor, y: Tensor, least: int) -> tuple[Table, Table]:
-    """x (N, dim_x) and y (N, dim_y) in double precision.
+def paired(
+    x: Tensor, y: Tensor, least: int
+) -> tuple[Float64[np.ndarray, "N D_x"], Float64[np.ndarray, "N D_y"]]:
+    """x and y in double precision.
 
     Raises ValueError unless both have two axes, as many rows, at least `least` of them, and only
     finite numbers.

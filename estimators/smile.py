@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -30,8 +31,10 @@ class SMILE(Estimator):
             raise SettingError("tau", "must be a positive number, inf for no clipping", tau)
         self.tau = tau
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return surrogate(bounds.jsd(scores), bounds.smile(scores, self.tau))
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, ""]:
         return bounds.log_mean_exp(scores.product.clamp(-self.tau, self.tau))

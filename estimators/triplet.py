@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -31,5 +32,5 @@ class Triplet(Estimator):
             raise SettingError("margin", "must be positive", margin)
         self.margin = margin
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(-losses.triplet(scores, self.margin))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.estimators import bounds
@@ -26,12 +27,14 @@ class TUBA(Estimator):
         super().__init__()
         self._build = baseline
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Make the baseline for x (N, dim_x)."""
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Make the baseline for the dimension of x."""
         self.baseline = self._build(x.shape[-1]).to(x.device)
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.tuba(scores, self.baseline(x)))
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return self.baseline(x)

@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.estimators import bounds
@@ -24,9 +25,11 @@ class VariationalUpper(Estimator):
     kind = "upper bound"
     scores = "log density"
 
-    def bound(self, scores: Scores, x: Tensor, y: Tensor) -> Bound:
+    def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         objective = bounds.log_density_ratio(scores, self.log_normaliser(scores, x, y))
         return Bound(-scores.joint.mean(), objective, objective.detach())
 
-    def log_normaliser(self, scores: Scores, x: Tensor, y: Tensor) -> Tensor:
+    def log_normaliser(
+        self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> Float[Tensor, " B"]:
         return log_normal(y, torch.zeros_like(y[0]), None)

@@ -14,12 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
 import run
 from infobound.datasets.images import cifar10, mnist
+from tests import shapes
+
+jaxtyping.install_import_hook(shapes.PACKAGES, "tests.shapes.checked")
 
 RUN = Path(run.__file__)
 SMALL = [
@@ -112,6 +116,16 @@ def small(arguments: tuple[str, ...]) -> list[str]:
 def _one_thread() -> None:
     """On a busy machine a small network is many times slower on two threads than on one."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_checks_in_compiled_networks() -> Iterator[None]:
+    compiled = torch.compile
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            torch, "compile", lambda *args, **kw: shapes.unchecked(compiled(*args, **kw))
+        )
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Baselines log a(x) of TUBA and its interpolations, one number a row: (B, D) -> (B,).
+"""Baselines log a(x) of TUBA and its interpolations, one number a row.
 
 B batch, D features.
 """
@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.models.layers.mlp import mlp
@@ -19,7 +20,7 @@ class ConstantBaseline(nn.Module):
         super().__init__()
         self.constant = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         return self.constant.expand(len(x))
 
 
@@ -30,7 +31,7 @@ class MLPBaseline(nn.Module):
         super().__init__()
         self.network = mlp(dim, hidden, 1, activation)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         return self.network(x).squeeze(-1).to(x.dtype)
 
 
@@ -46,6 +47,6 @@ class GaussianBaseline(nn.Module):
         self.mean = nn.Parameter(torch.zeros(dim))
         self.log_variance = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         square = (x - self.mean).square() * torch.exp(-self.log_variance)
         return -(square + self.log_variance + math.log(2 * math.pi)).sum(-1) / 2

@@ -1,12 +1,13 @@
 """Canonical correlations of rows, and which of them to believe.
 
-N rows, D features of a side, P canonical pairs.
+N and M rows, D_x and D_y features of the sides, P canonical pairs.
 """
 
 import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 STRONGEST = 0.9999
@@ -32,16 +33,15 @@ class Canonical(NamedTuple):
     sides in pairs alone.
     """
 
-    to_x: Tensor
-    """(D_x, D_x), a column of zeros for each direction without variance."""
-    to_y: Tensor
-    """(D_y, D_y)"""
-    rho: Tensor
-    """(P,) canonical correlations, falling."""
+    to_x: Float[Tensor, "D_x D_x"]
+    """A column of zeros for each direction without variance."""
+    to_y: Float[Tensor, "D_y D_y"]
+    rho: Float[Tensor, " P"]
+    """Canonical correlations, falling."""
 
 
-def canonical(x: Tensor, y: Tensor) -> Canonical:
-    """Canonical correlations of centred x (N, D_x) and y (N, D_y), by one singular value
+def canonical(x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> Canonical:
+    """Canonical correlations of centred x and y, by one singular value
     decomposition.
 
     Hotelling 1936, https://doi.org/10.1093/biomet/28.3-4.321
@@ -53,18 +53,24 @@ def canonical(x: Tensor, y: Tensor) -> Canonical:
     return Canonical(white_x @ left, white_y @ right.T, rho.clamp(max=STRONGEST))
 
 
-def _whitening(rows: Tensor) -> Tensor:
+def _whitening(rows: Float[Tensor, "N D"]) -> Float[Tensor, "D D"]:
     variances, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
     varied = variances > FLAT * variances[-1].clamp_min(torch.finfo(rows.dtype).tiny)
     noise = NOISE * rows.shape[1] / len(rows) * variances.mean()
     return axes * torch.where(varied, variances + noise, torch.inf).rsqrt()
 
 
-def trusted(x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, clip: float) -> Tensor:
-    """(P,) what to multiply the canonical correlations by: a shrinkage for the first pairs and 0
+def trusted(
+    x: Float[Tensor, "N D_x"],
+    y: Float[Tensor, "N D_y"],
+    held_x: Float[Tensor, "M D_x"],
+    held_y: Float[Tensor, "M D_y"],
+    clip: float,
+) -> Float[Tensor, " P"]:
+    """What to multiply the canonical correlations by: a shrinkage for the first pairs and 0
     for the others.
 
-    It is what scores the held-back rows best when fitted to the others, x (N, D_x), y (N, D_y).
+    It is what scores the held-back rows best when fitted to the others.
     """
     to_x, to_y, rho = canonical(x - x.mean(0), y - y.mean(0))
     pairs = len(rho)
@@ -80,8 +86,10 @@ def trusted(x: Tensor, y: Tensor, held_x: Tensor, held_y: Tensor, clip: float) -
     return kept
 
 
-def _by_pairs(u: Tensor, v: Tensor, rho: Tensor) -> Tensor:
-    """(P,) the Donsker-Varadhan bound on rows u, v (M, P) with the first 1, 2, ..., P pairs."""
+def _by_pairs(
+    u: Float[Tensor, "M P"], v: Float[Tensor, "M P"], rho: Float[Tensor, " P"]
+) -> Float[Tensor, " P"]:
+    """The Donsker-Varadhan bound on rows u, v with the first 1, 2, ..., P pairs."""
     precision = 1 / (1 - rho.square())
     partners = min(PARTNERS, len(u) - 1)
     if partners < 1:

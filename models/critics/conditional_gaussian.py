@@ -1,11 +1,13 @@
 """A conditional density as critic: its scores are log q(y_j | x_i).
 
-B batch, R rows of a chunk, C candidates a row, D = dim_y.
+B batch, R rows of a chunk, C candidates a row, D = D_y, O outputs of the network: D for the mean, D
+for the variances and D^2 for a full covariance.
 """
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.models.critics.pairs import checked_negatives, score_pairs
@@ -45,12 +47,13 @@ class ConditionalGaussian(nn.Module):
         self.sizes = [dim_y, dim_y, dim_y * dim_y if covariance == "full" else 0]
         self.network = mlp(dim_x, hidden, sum(self.sizes), activation)
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         outputs = self.network(x).to(y.dtype)
         return score_pairs(outputs, y, self._log_density, self.negatives, y.shape[1], CHUNK)
 
-    def _log_density(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """(R, D + D [+ D D]) outputs, (R or 1, C, D) candidates -> (R, C)."""
+    def _log_density(
+        self, outputs: Float[Tensor, "R O"], y: Float[Tensor, "#R C D"]
+    ) -> Float[Tensor, "R C"]:
         mean, log_variance, lower = outputs.split(self.sizes, dim=1)
         matrix = lower.unflatten(1, (y.shape[-1], y.shape[-1])).tril(-1) if self.sizes[2] else None
         return log_normal(y - mean.unsqueeze(1), log_variance, matrix)

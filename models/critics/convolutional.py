@@ -1,11 +1,12 @@
 """Critics for images, which come as flat rows of channels * height * width numbers.
 
-B batch, R rows of a chunk, C candidates a row.
+B batch, R rows of a chunk, C candidates a row, W channels, H and V height and width of the maps.
 """
 
 import math
 from collections.abc import Sequence
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -16,7 +17,7 @@ from infobound.models.layers.mlp import activation_layer, mlp
 CHUNK = 2**22
 """Numbers that the first layer holds at a time while all pairs are scored."""
 
-Shape = tuple[int, int, int]
+Shape = Sequence[int]
 """Channels, height, width."""
 
 
@@ -68,11 +69,13 @@ class Convolutional(nn.Module):
             mlp(_features(shape_x, channels), [hidden], 1, activation),
         )
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         maps_x, maps_y = self.first_x(x), self.first_y(y)
         return score_pairs(maps_x, maps_y, self._score, self.negatives, maps_y[0].numel(), CHUNK)
 
-    def _score(self, x: Tensor, y: Tensor) -> Tensor:
+    def _score(
+        self, x: Float[Tensor, "R W H V"], y: Float[Tensor, "#R C W H V"]
+    ) -> Float[Tensor, "R C"]:
         pairs = x.unsqueeze(1) + y
         return self.rest(pairs.flatten(0, 1)).view(pairs.shape[:2])
 
@@ -114,11 +117,13 @@ class SemiConvolutional(nn.Module):
         self.activation = activation_layer(activation)
         self.head = mlp(_features(shape, channels), [hidden], 1, activation)
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         maps = self.convolutions[0](self.image(x))
         return score_pairs(maps, y, self._score, self.negatives, maps[0].numel(), CHUNK)
 
-    def _score(self, x: Tensor, y: Tensor) -> Tensor:
+    def _score(
+        self, x: Float[Tensor, "R W H V"], y: Float[Tensor, "#R C D_y"]
+    ) -> Float[Tensor, "R C"]:
         first, *later = [projection(y) for projection in self.projections]
         pairs = x.unsqueeze(1) + first
         shape = pairs.shape[:2]
@@ -159,7 +164,7 @@ class SeparableConvolutional(nn.Module):
             image_of("shape_y", shape_y, dim_y), shape_y, channels, hidden, embed, activation
         )
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return from_matrix(self.g(x) @ self.h(y).mT)
 
 

@@ -1,13 +1,15 @@
 """A critic that begins as the log-ratio of a Gaussian copula, fitted to rows whose every margin is
 normal.
 
-N rows, B batch, D features of a side, P canonical pairs.
+N rows, B batch, D features of a side, D_x and D_y of both, P canonical pairs, E features for a
+network.
 """
 
 import math
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -30,7 +32,7 @@ RATE = 0.02
 
 
 class Side(nn.Module):
-    """Rows (B, D) in canonical coordinates, clipped at ±`clip`, and features of them for a network.
+    """Rows in canonical coordinates, clipped at ±`clip`, and features of them for a network.
 
     The features are the coordinates, weighted; the radial one (|x|^2 - d) / sqrt(2 d), d
     coordinates of variance 1, which rotations leave alone; and in up to WAVY dimensions `waves`
@@ -39,11 +41,11 @@ class Side(nn.Module):
     https://arxiv.org/abs/2006.10739).
     """
 
-    centre: Tensor
-    axes: Tensor
-    count: Tensor
-    weight: Tensor
-    orders: Tensor
+    centre: Float[Tensor, " D"]
+    axes: Float[Tensor, "D D"]
+    count: Float[Tensor, ""]
+    weight: Float[Tensor, " D"]
+    orders: Float[Tensor, " waves"]
 
     def __init__(self, dim: int, clip: float, waves: int) -> None:
         super().__init__()
@@ -56,8 +58,10 @@ class Side(nn.Module):
         self.register_buffer("weight", torch.ones(dim))
         self.register_buffer("orders", torch.arange(1.0, waves + 1))
 
-    def fit(self, centre: Tensor, axes: Tensor, rho: Tensor) -> None:
-        """Take the axes (D, D), and weigh coordinate p by max(rho_p / rho_1, min(1, 3 / D)): a soft
+    def fit(
+        self, centre: Float[Tensor, " D"], axes: Float[Tensor, "D D"], rho: Float[Tensor, " P"]
+    ) -> None:
+        """Take the axes, and weigh coordinate p by max(rho_p / rho_1, min(1, 3 / D)): a soft
         choice of features.
         """
         dim = len(centre)
@@ -68,10 +72,10 @@ class Side(nn.Module):
         self.count.copy_(axes.any(0).sum().clamp_min(1))
         self.weight.copy_(torch.maximum(every, least))
 
-    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows (B, D) as coordinates (B, D) and features (B, `features`), the first `plain` of them
-        without the cosines.
-        """
+    def forward(
+        self, rows: Float[Tensor, "B D"]
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B {self.features}"]]:
+        """Rows as coordinates and as features, the first `plain` of them without the cosines."""
         coordinates = ((rows - self.centre) @ self.axes).clamp(-self.clip, self.clip)
         radial = (coordinates.square().sum(-1, keepdim=True) - self.count) / (2 * self.count).sqrt()
         probability = torch.special.ndtr(coordinates).unsqueeze(-1)
@@ -99,8 +103,8 @@ class GaussianCopula(nn.Module):
     (dataset.transform=gaussian_ranks); they are shown by prepare(), without which r begins at 0.
     """
 
-    rho: Tensor
-    ceiling: Tensor
+    rho: Float[Tensor, " P"]
+    ceiling: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -140,8 +144,8 @@ class GaussianCopula(nn.Module):
         self.register_buffer("rho", torch.zeros(pairs))
         self.register_buffer("ceiling", torch.tensor(math.inf))
 
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Fit coordinates and correlations to training rows x (N, dim_x), y (N, dim_y)."""
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Fit coordinates and correlations to training rows."""
         x, y = (rows.to(self.rho.device, torch.float64) for rows in (x, y))
         kept = len(x) - max(1, round(self.held_back * len(x)))
         trust = trusted(x[:kept], y[:kept], x[kept:], y[kept:], self.x.clip)
@@ -155,7 +159,7 @@ class GaussianCopula(nn.Module):
                 self.scores(x[:LOOKED_AT].float(), y[:LOOKED_AT].float()).joint.amax()
             )
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         scores = self.scores(x, y)
         if not self.training:
             return Scores(*(each.clamp(FLOOR).clamp_max(self.ceiling) for each in scores))
@@ -165,8 +169,8 @@ class GaussianCopula(nn.Module):
         )
         return scores
 
-    def scores(self, x: Tensor, y: Tensor) -> Scores:
-        """The scores of x (B, dim_x), y (B, dim_y) without limits."""
+    def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
+        """The scores without limits."""
         pairs = len(self.rho)
         u, x = self.x(x)
         v, y = self.y(y)
@@ -179,10 +183,10 @@ class GaussianCopula(nn.Module):
         return from_matrix(log_ratios(u, v, rho) + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0])
 
 
-def log_ratios(u: Tensor, v: Tensor, rho: Tensor) -> Tensor:
-    """(B, B) log p(u_i, v_j) / p(u_i) p(v_j) of standard normal pairs u, v (B, P) with correlations
-    rho (P,).
-    """
+def log_ratios(
+    u: Float[Tensor, "B P"], v: Float[Tensor, "B P"], rho: Float[Tensor, " P"]
+) -> Float[Tensor, "B B"]:
+    """log p(u_i, v_j) / p(u_i) p(v_j) of standard normal pairs u, v with correlations rho."""
     precision = 1 / (1 - rho.square())
     of_u, of_v = ((rho.square() * precision * each.square()).sum(-1) / 2 for each in (u, v))
     return (rho * precision * u) @ v.mT + (precision.log().sum() / 2 - of_u).unsqueeze(-1) - of_v

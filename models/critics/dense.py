@@ -1,6 +1,6 @@
 """Critics: networks that turn a batch of pairs into scores.
 
-B batch, H width of the first layer, E embedding.
+B batch, D_x and D_y features, H width of the first layer, M and N rows of a chunk.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -59,7 +60,7 @@ class Separable(nn.Module):
         if glorot:
             glorot_critic(self, spectral_norm)
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return from_matrix(self.g(x) @ self.h(y).mT)
 
 
@@ -73,7 +74,7 @@ class Bilinear(nn.Module):
         super().__init__()
         self.weight = nn.Linear(dim_y, dim_x, bias=False)
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return from_matrix(x @ self.weight(y).mT)
 
 
@@ -91,7 +92,7 @@ class InnerProduct(nn.Module):
                 " critic=bilinear"
             )
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return from_matrix(x @ y.mT)
 
 
@@ -113,7 +114,7 @@ class SquaredDistance(nn.Module):
             )
         self.normalised = normalised
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         if self.normalised:
             x, y = F.normalize(x, dim=-1), F.normalize(y, dim=-1)
         return from_matrix(2 * x @ y.mT - x.square().sum(-1, keepdim=True) - y.square().sum(-1))
@@ -171,10 +172,12 @@ class Concat(nn.Module):
         if glorot:
             glorot_critic(self, spectral_norm)
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return self.against(x, y, self.negatives)
 
-    def against(self, x: Tensor, y: Tensor, negatives: int | None) -> Scores:
+    def against(
+        self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"], negatives: int | None
+    ) -> Scores:
         """The scores with another number of shuffled partners, for critics made of this one."""
         weight_x, weight_y = self.first.weight.split(self.split, dim=1)
         first_x = nn.functional.linear(self.input_noise(x), weight_x, self.first.bias)
@@ -185,7 +188,7 @@ class Concat(nn.Module):
             else self._partners(first_x, first_y, negatives)
         )
 
-    def _all_pairs(self, first_x: Tensor, first_y: Tensor) -> Scores:
+    def _all_pairs(self, first_x: Float[Tensor, "M H"], first_y: Float[Tensor, "N H"]) -> Scores:
         width = len(first_y) * self.widest
         again = torch.is_grad_enabled() and self.repeatable and len(first_x) * width > KEPT
         finish = (
@@ -196,7 +199,9 @@ class Concat(nn.Module):
         parts = [finish(part, first_y) for part in first_x.split(max(1, CHUNK // width))]
         return from_matrix(torch.cat(parts).view(len(first_x), len(first_y)))
 
-    def _partners(self, first_x: Tensor, first_y: Tensor, negatives: int) -> Scores:
+    def _partners(
+        self, first_x: Float[Tensor, "B H"], first_y: Float[Tensor, "B H"], negatives: int
+    ) -> Scores:
         if negatives >= len(first_x):
             raise SettingError(
                 "negatives",
@@ -209,8 +214,6 @@ class Concat(nn.Module):
         return Scores(scores[0], scores[1:].mT)
 
 
-def _pairs(first_x: Tensor, first_y: Tensor) -> Tensor:
-    """(M, H) and (N, H) -> (M N, H), one long table of pairs: lifted copies need it so to be
-    fast.
-    """
+def _pairs(first_x: Float[Tensor, "M H"], first_y: Float[Tensor, "N H"]) -> Float[Tensor, "M*N H"]:
+    """One long table of pairs: lifted copies need it so to be fast."""
     return (first_x[:, None] + first_y).flatten(0, 1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -40,14 +41,12 @@ class Encoded(nn.Module):
         self.critic = critic(_outputs(self.encoder_x, dim_x), _outputs(self.encoder_y, dim_y))
         self.scores = getattr(self.critic, "scores", "any")
 
-    def forward(self, x: Tensor, y: Tensor) -> Scores:
+    def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         return self.critic(self.encoder_x(x), self.encoder_y(y))
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, y: Tensor) -> None:
-        """Show a critic that wants to see training rows what x (N, dim_x) and y (N, dim_y) are
-        encoded to.
-        """
+    def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
+        """Show a critic that wants to see training rows what they are encoded to."""
         prepare = getattr(self.critic, "prepare", None)
         if prepare is not None:
             prepare(self.encoder_x(x), self.encoder_y(y))

@@ -1,12 +1,13 @@
 """Pairs of a batch for critics that must look at x and y together: with a few shuffled partners, or
 all of them in chunks.
 
-B batch, K product samples a row, R rows of a chunk.
+B batch, K product samples a row, R rows of a chunk, C candidates a row.
 """
 
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -26,15 +27,14 @@ def checked_negatives(negatives: int | None) -> int | None:
 
 
 def score_pairs(
-    x: Tensor,
-    y: Tensor,
-    score: Callable[[Tensor, Tensor], Tensor],
+    x: Float[Tensor, "B ..."],
+    y: Float[Tensor, "B ..."],
+    score: Callable[[Float[Tensor, "R ..."], Float[Tensor, "#R C ..."]], Float[Tensor, "R C"]],
     negatives: int | None,
     per_pair: int,
     chunk: int,
 ) -> Scores:
-    """Scores of x (B, ...) and y (B, ...) by a function of rows (R, ...) and of their candidates (R
-    or 1, C, ...) to (R, C).
+    """Scores of x and y by a function of rows and of their candidates.
 
     All pairs are scored in chunks of rows that hold at most `chunk` numbers where each pair needs
     `per_pair`.

@@ -1,32 +1,34 @@
 """Scores, what a critic makes of a batch of pairs, and the shape that they have everywhere.
 
-B batch, K product samples a row; scores[i, j] = f(x_i, y_j): rows x, columns y, diagonal joint.
+B batch, K product samples a row, D_x and D_y features; scores[i, j] = f(x_i, y_j): rows x, columns
+y, diagonal joint.
 """
 
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
 class Scores(NamedTuple):
     """A critic's values on joint and on product samples, pure numbers without a unit."""
 
-    joint: Tensor
-    """(B,) f(x_i, y_i)."""
-    product: Tensor
-    """(B, K) product[i, k] = f(x_i, y_((i + k + 1) mod B)); K = B - 1 is all pairs."""
+    joint: Float[Tensor, " B"]
+    """f(x_i, y_i)."""
+    product: Float[Tensor, "B K"]
+    """product[i, k] = f(x_i, y_((i + k + 1) mod B)); K = B - 1 is all pairs."""
 
 
 class Critic(Protocol):
-    """Anything that turns x (B, dim_x) and y (B, dim_y), paired by row, into scores."""
+    """Anything that turns x and y, paired by row, into scores."""
 
-    def __call__(self, x: Tensor, y: Tensor, /) -> Scores: ...
+    def __call__(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"], /) -> Scores: ...
 
 
-def from_matrix(matrix: Tensor) -> Scores:
-    """Scores of all pairs from the square matrix (B, B) of f(x_i, y_j).
+def from_matrix(matrix: Float[Tensor, "B M"]) -> Scores:
+    """Scores of all pairs from the square matrix of f(x_i, y_j).
 
     Raises ValueError where x and y differ in their rows, or for a batch of one row, which has no
     product samples.
@@ -45,8 +47,8 @@ def from_matrix(matrix: Tensor) -> Scores:
 
 
 @lru_cache(maxsize=4)
-def _partners(size: int, device: torch.device) -> Tensor:
-    """(B, B - 1) whose row i holds i + 1, i + 2, ... modulo B."""
+def _partners(size: int, device: torch.device) -> Int[Tensor, "B B-1"]:
+    """Partners whose row i holds i + 1, i + 2, ... modulo B."""
     with torch.inference_mode(False):  # what is kept has to serve training too, whoever asks first
         rows = torch.arange(size, device=device)
         return (rows[:, None] + rows[1:]) % size

@@ -16,6 +16,7 @@ from infobound.models.critics.scores import Scores
 
 ALPHA, BATCH, NEGATIVES = 0.1, 6, 4
 PAIRS = torch.zeros(BATCH, 1), torch.zeros(BATCH, 1)
+TWO_PAIRS = torch.zeros(2, 1), torch.zeros(2, 1)
 
 
 def batches(count: int, scale: float = 1.0) -> list[Scores]:
@@ -112,7 +113,7 @@ def test_scores_that_exp_does_not_survive_leave_the_average_finite(level: float)
     assert estimator.log_average.item() == pytest.approx(
         max(level - math.log(4), math.log(0.75)), abs=1e-3
     )
-    reading = estimator.bound(scores, *PAIRS)
+    reading = estimator.bound(scores, *TWO_PAIRS)
     assert all(value.isfinite() for value in reading)
     assert torch.autograd.grad(reading.fit, weight)[0].isfinite()
 
@@ -121,7 +122,7 @@ def test_a_sudden_batch_weighs_no_more_than_one_over_alpha() -> None:
     estimator = MINE(alpha=ALPHA)
     estimator.update(Scores(torch.zeros(2), torch.zeros(2, 2)))
     product = torch.full((2, 2), 500.0, requires_grad=True)
-    reading = estimator.bound(Scores(torch.zeros(2), product), *PAIRS)
+    reading = estimator.bound(Scores(torch.zeros(2), product), *TWO_PAIRS)
     (gradient,) = torch.autograd.grad(reading.fit, product)
     assert gradient.sum().item() == pytest.approx(1 / ALPHA, rel=1e-4)
 
