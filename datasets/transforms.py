@@ -2,7 +2,7 @@
 rows alone.
 
 N rows, D dimensions. A function here takes the training rows (N, D) and returns what to do with any
-rows, whose state is its tensors: `restored` makes it anew from its `_asdict()`.
+rows, whose state is its tensors: `restored` makes it anew from its fields.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ def gaussian_ranks(train: Tensor) -> GaussianRanks:
 
 
 def restored(state: Mapping[str, Tensor]) -> Fitted:
-    """The fitted change whose `_asdict()` this is."""
+    """The fitted change whose fields these are."""
     [kind] = [
         each for each in (Unchanged, Standardised, GaussianRanks) if each._fields == tuple(state)
     ]

@@ -44,7 +44,7 @@ class Binned:
             raise SettingError("bins", "must be at least 2", self.bins)
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
-        code_x, code_y = (self._cells(table) for table in paired(x, y, 2))
+        code_x, code_y = (self._joint_cells(table) for table in paired(x, y, 2))
         rows = len(code_x)
         log_x, cells_x = _log_share(code_x)
         log_y, cells_y = _log_share(code_y)
@@ -55,12 +55,13 @@ class Binned:
             float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows))
         )
 
-    def _cells(self, table: Float64[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
+    def _joint_cells(self, table: Float64[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
         """The number of the cell of each row."""
-        codes = np.stack([self._column(column) for column in table.T], axis=1)
+        codes = np.stack([self.cells(column) for column in table.T], axis=1)
         return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
-    def _column(self, column: Float64[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    def cells(self, column: Float64[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+        """The number of the cell of each value of a column."""
         values, codes = np.unique(column, return_inverse=True)
         if len(values) <= self.bins:
             return codes

@@ -28,7 +28,7 @@ def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k
         found = np.empty(
             (len(points), k + 1), np.intp
         )  # made at once: small arrays between the blocks keep their room taken
-        for rows, part in _distances(points):
+        for rows, part in distances(points):
             found[rows] = part.topk(k + 1, largest=False)[1].numpy()
     return _others(np.asarray(found))
 
@@ -42,12 +42,12 @@ def count_within(
     else:
         limits = torch.from_numpy(radius).unsqueeze(1)
         counts = np.empty(len(points), np.intp)
-        for rows, part in _distances(points):
+        for rows, part in distances(points):
             counts[rows] = (part <= limits[rows]).sum(1).numpy()
     return counts - 1
 
 
-def _distances(
+def distances(
     points: Float64[np.ndarray, "N D"],
 ) -> Iterator[tuple[slice, Float64[Tensor, "R N"]]]:
     """Blocks of rows of the distances of all pairs."""

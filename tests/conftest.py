@@ -38,6 +38,8 @@ SMALL = [
     "critic.embed=4",
     "dataset.dim=2",
 ]
+TARGET = "_target_"
+"""Hydra's key for what is made, as in f"critic.{TARGET}=torch.nn.Identity"."""
 OWN_CRITIC = {
     f"estimator={path.stem}"
     for path in RUN.parent.glob("conf/estimator/*.yaml")
@@ -57,7 +59,8 @@ def cifar_file(images: np.ndarray, labels: list[int]) -> bytes:
     parts in 2009.
     """
     batch = {b"data": images.reshape(len(images), -1), b"labels": labels}
-    return pickle.dumps(batch, protocol=3).replace(b"numpy._core", b"numpy.core")
+    today = np.empty(0).__reduce__()[0].__module__
+    return pickle.dumps(batch, protocol=3).replace(today.encode(), b"numpy.core.multiarray")
 
 
 @pytest.fixture

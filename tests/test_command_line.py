@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 import run
-from tests.conftest import small
+from tests.conftest import TARGET, small
 
 Command = Callable[..., Any]
 RUN = str(run.__file__)
@@ -85,8 +85,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["critic.hidden=[8"], ["critic.hidden=[8 is not of the form key=value"]),
         (["critic.hidden"], ["critic.hidden is not of the form key=value"]),
         (
-            ["critic._target_=infobound.models.nowhere.At"],
-            ["critic._target_ infobound.models.nowhere.At cannot be imported"],
+            [f"critic.{TARGET}=infobound.models.nowhere.At"],
+            [f"critic.{TARGET} infobound.models.nowhere.At cannot be imported"],
         ),
         (
             ["critic.activation=Relu"],
@@ -150,12 +150,12 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         ),
         (["device=tpu"], ["device must be cpu, cuda, cuda:N or auto, got tpu"]),
         (
-            ["critic._target_=os.system"],
-            ["critic._target_ must lie in ", "got os.system", "allow_targets=[...]"],
+            [f"critic.{TARGET}=os.system"],
+            [f"critic.{TARGET} must lie in ", "got os.system", "allow_targets=[...]"],
         ),
         (
-            ["critic._target_=infobound.datasets.files.arrays.np.zeros"],
-            ["critic._target_ must lie in ", "got infobound.datasets.files.arrays.np.zeros"],
+            [f"critic.{TARGET}=infobound.datasets.files.arrays.np.zeros"],
+            [f"critic.{TARGET} must lie in ", "got infobound.datasets.files.arrays.np.zeros"],
         ),
         (["name=../elsewhere"], ["name must be a folder below outputs", "got ../elsewhere"]),
         (["name=a/deep/folder", "seed=-1"], ["seed must be at least 0, got -1"]),
@@ -366,7 +366,7 @@ def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Co
             ["seed=1", "estimator=nwj"],
             [
                 "seed: 0 -> 1",
-                "estimator._target_: infobound.estimators.infonce.InfoNCE"
+                f"estimator.{TARGET}: infobound.estimators.infonce.InfoNCE"
                 " -> infobound.estimators.nwj.NWJ",
             ],
         ),

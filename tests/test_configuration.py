@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from infobound.conf import schema, targets
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import config_hash, differences
+from tests.conftest import TARGET
 
 CONF = schema.CONFIGURATIONS
 OVERLAYS = [
@@ -39,6 +40,7 @@ HOSTS = {
 then chosen.
 """
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+POSITIONAL = "_args_"
 Compose = Callable[..., DictConfig]
 
 
@@ -152,7 +154,7 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["+critic.widen=2"], "unknown key critic.widen; "),
         (["+critic.embd=2"], "unknown key critic.embd; nearest: embed"),
         (["+sed=2"], "unknown key sed; nearest: seed"),
-        (["+critic._args_=[8]"], "unknown key critic._args_; "),
+        ([f"+critic.{POSITIONAL}=[8]"], f"unknown key critic.{POSITIONAL}; "),
         (["dataset=arrays"], "dataset.path is missing; give dataset.path=..."),
         (["~critic.embed"], "critic.embed is missing; give critic.embed=..."),
         (["~runner.steps"], "runner.steps is missing; give runner.steps=..."),
@@ -193,8 +195,8 @@ def test_a_wrong_value_is_refused_by_its_dotted_key(
 )
 def test_a_target_outside_the_project_is_refused(target: str, composed: Compose) -> None:
     cfg = composed()
-    cfg.critic._target_ = target
-    with pytest.raises(ConfigError, match=r"^critic\._target_ "):
+    cfg.critic["_target_"] = target
+    with pytest.raises(ConfigError, match=rf"^critic\.{TARGET} "):
         schema.validate(cfg)
 
 
@@ -224,11 +226,11 @@ def test_a_target_cannot_hide_in_a_list_or_a_resolver(
 
 
 def test_a_target_cannot_hide_where_a_signature_has_no_types(composed: Compose) -> None:
-    cfg = composed("critic=bilinear", "critic._target_=torch.optim.swa_utils.get_ema_avg_fn")
+    cfg = composed("critic=bilinear", f"critic.{TARGET}=torch.optim.swa_utils.get_ema_avg_fn")
     OmegaConf.update(
         cfg, "critic.decay", [{"_target_": "shutil.copy", "src": "a", "dst": "b"}], force_add=True
     )
-    with pytest.raises(ConfigError, match=r"^critic\.decay\[0\]\._target_ must lie in "):
+    with pytest.raises(ConfigError, match=rf"^critic\.decay\[0\]\.{TARGET} must lie in "):
         schema.validate(cfg)
 
 
@@ -239,8 +241,8 @@ def test_allow_targets_lets_a_module_of_the_user_in(
         "def mine(dim_x: int, dim_y: int, *, width: int) -> None: ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    mine = ["critic=bilinear", "critic._target_=my_critics.mine", "+critic.width=3"]
-    with pytest.raises(ConfigError, match=r"^critic\._target_ must lie in .*allow_targets="):
+    mine = ["critic=bilinear", f"critic.{TARGET}=my_critics.mine", "+critic.width=3"]
+    with pytest.raises(ConfigError, match=rf"^critic\.{TARGET} must lie in .*allow_targets="):
         schema.validate(composed(*mine))
     schema.validate(composed(*mine, "allow_targets=[my_critics]"))
     with pytest.raises(ConfigError, match=r"^critic\.width must be an integer"):

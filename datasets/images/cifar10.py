@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ class Unpickler(pickle.Unpickler):
     def __init__(self, content: bytes) -> None:
         super().__init__(BytesIO(content), encoding="bytes")
 
-    def find_class(self, module_name: str, global_name: str) -> Any:
+    def find_class(self, module_name: str, global_name: str) -> object:
         if module_name.partition(".")[0] != "numpy" or global_name not in ALLOWED:
             raise pickle.UnpicklingError(
                 f"it names {module_name}.{global_name}, which is no part of an array"
@@ -89,16 +88,18 @@ def _unpack(folder: Path, names: Sequence[str]) -> None:
 
 def _labelled(folder: Path, names: Sequence[str]) -> Labelled:
     batches = [_batch(folder / name) for name in names]
-    images = np.concatenate([batch[b"data"] for batch in batches])
-    labels = [label for batch in batches for label in batch[b"labels"]]
+    images = np.concatenate([images for images, _ in batches])
+    labels = [label for _, labels in batches for label in labels]
     return Labelled(torch.from_numpy(images).reshape(-1, 3, 32, 32), torch.tensor(labels))
 
 
-def _batch(path: Path) -> dict[bytes, Any]:
+def _batch(path: Path) -> tuple[np.ndarray, list[int]]:
+    """Images (N, 3072) and their classes."""
     content = downloads.checked(
         path, path.read_bytes(), Source(MD5[path.name], tuple(url + ARCHIVE for url in URLS))
     )
     try:
-        return Unpickler(content).load()
+        batch = Unpickler(content).load()
     except (pickle.UnpicklingError, EOFError) as error:
         raise DataError(path, f"cannot be read: {error}") from error
+    return batch[b"data"], batch[b"labels"]

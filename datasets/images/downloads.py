@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import pooch
 
@@ -60,16 +60,20 @@ def _download(path: Path, source: Source) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    failures, go_on = (
-        dict[str, str](),
-        cast(Any, partial(_go_on, part)),
-    )  # pooch annotates its downloaders by other names
+    failures = dict[str, str]()
     with _alone_in(path.parent):
         for url in source.urls * (
             2 if part.exists() else 1
         ):  # what an earlier run left may be wrong, and is dropped then
             try:
-                pooch.retrieve(url, f"md5:{source.md5}", path.name, path.parent, downloader=go_on)
+                pooch.retrieve(
+                    url,
+                    f"md5:{source.md5}",
+                    path.name,
+                    path.parent,
+                    # pooch annotates its downloaders by other names
+                    downloader=partial(_go_on, part),  # pyright: ignore[reportArgumentType]
+                )
                 return
             except (ValueError, OSError) as error:
                 answer = getattr(error, "response", None)

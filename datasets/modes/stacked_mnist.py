@@ -31,9 +31,10 @@ class StackedMnist:
     test: Labelled
     """Digits that held_out() draws from."""
     channels: int
-    _placed: dict[tuple[str, torch.device], Labelled] = field(
+    placed: dict[tuple[str, torch.device], Labelled] = field(
         init=False, repr=False, default_factory=dict
     )
+    """What has been copied to a device, by the split and the device."""
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 2, 3):
@@ -78,10 +79,10 @@ class StackedMnist:
         return pixels(images[drawn].flatten(1, 2)), mode(labels[drawn])
 
     def _on(self, device: torch.device, split: str) -> Labelled:
-        if (split, device) not in self._placed:
+        if (split, device) not in self.placed:
             images, labels = self.train if split == "train" else self.test
-            self._placed[split, device] = Labelled(images.to(device), labels.to(device))
-        return self._placed[split, device]
+            self.placed[split, device] = Labelled(images.to(device), labels.to(device))
+        return self.placed[split, device]
 
 
 def pixels(images: Tensor) -> Tensor:

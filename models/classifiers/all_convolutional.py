@@ -5,10 +5,10 @@ noise.
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from infobound.errors import SettingError
 from infobound.models.classifiers.interface import Classifier
@@ -30,14 +30,14 @@ class _Reordered(torch.autograd.Function):
         return x.clone(memory_format=torch.channels_last)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None: ...
+    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor], output: Tensor) -> None: ...
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
         return gradients[0]
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+    def vmap(info: object, in_dims: tuple[int], *args: Tensor) -> tuple[Tensor, int]:
         return args[0].clone(), in_dims[0]
 
 

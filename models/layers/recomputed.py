@@ -3,11 +3,20 @@ several copies are lifted.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+
+
+class _Kept(Protocol):
+    """What one call keeps for its gradient."""
+
+    run: Callable[..., Tensor]
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
 
 
 class _Recomputed(torch.autograd.Function):
@@ -18,12 +27,12 @@ class _Recomputed(torch.autograd.Function):
         return run(*tensors)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: _Kept, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.run, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Kept, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         pullback: Callable[..., tuple[Tensor, ...]]
         _, pullback, *_ = torch.func.vjp(ctx.run, *ctx.saved_tensors)
         return None, *pullback(*gradients)

@@ -14,7 +14,7 @@ from infobound.models.noise.interface import Block, NoiseLayer
 
 class Dropout(nn.Module):
     """x / keep with probability `keep`, and 0 else; x itself where its `noise` is in evaluation
-    mode. Any shape.
+    mode.
 
     Raises ValueError unless `keep` is above 0 and at most 1.
     """

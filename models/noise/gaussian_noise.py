@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from infobound.errors import SettingError
 
@@ -19,15 +20,15 @@ class _Normal(torch.autograd.Function):
         return _drawn(like, generators[0])
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: FunctionCtx, inputs: tuple[object, ...], output: Tensor) -> None:
         ctx.mark_non_differentiable(output)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[None, None]:
         return None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Tensor, int]:
+    def vmap(info: object, in_dims: tuple[int, None], *args: Any) -> tuple[Tensor, int]:
         like, generators = args
         return (
             torch.stack(
@@ -42,7 +43,7 @@ def _drawn(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Noise(nn.Module):
-    """x + std e in training, e ~ N(0, I) drawn anew each time; x itself in evaluation. Any shape.
+    """x + std e in training, e ~ N(0, I) drawn anew each time; x itself in evaluation.
 
     `generators` are one a copy, of which an ordinary module has one; they must be set before
     training.

@@ -239,8 +239,10 @@ def test_test_photographs_are_behind_test_digits_of_the_seed() -> None:
             Labelled(torch.zeros(count, 3, 6, 6, dtype=torch.uint8), torch.zeros(count))
             for count in (12, 30)
         ]
-        bright = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 255, dtype=torch.uint8))
-        dim = digits(10, 4)._replace(images=torch.full((10, 1, 4, 4), 100, dtype=torch.uint8))
+        bright, dim = (
+            Labelled(torch.full((10, 1, 4, 4), level, dtype=torch.uint8), digits(10, 4).labels)
+            for level in (255, 100)
+        )
         return OccludedCifar10(Images(*photographs), Images(bright, dim), 2, fresh, seed)
 
     dataset = made(0)

@@ -18,7 +18,7 @@ def samples_pairs(path: Path) -> bool:
     """Tables have no sample(); modes, whose samples are no pairs, have held-out ones beside them,
     and labelled rows pivots.
     """
-    target = get_object(OmegaConf.load(path)._target_)
+    target = get_object(OmegaConf.select(OmegaConf.load(path), "_target_"))
     owner = getattr(target, "__self__", target)
     return hasattr(owner, "sample") and not (hasattr(owner, "held_out") or hasattr(owner, "pivots"))
 

@@ -196,7 +196,7 @@ def test_bytes_stay_bytes() -> None:
     """A sixth of the memory, also of the copy on a device."""
     dataset = StackedMnist(TRAIN, TEST, 3)
     dataset.sample(3, source())
-    assert {each.images.dtype for each in dataset._placed.values()} == {torch.uint8}  # pyright: ignore[reportPrivateUsage]
+    assert {each.images.dtype for each in dataset.placed.values()} == {torch.uint8}
 
 
 REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [

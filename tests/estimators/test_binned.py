@@ -63,8 +63,8 @@ def test_equal_population_is_unmoved_by_a_monotone_map() -> None:
 
 def test_bins_are_of_equal_population_or_of_equal_width() -> None:
     column = np.arange(100.0) ** 2
-    assert np.bincount(plain(4)._column(column)).tolist() == [25, 25, 25, 25]
-    first = [column[plain(4, "width")._column(column) == code].min() for code in range(4)]
+    assert np.bincount(plain(4).cells(column)).tolist() == [25, 25, 25, 25]
+    first = [column[plain(4, "width").cells(column) == code].min() for code in range(4)]
     assert first == [0, 50**2, 71**2, 86**2], "the first squares from 0, 1/4, 1/2 and 3/4 of 99^2"
 
 

@@ -53,7 +53,7 @@ CRITICS = {name: cfg.critic for name, cfg in composed("critic").items()}
 ESTIMATORS = {
     name: cfg
     for name, cfg in composed("estimator").items()
-    if get_object(cfg.estimator._target_).kind != "loss"
+    if get_object(cfg.estimator["_target_"]).kind != "loss"
 }
 
 
@@ -215,10 +215,8 @@ def test_two_copies_lifted_read_as_each_alone(estimator: str, critic: str) -> No
 
     lifted = vmap(run)(*stack_module_state(modules), x, y)
     alone = [module(*pairs) for module, *pairs in zip(modules, x, y, strict=True)]
-    for name in Bound._fields:
-        torch.testing.assert_close(
-            getattr(lifted, name), torch.stack([getattr(each, name) for each in alone])
-        )
+    for copies, each in zip(lifted, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(copies, torch.stack(each))
 
 
 @every_pair

@@ -137,7 +137,7 @@ def test_the_correction_does_not_take_dependence_inside_x_for_information() -> N
 
 
 def test_distances_of_many_points_are_held_in_small_blocks() -> None:
-    rows, block = next(neighbours._distances(np.zeros((100_000, 4))))
+    rows, block = next(neighbours.distances(np.zeros((100_000, 4))))
     assert block.numel() <= neighbours.CHUNK
     assert rows.stop == len(block)
 

@@ -142,10 +142,8 @@ def test_lifted_copies_keep_averages_of_their_own() -> None:
         x, y = torch.randn(3, BATCH, 2), torch.randn(3, BATCH, 2)
         lifted = vmap(run)(parameters, buffers, x, y)
         alone = [module(*pairs) for module, *pairs in zip(modules[1:], x[1:], y[1:], strict=True)]
-        for name in Bound._fields:
-            torch.testing.assert_close(
-                getattr(lifted, name)[1:], torch.stack([getattr(each, name) for each in alone])
-            )
+        for copies, each in zip(lifted, zip(*alone, strict=True), strict=True):
+            torch.testing.assert_close(copies[1:], torch.stack(each))
     average = buffers["estimator.log_average"]
     expected = torch.stack([module.estimator.get_buffer("log_average") for module in modules[1:]])
     torch.testing.assert_close(average[1:], expected)

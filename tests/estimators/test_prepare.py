@@ -104,8 +104,8 @@ def test_lifted_copies_read_and_learn_as_each_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(DENSITIES))
 def test_an_estimator_of_densities_brings_its_critic_unless_told_otherwise(name: str) -> None:
-    assert composed(f"estimator={name}").critic._target_.endswith("ConditionalGaussian")
-    assert composed("critic=concat", f"estimator={name}").critic._target_.endswith("Concat")
+    assert composed(f"estimator={name}").critic["_target_"].endswith("ConditionalGaussian")
+    assert composed("critic=concat", f"estimator={name}").critic["_target_"].endswith("Concat")
     assert instantiate(composed(f"estimator={name}").estimator).scores == "log density"
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import RUN, small
+from tests.conftest import RUN, TARGET, small
 
 LONG = ["runner.steps=600", "runner.eval_every=100", "runner.checkpoint_every=100"]
 HANGING = [
     "allow_targets=[tests.launchers.faulty]",
-    "dataset._target_=tests.launchers.faulty.Faulty",
+    f"dataset.{TARGET}=tests.launchers.faulty.Faulty",
     "+dataset.number=10",
     "sweep.job_timeout=10",
     "sweep.grace=1",

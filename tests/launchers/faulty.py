@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from os import _exit as end_at_once
 
 import torch
 from torch import Tensor
@@ -48,6 +49,6 @@ class Faulty(CorrelatedGaussians):
         if self.number in KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.number in EXITING:
-            os._exit(7 * (self.number % 2))
+            end_at_once(7 * (self.number % 2))
         while self.number in HANGING:
             time.sleep(1)

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import RUN, small
+from tests.conftest import RUN, TARGET, small
 from tests.launchers import faulty
 
 FAULTY = [
     "allow_targets=[tests.launchers.faulty]",
-    "dataset._target_=tests.launchers.faulty.Faulty",
+    f"dataset.{TARGET}=tests.launchers.faulty.Faulty",
     "runner.steps=24",
     "runner.checkpoint_every=5",
 ]

@@ -24,12 +24,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 import run
 from infobound.runners.runs.errors import ConfigError
-from tests.conftest import small
+from tests.conftest import TARGET, small
 
 LR = "optimizer.lr=tag(log,interval(1e-5,1e-1))"
 SEARCH = ("-m", "hydra/sweeper=optuna", "hydra.launcher.workers=1")
-EACH_ONCE = "hydra.sweeper.sampler._target_=optuna.samplers.BruteForceSampler"
-NO_PRUNING = "hydra.sweeper.pruner._target_=optuna.pruners.NopPruner"
+EACH_ONCE = f"hydra.sweeper.sampler.{TARGET}=optuna.samplers.BruteForceSampler"
+NO_PRUNING = f"hydra.sweeper.pruner.{TARGET}=optuna.pruners.NopPruner"
 Command = Callable[..., Any]
 
 
@@ -65,9 +65,9 @@ def states(folder: Path) -> list[TrialState]:
     ],
 )
 def test_hydras_sweeps_are_optunas_distributions(text: str, drawn: BaseDistribution) -> None:
-    from hydra_plugins._space import distribution
+    from hydra_plugins import _space
 
-    assert distribution(OverridesParser.create().parse_override(text)) == drawn
+    assert _space.distribution(OverridesParser.create().parse_override(text)) == drawn
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_hydras_sweeps_are_optunas_distributions(text: str, drawn: BaseDistribut
     ],
 )
 def test_a_sweep_that_says_nothing_in_a_search_is_refused(text: str) -> None:
-    from hydra_plugins._space import distribution
+    from hydra_plugins import _space
 
     with pytest.raises(ConfigError, match=r"a="):
-        distribution(OverridesParser.create().parse_override(text))
+        _space.distribution(OverridesParser.create().parse_override(text))
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
 
 def test_a_trial_that_learns_nothing_is_pruned(command: Command, tmp_path: Path) -> None:
     pruner = (
-        "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
+        f"hydra.sweeper.pruner.{TARGET}=optuna.pruners.ThresholdPruner",
         "+hydra.sweeper.pruner.lower=0.2",
     )
     warm = "+hydra.sweeper.pruner.n_warmup_steps=100"
@@ -220,12 +220,12 @@ def test_trials_that_draw_the_same_count_each(command: Command, tmp_path: Path) 
             "hydra.sweeper.direction must be minimize or maximize, got up",
         ),
         (
-            ["hydra.sweeper.sampler._target_=os.system"],
-            "hydra.sweeper.sampler._target_ must lie in",
+            [f"hydra.sweeper.sampler.{TARGET}=os.system"],
+            f"hydra.sweeper.sampler.{TARGET} must lie in",
         ),
         (
-            ["hydra.sweeper.sampler._target_=optuna.samplers.Nope"],
-            "hydra.sweeper.sampler._target_ optuna.samplers.Nope cannot",
+            [f"hydra.sweeper.sampler.{TARGET}=optuna.samplers.Nope"],
+            f"hydra.sweeper.sampler.{TARGET} optuna.samplers.Nope cannot",
         ),
         (["+hydra.sweeper.sampler.sed=1"], "unknown key hydra.sweeper.sampler.sed; nearest: seed"),
         (["+hydra.sweeper.pruner.n_warmup_steps=-1"], "n_warmup_steps=-1"),
