@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -16,21 +17,21 @@ from infobound.regularizers.exposed import Exposed
 class Terms(NamedTuple):
     """One batch's reading, three scalars, in nats where they are information."""
 
-    fit: Tensor
-    """() the penalty's own networks alone descend it."""
-    penalty: Tensor
-    """() the model descends it, `strength` times."""
-    value: Tensor
-    """() detached: what is reported."""
+    fit: Float[Tensor, ""]
+    """The penalty's own networks alone descend it."""
+    penalty: Float[Tensor, ""]
+    """The model descends it, `strength` times."""
+    value: Float[Tensor, ""]
+    """Detached: what is reported."""
 
 
 class PureTerms(NamedTuple):
     """One batch's reading as the model's step needs it, two scalars."""
 
-    penalty: Tensor
-    """() the model descends it, `strength` times."""
-    value: Tensor
-    """() detached: what is reported."""
+    penalty: Float[Tensor, ""]
+    """The model descends it, `strength` times."""
+    value: Float[Tensor, ""]
+    """Detached: what is reported."""
 
 
 class PurePenalty(nn.Module, ABC):
@@ -61,8 +62,8 @@ class PurePenalty(nn.Module, ABC):
         self.warmup, self.until, self.clip = warmup, until, clip
 
     @abstractmethod
-    def cost(self, exposed: Exposed) -> Tensor:
-        """What the model descends () of a batch, (B, D) of each name."""
+    def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
+        """What the model descends of a batch, (B, D) of each name."""
 
     def terms(self, exposed: Exposed) -> PureTerms:
         """Read a batch, (B, D) of each name: its cost, and what is reported of it."""
@@ -117,8 +118,8 @@ class Penalty(nn.Module, ABC):
         terms = self.terms(exposed)
         return PureTerms(terms.penalty, terms.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
-        """What its own networks descend () at their step. A penalty that keeps moving averages
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
+        """What its own networks descend at their step. A penalty that keeps moving averages
         commits them here.
         """
         return self.terms(exposed).fit

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import final
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -50,5 +51,5 @@ class Combined(Penalty):
         penalty = (bound.objective + F.softplus(-ratios.product).mean()).relu()
         return Terms(bound.fit, penalty, bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -1,5 +1,6 @@
 """The critic of a penalty, and what it reads."""
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -9,9 +10,12 @@ from infobound.models.critics.scores import Scores
 
 
 def prepared(
-    critic: Critics | None, estimator: Estimator | SampleEstimator, x: Tensor, y: Tensor
+    critic: Critics | None,
+    estimator: Estimator | SampleEstimator,
+    x: Float[Tensor, "N D_x"],
+    y: Float[Tensor, "N D_y"],
 ) -> Measurement:
-    """A critic and an estimator that were shown rows x (N, dim_x), y (N, dim_y).
+    """A critic and an estimator that were shown these rows.
 
     Raises ValueError for an estimator without a critic.
     """
@@ -33,25 +37,31 @@ def reader(penalty: nn.Module) -> Measurement | None:
     return made if isinstance(made, Measurement) else None
 
 
-def scored(measurement: Measurement, x: Tensor, y: Tensor) -> tuple[Scores, Bound]:
-    """The scores of a batch x (B, dim_x), y (B, dim_y), and what it reads of them."""
+def scored(
+    measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+) -> tuple[Scores, Bound]:
+    """The scores of a batch, and what it reads of them."""
     scores = measurement.scores(x, y)
     return scores, measurement.estimator.bound(scores, x, y)
 
 
-def bound(measurement: Measurement, x: Tensor, y: Tensor) -> Bound:
+def bound(measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
     """What it reads of a batch, without the scores."""
     return scored(measurement, x, y)[1]
 
 
-def fit(measurement: Measurement, x: Tensor, y: Tensor) -> Tensor:
-    """What the critic descends () of a batch at its step; moving averages are committed."""
+def fit(
+    measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+) -> Float[Tensor, ""]:
+    """What the critic descends of a batch at its step; moving averages are committed."""
     scores, read = scored(measurement, x, y)
     measurement.estimator.update(scores)
     return read.fit
 
 
-def log_ratios(measurement: Measurement, scores: Scores, x: Tensor, y: Tensor) -> Scores:
+def log_ratios(
+    measurement: Measurement, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+) -> Scores:
     """The scores of a batch less what the estimator takes off them: log p(x, y) / p(x) p(y) where
     the critic is at its best.
 

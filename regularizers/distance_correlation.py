@@ -5,6 +5,7 @@ B batch, D and E features.
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.regularizers import of_pivot
@@ -36,17 +37,17 @@ class DistanceCorrelation(PurePenalty):
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)
         required(rows, self.requires)
 
-    def cost(self, exposed: Exposed) -> Tensor:
+    def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
         return squared_correlation(*required(exposed, self.requires))
 
 
-def squared_correlation(x: Tensor, y: Tensor) -> Tensor:
-    """() dCorr^2 of x (B, D) and y (B, E), 0 where either never varies."""
+def squared_correlation(x: Float[Tensor, "B D"], y: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
+    """dCorr^2 of x and y, 0 where either never varies."""
     of_x, of_y = of_pivot.centred(distances(x)), of_pivot.centred(distances(y))
     scale = of_x.square().mean() * of_y.square().mean()
     return (of_x * of_y).mean() / (scale + FLOOR).sqrt()
 
 
-def distances(x: Tensor) -> Tensor:
-    """(B, B) of x (B, D)."""
+def distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
+    """Of all pairs of rows."""
     return (of_pivot.squared_distances(x) + FLOOR).sqrt()

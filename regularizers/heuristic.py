@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import final
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -52,5 +53,5 @@ class Heuristic(Penalty):
         ratios = critics.log_ratios(self.measurement, scores, x, y)
         return Terms(bound.fit, F.softplus(-ratios.product).mean(), bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         return critics.fit(self.measurement, *required(exposed, self.requires))

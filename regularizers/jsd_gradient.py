@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -59,15 +60,14 @@ class JSDGradient(Penalty):
         bound = critics.bound(self.measurement, *required(exposed, self.requires))
         return PureTerms(bound.objective.relu(), bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         fit = critics.fit(self.measurement, *required(exposed, self.requires))
         return fit + self._held(exposed)
 
-    def _held(self, exposed: Exposed) -> Tensor:
+    def _held(self, exposed: Exposed) -> Float[Tensor, ""]:
         return self._gamma / 2 * self.omega(*required(exposed, self.requires))
 
-    def omega(self, x: Tensor, y: Tensor) -> Tensor:
-        """() of a batch x (B, dim_x), y (B, dim_y)."""
+    def omega(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Float[Tensor, ""]:
         joint, along_joint = self._steepness(x, y)
         product, along_product = self._steepness(x, y.roll(-1, 0))
         return (
@@ -75,10 +75,14 @@ class JSDGradient(Penalty):
             + torch.sigmoid(product).square() * along_product
         ).mean()
 
-    def _steepness(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,) scores of pairs, and the squared length of the gradient of each by its pair."""
+    def _steepness(
+        self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+    ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Scores of pairs, and the squared length of the gradient of each by its pair."""
 
-        def summed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        def summed(
+            x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
+        ) -> tuple[Float[Tensor, ""], Float[Tensor, " B"]]:
             scores = self.measurement.scores(x, y).joint
             return scores.sum(), scores
 

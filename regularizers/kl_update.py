@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -49,5 +50,5 @@ class KLUpdate(Penalty):
         ratios = critics.log_ratios(self.measurement, scores, x, y)
         return Terms(bound.fit, ratios.joint.mean(), bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -45,5 +46,5 @@ class Minmax(Penalty):
         bound = critics.bound(self.measurement, *required(exposed, self.requires))
         return Terms(bound.fit, bound.objective.relu(), bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -42,23 +43,25 @@ class MMD(PurePenalty):
             raise SettingError("sigmas", "must list positive deviations", list(sigmas))
         self._sigmas = sigmas
 
-    def cost(self, exposed: Exposed) -> Tensor:
+    def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
         logits, pivot = required(exposed, self.requires)
         return discrepancy(standardised(logits), pivot, self._sigmas).clamp_min(FLOOR).sqrt()
 
 
-def discrepancy(x: Tensor, y: Tensor, sigmas: Sequence[float]) -> Tensor:
-    """() sum_s MMD^2 of x (B, D) and y (B, E)."""
+def discrepancy(
+    x: Float[Tensor, "B D"], y: Float[Tensor, "B E"], sigmas: Sequence[float]
+) -> Float[Tensor, ""]:
+    """sum_s MMD^2 of x and y."""
     apart_x, apart_y = of_pivot.squared_distances(x), of_pivot.squared_distances(y)
     each = [of_pivot.centred(_kernel(apart_x, sigma)) * _kernel(apart_y, sigma) for sigma in sigmas]
     return torch.stack(each).mean((1, 2)).sum()
 
 
-def _kernel(squared_distances: Tensor, sigma: float) -> Tensor:
+def _kernel(squared_distances: Float[Tensor, "B B"], sigma: float) -> Float[Tensor, "B B"]:
     return torch.exp(-squared_distances / (2 * sigma**2))
 
 
-def standardised(x: Tensor) -> Tensor:
-    """x (B, D) with mean 0 and deviation 1 in the batch; what never varies stays 0."""
+def standardised(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    """x with mean 0 and deviation 1 in the batch; what never varies stays 0."""
     x = x - x.mean(0)
     return x / (x.square().mean(0) + FLOOR).sqrt()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Literal, final
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -74,10 +75,10 @@ class MutualInformation(Penalty):
         bound = critics.bound(self.measurement, *self._noisy(exposed))
         return Terms(bound.fit, -bound.objective, bound.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         return critics.fit(self.measurement, *self._noisy(exposed))
 
-    def _noisy(self, exposed: Exposed) -> tuple[Tensor, Tensor]:
+    def _noisy(self, exposed: Exposed) -> tuple[Float[Tensor, "B D_x"], Float[Tensor, "B D_y"]]:
         """The two that are paired, what the model makes with noise."""
         x, y = (
             self._noise(each) if name in MADE else each

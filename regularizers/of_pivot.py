@@ -4,6 +4,7 @@ strong they are.
 
 import math
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -24,11 +25,11 @@ def strength(lam: float) -> float:
     return lam
 
 
-def squared_distances(x: Tensor) -> Tensor:
-    """(B, B) of x (B, D)."""
+def squared_distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
+    """Of all pairs of rows."""
     return (x[:, None] - x).square().sum(-1)
 
 
-def centred(matrix: Tensor) -> Tensor:
-    """(B, B) whose rows and columns have mean 0."""
+def centred(matrix: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
+    """The matrix whose rows and columns have mean 0."""
     return matrix - matrix.mean(0) - matrix.mean(1, keepdim=True) + matrix.mean()

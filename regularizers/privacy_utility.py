@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -76,6 +77,6 @@ class PrivacyUtility(Penalty):
         loss = self._beta * privacy.objective - utility.objective
         return Terms(privacy.fit + utility.fit, loss, self._beta * privacy.value - utility.value)
 
-    def fit(self, exposed: Exposed) -> Tensor:
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
         x, label, z = required(exposed, self.requires)
         return critics.fit(self.privacy, x, z) + critics.fit(self.utility, label, z)

@@ -2,6 +2,7 @@
 
 from typing import final
 
+from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -34,6 +35,6 @@ class Rate(PurePenalty):
                 "use model/noise=gaussian_bottleneck",
             )
 
-    def cost(self, exposed: Exposed) -> Tensor:
+    def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
         (rate,) = required(exposed, self.requires)
         return rate.mean()
