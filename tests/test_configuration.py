@@ -141,7 +141,7 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
                 " runner/objective=non_saturating or runner/objective=wasserstein"
             ),
         ),
-        (["runner.steps={a:1}"], "runner.steps must be an integer, got {'a': 1}"),
+        (["runner.steps={a:1}"], "runner.steps must be an integer or null, got {'a': 1}"),
         (
             ["runner.checkpoint_seconds=soon"],
             "runner.checkpoint_seconds must be a number or null, got 'soon'",

@@ -77,6 +77,8 @@ def test_python_defaults_are_those_of_the_launcher(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Stop):
         from_python.estimate_mutual_information(np.arange(9), np.arange(9))
     pairs = seen.pop("dataset")
+    for part in ("optimisation", "cadence", "execution", "evaluation"):
+        seen |= vars(seen.pop(part))
     for name in ("validation", "test", "folds", "transform"):
         assert getattr(pairs, name) == cfg.dataset[name], name
     for name, value in seen.items():
