@@ -44,6 +44,8 @@ def signature(target: Callable[..., Any]) -> Signature:
         return Signature({}, Argument(Any), {})
     arguments = dict[str, Argument]()
     others, settings = None, dict[str, type]()
+    if getattr(target.__init__, "__module__", "") == "typing":
+        parameters = ()  # that of a protocol takes anything and refuses it
     for each in parameters:
         annotation = _resolved(each.annotation, target)
         if each.kind is each.VAR_KEYWORD:
