@@ -1,7 +1,5 @@
 """Hydra's sweeps as what a study draws from, and what it has drawn as overrides."""
 
-from typing import Any
-
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from optuna.distributions import (
     BaseDistribution,
@@ -26,7 +24,10 @@ def distribution(override: Override) -> BaseDistribution:
         raise ConfigError(f"{override.input_line} is no form to search; there are {forms}")
     try:
         if isinstance(value, IntervalSweep):
-            return _numbers(value.start, value.end, log=bool(tags))
+            low, high = value.start, value.end
+            assert low is not None, "Hydra's grammar asks for both"
+            assert high is not None, "Hydra's grammar asks for both"
+            return _numbers(low, high, log=bool(tags))
         if isinstance(value, RangeSweep):
             values = sorted(value.range())
             if not values:
@@ -37,13 +38,13 @@ def distribution(override: Override) -> BaseDistribution:
         raise ConfigError(f"{override.input_line} cannot be searched: {error}") from error
 
 
-def _numbers(low: Any, high: Any, *, log: bool, step: float | None = None) -> BaseDistribution:
+def _numbers(low: float, high: float, *, log: bool, step: float | None = None) -> BaseDistribution:
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log, step=int(step or 1))
     return FloatDistribution(_short(low), _short(high), log=log, step=step)
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A drawn value as the right side of an override."""
     return repr(_short(value)) if isinstance(value, float) else str(value)
 
@@ -53,7 +54,7 @@ def _short(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-def example(values: BaseDistribution) -> Any:
+def example(values: BaseDistribution) -> object:
     """One of the values that may be drawn."""
     if isinstance(values, IntDistribution | FloatDistribution):
         return values.low

@@ -1,7 +1,6 @@
 """hydra/sweeper=grid: every combination of the values given."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,7 +15,7 @@ class Grid(BasicSweeper):
     def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> object:
         assert self.launcher is not None
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
@@ -65,7 +64,7 @@ class Task:
     config: DictConfig
     context: HydraContext
     function: TaskFunction
-    singletons: Any
+    singletons: dict[type, Singleton]
 
     def __call__(self) -> int:
         """Run it and return its exit code."""
@@ -187,7 +186,7 @@ class SweepLauncher(Launcher):
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._fingerprint()
         with locked(self.folder, seconds=60):
-            listed: dict[str, dict[str, Any]] = {"jobs": {}, "files": {}}
+            listed: dict[str, dict[str, object]] = {"jobs": {}, "files": {}}
             with suppress(FileNotFoundError):
                 listed = json.loads((self.folder / JOBS).read_text())
             same = {name for name, of in listed["files"].items() if of == files}

@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -63,7 +63,7 @@ class Optuna(Sweeper):
         self._launcher, self._config = launcher, config
         self._parser = OverridesParser.create(config_loader=hydra_context.config_loader)
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         try:
             import optuna  # it takes as long to import as a small job takes to run
         except ImportError as error:
