@@ -11,6 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 
+REFUSING = ("typing", "torch.nn.modules.module")
+"""Whose constructors, that of Protocol and of nn.Module, accept any keyword only to refuse it."""
+
+
 @dataclass(frozen=True)
 class Argument:
     """One key that a target takes."""
@@ -44,8 +48,8 @@ def signature(target: Callable[..., Any]) -> Signature:
         return Signature({}, Argument(Any), {})
     arguments = dict[str, Argument]()
     others, settings = None, dict[str, type]()
-    if getattr(target.__init__, "__module__", "") == "typing":
-        parameters = ()  # that of a protocol takes anything and refuses it
+    if inspect.isclass(target) and target.__init__.__module__ in REFUSING:
+        parameters = ()
     for each in parameters:
         annotation = _resolved(each.annotation, target)
         if each.kind is each.VAR_KEYWORD:
