@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-
 REFUSING = ("typing", "torch.nn.modules.module")
 """Whose constructors, that of Protocol and of nn.Module, accept any keyword only to refuse it."""
 
