@@ -3,7 +3,7 @@ with networks of their own to train and those without.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
 
 from jaxtyping import Float
@@ -108,6 +108,12 @@ class Penalty(nn.Module, ABC):
         self.requires, self.strength, self.optimizer = requires, strength, optimizer
         self.critic_steps, self.until, self.clip = critic_steps, until, clip
         self.warmup = warmup
+
+    @staticmethod
+    def counts_steps(settings: Mapping[str, object]) -> bool:
+        """Whether what happens before the last step depends on how many steps there are."""
+        until = settings.get("until")
+        return isinstance(until, float) and until < 1
 
     @abstractmethod
     def terms(self, exposed: Exposed) -> Terms:
