@@ -47,7 +47,7 @@ def signature(target: Callable[..., Any]) -> Signature:
         return Signature({}, Argument(Any), {})
     arguments = dict[str, Argument]()
     others, settings = None, dict[str, type]()
-    if inspect.isclass(target) and target.__init__.__module__ in REFUSING:
+    if inspect.isclass(target) and getattr(target.__init__, "__module__", None) in REFUSING:
         parameters = ()
     for each in parameters:
         annotation = _resolved(each.annotation, target)
