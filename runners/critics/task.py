@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -134,7 +134,7 @@ class CriticTraining(Task):
         with torch.no_grad():
             return module.scores(x[0], y[0]).product.shape[-1]
 
-    def read(self, step: int) -> dict[str, Any]:
+    def read(self, step: int) -> Written:
         """Read every copy once on the test pairs, at its best where it stops early.
 
         Raises RunFailed if a reading is not finite.

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from infobound.runners.encoders.reading import EncoderReader
 from infobound.runners.runs.metrics import JSON, Metrics, Quantity, with_errors
@@ -82,7 +81,7 @@ class Examiner:
         return Quantity(copies, unit=last.unit, pooled=last.value - first.value)
 
 
-def _plain(metrics: Metrics) -> dict[str, Any]:
+def _plain(metrics: Metrics) -> Written:
     """As a checkpoint has them."""
     return {
         name: dataclasses.asdict(each) if isinstance(each, Quantity) else each

@@ -5,9 +5,9 @@ N images, C channels.
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from infobound.runners.runs import checkpoint
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import State
 from infobound.runners.training.batches import RowBatches
 from infobound.runners.training.loop import Loop
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
@@ -36,7 +37,8 @@ PATIENCE = 3600
 """Seconds to wait for another process that trains the same."""
 
 
-class Recipe(NamedTuple):
+@dataclass(frozen=True)
+class Recipe:
     """How a classifier is made."""
 
     channels: tuple[int, ...]
@@ -138,7 +140,7 @@ class DigitTraining(Task):
         return self._player.networks.copy(0)
 
 
-def _trained(digits: Images, recipe: Recipe, device: torch.device) -> dict[str, Any]:
+def _trained(digits: Images, recipe: Recipe, device: torch.device) -> State:
     """Its weights, and its share of errors."""
     task, steps = DigitTraining(digits, recipe, device), recipe.steps
     cadence = Cadence(log_every=100, eval_every=None, checkpoint_every=steps)

@@ -90,6 +90,10 @@ class GAN(Runner[GANTraining]):
         modes = len(self.dataset.shares)
         yield "coverage", sample_plots.coverage_by_step(record.history(), modes)
 
+    def draws_after(self, evaluations: int) -> bool:
+        """After every one: modes come and go."""
+        return True
+
     def task(self) -> GANTraining:
         execution, game = self.execution, self.game
         batches = FreshBatches(

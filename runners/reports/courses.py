@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from infobound.runners.reports.tables import grouped
 from infobound.runners.runs.metrics import copies_of
+from infobound.runners.runs.written import Written
 
 
 def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
     )
 
 
-def _points(run: Path, name: str, independent: bool) -> Iterator[dict[str, Any]]:
+def _points(run: Path, name: str, independent: bool) -> Iterator[Written]:
     """What a run read on held-out examples at each step; of independent copies, what each of them
     did.
     """

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.locks import unless_held
@@ -31,7 +31,7 @@ class Run(NamedTuple):
     facts: Written = NOTHING
 
     @property
-    def levels(self) -> list[dict[str, Any]]:
+    def levels(self) -> list[Written]:
         """The metrics, or those of each level of a run over several."""
         return [{**self.metrics, **level} for level in self.metrics.get("levels", [{}])]
 
@@ -102,11 +102,11 @@ def _run(path: Path, expected: list[str]) -> Run:
         )
 
 
-def _result(path: Path) -> dict[str, Any]:
+def _result(path: Path) -> Written:
     return json.loads((path / "result.json").read_text())
 
 
-def _settled(path: Path, result: dict[str, Any]) -> dict[str, Any]:
+def _settled(path: Path, result: Written) -> Written:
     """A run whose result says that it is running has failed if nobody is at work in its folder."""
     with unless_held(path) as free:
         result = _result(path) if free else result  # it may have ended just before
@@ -114,4 +114,4 @@ def _settled(path: Path, result: dict[str, Any]) -> dict[str, Any]:
         "goes on from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
     )
     killed = {"status": "failed", "error": {"message": f"{KILLED} {further}"}}
-    return result | killed if free and result["status"] == "running" else result
+    return {**result, **killed} if free and result["status"] == "running" else result

@@ -145,7 +145,7 @@ def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
     return cast(pd.Series, each.where(independent, done[metric]))
 
 
-def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[dict[str, Any]]:
+def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[Written]:
     given = _given(run.overrides, NAMES)
     overrides = shlex.join(f"{key}={value}" for key, value in given.items())
     seed = {"seed": int(given["seed"])} if given.get("seed", "").isdecimal() else {}
@@ -186,7 +186,7 @@ def _values(metrics: Written) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _shown(metrics: Written) -> dict[str, Any]:
+def _shown(metrics: Written) -> Written:
     """Numbers and short texts; of the lists those alone that have a number for each copy."""
     return {
         key: value

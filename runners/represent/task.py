@@ -1,13 +1,12 @@
 """The task of training encoders of two views with their critic, R at once."""
 
-from typing import Any
-
 from torch import Tensor
 
 from infobound.models.critics.encoded import Encoded
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.encoders.examiner import Examiner
 from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.runs.written import Written
 from infobound.runners.training.task import Task
 
 
@@ -31,7 +30,7 @@ class Representing(Task):
             found = {"loss": Quantity([-value for value in found["mi"].copies])}
         return {**found, **self.examiner.evaluate(step)}
 
-    def read(self, step: int) -> dict[str, Any]:
+    def read(self, step: int) -> Written:
         """What the encoders are worth, and the estimate, or the loss, of the test pairs."""
         reading, examined = self.training.reading(step), self.examiner.read(step)
         if self._loss:

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.json_format import ParseDict
 from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
@@ -95,8 +94,8 @@ def row(path: Path, config: Written, metrics: Written, status: str, step: int = 
         earlier.unlink()
 
 
-def _told(tag: str, content: dict[str, Any]) -> Summary.Value:
-    about = metadata.create_summary_metadata(ParseDict(content, HParamsPluginData()))
+def _told(tag: str, content: Written) -> Summary.Value:
+    about = metadata.create_summary_metadata(ParseDict({**content}, HParamsPluginData()))
     return Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)
 
 

@@ -27,7 +27,7 @@ def leaves(config: Written, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def essence(config: Written) -> dict[str, Any]:
+def essence(config: Written) -> Written:
     """The leaves that decide what a run computes.
 
     The components say which do not: a settings dataclass with `paces` names when things are written

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
@@ -26,7 +26,7 @@ PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
 class Outcome(NamedTuple):
     """What a runner hands back."""
 
-    metrics: dict[str, Any]
+    metrics: Written
     """Numbers, lists of numbers and short texts for result.json."""
     score: float
     """The one number that a sweeper may optimise."""
@@ -63,7 +63,7 @@ class Record(Protocol):
         """
         ...
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[Written]:
         """Every line written so far, by this process or by those before it."""
         ...
 
@@ -80,7 +80,7 @@ class InMemory:
     """The record of a run that was started from Python: its lines are kept, the rest is not."""
 
     def __init__(self) -> None:
-        self._history: list[dict[str, Any]] = []
+        self._history: list[Written] = []
 
     def write(self, step: int, split: str, values: Written) -> None:
         self._history.append({"step": step, "split": split, **values})
@@ -93,7 +93,7 @@ class InMemory:
 
     def samples(self, step: int | None, x: "Tensor") -> None: ...
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[Written]:
         return self._history
 
     def save(self, state: State) -> None: ...
@@ -107,7 +107,7 @@ class Recording:
     def __init__(self, path: Path, config: Written, overrides: list[str]) -> None:
         self.path = path
         self._config = config
-        self._result: dict[str, Any] = {
+        self._result: State = {
             "status": "running",
             "metrics": {},
             "score": None,
@@ -186,7 +186,7 @@ class Recording:
 
         snapshots.write(self.path, step, x)
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[Written]:
         return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
 
     def save(self, state: State) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -15,6 +14,7 @@ from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.records import Recording
+from infobound.runners.runs.written import Written
 
 LOG = "run.log"
 PATIENCE = 0.1
@@ -50,10 +50,10 @@ class RunDirectory:
     ) -> None:
         self.path = path
         self._texts, self._overrides, self._expected = texts, overrides, expected
-        self._config: dict[str, Any] = yaml.safe_load(texts["config.yaml"])
+        self._config: Written = yaml.safe_load(texts["config.yaml"])
         self._recording: Recording | None = None
 
-    def completed(self) -> dict[str, Any] | None:
+    def completed(self) -> Written | None:
         """The result of this very run, if it has been completed before; None if it is still to do.
 
         Raises Occupied if another configuration, or more steps, stand under this name.
@@ -62,7 +62,7 @@ class RunDirectory:
         result = read_result(self.path)
         if result is None or not saved.is_file():
             return None
-        before: dict[str, Any] = yaml.safe_load(saved.read_text())
+        before: Written = yaml.safe_load(saved.read_text())
         if changed := differences(before, self._config):
             raise Occupied(
                 f"{self.path} holds a run of another configuration ({changed}); use another name,"
@@ -141,7 +141,7 @@ class RunDirectory:
                     file.unlink()
 
 
-def read_result(path: Path) -> dict[str, Any] | None:
+def read_result(path: Path) -> Written | None:
     """The result.json of a run directory, or None if there is none.
 
     Raises Occupied if it cannot be read.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError, Interrupted, JobDied
@@ -125,7 +125,7 @@ class Ended(NamedTuple):
     """A job and what came of it."""
 
     job: Job
-    result: dict[str, Any]
+    result: Written
     """Its result.json."""
     failed: bool
     """Whether it is still to do; what a follower has stopped is not."""
@@ -225,7 +225,7 @@ class Sweep:
         """See to it that the job's result says what became of it, which it may not have lived to
         write.
         """
-        result = read_result(job.directory) or {}
+        result = {**(read_result(job.directory) or {})}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (
             status in ("failed", "interrupted") and own

@@ -6,23 +6,20 @@ R copies, W values.
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
 from infobound.runners.runs.written import Written
 
 
-def by_level(
-    values: Tensor, levels: Sequence[float], steps: int, window: int
-) -> list[dict[str, Any]]:
+def by_level(values: Tensor, levels: Sequence[float], steps: int, window: int) -> list[Written]:
     """What the last `window` of the values (R, S) of each level say, `steps` of them each."""
     ends = [steps * (index + 1) for index in range(len(levels))]
     windows = [values[:, end - window : end] for end in ends]
     return [level(*each) for each in zip(levels, windows, strict=True)]
 
 
-def level(nats: float, values: Tensor) -> dict[str, Any]:
+def level(nats: float, values: Tensor) -> Written:
     """What values (R, W) say where the truth is `nats`: over all of them bias^2 + variance = mse,
     and each copy's own mean.
     """

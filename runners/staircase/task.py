@@ -5,7 +5,6 @@ R copies, S steps, L levels.
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from infobound.estimators.base import Bound
 from infobound.estimators.measurement import Measurement
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.plots import SPAN
-from infobound.runners.runs.written import State
+from infobound.runners.runs.written import State, Written
 from infobound.runners.staircase.reading import by_level
 from infobound.runners.training.batches import Batches
 from infobound.runners.training.player import Player
@@ -96,7 +95,7 @@ class Climbing(Task):
             return {}
         return {"mi": Quantity([self.values[:, max(0, step - SPAN) : step].mean().item()])}
 
-    def read(self, step: int) -> dict[str, Any]:
+    def read(self, step: int) -> Written:
         """Each level's last values, and the estimate of the last level."""
         levels = by_level(self.values, self._levels, self._steps, self._window)
         last = levels[-1]

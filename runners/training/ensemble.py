@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.runners.runs.errors import out_of_memory
-from infobound.runners.runs.written import State
+from infobound.runners.runs.written import State, Written
 from infobound.runners.training.flat_parameters import flattened, views
 from infobound.runners.training.randomness import generator, stream
 
@@ -154,7 +154,7 @@ class Ensemble:
         self._set_noise(noise)
 
     @property
-    def groups(self) -> list[dict[str, Any]]:
+    def groups(self) -> list[Written]:
         """The parameters for an optimiser whose weight decay spares biases and the gains of
         normalisation: all but matrices.
         """

@@ -32,8 +32,7 @@ REMEDY = (
 class Loop:
     """Trains a task from the checkpoint of `record`, if it has one, for `steps` steps.
 
-    Given `draw`, it has the steps so far drawn at the 1st, 4th, 16th, ... evaluation: a picture
-    takes a tenth of a second.
+    `draw` gets the number of steps after each evaluation but the last.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Loop:
         steps: int,
         cadence: Cadence,
         record: Record,
-        draw: Callable[[int], None] | None = None,
+        draw: Callable[[int], None] = lambda step: None,
     ) -> None:
         self._task, self._cadence, self._record, self._draw = task, cadence, record, draw
         self._steps, self._eval_every = steps, cadence.eval_every or steps
@@ -81,7 +80,8 @@ class Loop:
                     self._log()
                 if self._step % self._eval_every == 0:
                     progress.show(self._step, self._evaluate())
-                    self._picture()
+                    if not (self._step == self._steps or task.finished):
+                        self._draw(self._step)
                 now = time.monotonic()
                 self._seconds = before + now - begun
                 overdue = (
@@ -119,15 +119,6 @@ class Loop:
             self._record.samples(self._step, samples)
         shown = [f"{name} {each.value:.3f}" for name, each in quantities.items()]
         return "  ".join(shown[:SHOWN])
-
-    def _picture(self) -> None:
-        """Draw if it is time to; of its last step the runner has a picture drawn itself."""
-        evaluations, ended = (
-            self._step // self._eval_every,
-            self._step == self._steps or self._task.finished,
-        )
-        if self._draw is not None and not ended and (math.log2(evaluations) / 2).is_integer():
-            self._draw(self._step)
 
     def _finite(self) -> dict[str, Tensor]:
         """The window's quantities, each (steps, R)."""

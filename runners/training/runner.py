@@ -1,5 +1,6 @@
 """The one way to run a training: train, read once, write, draw, and return the outcome."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ class Runner(ABC, Generic[T]):
         """Figures by name of what is known after `step` steps."""
         return ()
 
+    def draws_after(self, evaluations: int) -> bool:
+        """Whether figures are drawn after so many evaluations: the 1st, 4th, 16th, ..., because a
+        figure takes a tenth of a second.
+        """
+        return (math.log2(evaluations) / 2).is_integer()
+
     def last_figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
         """Figures of the test reading, which are drawn once."""
         return ()
@@ -89,6 +96,8 @@ class Runner(ABC, Generic[T]):
             record.samples(None, data)
 
         def draw(step: int) -> None:
+            if not self.draws_after(step // (self.pace.eval_every or self.steps)):
+                return
             for name, figure in self.figures(task, record, step):
                 record.figure(name, figure, step)
 

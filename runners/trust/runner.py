@@ -4,7 +4,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -61,8 +60,11 @@ class Trust:
 
         def run(record: Record) -> Outcome:
             measured = measure(record)
-            found = self._examined(measured, record) | self._consistent(measured, others)
-            metrics, steps = measured.outcome.metrics | found, measured.outcome.steps
+            found = {
+                **self._examined(measured, record),
+                **self._consistent(measured, others),
+            }
+            metrics, steps = {**measured.outcome.metrics, **found}, measured.outcome.steps
             if self.consistency:
                 record.figure("consistency", plots.consistency(metrics, EXPECTED), steps)
             return measured.outcome._replace(
@@ -89,7 +91,7 @@ class Trust:
                 f"cannot be had with these settings, use runner.consistency=false: {error}",
             ) from error
 
-    def _examined(self, measured: Measured, record: Record) -> dict[str, Any]:
+    def _examined(self, measured: Measured, record: Record) -> Written:
         low, high = interval(measured.reading, self.confidence)
         permuted = measured.permuted(self._permutations)
         p_values = [each.p_value for each in permuted]

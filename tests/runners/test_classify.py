@@ -29,6 +29,7 @@ from infobound.runners.classify.calibration import calibration_error
 from infobound.runners.classify.runner import Classify
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import Written
 from infobound.runners.training.batch_norms import estimate_anew
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.schedule import Drops, Schedule
@@ -105,7 +106,7 @@ def classify(**changes: Any) -> Classify:
     return flat(Classify, {**SETTINGS, **changes})
 
 
-def metrics(**changes: Any) -> dict[str, Any]:
+def metrics(**changes: Any) -> Written:
     return classify(**changes).prepare()(InMemory()).metrics
 
 

@@ -19,6 +19,7 @@ from infobound.runners.critics.splits import Split, split_rows
 from infobound.runners.estimate import by_critic
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import Written
 from tests.settings import TRAINING, flat
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def numbered(rows: int, folds: int) -> Arrays:
     return Arrays(x, -x, validation=0.1, test=0.2, transform="none", folds=folds)
 
 
-def metrics(rows: Arrays, seed: int = 0, **changes: Any) -> dict[str, Any]:
+def metrics(rows: Arrays, seed: int = 0, **changes: Any) -> Written:
     settings: dict[str, Any] = {
         "dataset": rows,
         "critic": COPULA,

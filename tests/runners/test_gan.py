@@ -5,6 +5,7 @@ what is refused.
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from infobound.runners.gan.watch import DiscriminatorWatch
 from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.identity import essence
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import Written
 from infobound.runners.training import adaptive_clipping
 from tests.settings import TRAINING, flat
 
@@ -94,7 +96,7 @@ def gan(**changes: Any) -> GAN:
     return flat(GAN, {**SETTINGS, **changes})
 
 
-def metrics(**changes: Any) -> dict[str, Any]:
+def metrics(**changes: Any) -> Written:
     return gan(**changes).prepare()(InMemory()).metrics
 
 
@@ -387,7 +389,7 @@ def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.M
     """By convolutions, with a critic of images and what is inferred of them, and a classifier of a
     few digits.
     """
-    few = RECIPE._replace(steps=2, batch_size=8)
+    few = replace(RECIPE, steps=2, batch_size=8)
     monkeypatch.setattr(runner, "recognition", partial(recognition, recipe=few))
     model = Adversaries(
         partial(dcgan.Generator, channels=[4, 4], batch_norm=True),

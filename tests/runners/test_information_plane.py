@@ -27,6 +27,7 @@ from infobound.runners.information_plane.runner import InformationPlane
 from infobound.runners.information_plane.settings import Course
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import Written
 from tests.settings import TRAINING, flat
 
 Command = Callable[..., Any]
@@ -74,7 +75,7 @@ def plane(
     return flat(InformationPlane, settings)
 
 
-def metrics(*arguments: Any, **changes: Any) -> dict[str, Any]:
+def metrics(*arguments: Any, **changes: Any) -> Written:
     return plane(*arguments, **changes).prepare()(InMemory()).metrics
 
 

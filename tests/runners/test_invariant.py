@@ -39,6 +39,7 @@ from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.runner import Invariant
 from infobound.runners.invariant.task import Invariance
 from infobound.runners.runs.metrics import Metrics, Quantity, result
+from tests.conftest import TARGET
 from tests.settings import TRAINING, flat
 
 Command = Callable[..., Any]
@@ -538,7 +539,7 @@ def test_a_model_of_the_users_own_is_trained(
     monkeypatch.syspath_prepend(tmp_path)
     mine = [
         "model=identity",
-        "model._target_=my_models.line",
+        f"model.{TARGET}=my_models.line",
         "+model.bias=true",
         "allow_targets=[my_models]",
     ]

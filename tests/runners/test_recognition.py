@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,10 @@ def test_it_is_trained_once(tmp_path: Path, trainings: Callable[[], int]) -> Non
 @pytest.mark.parametrize(
     ("digits", "recipe"),
     [
-        (DIGITS, RECIPE._replace(seed=1)),
-        (DIGITS, RECIPE._replace(steps=61)),
-        (DIGITS._replace(train=bars(200, 2)), RECIPE),
-        (DIGITS._replace(test=bars(50, 3)), RECIPE),
+        (DIGITS, replace(RECIPE, seed=1)),
+        (DIGITS, replace(RECIPE, steps=61)),
+        (Images(bars(200, 2), DIGITS.test), RECIPE),
+        (Images(DIGITS.train, bars(50, 3)), RECIPE),
     ],
 )
 def test_other_settings_or_digits_make_another(

@@ -43,6 +43,7 @@ from infobound.runners.encoders.invertibility import log_conditions, reconstruct
 from infobound.runners.represent.runner import Represent
 from infobound.runners.represent.task import Representing, encoded_critic
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.written import Written
 from infobound.runners.training import probes
 from tests.settings import TRAINING, flat
 
@@ -116,7 +117,7 @@ def adversarial(halves: Callable[..., ImageHalves]) -> Callable[..., Adversarial
     return lambda **changes: flat(Adversarial, {**settings, **changes})
 
 
-def metrics(runner: Represent | Adversarial) -> dict[str, Any]:
+def metrics(runner: Represent | Adversarial) -> Written:
     return runner.prepare()(InMemory()).metrics
 
 
