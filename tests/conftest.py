@@ -18,6 +18,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
 
 import run
 from infobound.datasets.images import cifar10, mnist
@@ -128,6 +129,20 @@ def _no_checks_in_compiled_networks() -> Iterator[None]:
         patched.setattr(
             torch, "compile", lambda *args, **kw: shapes.unchecked(compiled(*args, **kw))
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Hydra composes each command once more for hydra.mode alone, which an overlay may set."""
+    asked = Hydra.get_mode
+
+    def get_mode(hydra: Hydra, config_name: str, overrides: list[str]) -> object:
+        overlaid = any(each.startswith(("sweep=", "experiment=", "hydra")) for each in overrides)
+        return asked(hydra, config_name, overrides) if overlaid else None
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Hydra, "get_mode", get_mode)
         yield
 
 

@@ -5,6 +5,8 @@ by its dotted key.
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,12 @@ def choices(path: Path) -> list[str]:
 @pytest.fixture
 def composed() -> Iterator[Compose]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda *overrides: compose("config", list(overrides))
+        yield lambda *overrides: deepcopy(read(*overrides))
+
+
+@cache
+def read(*overrides: str) -> DictConfig:
+    return compose("config", list(overrides))
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
