@@ -21,9 +21,11 @@ from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.estimators.base import Bound, Estimator, Kind
 from infobound.estimators.measurement import Measurement, Prepared
 from infobound.models.critics.scores import Scores
+from tests.shapes import unchecked
 
 CONF = Path(__file__).parents[2] / "conf"
 BATCH, DIM = 12, 2
+STEPS, RATE = 100, 1e-2
 TRUTH = 1.0
 TOLERANCE = 0.15
 """Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024
@@ -252,20 +254,24 @@ class Trained(NamedTuple):
 
 @cache
 def trained(estimator: str, critic: str) -> Trained:
-    """300 steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden
+    """STEPS steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden
     layers.
     """
     hidden = [32, 32] if isinstance(CRITICS[critic].get("hidden"), ListConfig) else 32
     module = measurement(estimator, critic, hidden=hidden, channels=[8, 8])
-    parameters = list(module.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=5e-3) if parameters else None
     before = held_out(module)
-    for step in range(300 if optimizer else 0):
-        assert optimizer is not None
-        optimizer.zero_grad()
-        module.train()(*sampled(64, seed=1 + step)).fit.backward()
-        optimizer.step()
+    if parameters := list(module.parameters()):
+        unchecked(train)(module, torch.optim.Adam(parameters, lr=RATE, fused=True))
     return Trained(before, held_out(module), module.estimator.kind)
+
+
+def train(module: Measurement, optimizer: torch.optim.Optimizer) -> None:
+    module.train()
+    x, y = sampled(64 * STEPS, seed=1)
+    for pairs in zip(x.split(64), y.split(64), strict=True):
+        optimizer.zero_grad()
+        module(*pairs).fit.backward()
+        optimizer.step()
 
 
 @torch.no_grad()
