@@ -12,6 +12,7 @@ import sys
 import termios
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,17 @@ from tests.conftest import TARGET, small
 Command = Callable[..., Any]
 RUN = str(run.__file__)
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `python run.py name=a` leaves."""
+    folder = tmp_path_factory.mktemp("standing")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setattr(sys, "argv", [RUN])
+        assert run.launch(small(("name=a",))) == 0
+    return folder / "outputs"
 
 
 def assert_refused(ended: Any, *words: str) -> None:
@@ -377,9 +389,9 @@ def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Co
     ],
 )
 def test_a_refused_command_changes_no_byte_of_the_run_that_stands_there(
-    arguments: list[str], words: list[str], command: Command
+    arguments: list[str], words: list[str], command: Command, outputs: Path
 ) -> None:
-    assert command("name=a").code == 0
+    copytree(outputs, "outputs")
     before = content(Path())
     assert_refused(command("name=a", *arguments), *words)
     assert content(Path()) == before
