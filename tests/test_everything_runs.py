@@ -42,7 +42,7 @@ def options(group: str, *others: str) -> list[str]:
 
 def metrics(command: Command, *arguments: str) -> dict[str, Any]:
     """Those of a run that ended well."""
-    ended = command("name=a", *arguments)
+    ended = command("name=a", "runner.eval_every=4", *arguments)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("I(X;Y) = ")
     result = json.loads(Path("outputs/runs/a/result.json").read_text())
