@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from infobound.runners.runs.metrics import copies_of, stderr_key
 from infobound.runners.runs.written import Written
@@ -307,8 +309,10 @@ def permutation(permuted: np.ndarray, observed: float) -> Figure:
 
 def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG file."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # once, where Figure.savefig draws a second time to place the axes
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    imsave(buffer, canvas.buffer_rgba(), format="png", dpi=figure.dpi, origin="upper")
     return buffer.getvalue()
 
 
