@@ -5,14 +5,17 @@ in one of its own.
 import gzip
 import hashlib
 import logging
+import multiprocessing
+import os
 import pickle
+import signal
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import jaxtyping
 import numpy as np
@@ -22,6 +25,8 @@ from hydra._internal.hydra import Hydra
 
 import run
 from infobound.datasets.images import cifar10, mnist
+from infobound.runners.runs.processes import printing_into
+from infobound.runners.runs.signals import CAUGHT
 from tests import shapes
 
 jaxtyping.install_import_hook(shapes.PACKAGES, "tests.shapes.checked")
@@ -168,28 +173,73 @@ def command(
     logging.getLogger().handlers[:] = handlers
 
 
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """`started("seed=1", name="a", lines=9)` runs that command in another process, and returns
-    after 9 lines of metrics.
-    """
-    processes: list[subprocess.Popen[str]] = []
+class Background:
+    """A command line in a process of its own, forked from this one, which has imported it all."""
 
-    def start(*arguments: str, name: str, lines: int) -> subprocess.Popen[str]:
-        line = [sys.executable, str(RUN), *small(arguments), f"name={name}"]
-        process = subprocess.Popen(
-            line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self._log = folder / f"{uuid4().hex}.log"
+        self._process = multiprocessing.get_context("fork").Process(
+            target=self._perform, args=(arguments, folder)
         )
-        processes.append(process)
+        self._process.start()
+
+    def _perform(self, arguments: Sequence[str], folder: Path) -> None:
+        for number in CAUGHT:
+            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
+        printing_into(self._log)
+        os.chdir(folder)
+        sys.argv = [str(RUN)]
+        sys.exit(run.launch(small(tuple(arguments))))
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, but no longer than that."""
+        self._process.join(seconds)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is still alive."""
+        if self.alive:
+            os.kill(self._process.pid or 0, number)
+
+    def ended(self) -> Ended:
+        """Its exit code, negative for a signal, and all it printed, once it has ended."""
+        self._process.join()
+        code = self._process.exitcode
+        assert code is not None
+        return Ended(code, "", self._log.read_text())
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Callable[..., Background]]:
+    """`background("seed=1", "name=a")` begins what `command` runs, and it ends with the test."""
+    begun: list[Background] = []
+
+    def begin(*arguments: str) -> Background:
+        begun.append(Background(arguments, tmp_path))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.send(signal.SIGKILL)
+        each.ended()
+
+
+@pytest.fixture
+def started(background: Callable[..., Background], tmp_path: Path) -> Callable[..., Background]:
+    """`started("seed=1", name="a", lines=9)` returns after 9 lines of metrics of that run."""
+
+    def start(*arguments: str, name: str, lines: int) -> Background:
+        process = background(*arguments, f"name={name}")
         metrics = tmp_path / "outputs" / "runs" / name / "metrics.jsonl"
-        while process.poll() is None and not (
+        while process.alive and not (
             metrics.is_file() and metrics.read_bytes().count(b"\n") >= lines
         ):
             time.sleep(0.002)
-        assert process.poll() is None, f"it ended before {lines} lines: {process.communicate()}"
+        assert process.alive, f"it ended before {lines} lines: {process.ended().err}"
         return process
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return start

@@ -4,7 +4,6 @@ and report like ours.
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.conftest import Ended
+from tests.conftest import Background, Ended
 
 Command = Callable[..., Ended]
 
@@ -236,12 +235,12 @@ def test_a_critic_is_swept_and_reported(command: Command) -> None:
 
 
 def test_an_interrupted_run_goes_on_as_it_would_have(
-    command: Command, started: Callable[..., subprocess.Popen[str]]
+    command: Command, started: Callable[..., Background]
 ) -> None:
     longer = [*CRITIC, "runner.steps=600", "runner.checkpoint_every=20", "runner.eval_every=100"]
     process = started(*longer, name="a", lines=30)
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
+    process.send(signal.SIGINT)
+    assert process.ended().code == 130
     assert command(*longer, "name=a").code == 0
     assert command(*longer, "name=b").code == 0
     one, other = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in "ab")

@@ -3,11 +3,11 @@ refuses what makes no sense.
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from subprocess import DEVNULL, Popen
 from time import sleep
 from typing import Any
 
@@ -22,9 +22,9 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-import run
+from infobound.runners.runs import sweep
 from infobound.runners.runs.errors import ConfigError
-from tests.conftest import TARGET, small
+from tests.conftest import TARGET, Background
 
 LR = "optimizer.lr=tag(log,interval(1e-5,1e-1))"
 SEARCH = ("-m", "hydra/sweeper=optuna", "hydra.launcher.workers=1")
@@ -110,27 +110,29 @@ def test_a_search_finds_the_better_half(command: Command, tmp_path: Path) -> Non
 
 
 def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
-    command: Command, tmp_path: Path
+    background: Callable[..., Background], command: Command, tmp_path: Path
 ) -> None:
     sweeps = tmp_path / "outputs" / "sweeps"
     line = (
         *SEARCH,
         LR,
-        "runner.steps=300",
-        "runner.eval_every=100",
-        "runner.checkpoint_every=100",
+        "runner.steps=100",
+        "runner.eval_every=50",
+        "runner.checkpoint_every=50",
         "hydra.sweeper.trials=4",
         NO_PRUNING,
     )
-    with Popen(
-        [sys.executable, str(run.__file__), *small(line), "name=killed"], stderr=DEVNULL
-    ) as launcher:
-        while (
-            len(list((sweeps / "killed").glob("*/metrics.jsonl"))) < 3 and launcher.poll() is None
-        ):
-            sleep(0.01)
-        refused = command(*line, "name=killed")
-        launcher.kill()
+    launcher = background(*line, "name=killed")
+
+    def begun(trials: int) -> None:
+        while len(list((sweeps / "killed").glob("*/metrics.jsonl"))) < trials and launcher.alive:
+            sleep(0.005)
+
+    begun(1)
+    refused = command(*line, "name=killed")
+    begun(3)
+    launcher.send(signal.SIGKILL)
+    launcher.ended()
     assert refused.code == 2
     assert "another process is searching" in refused.err
     assert states(sweeps / "killed") == [
@@ -148,17 +150,20 @@ def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
     assert len(trials(sweeps / "quiet")) == 4
 
 
-def test_a_trial_that_learns_nothing_is_pruned(command: Command, tmp_path: Path) -> None:
+def test_a_trial_that_learns_nothing_is_pruned(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "POLL", 0.02)
     pruner = (
         f"hydra.sweeper.pruner.{TARGET}=optuna.pruners.ThresholdPruner",
         "+hydra.sweeper.pruner.lower=0.2",
     )
     warm = "+hydra.sweeper.pruner.n_warmup_steps=100"
     length = (
-        "runner.steps=4000",
+        "runner.steps=1500",
         "runner.log_every=100",
         "runner.eval_every=100",
-        "runner.checkpoint_every=1000",
+        "runner.checkpoint_every=500",
     )
     ended = command(
         *SEARCH,
@@ -176,7 +181,7 @@ def test_a_trial_that_learns_nothing_is_pruned(command: Command, tmp_path: Path)
     good, bad = by_rate[1e-2], by_rate[1e-9]
     assert (good.state, bad.state) == (TrialState.COMPLETE, TrialState.PRUNED)
     assert bad.last_step == 100
-    assert good.last_step == 4000
+    assert good.last_step == 1500
     assert "pruned by ThresholdPruner at step 100, where mi is" in ended.err
     results = [json.loads(each.read_text()) for each in folder.glob("*/result.json")]
     assert sorted(each["status"] for each in results) == ["completed", "interrupted"]
@@ -196,7 +201,10 @@ def test_a_failed_trial_costs_itself_and_is_repeated_by_the_same_command(
     assert sorted(each.params["critic.embed"] for each in trials(folder)) == ["0", "0", "4"]
 
 
-def test_trials_that_draw_the_same_count_each(command: Command, tmp_path: Path) -> None:
+def test_trials_that_draw_the_same_count_each(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "POLL", 0.02)
     ended = command(
         "-m",
         "hydra/sweeper=optuna",

@@ -93,7 +93,7 @@ def test_pooling_does_not_read_above_the_truth_as_the_mean_of_small_batches_does
         return Scores(joint, product[:, :1])
 
     source = torch.Generator().manual_seed(0)
-    batches = [pairs.sample(16, source) for _ in range(2000)]
+    batches = [pairs.sample(16, source) for _ in range(1000)]
     scores = [critic(*batch) for batch in batches]
     x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
     estimator = ReMINE(lam=0.1, target=0.0)
@@ -136,8 +136,7 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
     estimator: Estimator, count: int, size: int, negatives: int | None
 ) -> None:
     pools = [
-        read(estimator, blocks(count, size, seed), Fixed(negatives=negatives))
-        for seed in range(200)
+        read(estimator, blocks(count, size, seed), Fixed(negatives=negatives)) for seed in range(60)
     ]
     values = torch.tensor([evaluation.value(estimator, each) for each in pools])
     found = [evaluation.stderr(estimator, each) for each in pools]
@@ -145,7 +144,7 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
         "subsamples" if count >= evaluation.GROUPS else "test rows by influence values"
     }
     errors = torch.tensor([each.value for each in found])
-    spread = values.std().item()  # itself known to 5 %
+    spread = values.std().item()  # itself known to 9 %
     assert errors.mean().item() == pytest.approx(spread, rel=0.35)
 
 

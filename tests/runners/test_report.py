@@ -4,6 +4,7 @@ block of a page.
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,22 +16,32 @@ from matplotlib.container import ErrorbarContainer
 
 from infobound.runners.reports.results import Results
 from infobound.runners.reports.tables import aggregated
+from tests.conftest import Background
 
 SWEEP = Path("outputs/sweeps/s")
 Command = Callable[..., Any]
 
 
-@pytest.fixture
-def swept(command: Command) -> Command:
-    """Two seeds of two truths, and a run that failed."""
-    assert command("-m", "name=s", "seed=0,1", "dataset.mutual_information=1,2").code == 0
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep: two seeds of two truths, and a run that failed."""
+    folder = tmp_path_factory.mktemp("sweep")
+    values = ["seed=0,1", "dataset.mutual_information=1,2"]
     diverging = [
         "estimator=nwj",
         "optimizer=sgd",
         "optimizer.lr=1e30",
         "dataset.mutual_information=1",
     ]
-    assert command("-m", "name=s", *diverging).code == 3
+    assert Background(["-m", "name=s", *values], folder).ended().code == 0
+    assert Background(["-m", "name=s", *diverging], folder).ended().code == 3
+    return folder
+
+
+@pytest.fixture
+def swept(command: Command, sweep: Path) -> Command:
+    """The launcher in a folder with a copy of that sweep."""
+    shutil.copytree(sweep / "outputs", "outputs")
     return command
 
 

@@ -3,15 +3,10 @@ been.
 """
 
 import json
-import multiprocessing
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +14,14 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import run
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.run_directory import read_result
-from tests.conftest import small
+from tests.conftest import Background
 
 RUNS = Path("outputs/runs")
 SAMPLED = [
-    "runner.steps=600",
+    "runner.steps=240",
     "runner.log_every=7",
     "runner.eval_every=50",
     "runner.checkpoint_every=20",
@@ -44,7 +38,7 @@ TABLE = [
     "optimizer.lr=0.02",
 ]
 Command = Callable[..., Any]
-Started = Callable[..., subprocess.Popen[str]]
+Started = Callable[..., Background]
 
 
 @pytest.fixture
@@ -84,46 +78,38 @@ def drawn(name: str) -> list[list[int]]:
 
 @pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "kills"),
     [
-        pytest.param(SAMPLED, id="sampled"),
-        pytest.param(TABLE, id="table with early stopping", marks=pytest.mark.slow),
+        pytest.param(SAMPLED, 2, id="sampled"),
+        pytest.param(TABLE, 4, id="table with early stopping", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_four_times_ends_as_if_never_killed(
-    arguments: list[str], command: Command, started: Started
+def test_a_run_killed_time_and_again_ends_as_if_never_killed(
+    arguments: list[str], kills: int, command: Command, started: Started
 ) -> None:
     assert command(*arguments, "name=whole").code == 0
     lines = (RUNS / "whole" / "metrics.jsonl").read_bytes().count(b"\n")
     chance = random.Random(0)
-    for kill in range(4):
-        begin = lines * kill // 5
+    for kill in range(kills):
+        begin = lines * kill // (kills + 2)
         process = started(
             *arguments, name="killed", lines=begin + chance.randrange(1, max(2, lines // 8))
         )
         time.sleep(chance.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it was killed before its end"
+        process.send(signal.SIGKILL)
+        assert process.ended().code == -signal.SIGKILL, "it was killed before its end"
     assert outcome("killed")["status"] == "running"
-    time.sleep(1)  # TensorBoard reads files of one second in the order of their process numbers
+    # TensorBoard reads files of one second in the order of their process numbers.
+    time.sleep(1 - time.time() % 1)
     assert command(*arguments, "name=killed").code == 0
     assert_same("whole", "killed")
     assert drawn("killed") == drawn("whole")
     assert not [path.name for path in (RUNS / "killed").iterdir() if path.name.endswith(".new")]
 
 
-def in_a_fork(arguments: list[str]) -> ForkProcess:
-    """The launcher in a process of its own, which need not import anything."""
-    process = multiprocessing.get_context("fork").Process(
-        target=lambda: sys.exit(run.launch(small((*arguments,))))
-    )
-    process.start()
-    return process
-
-
 @pytest.mark.slow
 def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
-    command: Command,
+    command: Command, background: Callable[..., Background]
 ) -> None:
     arguments = [
         "runner.steps=800",
@@ -135,51 +121,49 @@ def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_fi
     chance, interruptions, number = random.Random(0), 0, 0
     while interruptions < 200:
         name = f"run{number}"
-        process = in_a_fork([*arguments, f"name={name}"])
-        process.join(chance.uniform(0, 1.5))
-        if process.is_alive():
-            os.kill(
-                process.pid or 0, chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-            )
-            process.join()
-        interruptions += process.exitcode != 0
+        process = background(*arguments, f"name={name}")
+        process.wait(chance.uniform(0, 1.5))
+        if process.alive:
+            process.send(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        code = process.ended().code
+        interruptions += code != 0
         if (RUNS / name).is_dir():
             status = (read_result(RUNS / name) or {"status": "none"})["status"]
             checkpoint.load(RUNS / name / "checkpoint.pt")
             assert (
-                status == "completed" or process.exitcode != 0
+                status == "completed" or code != 0
             )  # a kill may strike between the result and the exit
-        if process.exitcode == 0:
+        if code == 0:
             assert_same("whole", name)
             number += 1
     assert number > 1, "some came to their end"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
-    number: signal.Signals, code: int, command: Command, started: Started
+    command: Command, started: Started
 ) -> None:
     arguments = [
-        "runner.steps=600",
-        "runner.log_every=9",
+        "runner.steps=300",
+        "runner.log_every=5",
         "runner.eval_every=50",
         "runner.checkpoint_every=100000",
     ]
-    process = started(*arguments, name="broken", lines=30)
-    process.send_signal(number)
-    _, told = process.communicate()
-    assert process.returncode == code
-    assert told.splitlines()[-1].startswith(
-        "interrupted; the same command with the same name goes on from the checkpoint in "
-    )
-    assert "Traceback" not in told
-    assert outcome("broken")["status"] == "interrupted"
-    assert (RUNS / "broken" / "checkpoint.pt").is_file()
-    written = (RUNS / "broken" / "metrics.jsonl").read_bytes()
+    written = b""
+    for number, code, lines in ((signal.SIGINT, 130, 10), (signal.SIGTERM, 143, 30)):
+        process = started(*arguments, name="broken", lines=lines)
+        process.send(number)
+        ended = process.ended()
+        assert ended.code == code
+        assert ended.err.splitlines()[-1].startswith(
+            "interrupted; the same command with the same name goes on from the checkpoint in "
+        )
+        assert "Traceback" not in ended.err
+        assert outcome("broken")["status"] == "interrupted"
+        assert (RUNS / "broken" / "checkpoint.pt").is_file()
+        before, written = written, (RUNS / "broken" / "metrics.jsonl").read_bytes()
+        assert written.startswith(before), "nothing was done twice"
     assert command(*arguments, "name=broken").code == 0
-    assert (RUNS / "broken" / "metrics.jsonl").read_bytes().startswith(written), (
-        "nothing was done twice"
-    )
+    assert (RUNS / "broken" / "metrics.jsonl").read_bytes().startswith(written)
     assert command(*arguments, "name=whole").code == 0
     assert_same("whole", "broken")
 
@@ -206,13 +190,13 @@ def test_a_second_process_in_a_directory_is_refused_while_the_first_runs(
         assert ended.code == 2
         assert ended.err.startswith("refused: another process is running in ")
         assert ended.err.count("\n") == 1
-    assert process.poll() is None
+    assert process.alive
     assert outcome("a")["status"] == "running"
 
 
 @pytest.mark.usefixtures("pairs")
 @pytest.mark.parametrize(
-    "arguments", [["replicates=3"], ["estimator=mine", "critic=concat"], TABLE[:2]]
+    "arguments", [["replicates=3", "estimator=mine", "critic=concat"], TABLE[:2]]
 )
 def test_two_runs_of_one_seed_write_the_same_bytes_and_another_seed_does_not(
     arguments: list[str], command: Command

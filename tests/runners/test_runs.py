@@ -1,7 +1,7 @@
 """Every job that a sweep expects has a row that says how it ended, whatever it left."""
 
 import json
-import subprocess
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from infobound.runners.reports import report
 from infobound.runners.reports.results import Results
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.locks import locked
+from tests.conftest import Background
 
 Leave = Callable[..., Path]
 
@@ -130,13 +131,13 @@ def test_a_source_may_list_runs_and_sweeps_and_name_one_twice(leave: Leave, tmp_
 
 
 def test_a_run_is_running_while_it_lives_and_failed_once_it_is_killed(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    started: Callable[..., Background], tmp_path: Path
 ) -> None:
     process = started("runner.steps=1000000", name="a", lines=9)
     [run] = report.summarise(tmp_path / "outputs").unfinished
     assert (run.status, run.error) == ("running", "")
-    process.kill()
-    process.wait()
+    process.send(signal.SIGKILL)
+    process.ended()
     [run] = report.summarise(tmp_path / "outputs").unfinished
     assert run.status == "failed"
     assert run.error.endswith("the same command goes on from its checkpoint")
