@@ -21,8 +21,9 @@ class KLUpdate(Penalty):
     best.
 
     The critic should be trained as a classifier of pairs (estimator=js or jsd); the model descends
-    the mean over joint samples alone, as the generator of Sønderby et al. 2017 descends log (1 - D)
-    / D, https://arxiv.org/abs/1610.04490
+    the mean over joint samples alone, as a generator descends log (1 - D) / D.
+
+    Sønderby et al. 2017, https://arxiv.org/abs/1610.04490
 
     Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
     nats, or one whose best critic is not the log-ratio.

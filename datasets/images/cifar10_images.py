@@ -36,7 +36,7 @@ class Cifar10Images:
 
     @classmethod
     def read(cls, data_dir: str, validation: int, whiten: bool, cache: str) -> "Cifar10Images":
-        """Those of the files in `data_dir`/cifar-10-batches-py."""
+        """Read `data_dir`/cifar-10-batches-py, which is downloaded once where it is missing."""
         return cls(cifar10.read(data_dir), validation, whiten, cache)
 
     @property

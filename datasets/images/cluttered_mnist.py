@@ -146,7 +146,7 @@ class ClutteredMnist:
         fresh: bool,
         seed: int,
     ) -> "ClutteredMnist":
-        """That of the files in `data_dir`/mnist."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
         return cls(
             mnist.read(data_dir),
             Clutter(canvas, number, size, placement, border),

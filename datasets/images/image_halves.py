@@ -65,7 +65,7 @@ class ImageHalves:
         transform: Transform,
         seed: int,
     ) -> "ImageHalves":
-        """Those of MNIST, 392 numbers each, from `data_dir`/mnist."""
+        """Read MNIST's halves, 392 numbers each, from `data_dir`/mnist."""
         train, test = map(halves, mnist.read(data_dir))
         return cls(train, test, noise, shared_noise, validation, transform, seed)
 
@@ -79,7 +79,7 @@ class ImageHalves:
         transform: Transform,
         seed: int,
     ) -> "ImageHalves":
-        """Those of CIFAR-10, 1536 numbers each, from `data_dir`/cifar-10-batches-py."""
+        """Read CIFAR-10's halves, 1536 numbers each, from `data_dir`/cifar-10-batches-py."""
         train, test = map(halves, cifar10.read(data_dir))
         return cls(train, test, noise, shared_noise, validation, transform, seed)
 

@@ -23,7 +23,7 @@ class MnistImages:
 
     @classmethod
     def read(cls, data_dir: str, validation: int) -> "MnistImages":
-        """Those of the files in `data_dir`/mnist."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
         train, test = mnist.read(data_dir)
         return cls(*held_back(train, validation), test)
 

@@ -80,7 +80,7 @@ class OccludedCifar10:
 
     @classmethod
     def read(cls, data_dir: str, validation: int, fresh: bool, seed: int) -> "OccludedCifar10":
-        """That of the files in `data_dir`/cifar-10-batches-py and `data_dir`/mnist."""
+        """Read `data_dir`/cifar-10-batches-py and `data_dir`/mnist."""
         return cls(cifar10.read(data_dir), mnist.read(data_dir), validation, fresh, seed)
 
     @property

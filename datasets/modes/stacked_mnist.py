@@ -42,7 +42,7 @@ class StackedMnist:
 
     @classmethod
     def read(cls, data_dir: str, channels: int) -> "StackedMnist":
-        """That of the files in `data_dir`/mnist."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
         train, test = mnist.read(data_dir)
         return cls(train, test, channels)
 

@@ -15,8 +15,8 @@ Encoding = Literal["one_hot", "index"]
 
 @dataclass(frozen=True)
 class DiscretePairs:
-    """P(x = i, y = j) = table[i][j], each side a one-hot row or, with encoding `index`, the number
-    i or j as its one dimension.
+    """P(x = i, y = j) = `table[i][j]`, each side a one-hot row or, with encoding `index`, the
+    number i or j as its one dimension.
 
     I(X; Y) = sum p_ij log(p_ij / (p_i p_j)) nats, exact.
 
