@@ -26,6 +26,8 @@ PAPER = re.compile(
     r"(?:, [^,;:()]+)??,? \(?(https?://[^\s),;]+)"
 )
 HIDDEN = ("defaults", "_target_", "_partial_", "_convert_", "_recursive_")
+PLACES = {"runner/settings": "runner", "dataset/map": "dataset.x_map"}
+"""Dotted keys of groups whose options are not put at a key of their name."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def option_table(group: str) -> str:
         [f"`{group}=`", "kind", "what it is", "paper"],
         [
             [
-                f"[`{option.name}`](#{_anchor(option)})",
+                f"[`{option.name}`]({_section(option)})",
                 escaped(_kind(option)),
                 escaped(option.definition if group == "estimator" else option.summary),
                 ", ".join(option.papers),
@@ -151,6 +153,8 @@ def _kind(option: Option) -> str:
     if option.group == "estimator":
         kind, separator, more = option.note.rstrip(".").partition(" ")
         return f"{kind.lower()}{separator}{more}"
+    if option.group == "runner":
+        return ""
     parts = (option.target or "").split(".")
     return parts[2] if parts[0] == "infobound" and len(parts) > 4 else ""
 
@@ -182,13 +186,18 @@ def _command(command: str) -> str:
     return command if command.startswith("python") else f"python run.py {command}"
 
 
+def _section(option: Option) -> str:
+    """Where an option is described: on the page of its table, or for a runner on its own."""
+    return f"{option.name}.md" if option.group == "runner" else f"#{_anchor(option)}"
+
+
 def _anchor(option: Option) -> str:
     return f"{option.group}-{option.name}".replace("/", "-")
 
 
 def settings_table(group: str, name: str) -> str:
     """A table of the keys of an option, with defaults and meanings; empty where it has none."""
-    top = group.rsplit("@")[0].replace("/", ".")
+    top = PLACES.get(group, group.replace("/", "."))
     rows = [
         [f"`{top}.{setting.key}`", f"`{setting.default}`", escaped(setting.meaning)]
         for setting in read(group, name).settings

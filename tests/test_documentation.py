@@ -62,7 +62,9 @@ def test_every_option_is_in_a_table(group: str) -> None:
             assert (ROOT / f"docs/runners/{name}.md") in PAGES, name
         command = re.escape(f"{group}={name}")
         row = (
-            rf"^\| `python run\.py[^`]*\b{command}\b" if group in PRESETS else rf"^\| \[`{name}`\]"
+            rf"^\| `python run\.py[^`]*\b{command}\b"
+            if group in PRESETS
+            else rf"^\| \[`{name}`\]\("
         )
         assert re.search(row, text, re.MULTILINE), name
 
