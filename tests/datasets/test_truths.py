@@ -187,11 +187,12 @@ def test_the_truth_is_what_ksg_finds_within_5_hundredths(joint: Joint) -> None:
 def test_noisy_functions_agree_with_adaptive_quadrature(
     function, f: Callable[[float], float], sigma: float
 ) -> None:
+    def joint(x: float, y: float) -> float:
+        return math.exp(-(((y - f(x)) / sigma) ** 2) / 2) / (sigma * math.sqrt(8 * math.pi))
+
     def density(y: float) -> float:
         peak = np.clip(np.cbrt(y) if function == "cubic" else y, -0.99, 0.99)
-        return integrate.quad(
-            lambda x: stats.norm.pdf(y, f(x), sigma) / 2, -1, 1, points=[peak], limit=200
-        )[0]
+        return integrate.quad(joint, -1, 1, args=(y,), points=[peak], limit=200)[0]
 
     ys = np.linspace(-1 - 8 * sigma, 1 + 8 * sigma, 161)
     values = np.array([density(y) for y in ys])
@@ -256,9 +257,9 @@ def test_the_non_iid_batch_shares_one_latent_and_each_pair_alone_has_the_stated_
     assert within == pytest.approx(np.array([[1, 0.9], [0.9, 1]]), abs=0.03)
     generator = torch.Generator().manual_seed(0)
     first_pairs = np.array(
-        [torch.cat(joint.sample(2, generator), dim=1)[0].numpy() for _ in range(20_000)]
+        [torch.cat(joint.sample(2, generator), dim=1)[0].numpy() for _ in range(5_000)]
     )
-    assert np.cov(first_pairs.T) == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.08)
+    assert np.cov(first_pairs.T) == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.12)
     independent = np.cov(np.hstack(sample(SharedLatent(-0.5, 0.9, shared=False), 40_000)).T)
     assert independent == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.06)
 

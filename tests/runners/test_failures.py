@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from infobound.runners.critics.task import CriticTraining
+from tests.conftest import Background
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -149,6 +151,14 @@ def test_out_of_memory_is_said_in_one_line_with_the_way_out(
     assert result()["status"] == "failed"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of two steps under the name of a."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert Background(["name=a", "runner.steps=2"], folder).ended().code == 0
+    return folder
+
+
 class Shell:
     """Writes a file when it is unpickled."""
 
@@ -180,9 +190,9 @@ class Shell:
     ],
 )
 def test_a_torn_checkpoint_is_refused_and_never_run(
-    spoil: Callable[[Path], None], command: Command
+    spoil: Callable[[Path], None], command: Command, trained: Path
 ) -> None:
-    assert command("name=a", "runner.steps=2").code == 0
+    shutil.copytree(trained, ".", dirs_exist_ok=True)
     metrics = (FOLDER / "metrics.jsonl").read_bytes()
     spoil(FOLDER / "checkpoint.pt")
     spoiled = (FOLDER / "checkpoint.pt").read_bytes()
@@ -192,4 +202,11 @@ def test_a_torn_checkpoint_is_refused_and_never_run(
     assert (FOLDER / "metrics.jsonl").read_bytes() == metrics
     assert (result()["status"], result()["steps"]) == ("completed", 2), "what was completed stays"
     assert command("name=a", "runner.steps=2").code == 0
+
+
+def test_force_begins_anew_without_reading_a_torn_checkpoint(command: Command) -> None:
+    assert command("name=a", "runner.steps=2").code == 0
+    (FOLDER / "checkpoint.pt").write_bytes(pickle.dumps(Shell()))
     assert command("name=a", "force=true").code == 0
+    assert not Path("ran").exists()
+    assert result()["steps"] == 4

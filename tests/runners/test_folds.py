@@ -113,17 +113,17 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
 
 
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """50 tables: their spread is known to 10 %, the mean of the stated errors better; 30 % is three
+    """30 tables: their spread is known to 13 %, the mean of the stated errors better; 40 % is three
     standard errors.
     """
     monkeypatch.setattr(by_critic, "beside", lambda x, y, seed: {})
     found = [
         metrics(gaussian(600, seed, 0.5, dim=3), seed, steps=10, batch_size=64)
-        for seed in range(50)
+        for seed in range(30)
     ]
     spread = statistics.stdev(each["mi"] for each in found)
     stated = statistics.fmean(each["mi_stderr"] ** 2 for each in found) ** 0.5
-    assert stated == pytest.approx(spread, rel=0.3)
+    assert stated == pytest.approx(spread, rel=0.4)
 
 
 def test_replicates_of_folds_are_refused() -> None:

@@ -4,6 +4,7 @@ training.
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import Background
+
 Command = Callable[..., Any]
 TABLE = ["dataset=arrays", "dataset.path=pairs.npz"]
 FOLDS = ["dataset.folds=3", "dataset.validation=0.1"]
 LOAD = ["runner.load=outputs/runs/a"]
 
 
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of three folds of 90 rows under the name of a."""
+    folder = tmp_path_factory.mktemp("folds")
+    save(folder / "pairs.npz", 90, 0)
+    assert Background(["name=a", *TABLE, *FOLDS], folder).ended().code == 0
+    return folder
+
+
 @pytest.fixture
-def trained(command: Command) -> Command:
-    """A run of three folds of 90 rows stands under the name of a."""
-    save("pairs.npz", 90, 0)
-    assert command("name=a", *TABLE, *FOLDS).code == 0
+def trained(command: Command, folds: Path) -> Command:
+    """The launcher in a copy of that folder."""
+    shutil.copytree(folds, ".", dirs_exist_ok=True)
     return command
 
 
-def save(path: str, rows: int, seed: int, dim: int = 2) -> None:
+def save(path: str | Path, rows: int, seed: int, dim: int = 2) -> None:
     random = np.random.default_rng(seed)
     x = random.normal(size=(rows, dim))
     np.savez(path, x=x, y=x + random.normal(size=x.shape))
