@@ -22,9 +22,11 @@ import numpy as np
 import pytest
 import torch
 from hydra._internal.hydra import Hydra
+from matplotlib.figure import Figure
 
 import run
 from infobound.datasets.images import cifar10, mnist
+from infobound.runners.runs import plots
 from infobound.runners.runs.processes import printing_into
 from infobound.runners.runs.signals import CAUGHT
 from tests import shapes
@@ -46,6 +48,8 @@ SMALL = [
 ]
 TARGET = "_target_"
 """Hydra's key for what is made, as in f"critic.{TARGET}=torch.nn.Identity"."""
+DRAWN: dict[tuple[str, ...], bytes] = {}
+"""A picture for each set of labels that a figure had."""
 OWN_CRITIC = {
     f"estimator={path.stem}"
     for path in RUN.parent.glob("conf/estimator/*.yaml")
@@ -121,6 +125,20 @@ def small(arguments: tuple[str, ...]) -> list[str]:
     return sorted([*settings, *arguments], key=lambda each: not each.startswith("-"))
 
 
+def drawn_once(figure: Figure, png: Callable[[Figure], bytes] = plots.png) -> bytes:
+    """The figure as a PNG file, or an earlier one with its labels, because drawing takes a third of
+    a small run.
+    """
+    labels = tuple(
+        label
+        for axes in figure.axes
+        for label in (axes.get_title(), axes.get_xlabel(), axes.get_ylabel())
+    )
+    if labels not in DRAWN:
+        DRAWN[labels] = png(figure)
+    return DRAWN[labels]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """On a busy machine a small network is many times slower on two threads than on one."""
@@ -156,9 +174,10 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Ended]]:
     """`command("seed=1", "name=a")` is `python run.py seed=1 name=a` on small networks, in an empty
-    folder and this process.
+    folder and this process, which draws one figure of each kind.
     """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plots, "png", drawn_once)
     monkeypatch.setattr(sys, "argv", [str(RUN)])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     handlers = logging.getLogger().handlers[:]
@@ -188,6 +207,7 @@ class Background:
             default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, default)
         printing_into(self._log)
+        plots.png = drawn_once
         os.chdir(folder)
         sys.argv = [str(RUN)]
         sys.exit(run.launch(small(tuple(arguments))))
