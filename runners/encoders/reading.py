@@ -5,7 +5,7 @@ R copies, N examples.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -42,8 +42,7 @@ class EncoderReader:
         reconstructs.
         """
         copies = range(self.execution.replicates)
-        found = together([self._probed(self.encoder(copy), copy) for copy in copies])
-        return {name: replace(each, unit=UNITS[name]) for name, each in found.items()}
+        return together([self._probed(self.encoder(copy), copy) for copy in copies], UNITS)
 
     def conditions(self) -> dict[str, Quantity | JSON]:
         """The median log condition number of the Jacobians at test examples, and percentiles over

@@ -36,4 +36,4 @@ def read_alone(
     if reading.pointwise is not None:
         record.rows("pointwise", reading.pointwise)
     result = written.result(metrics)
-    return Outcome(result, reading.mean, sentence(result))
+    return Outcome(result, reading.mean, sentence(result), written.units(metrics))

@@ -5,7 +5,7 @@ R copies, N samples.
 """
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from infobound.runners.gan.coverage import Coverage
 from infobound.runners.gan.image_similarity import ms_ssim
 from infobound.runners.gan.made import Made
 from infobound.runners.gan.objectives import AdversarialObjective
-from infobound.runners.runs.metrics import JSON, Quantity, Unit, with_errors
+from infobound.runners.runs.metrics import JSON, Quantity, Unit, together, with_errors
 from infobound.runners.runs.sample_plots import SIDE
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
@@ -84,7 +84,7 @@ class GANReader:
             made = self._made(module, copy, "validation", step, self.samples)
             loss = self._loss(made[0], discriminators.copy(copy).eval())
             copies.append(self._measured(made, module) | {"discriminator": loss})
-        return _quantities(copies)
+        return together(copies, UNITS)
 
     def test(self, step: int, generators: Ensemble) -> dict[str, Quantity | JSON]:
         """The same of codes that no evaluation has seen, without the discriminators; with standard
@@ -100,7 +100,7 @@ class GANReader:
                 alone = self._errors(made, module)
         error = self.classifier_error
         return {
-            **with_errors(_quantities(copies), alone, "samples"),
+            **with_errors(together(copies, UNITS), alone, "samples"),
             "of_modes": len(self.coverage.shares),
             **({} if error is None else {"classifier_error": error}),
         }
@@ -201,14 +201,6 @@ def sentence(metrics: Written) -> str:
     return "\n".join(
         [", ".join(parts), *(f"warning: {warning}" for warning in metrics["warnings"])]
     )
-
-
-def _quantities(copies: Sequence[Mapping[str, float]]) -> dict[str, Quantity]:
-    """What every copy has measured."""
-    return {
-        name: Quantity([each[name] for each in copies], unit=UNITS.get(name, ""))
-        for name in copies[0]
-    }
 
 
 def _module(generators: Ensemble, copy: int) -> Generation:

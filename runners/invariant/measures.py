@@ -5,7 +5,7 @@ N rows, C classes, P pivots.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from infobound.datasets.labelled.rows import Described
 from infobound.errors import SettingError
 from infobound.runners.invariant import dependence, parity, ranking, sculpting
 from infobound.runners.invariant.predictions import Predictions
+from infobound.runners.runs.metrics import Unit
 from infobound.runners.training import limits
 from infobound.runners.training.settings import Settings
 
@@ -55,6 +56,19 @@ class Judging(Settings):
         return self.background if self.background_only else None
 
 
+UNITS: dict[str, Unit] = {
+    "auc": "share",
+    "accuracy": "share",
+    "cross_entropy": "nats",
+    "mi": "nats",
+    "mi_label": "nats",
+    "sculpting_nats": "nats",
+    "sculpting_by_chance_nats": "nats",
+    "demographic_parity": "share",
+    "equalised_odds": "share",
+}
+
+
 class Measured(NamedTuple):
     """Numbers by their names in the metrics, and standard errors over the rows of some."""
 
@@ -73,6 +87,12 @@ class Measures:
     def categories(self) -> list[int]:
         """How many each pivot has, 0 for numbers."""
         return [len(pivot.categories) for pivot in self.described.pivots]
+
+    @property
+    def units(self) -> Mapping[str, Unit]:
+        """Those of what is measured, by name."""
+        by_pivot: dict[str, Unit] = {f"mi_of_{one.name}": "nats" for one in self.described.pivots}
+        return UNITS | by_pivot
 
     def penalised(self, found: Predictions) -> Predictions:
         """The rows that a penalty is of."""

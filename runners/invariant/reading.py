@@ -62,7 +62,7 @@ class InvarianceReader:
             self._watched(self.predictions(self.module(copy), copy, split, step), copy, WATCHED)
             for copy in range(self.networks.replicates)
         ]
-        return together(found)
+        return together(found, self.measures.units)
 
     def test(self) -> list[JudgedCopy]:
         """Everything, of the test rows."""
@@ -72,7 +72,7 @@ class InvarianceReader:
         """Those of result.json, with the standard error over copies, or of one copy over its
         rows.
         """
-        found = together([copy.measured.values for copy in copies])
+        found = together([copy.measured.values for copy in copies], self.measures.units)
         read: dict[str, Quantity | JSON] = {
             **with_errors(found, copies[0].measured.errors, "test rows")
         }

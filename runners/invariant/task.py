@@ -104,7 +104,9 @@ class Invariance(Task):
     @property
     def before(self) -> dict[str, Quantity]:
         """What was read after the pre-training, if there was one."""
-        return {name: Quantity(copies) for name, copies in self._kept["before"].items()}
+        units = self.reader.measures.units
+        kept = self._kept["before"].items()
+        return {name: Quantity(copies, unit=units.get(name, "")) for name, copies in kept}
 
     @property
     def tested(self) -> Sequence[JudgedCopy]:

@@ -93,9 +93,8 @@ class Report:
             if self.page is not None:
                 write_atomically(Path(self.page), page.encode())
             done = len(results.runs) - len(results.unfinished)
-            return Outcome(
-                {"runs": len(results.runs), "completed": done}, float(done), results.line(folder)
-            )
+            counted = {"runs": len(results.runs), "completed": done}
+            return Outcome(counted, float(done), results.line(folder), units={})
 
         return run
 

@@ -82,6 +82,11 @@ class Results:
         return cls(runs, rows, keys, metric, beside, means, baseline, other)
 
     @property
+    def units(self) -> dict[str, str]:
+        """What the metrics are measured in, by name."""
+        return tables.units(self.runs)
+
+    @property
     def unfinished(self) -> list[Run]:
         """The runs that are not completed."""
         return [run for run in self.runs if run.status != "completed"]
@@ -99,7 +104,10 @@ class Results:
 
     def table(self) -> str:
         """The means in Markdown."""
-        return markdown(self.means, self.keys, self.metric, self.beside) if len(self.means) else ""
+        if not len(self.means):
+            return ""
+        in_nats = self.units.get(self.metric) == "nats"
+        return markdown(self.means, self.keys, self.beside, bits=in_nats)
 
     def written(self, folder: Path) -> Iterator[tuple[str, plots.Figure]]:
         """Write summary.csv, summary.md and figures/, and hand out each figure with its name."""
@@ -119,15 +127,15 @@ class Results:
         each where there is such a thing.
         """
         if len(self.means):
-            yield from sweep_figures.of_means(self.means, self.keys, self.metric)
+            yield from sweep_figures.of_means(self.means, self.keys, self.metric, self.units)
             if self.beside:
                 yield from sweep_figures.of_several(
-                    self.rows, self.keys, [self.metric, *self.beside]
+                    self.rows, self.keys, [self.metric, *self.beside], self.units
                 )
             if self.against is not None and self.keys:
                 name, across = self.against
                 yield from sweep_figures.of_tradeoff(
-                    self.means, across, self.keys, self.metric, name
+                    self.means, across, self.keys, self.metric, name, self.units
                 )
             levels = (
                 {self.baseline: statistics.fmean(self.means[self.baseline])}
@@ -135,24 +143,22 @@ class Results:
                 else {}
             )
             yield from sweep_figures.of_courses(
-                self.rows, self.keys, [self.metric, *self.beside], levels
+                self.rows, self.keys, [self.metric, *self.beside], levels, self.units
             )
         yield from sweep_figures.of_samples(self.rows, self.keys)
 
 
 def markdown(
-    means: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()
+    means: pd.DataFrame, keys: Sequence[str], beside: Sequence[str] = (), *, bits: bool
 ) -> str:
     """A Markdown table: the swept keys, the kind where kinds differ, the truth where there is one,
-    what stands beside, mean ± sd over runs, bits, runs.
+    what stands beside, mean ± sd over runs, the same in bits if asked for, runs.
 
-    A setting with one run has its standard error for the sd if the run states one, and only a
-    metric in nats has bits.
+    A setting with one run has its standard error for the sd if the run states one.
     """
     kinds = ["kind"] if len({*means["kind"]}) > 1 else []
     truth = ["truth"] if len(means["truth"].dropna()) else []
-    bits = ["bits"] if tables.in_nats(metric) else []
-    columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *bits, "runs"]
+    columns = [*keys, *kinds, *truth, *beside, "mean ± sd", *(["bits"] if bits else []), "runs"]
     lines = [_line(columns), "|" + " --- |" * len(columns)]
     for row in means.to_dict("records"):
         cells = {key: tables.shown(row[key]) for key in [*keys, *kinds]} | {

@@ -28,6 +28,7 @@ class Run(NamedTuple):
     """
     error: str = ""
     metrics: Written = NOTHING
+    units: Written = NOTHING
     facts: Written = NOTHING
 
     @property
@@ -89,7 +90,13 @@ def _run(path: Path, expected: list[str]) -> Run:
         error = (result["error"] or {}).get("message", "")
         facts = {name: result[name] for name in FACTS}
         return Run(
-            path, list(result["overrides"]), result["status"], error, dict(result["metrics"]), facts
+            path,
+            list(result["overrides"]),
+            result["status"],
+            error,
+            dict(result["metrics"]),
+            dict(result.get("units", {})),
+            facts,
         )
     except FileNotFoundError:
         return Run(path, expected, "missing", MISSING)

@@ -13,12 +13,14 @@ from pandas.api.types import is_numeric_dtype
 
 from infobound.runners.reports import tables
 from infobound.runners.reports.courses import course
-from infobound.runners.reports.tables import in_nats, shown
+from infobound.runners.reports.tables import shown
 from infobound.runners.runs import plots, sample_plots
 from infobound.runners.runs.snapshots import Snapshots
 
 Figures = Iterator[tuple[str, plots.Figure]]
 """Figures with their names."""
+Units = Mapping[str, str]
+"""What metrics are measured in, by name."""
 
 LINES = 20
 """Lines that a figure has at most; the keys beyond are averaged over."""
@@ -28,13 +30,13 @@ ROWS, COPIES = 12, 8
 """Settings whose samples are shown at most, and copies of each."""
 
 
-def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Figures:
+def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str, units: Units) -> Figures:
     """The metric against each numeric swept key, against the truth where there are several, and a
     map of each two keys.
 
     Where only names were swept, such as estimators, they stand side by side.
     """
-    label = _labelled(metric)
+    label = _labelled(metric, units)
     numeric = [
         key
         for key in keys
@@ -69,7 +71,9 @@ def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str) -> Figures:
         yield from _heat_map(means.dropna(subset=[row, column]), row, column, keys, label)
 
 
-def of_several(rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]) -> Figures:
+def of_several(
+    rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str], units: Units
+) -> Figures:
     """Several metrics against each numeric swept key, one over the other, such as an error over a
     rate.
     """
@@ -85,14 +89,18 @@ def of_several(rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str]) 
         }
         if all(_distinct(each, key) > 1 for each in points.values()):
             panels = {
-                _labelled(metric): _lines(each, key, kept, metric)
+                _labelled(metric, units): _lines(each, key, kept, metric)
                 for metric, each in points.items()
             }
             yield f"{key},{','.join(metrics)}", plots.one_over_the_other(key, panels)
 
 
 def of_courses(
-    rows: pd.DataFrame, keys: Sequence[str], names: Sequence[str], levels: Mapping[str, float]
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    names: Sequence[str],
+    levels: Mapping[str, float],
+    units: Units,
 ) -> Figures:
     """Each quantity that the runs have recorded by step, the first of them beside named levels,
     while settings are few.
@@ -105,14 +113,17 @@ def of_courses(
             lines = _lines(
                 points.assign(**{key: points[key].map(shown) for key in keys}), "step", keys, name
             )
-            yield (
-                f"{name}_by_step",
-                plots.by_step(lines, f"{_labelled(name)}, mean ± sd", {} if index else levels),
-            )
+            label = f"{_labelled(name, units)}, mean ± sd"
+            yield f"{name}_by_step", plots.by_step(lines, label, {} if index else levels)
 
 
 def of_tradeoff(
-    means: pd.DataFrame, across: pd.DataFrame, keys: Sequence[str], metric: str, against: str
+    means: pd.DataFrame,
+    across: pd.DataFrame,
+    keys: Sequence[str],
+    metric: str,
+    against: str,
+    units: Units,
 ) -> Figures:
     """The means of a metric against those of another, for the same settings: a line through those
     that differ in numbers alone.
@@ -134,12 +145,9 @@ def of_tradeoff(
         for setting, group in tables.grouped(points, named)
     }
     if len(lines) <= LINES:
-        yield (
-            "tradeoff",
-            plots.tradeoff(
-                plots.Lines(lines, ", ".join(named), False), _labelled(against), _labelled(metric)
-            ),
-        )
+        drawn = plots.Lines(lines, ", ".join(named), False)
+        labels = _labelled(against, units), _labelled(metric, units)
+        yield "tradeoff", plots.tradeoff(drawn, *labels)
 
 
 def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
@@ -222,5 +230,6 @@ def _averaged(label: str, over: Sequence[str]) -> str:
     return "\n".join([f"{label},", *wrap(f"mean over {', '.join(over)}", 40)]) if over else label
 
 
-def _labelled(metric: str) -> str:
-    return f"{metric} in nats" if in_nats(metric) else metric
+def _labelled(metric: str, units: Units) -> str:
+    unit = units.get(metric)
+    return f"{metric} in {unit}" if unit in ("nats", "bits") else metric

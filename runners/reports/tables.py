@@ -52,6 +52,11 @@ def first_metric(runs: Iterable[Run]) -> str | None:
     return counted[0][0] if counted else None
 
 
+def units(runs: Iterable[Run]) -> dict[str, str]:
+    """What the metrics of the runs are measured in, by name."""
+    return {name: unit for run in runs for name, unit in run.units.items()}
+
+
 def aggregated(
     rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -111,20 +116,6 @@ def averaged(means: pd.DataFrame, keys: Sequence[str], others: Sequence[str]) ->
 def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
     """The rows by setting, all of them together where there are no keys."""
     return rows.groupby([*keys] or (lambda _: 0), dropna=False)
-
-
-def in_nats(metric: str) -> bool:
-    """Whether the metric is information: what begins with `mi`, `rate` or `total_correlation` or
-    ends in `_nats`, less bits.
-    """
-    told = metric.startswith(("mi_", "rate_", "total_correlation_")) or metric in (
-        "mi",
-        "rate",
-        "total_correlation",
-    )
-    return (told or metric.endswith("_nats")) and not metric.endswith(
-        ("_bits", "_shrinkage", "_floored")
-    )
 
 
 def shown(value: float | str | None) -> str:

@@ -58,9 +58,17 @@ def single(value: float, unit: Unit) -> Quantity:
     return Quantity([value], unit=unit)
 
 
-def together(copies: Sequence[Mapping[str, float]], unit: Unit = "") -> dict[str, Quantity]:
-    """The quantities that every copy has measured, by name."""
-    return {name: Quantity([each[name] for each in copies], unit=unit) for name in copies[0]}
+def together(
+    copies: Sequence[Mapping[str, float]], units: Unit | Mapping[str, Unit]
+) -> dict[str, Quantity]:
+    """The quantities that every copy has measured, by name, in one unit or in those that are named;
+    the others have none.
+    """
+    named = units if isinstance(units, Mapping) else {name: units for name in copies[0]}
+    return {
+        name: Quantity([each[name] for each in copies], unit=named.get(name, ""))
+        for name in copies[0]
+    }
 
 
 def joined(copies: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
@@ -127,6 +135,12 @@ def line(metrics: Metrics) -> dict[str, JSON]:
         if len(each.copies) > 1:
             written[copies_key(name)] = [*each.copies]
     return written
+
+
+def units(metrics: Metrics) -> dict[str, str]:
+    """The units of the quantities that have one, and of their standard errors, by name in files."""
+    told = {name: each.unit for name, each in _quantities(metrics).items() if each.unit}
+    return told | {stderr_key(name): unit for name, unit in told.items()}
 
 
 def tested(metrics: Metrics) -> dict[str, float]:

@@ -32,6 +32,8 @@ class Outcome(NamedTuple):
     """The one number that a sweeper may optimise."""
     summary: str
     """What a person reads first, one line or a few."""
+    units: Mapping[str, str]
+    """What the metrics are measured in, by name, where that is more than a number."""
     steps: int = 0
     seconds: float = 0.0
 
@@ -110,6 +112,7 @@ class Recording:
         self._result: State = {
             "status": "running",
             "metrics": {},
+            "units": {},
             "score": None,
             "summary": "",
             "seed": config["seed"],

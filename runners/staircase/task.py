@@ -93,7 +93,9 @@ class Climbing(Task):
         """The mean of the latest values, which are held out as they are."""
         if not step:
             return {}
-        return {"mi": Quantity([self.values[:, max(0, step - SPAN) : step].mean().item()])}
+        return {
+            "mi": Quantity([self.values[:, max(0, step - SPAN) : step].mean().item()], unit="nats")
+        }
 
     def read(self, step: int) -> Written:
         """Each level's last values, and the estimate of the last level."""

@@ -117,4 +117,5 @@ class Runner(ABC, Generic[T]):
         scored = metrics[self.score]
         score = scored.value if isinstance(scored, Quantity) else float(scored)  # pyright: ignore[reportArgumentType]
         result = written.result(metrics)
-        return Outcome(result, score, self.sentence(result), steps, seconds)
+        units = written.units(metrics)
+        return Outcome(result, score, self.sentence(result), units, steps, seconds)

@@ -21,6 +21,8 @@ from infobound.runners.training.randomness import generator
 from infobound.runners.trust.confidence import interval
 from infobound.runners.trust.convergence import trend
 
+EXAMINED_IN_NATS = ("mi_ci_low", "mi_ci_high", "mi_rise")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
@@ -68,7 +70,9 @@ class Trust:
             if self.consistency:
                 record.figure("consistency", plots.consistency(metrics, EXPECTED), steps)
             return measured.outcome._replace(
-                metrics=metrics, summary=f"{measured.outcome.summary}\n{self._report(metrics)}"
+                metrics=metrics,
+                summary=f"{measured.outcome.summary}\n{self._report(metrics)}",
+                units={**measured.outcome.units, **dict.fromkeys(EXAMINED_IN_NATS, "nats")},
             )
 
         return run

@@ -49,6 +49,7 @@ def leave(tmp_path: Path) -> Callable[..., Path]:
     result = {
         "status": "completed",
         "metrics": {},
+        "units": {"mi": "nats", "rate": "nats", "error": "share"},
         "seed": 0,
         "steps": 5,
         "seconds": 1.5,

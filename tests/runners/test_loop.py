@@ -4,20 +4,26 @@ steps.
 
 import copy
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
+from torch.optim import Adam
 
 from infobound.runners.runs.errors import Interrupted, RunFailed
 from infobound.runners.runs.metrics import Quantity
-from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.records import InMemory, Record
 from infobound.runners.runs.signals import interruptible
+from infobound.runners.runs.written import Written
 from infobound.runners.training.loop import Loop
+from infobound.runners.training.runner import Runner
 from infobound.runners.training.settings import Cadence
 from infobound.runners.training.task import Kept, Task
+from tests.settings import TRAINING, flat
 
 
 class Counting(Task):
@@ -75,7 +81,7 @@ class Keeping:
 def loop(
     task: Task,
     record: Keeping,
-    draw: Callable[[int], None] | None = None,
+    draw: Callable[[int], None] = lambda step: None,
     *,
     steps: int = 10,
     log: int = 4,
@@ -120,15 +126,38 @@ def test_evaluations_come_at_both_ends_and_with_their_cadence_between(
     assert list(written(record, "validation", "mi")) == evaluated
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawing(Runner[Counting]):
+    """Draws how far it has come."""
+
+    last: int | None
+    drawn: list[int]
+
+    def task(self) -> Counting:
+        return Counting(last=self.last)
+
+    @property
+    def score(self) -> str:
+        return "mi"
+
+    def sentence(self, metrics: Written) -> str:
+        return ""
+
+    def figures(self, task: Counting, record: Record, step: int) -> Iterable[tuple[str, Figure]]:
+        self.drawn.append(step)
+        return ()
+
+
 @pytest.mark.parametrize(
-    ("task", "drawn"), [(Counting(), [1, 4, 16, 64]), (Counting(last=16), [1, 4])]
+    ("last", "drawn"), [(None, [1, 4, 16, 64, 256]), (16, [1, 4, 16]), (20, [1, 4, 16, 20])]
 )
-def test_pictures_come_ever_more_seldom_and_not_of_the_last_step(
-    task: Counting, drawn: list[int]
+def test_pictures_come_ever_more_seldom_and_once_of_the_last_step(
+    last: int | None, drawn: list[int]
 ) -> None:
-    steps: list[int] = []
-    loop(task, Keeping(), steps.append, steps=256, evaluate=1).run()
-    assert steps == drawn
+    settings = {"steps": 256, "batch_size": 2, "eval_every": 1, "log_every": 1, "optimizer": Adam}
+    runner = flat(Drawing, {**TRAINING, **settings, "last": last, "drawn": []})
+    runner.prepare()(Keeping())
+    assert runner.drawn == drawn
 
 
 @pytest.mark.parametrize(("every", "steps"), [(100, [10]), (4, [4, 8, 10]), (5, [5, 10])])

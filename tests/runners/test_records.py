@@ -55,6 +55,7 @@ def test_the_result_says_what_came_out_and_how(replicates: int, command: Command
     assert set(found) == {
         "status",
         "metrics",
+        "units",
         "score",
         "summary",
         "seed",
@@ -66,6 +67,7 @@ def test_the_result_says_what_came_out_and_how(replicates: int, command: Command
         "versions",
         "error",
     }
+    assert found["units"] == {"mi": "nats", "mi_stderr": "nats"}
     numbers = found["metrics"]
     assert set(numbers) >= {
         "mi",
@@ -156,7 +158,7 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
         ):
             pytest.fail("the directory is claimed")
         assert contents(path) == before
-        recording.complete(records.Outcome({"mi": 1.0}, 1.0, "one nat"))
+        recording.complete(records.Outcome({"mi": 1.0}, 1.0, "one nat", {"mi": "nats"}))
     assert run_directory(path).completed() is not None
 
 

@@ -54,7 +54,7 @@ def sweep(leave: Leave) -> Sweep:
 
 def drawn(folder: Path, **settings: Any) -> dict[str, plots.Figure]:
     results = Results.of([folder], **settings)
-    return dict(of_means(results.means, results.keys, results.metric))
+    return dict(of_means(results.means, results.keys, results.metric, results.units))
 
 
 def test_means_and_errors_over_seeds_and_replicates_are_those_of_numpy(
