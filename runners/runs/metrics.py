@@ -64,11 +64,11 @@ def together(
     """The quantities that every copy has measured, by name, in one unit or in those that are named;
     the others have none.
     """
-    named = units if isinstance(units, Mapping) else {name: units for name in copies[0]}
-    return {
-        name: Quantity([each[name] for each in copies], unit=named.get(name, ""))
-        for name in copies[0]
-    }
+
+    def unit(name: str) -> Unit:
+        return units.get(name, "") if isinstance(units, Mapping) else units
+
+    return {name: Quantity([each[name] for each in copies], unit=unit(name)) for name in copies[0]}
 
 
 def joined(copies: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
