@@ -362,7 +362,7 @@ def _with_runners(entry: object) -> object:
     if not isinstance(entry, dict):
         return entry
     return {
-        title: ["runners/index.md", *(f"runners/{name}.md" for name in options("runner"))]
+        title: ["runners/index.md", *({name: f"runners/{name}.md"} for name in options("runner"))]
         if below == "runners/"
         else below
         for title, below in entry.items()
