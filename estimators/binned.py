@@ -34,9 +34,9 @@ class Binned:
     Raises ValueError for fewer than two bins and rows that it cannot use.
     """
 
-    bins: int
-    edges: Literal["population", "width"]
-    miller_madow: bool
+    bins: int = 16
+    edges: Literal["population", "width"] = "population"
+    miller_madow: bool = True
     kind: ClassVar[Kind] = "neither"
 
     def __post_init__(self) -> None:

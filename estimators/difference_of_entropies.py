@@ -28,7 +28,7 @@ class DifferenceOfEntropies(Estimator):
     scores = "log density"
     marginal: GaussianMixture
 
-    def __init__(self, *, components: int) -> None:
+    def __init__(self, *, components: int = 8) -> None:
         super().__init__()
         if components < 1:
             raise SettingError("components", "must be a positive integer", components)

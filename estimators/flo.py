@@ -28,7 +28,7 @@ class FLO(Estimator):
     kind = "lower bound"
     dual: nn.Module
 
-    def __init__(self, *, hidden: Sequence[int], activation: str) -> None:
+    def __init__(self, *, hidden: Sequence[int] = (256, 256), activation: str = "ReLU") -> None:
         super().__init__()
         mlp(1, hidden, 1, activation)  # refuses wrong settings now, before the dimensions are known
         self._hidden, self._activation = hidden, activation

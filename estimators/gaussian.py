@@ -31,7 +31,7 @@ class Gaussian:
     Raises ValueError for rows that it cannot use, too few or with x and y linearly dependent.
     """
 
-    unbiased: bool
+    unbiased: bool = True
     kind: ClassVar[Kind] = "neither"
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from infobound.errors import SettingError
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.baselines import MLPBaseline
 from infobound.models.critics.scores import Scores
 
 
@@ -26,7 +27,9 @@ class Interpolated(Estimator):
     kind = "lower bound"
     baseline: nn.Module
 
-    def __init__(self, *, alpha: float, baseline: Callable[[int], nn.Module]) -> None:
+    def __init__(
+        self, *, alpha: float = 0.01, baseline: Callable[[int], nn.Module] = MLPBaseline
+    ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
             raise SettingError("alpha", "must be between 0 (TUBA) and 1 (InfoNCE)", alpha)

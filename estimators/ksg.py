@@ -44,9 +44,9 @@ class KSG:
     Raises ValueError for settings or rows that it cannot use.
     """
 
-    k: int
-    version: Literal[1, 2]
-    lnc: float | None
+    k: int = 3
+    version: Literal[1, 2] = 1
+    lnc: float | None = None
     kind: ClassVar[Kind] = "neither"
 
     def __post_init__(self) -> None:

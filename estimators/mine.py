@@ -28,7 +28,7 @@ class MINE(Estimator):
     log_of_mean = True
     log_average: Float[Tensor, ""]
 
-    def __init__(self, *, alpha: float) -> None:
+    def __init__(self, *, alpha: float = 0.01) -> None:
         super().__init__()
         if not 0 < alpha <= 1:
             raise SettingError("alpha", "must be above 0 and at most 1", alpha)

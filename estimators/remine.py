@@ -28,7 +28,7 @@ class ReMINE(Estimator):
     kind = "lower bound"
     log_of_mean = True
 
-    def __init__(self, *, lam: float, target: float) -> None:
+    def __init__(self, *, lam: float = 0.1, target: float = 0.0) -> None:
         super().__init__()
         if lam < 0:
             raise SettingError("lam", "must not be negative", lam)

@@ -25,7 +25,7 @@ class SMILE(Estimator):
     kind = "neither"
     log_of_mean = True
 
-    def __init__(self, *, tau: float) -> None:
+    def __init__(self, *, tau: float = 5.0) -> None:
         super().__init__()
         if not tau > 0:
             raise SettingError("tau", "must be a positive number, inf for no clipping", tau)

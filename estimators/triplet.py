@@ -26,7 +26,7 @@ class Triplet(Estimator):
 
     kind = "loss"
 
-    def __init__(self, *, margin: float) -> None:
+    def __init__(self, *, margin: float = 0.2) -> None:
         super().__init__()
         if not margin > 0:
             raise SettingError("margin", "must be positive", margin)

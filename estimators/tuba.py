@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from infobound.estimators import bounds
 from infobound.estimators.base import Bound, Estimator, maximised
+from infobound.models.critics.baselines import MLPBaseline
 from infobound.models.critics.scores import Scores
 
 
@@ -23,7 +24,7 @@ class TUBA(Estimator):
     kind = "lower bound"
     baseline: nn.Module
 
-    def __init__(self, *, baseline: Callable[[int], nn.Module]) -> None:
+    def __init__(self, *, baseline: Callable[[int], nn.Module] = MLPBaseline) -> None:
         super().__init__()
         self._build = baseline
 

@@ -33,9 +33,9 @@ class Adversary(Penalty):
         *,
         density: Callable[[int, Tensor], nn.Module],
         optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float,
-        warmup: int,
-        critic_steps: int,
+        lam: float = 1.0,
+        warmup: int = 0,
+        critic_steps: int = 4,
     ) -> None:
         super().__init__(
             ("logits", "raw_pivot"),

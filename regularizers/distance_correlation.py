@@ -33,7 +33,7 @@ class DistanceCorrelation(PurePenalty):
 
     quantity = "distance_correlation"
 
-    def __init__(self, rows: Exposed, *, lam: float, warmup: int) -> None:
+    def __init__(self, rows: Exposed, *, lam: float = 1.0, warmup: int = 0) -> None:
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)
         required(rows, self.requires)
 

@@ -37,10 +37,10 @@ class MineBottleneck(Penalty):
         estimator: Estimator | SampleEstimator,
         critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
-        beta: float,
-        critic_steps: int,
-        until: float | None,
-        clip: bool,
+        beta: float = 1e-3,
+        critic_steps: int = 1,
+        until: float | None = None,
+        clip: bool = False,
     ) -> None:
         super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
         if not beta >= 0:

@@ -33,9 +33,9 @@ class Minmax(Penalty):
         estimator: Estimator | SampleEstimator,
         critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float,
-        warmup: int,
-        critic_steps: int,
+        lam: float = 1.0,
+        warmup: int = 0,
+        critic_steps: int = 4,
     ) -> None:
         super().__init__(
             of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup

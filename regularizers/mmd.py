@@ -36,7 +36,14 @@ class MMD(PurePenalty):
 
     quantity = "mmd"
 
-    def __init__(self, rows: Exposed, *, sigmas: Sequence[float], lam: float, warmup: int) -> None:
+    def __init__(
+        self,
+        rows: Exposed,
+        *,
+        sigmas: Sequence[float] = (0.5, 1.0, 2.0, 5.0),
+        lam: float = 1.0,
+        warmup: int = 0,
+    ) -> None:
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)
         required(rows, self.requires)
         if not sigmas or not min(sigmas) > 0:

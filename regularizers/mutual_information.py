@@ -49,15 +49,15 @@ class MutualInformation(Penalty):
         self,
         rows: Exposed,
         *,
-        of: Literal["latent", "label", "inferred"],
+        of: Literal["latent", "label", "inferred"] = "latent",
         estimator: Estimator | SampleEstimator,
         critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
-        beta: float,
-        critic_steps: int,
-        until: float | None,
-        clip: bool,
-        noise: float,
+        beta: float = 1.0,
+        critic_steps: int = 1,
+        until: float | None = None,
+        clip: bool = True,
+        noise: float = 0.0,
     ) -> None:
         super().__init__(PAIRS[of], beta, optimizer, critic_steps, until, clip)
         for name, value in {"beta": beta, "noise": noise}.items():

@@ -42,8 +42,8 @@ class PrivacyUtility(Penalty):
         estimator: Estimator | SampleEstimator,
         critic: Critics | None,
         optimizer: Callable[[list[Tensor]], Optimizer],
-        beta: float,
-        critic_steps: int,
+        beta: float = 0.1,
+        critic_steps: int = 5,
     ) -> None:
         super().__init__(
             ("input", "label", "representation"),

@@ -23,7 +23,7 @@ class Rate(PurePenalty):
 
     quantity = "rate"
 
-    def __init__(self, rows: Exposed, *, beta: float) -> None:
+    def __init__(self, rows: Exposed, *, beta: float = 1e-3) -> None:
         super().__init__(("rate",), beta)
         if not beta >= 0:
             raise SettingError("beta", "must be 0 or more", beta)

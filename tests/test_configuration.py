@@ -165,7 +165,10 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["+sed=2"], "unknown key sed; nearest: seed"),
         ([f"+critic.{POSITIONAL}=[8]"], f"unknown key critic.{POSITIONAL}; "),
         (["dataset=arrays"], "dataset.path is missing; give dataset.path=..."),
-        (["~critic.embed"], "critic.embed is missing; give critic.embed=..."),
+        (
+            ["critic=convolutional", "~critic.shape_x"],
+            "critic.shape_x is missing; give critic.shape_x=...",
+        ),
         (["~runner.steps"], "runner.steps is missing; give runner.steps=..."),
         (["~seed"], "seed is missing; give seed=..."),
         (["critic.embed=${nowhere}"], "critic.embed cannot be resolved: "),

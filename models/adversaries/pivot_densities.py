@@ -31,10 +31,10 @@ class Binned(nn.Module):
         logits: int,
         pivots: Tensor,
         *,
-        hidden: Sequence[int],
-        activation: str,
-        layer_norm: bool,
-        bins: int,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "ELU",
+        layer_norm: bool = True,
+        bins: int = 8,
     ) -> None:
         super().__init__()
         if bins < 2:
@@ -69,10 +69,10 @@ class Mixture(nn.Module):
         logits: int,
         pivots: Tensor,
         *,
-        hidden: Sequence[int],
-        activation: str,
-        layer_norm: bool,
-        components: int,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "ELU",
+        layer_norm: bool = True,
+        components: int = 5,
     ) -> None:
         super().__init__()
         if components < 1:

@@ -27,7 +27,9 @@ class ConstantBaseline(nn.Module):
 class MLPBaseline(nn.Module):
     """log a(x) = network(x). Poole et al. 2019, https://arxiv.org/abs/1905.06922"""
 
-    def __init__(self, dim: int, *, hidden: Sequence[int], activation: str) -> None:
+    def __init__(
+        self, dim: int, *, hidden: Sequence[int] = (512, 512), activation: str = "ReLU"
+    ) -> None:
         super().__init__()
         self.network = mlp(dim, hidden, 1, activation)
 

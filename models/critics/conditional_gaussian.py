@@ -37,10 +37,10 @@ class ConditionalGaussian(nn.Module):
         dim_x: int,
         dim_y: int,
         *,
-        hidden: Sequence[int],
-        activation: str,
-        covariance: Literal["diagonal", "full"],
-        negatives: int | None,
+        hidden: Sequence[int] = (256, 256),
+        activation: str = "ReLU",
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        negatives: int | None = None,
     ) -> None:
         super().__init__()
         self.negatives = checked_negatives(negatives)

@@ -39,10 +39,10 @@ class Convolutional(nn.Module):
         *,
         shape_x: Shape,
         shape_y: Shape,
-        channels: Sequence[int],
-        hidden: int,
-        activation: str,
-        negatives: int | None,
+        channels: Sequence[int] = (16, 32, 64),
+        hidden: int = 1024,
+        activation: str = "ELU",
+        negatives: int | None = 1,
     ) -> None:
         super().__init__()
         _check_widths(channels, hidden)
@@ -96,11 +96,11 @@ class SemiConvolutional(nn.Module):
         dim_y: int,
         *,
         shape: Shape,
-        channels: Sequence[int],
-        hidden: int,
-        activation: str,
-        spatial: bool,
-        negatives: int | None,
+        channels: Sequence[int] = (16, 32, 64),
+        hidden: int = 512,
+        activation: str = "ELU",
+        spatial: bool = False,
+        negatives: int | None = 1,
     ) -> None:
         super().__init__()
         _check_widths(channels, hidden)
@@ -148,10 +148,10 @@ class SeparableConvolutional(nn.Module):
         *,
         shape_x: Shape,
         shape_y: Shape,
-        channels: Sequence[int],
-        hidden: int,
-        embed: int,
-        activation: str,
+        channels: Sequence[int] = (16, 32, 64),
+        hidden: int = 1024,
+        embed: int = 10,
+        activation: str = "ELU",
     ) -> None:
         super().__init__()
         _check_widths(channels, hidden)

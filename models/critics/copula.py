@@ -111,14 +111,14 @@ class GaussianCopula(nn.Module):
         dim_x: int,
         dim_y: int,
         *,
-        hidden: Sequence[int],
-        embed: int,
-        warp: Sequence[int],
-        waves: int,
-        activation: str,
-        clip: float,
-        begin: float,
-        held_back: float,
+        hidden: Sequence[int] = (128, 128),
+        embed: int = 64,
+        warp: Sequence[int] = (128,),
+        waves: int = 12,
+        activation: str = "SiLU",
+        clip: float = 6.0,
+        begin: float = 0.2,
+        held_back: float = 0.1,
     ) -> None:
         super().__init__()
         for name, value in {"embed": embed, "clip": clip, "begin": begin}.items():

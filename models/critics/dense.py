@@ -43,9 +43,9 @@ class Separable(nn.Module):
         dim_x: int,
         dim_y: int,
         *,
-        hidden: Sequence[int],
-        embed: int,
-        activation: str,
+        hidden: Sequence[int] = (256, 256),
+        embed: int = 32,
+        activation: str = "ReLU",
         layer_norm: bool = False,
         spectral_norm: bool = False,
         noise: Sequence[float] = (),
@@ -105,7 +105,7 @@ class SquaredDistance(nn.Module):
     Raises ValueError where the dimensions differ.
     """
 
-    def __init__(self, dim_x: int, dim_y: int, *, normalised: bool) -> None:
+    def __init__(self, dim_x: int, dim_y: int, *, normalised: bool = True) -> None:
         super().__init__()
         if dim_x != dim_y:
             raise ValueError(
@@ -139,9 +139,9 @@ class Concat(nn.Module):
         dim_x: int,
         dim_y: int,
         *,
-        hidden: Sequence[int],
-        activation: str,
-        negatives: int | None,
+        hidden: Sequence[int] = (256, 256),
+        activation: str = "ReLU",
+        negatives: int | None = None,
         layer_norm: bool = False,
         spectral_norm: bool = False,
         noise: Sequence[float] = (),

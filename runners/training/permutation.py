@@ -27,6 +27,12 @@ whatever N is.
 """
 
 
+PERMUTATIONS = 999
+"""Of the rows under a fixed critic."""
+RECOMPUTATIONS = 99
+"""Permutations for an estimator of rows, which computes each one anew."""
+
+
 class Permuted(NamedTuple):
     """A statistic as observed, and for permuted partners."""
 

@@ -16,7 +16,7 @@ from infobound.runners.runs import plots
 from infobound.runners.runs.records import InMemory, Outcome, Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
-from infobound.runners.training.permutation import combined
+from infobound.runners.training.permutation import PERMUTATIONS, RECOMPUTATIONS, combined
 from infobound.runners.training.randomness import generator
 from infobound.runners.trust.confidence import interval
 from infobound.runners.trust.convergence import trend
@@ -38,10 +38,10 @@ class Trust:
     """
 
     estimate: Estimate
-    confidence: float
-    permutations: int
-    recomputations: int
-    consistency: bool
+    confidence: float = 0.95
+    permutations: int = PERMUTATIONS
+    recomputations: int = RECOMPUTATIONS
+    consistency: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:

@@ -1,0 +1,75 @@
+"""Every part works as it is: its constructor has the defaults that its YAML states."""
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPLETE = ("estimator", "critic", "regularizer")
+"""Groups whose constructors can be called with what depends on the data, and with other parts."""
+OF_DATA = {"dim", "dim_x", "dim_y", "logits", "pivots", "rows", "shape", "shape_x", "shape_y"}
+PARTS = {"critic", "density", "estimator", "optimizer"}
+"""Of regularizers: these are options of groups of their own."""
+SIZES: dict[str, Any] = {"dim_x": 4, "dim_y": 4, "dim": 4} | dict.fromkeys(
+    ("shape", "shape_x", "shape_y"), (1, 2, 2)
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def option(path: Path) -> str:
+    return path.relative_to(ROOT / "conf").with_suffix("").as_posix()
+
+
+OPTIONS = [
+    path
+    for path in sorted((ROOT / "conf").rglob("*.yaml"))
+    if str(read(path).get("_target_")).startswith("infobound.")
+]
+ALONE = [path for path in OPTIONS if option(path).partition("/")[0] in COMPLETE]
+
+
+def parameters(path: Path) -> Mapping[str, inspect.Parameter]:
+    found = inspect.signature(pkgutil.resolve_name(read(path)["_target_"])).parameters
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: each for name, each in found.items() if each.kind not in variable}
+
+
+def plain(value: object) -> object:
+    """Tuples are lists in YAML."""
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("path", ALONE, ids=option)
+def test_only_what_depends_on_the_data_has_no_default(path: Path) -> None:
+    required = {name for name, each in parameters(path).items() if each.default is each.empty}
+    assert required <= OF_DATA | (PARTS if option(path).startswith("regularizer") else set())
+
+
+@pytest.mark.parametrize("path", ALONE, ids=option)
+def test_it_can_be_made_of_that_alone(path: Path) -> None:
+    taken = parameters(path)
+    if not {*taken} & (OF_DATA - {*SIZES}):
+        target = pkgutil.resolve_name(read(path)["_target_"])
+        few = {"channels": (2,)} if "channels" in taken else {}  # of images of 2 x 2
+        assert target(**{name: SIZES[name] for name in taken if name in SIZES}, **few) is not None
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=option)
+def test_yaml_and_constructor_share_each_default(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    taken = parameters(path)
+    for key, value in read(path).items():
+        default = taken[key].default if key in taken else inspect.Parameter.empty
+        pointer = isinstance(value, str) and value.startswith(("${", "???"))
+        if pointer or default is inspect.Parameter.empty or plain(default) == value:
+            continue
+        [line] = [each for each in lines if each.startswith(f"{key}:")]
+        assert "#" in line, f"{key} is {default} in Python; say in a comment why it differs here"
