@@ -1,0 +1,23 @@
+# Written by `python -m infobound.stubs`.
+
+from infobound.estimators.barber_agakov import BarberAgakov as BarberAgakov
+from infobound.estimators.binned import Binned as Binned
+from infobound.estimators.club import CLUB as CLUB
+from infobound.estimators.difference_of_entropies import DifferenceOfEntropies as DifferenceOfEntropies
+from infobound.estimators.dv import DV as DV
+from infobound.estimators.flo import FLO as FLO
+from infobound.estimators.gaussian import Gaussian as Gaussian
+from infobound.estimators.infonce import InfoNCE as InfoNCE
+from infobound.estimators.interpolated import Interpolated as Interpolated
+from infobound.estimators.js import JS as JS
+from infobound.estimators.jsd import JSD as JSD
+from infobound.estimators.ksg import KSG as KSG
+from infobound.estimators.leave_one_out import LeaveOneOut as LeaveOneOut
+from infobound.estimators.mine import MINE as MINE
+from infobound.estimators.n_pair import NPair as NPair
+from infobound.estimators.nwj import NWJ as NWJ
+from infobound.estimators.remine import ReMINE as ReMINE
+from infobound.estimators.smile import SMILE as SMILE
+from infobound.estimators.triplet import Triplet as Triplet
+from infobound.estimators.tuba import TUBA as TUBA
+from infobound.estimators.variational_upper import VariationalUpper as VariationalUpper

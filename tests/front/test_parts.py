@@ -1,0 +1,56 @@
+"""The front door: its names, and the parts by theirs, imported when they are asked for."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import infobound as ib
+from infobound import parts
+from infobound.stubs import stub
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    heavy = "torch", "numpy", "pandas", "hydra", "matplotlib", "scipy"
+    code = f"import sys, infobound; print([name for name in {heavy} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout == "[]\n", told.stderr
+
+
+def test_every_public_name_is_there() -> None:
+    assert {*ib.__all__} <= {*dir(ib)}
+    assert [name for name in ib.__all__ if getattr(ib, name, None) is None] == []
+    assert {*ib.__all__} == {*ib.HOMES, *parts.FOLDERS}
+
+
+def test_a_name_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(AttributeError, match=r"^module infobound has no attribute estimat$"):
+        _ = getattr(ib, "estimat")  # noqa: B009
+    with pytest.raises(AttributeError, match=r"^infobound.estimators has no KGS; it has .*KSG"):
+        _ = getattr(ib.estimators, "KGS")  # noqa: B009
+
+
+@pytest.mark.parametrize("folder", parts.FOLDERS)
+def test_what_conf_names_is_an_attribute_of_its_folder(folder: str) -> None:
+    package = importlib.import_module(f"infobound.{folder}")
+    names = parts.named(f"infobound.{folder}")
+    assert names
+    assert {*names} <= {*dir(package)}
+    for name, home in names.items():
+        assert getattr(package, name).__module__ == home
+
+
+@pytest.mark.parametrize("folder", parts.FOLDERS)
+def test_editors_know_the_same_names(folder: str) -> None:
+    written = (ROOT / folder / "__init__.pyi").read_text()
+    assert written == stub(f"infobound.{folder}"), "run python -m infobound.stubs"
+
+
+def test_modules_are_attributes_too() -> None:
+    critics = getattr(ib.models, "critics")  # noqa: B009
+    assert critics.dense.Separable is ib.models.Separable
+    assert not (ROOT / "datasets" / "__init__.py").exists(), "it would hide another package"
