@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -87,23 +88,29 @@ class Built(NamedTuple):
     parts: Sequence[Part]
 
 
-def build(cfg: DictConfig, key: str) -> Built:
-    """What the node at a key configures.
+Given: TypeAlias = Mapping[str, object]
+"""Objects by the dotted key of the value or the node in whose place they are."""
+
+
+def build(cfg: DictConfig, key: str, given: Given = MappingProxyType({})) -> Built:
+    """What the node at a key configures; what is `given` is taken as it is.
 
     Raises SettingError, PartError or ConfigError for what is wrong with it.
     """
-    return _Tree(cfg).at(key)
+    return _Tree(cfg, given).at(key)
 
 
 class _Tree:
-    def __init__(self, cfg: DictConfig) -> None:
-        self._cfg = cfg
+    def __init__(self, cfg: DictConfig, given: Given) -> None:
+        self._cfg, self._given = cfg, given
         self._written = OmegaConf.to_container(cfg, resolve=False)
 
     def at(self, key: str) -> Built:
         return self._built(self._find(key), key)
 
     def _built(self, written: object, key: str) -> Built:
+        if key in self._given:
+            return Built(self._given[key], [])
         if isinstance(written, str) and "${" in written:
             pointed = self._pointed(written, key)
             return (
@@ -133,7 +140,8 @@ class _Tree:
         }
         given = dict[str, Any]()
         children = list[Built]()
-        for name, written in node.items():
+        beside = dict.fromkeys(name for name in takes.arguments if f"{key}.{name}" in self._given)
+        for name, written in {**beside, **node}.items():
             if name in MARKS:
                 continue
             own = f"{key}.{name}"

@@ -3,8 +3,13 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
 
 CONFIGURATIONS = Path(__file__).parent
+OVERRIDE = "override /"
+"""What stands before a group of which an option chooses another option."""
 
 
 def groups() -> list[str]:
@@ -19,6 +24,22 @@ def groups() -> list[str]:
 def options(group: str) -> list[str]:
     """The options of a group, such as those of `regularizer/density`."""
     return sorted(path.stem for path in (CONFIGURATIONS / group).glob("*.yaml"))
+
+
+def brought(group: str, option: str) -> dict[str, str]:
+    """The options of other groups that this one chooses, by their group."""
+    loaded: Any = OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml")
+    pairs = [
+        (str(key), str(chosen))
+        for each in loaded.get("defaults", [])
+        if OmegaConf.is_dict(each)
+        for key, chosen in each.items()
+    ]
+    return {
+        key.removeprefix(OVERRIDE).partition("@")[0]: chosen
+        for key, chosen in pairs
+        if key.startswith(OVERRIDE)
+    }
 
 
 def nearest(word: str, words: Sequence[str]) -> str:

@@ -1,17 +1,17 @@
 """What Hydra could not compose: the override that is wrong, read against the tree."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from infobound.conf.choices import CONFIGURATIONS, groups, nearest, options
+from infobound.conf.choices import CONFIGURATIONS, brought, groups, nearest, options
+from infobound.conf.composing import composing
 from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import leaves
@@ -107,12 +107,7 @@ def _lacks_noise(regularizer: Override, composed: "_Composed") -> bool:
     """Whether a regularizer chooses noise layers, for a model that has none to choose."""
     if "model/noise" in composed.choices:
         return False
-    for option in _options(regularizer):
-        defaults = _loaded("regularizer", option).get("defaults", [])
-        keys = [str(key) for each in defaults if isinstance(each, Mapping) for key in each]
-        if any(key.startswith("override /model/noise") for key in keys):
-            return True
-    return False
+    return any("model/noise" in brought("regularizer", each) for each in _options(regularizer))
 
 
 @dataclass(frozen=True)
@@ -135,8 +130,7 @@ class _Composed:
             for each in overrides
             for option in _options(each)[:1]
         ]
-        GlobalHydra.instance().clear()
-        with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):
+        with composing():
             try:
                 cfg = compose("config", chosen, return_hydra_config=True)
             except HydraException:

@@ -3,16 +3,18 @@ the key and the way out.
 """
 
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import methodcaller
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from infobound.conf.annotations import described, fits
-from infobound.conf.building import build
+from infobound.conf.building import Given, build
 from infobound.conf.choices import CONFIGURATIONS, groups, nearest, options
 from infobound.conf.signatures import Argument, signature
 from infobound.conf.targets import MARKS, allowed, targets
@@ -20,6 +22,8 @@ from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.naming import run_name
 
 __all__ = ["CONFIGURATIONS", "built", "prepared", "refusing", "validate"]
+
+Prepared = TypeVar("Prepared")
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class Root:
     allow_targets: Sequence[str]
 
 
-def validate(cfg: DictConfig) -> None:
+def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
     """Check every key, type and target against the constructors' own signatures, without building
-    anything.
+    anything. What is `given` stands in place of what the configuration says at its key.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
@@ -54,7 +58,8 @@ def validate(cfg: DictConfig) -> None:
         if cfg[key] < least:
             raise ConfigError(f"{key} must be at least {least}, got {cfg[key]}")
     for key, target, node in targets(cfg):
-        _check_node(cfg, key, allowed(key, target, cfg.allow_targets), node)
+        if key not in given:
+            _check_node(cfg, key, allowed(key, target, cfg.allow_targets), node, given)
     if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
         raise ConfigError(
             f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be"
@@ -87,15 +92,20 @@ def built(cfg: DictConfig, key: str, places: Sequence[str] = ()) -> Any:
         return build(cfg, key).value
 
 
-def prepared(cfg: DictConfig) -> Callable[..., Any]:
+def prepared(
+    cfg: DictConfig,
+    given: Given = MappingProxyType({}),
+    prepare: Callable[[Any], Prepared] = methodcaller("prepare"),
+) -> Prepared:
     """What runs the configured run: its parts are built, its data read, nothing is written.
+    `prepare` makes it of the runner, and what is `given` is not built.
 
     Raises ConfigError naming the dotted key that is wrong.
     """
     with refusing():
-        runner, [part] = build(cfg, "runner")
+        runner, [part] = build(cfg, "runner", given)
         with part.at_work():
-            return runner.prepare()
+            return prepare(runner)
 
 
 @contextmanager
@@ -110,7 +120,11 @@ def refusing() -> Iterator[None]:
 
 
 def _check_node(
-    cfg: DictConfig, key: str, target: Callable[..., Any], node: dict[str, Any]
+    cfg: DictConfig,
+    key: str,
+    target: Callable[..., Any],
+    node: dict[str, Any],
+    given: Collection[str] = (),
 ) -> None:
     takes = signature(target)
     for name in node:
@@ -123,13 +137,14 @@ def _check_node(
         if not (isinstance(value, DictConfig) and "_target_" in value):
             _check_type(f"{key}.{name}", value, argument.annotation)
     for name, argument in takes.arguments.items():
-        if name not in node and _wanted(argument, partial=bool(node.get("_partial_"))):
-            raise ConfigError(f"{key}.{name} is missing; give {key}.{name}=...")
+        own = f"{key}.{name}"
+        if name not in node and own not in given and _wanted(argument, node):
+            raise ConfigError(f"{own} is missing; give {own}=...")
 
 
-def _wanted(argument: Argument, *, partial: bool) -> bool:
+def _wanted(argument: Argument, node: dict[str, Any]) -> bool:
     """Whether a node has to give it."""
-    return argument.required and not (partial and argument.late)
+    return argument.required and not (bool(node.get("_partial_")) and argument.late)
 
 
 def _value(cfg: DictConfig, key: str) -> Any:

@@ -63,6 +63,10 @@ class DataError(ValueError):
         return f"{self.path} {self.requirement}{shown}{remedy}"
 
 
+class UntrustedEstimate(UserWarning):
+    """An estimate is not to be believed as it stands; the text says why."""
+
+
 class PartError(ValueError):
     """A part of a run could not be built or could not do its work, for a reason of its own.
 

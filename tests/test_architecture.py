@@ -20,7 +20,7 @@ BELOW = {
     "conf": {"runners"},
     "hydra_plugins": {"conf", "runners"},
     "run": {"infobound"},
-    "infobound": {"conf", "runners"},
+    "infobound": {"conf", "runners", "regularizers", "estimators", "models", "datasets"},
 }
 """Our folders, and for each those that it may import."""
 FOR_ALL = "infobound.errors."
@@ -31,8 +31,8 @@ HOMES = {
     "matplotlib": ["runners/*/figures.py", "runners/runs/*plots.py"],
     "tensorboard": ["runners/runs/board.py"],
     "torch.utils.tensorboard": ["runners/runs/board.py"],
-    "pandas": ["datasets/**/*.py", "runners/**/*.py"],
-    "pyarrow": ["datasets/**/*.py"],
+    "pandas": ["datasets/in_memory.py", "datasets/**/*.py", "runners/**/*.py"],
+    "pyarrow": ["datasets/in_memory.py", "datasets/**/*.py"],
     "h5py": ["datasets/**/*.py"],
     "pooch": ["datasets/**/*.py"],
     "scipy": ["estimators/*", "runners/**/*.py"],

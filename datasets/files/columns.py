@@ -84,4 +84,6 @@ def _one_hot(column: pd.Series) -> NDArray[np.float64]:
             f"{found} texts such as {column.iloc[0]!r}",
             "write it as numbers",
         )
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.remove_unused_categories()
     return pd.get_dummies(column).to_numpy(np.float64)

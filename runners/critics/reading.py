@@ -127,6 +127,10 @@ class CriticReader:
         fold = [torch.full_like(each, index) for index, each in enumerate(known)]
         return {"row": torch.cat(known), "fold": torch.cat(fold), "pmi": torch.cat(pointwise)}
 
+    def critics(self) -> list[nn.Module]:
+        """The critic of every copy, in evaluation mode."""
+        return [self.measurement(index).critic.eval() for index in range(self.ensemble.replicates)]
+
     def measurement(self, index: int) -> Measurement:
         """Copy `index`."""
         module = self.ensemble.copy(index, self.weights)

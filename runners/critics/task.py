@@ -17,7 +17,6 @@ from infobound.runners.critics.reading import CriticReader, described
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.written import State, Written
 from infobound.runners.training.early_stopping import EarlyStopping
-from infobound.runners.training.permutation import Permuted
 from infobound.runners.training.readings import Reading
 from infobound.runners.training.settings import Execution, Optimisation
 from infobound.runners.training.task import Kept, Stateful, Task
@@ -157,6 +156,7 @@ class CriticTraining(Task):
         pointwise = self._reading.pointwise if self._reading else None
         return {} if pointwise is None else {"pointwise": pointwise}
 
-    def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
-        """Each copy's mean joint score on its test pairs, as they are and permuted."""
-        return self._best.permuted(step, seed, permutations)
+    @property
+    def reader(self) -> CriticReader:
+        """What reads the copies, at their best where they stop early."""
+        return self._best

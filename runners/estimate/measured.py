@@ -1,7 +1,9 @@
 """What every way of estimating hands back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from torch import nn
 
 from infobound.runners.runs import metrics as written
 from infobound.runners.runs.records import Outcome, Record
@@ -16,6 +18,8 @@ class Measured(NamedTuple):
     outcome: Outcome
     permuted: Callable[[int], list[Permuted]]
     """The statistic of every copy, as it is and for that many permutations of its test rows."""
+    critics: Sequence[nn.Module] = ()
+    """The critic of every copy as it was read, in evaluation mode; none where none was trained."""
 
 
 class Measure(Protocol):

@@ -15,6 +15,7 @@ from infobound.runners.runs.identity import config_hash
 from infobound.runners.runs.written import State, Written
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
     from torch import Tensor
 
@@ -76,6 +77,13 @@ class Record(Protocol):
     def restore(self) -> State | None:
         """The checkpoint that this run begins from, or None."""
         ...
+
+
+def frame(columns: Mapping[str, "Tensor"]) -> "pd.DataFrame":
+    """A table of columns (M,) by name."""
+    import pandas as pd  # it takes half a second, which runs of no table need not wait for
+
+    return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
 
 
 class InMemory:
@@ -178,10 +186,8 @@ class Recording:
         self.board.image(name, picture, step)
 
     def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
-        import pandas as pd  # it takes half a second, which runs of no table need not wait for
-
-        table = pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
-        checkpoint.write_atomically(self.path / f"{name}.parquet", table.to_parquet(index=False))
+        table = frame(columns).to_parquet(index=False)
+        checkpoint.write_atomically(self.path / f"{name}.parquet", table)
 
     def samples(self, step: int | None, x: "Tensor") -> None:
         # NumPy takes a while to import, which a refused run need not wait for.

@@ -16,6 +16,10 @@ NEAR = 0.5
 """Nats below the cap at which an estimate begins to feel it."""
 
 
+NORMAL = 1.96
+"""Standard errors to each side of the mean that hold 95 % of a normal distribution."""
+
+
 class Error(NamedTuple):
     """A standard error in nats, and what it is of."""
 
@@ -73,12 +77,20 @@ class Reading:
     def mean(self) -> float:
         return statistics.fmean(self.values)
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """An interval of 95 % in nats for what the estimator reads, by the normal distribution."""
+        reach = NORMAL * self.error.value
+        return self.mean - reach, self.mean + reach
+
     def metrics(self, truth: float | None) -> dict[str, Quantity | JSON]:
         """The metrics of result.json."""
         return {
             "mi": Quantity([*self.values], self.error.value, self.error.of, "nats"),
             "mi_true": truth,
             "mi_cap": self.cap,
+            "mi_interval": [*self.interval],
+            "mi_lower_bound": self.mean if self.kind == "lower bound" else None,
             "kind": self.kind,
             "warnings": [*self.warnings, *self._near_cap()],
             **self.beside,

@@ -75,6 +75,8 @@ def test_the_result_says_what_came_out_and_how(replicates: int, command: Command
         "mi_true",
         "mi_cap",
         "mi_replicates",
+        "mi_interval",
+        "mi_lower_bound",
         "stderr_of",
         "kind",
         "warnings",

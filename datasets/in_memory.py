@@ -1,0 +1,173 @@
+"""Pairs that are in memory already: arrays, tensors, tables and lists, taken as files are.
+
+N rows, D columns.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from infobound.datasets.files import arrays
+from infobound.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@runtime_checkable
+class Interchange(Protocol):
+    """A table of any library that offers the dataframe interchange protocol, such as polars."""
+
+    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any: ...
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """A table or a column of any library that offers Arrow's PyCapsule interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+Values: TypeAlias = ArrayLike | Tensor | Interchange | ArrowStream
+"""One side of pairs: (N,), (N, D) or (N, ...) numbers, or a table of N rows whose columns hold
+numbers, truth values or categories.
+"""
+
+
+def paired(x: Values, y: Values) -> tuple[Tensor, Tensor]:
+    """x (N, D_x) and y (N, D_y) as float32 tensors on the CPU, paired by their place.
+
+    Raises ValueError for values that are no finite numbers, no categories, missing or the same in
+    every row, and where x and y have different numbers of rows or the same index in another order.
+    """
+    _check_index(x, y)
+    sides = numbers("x", x), numbers("y", y)
+    if len(sides[0]) != len(sides[1]):
+        raise ValueError(
+            "x and y must have the same number of rows, which are pairs, got"
+            f" {len(sides[0])} and {len(sides[1])}"
+        )
+    return sides
+
+
+def numbers(name: str, values: Values) -> Tensor:
+    """`values` (N, D) float32; `name` is for the error. In a table, and in an array of texts, a
+    column that holds neither numbers nor truth values becomes one column a category.
+
+    Raises ValueError as paired() does.
+    """
+    if isinstance(values, Tensor) and values.layout != torch.strided:
+        values = values.to_dense()
+    frame = _frame(name, values)
+    if frame is None:
+        array = values if isinstance(values, Tensor) else _array(name, values)
+        if isinstance(array, Tensor) or array.dtype.kind in "biuf" or array.ndim not in (1, 2):
+            return arrays.table(name, array)
+        frame = _columns(name, array)
+    return _numbers(name, frame)
+
+
+def _frame(name: str, values: Values) -> "pd.DataFrame | None":
+    """The table that `values` are, None where they are none."""
+    if (own := _pandas(name, values)) is not None:
+        return own
+    if isinstance(values, ArrowStream):
+        import pyarrow as pa
+
+        column = pa.chunked_array(values)
+        if pa.types.is_struct(column.type):
+            return pa.table(values).to_pandas()
+        return column.to_pandas().to_frame(name)
+    if isinstance(values, Interchange):
+        from pyarrow import interchange
+
+        return interchange.from_dataframe(values).to_pandas()
+    return None
+
+
+def _pandas(name: str, values: Any) -> "pd.DataFrame | None":
+    """The table that pandas' own objects are, None for any others."""
+    pandas: Any = sys.modules.get("pandas")  # which is loaded where anything of it is given
+    if pandas is None:
+        return None
+    if isinstance(values, pandas.Index | pandas.api.extensions.ExtensionArray):
+        values = pandas.Series(values)
+    if isinstance(values, pandas.Series):
+        return values.to_frame(name if values.name is None else values.name)
+    return values if isinstance(values, pandas.DataFrame) else None
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    wanted = f"{name} must be an array, a tensor, a table or a list of rows of one length"
+    try:
+        if isinstance(values, list | tuple) and any(isinstance(each, Tensor) for each in values):
+            return torch.stack([*map(torch.as_tensor, values)]).detach().cpu().numpy()
+        array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{wanted}, got a {type(values).__name__}: {error}") from error
+    if array.dtype == object and array.ndim == 0:
+        raise ValueError(f"{wanted}, got a {type(values).__name__}")
+    return array
+
+
+def _columns(name: str, array: np.ndarray) -> "pd.DataFrame":
+    """A table of an array (N,) or (N, D) of texts, dates or objects."""
+    import pandas as pd  # it takes half a second, which arrays of numbers need not wait for
+
+    if array.dtype.kind not in "UTMmO":
+        arrays.table(name, array)
+    if array.ndim == 1:
+        return pd.DataFrame({name: array})
+    return pd.DataFrame(array, columns=[f"{name}[:, {index}]" for index in range(array.shape[1])])
+
+
+def _numbers(name: str, frame: "pd.DataFrame") -> Tensor:
+    from infobound.datasets.files import columns
+
+    if 0 in frame.shape:
+        raise ValueError(
+            f"{name} must have at least one row and one column, got shape {frame.shape}"
+        )
+    read = [columns.numbers(_of_one_kind(column)) for _, column in frame.items()]
+    return arrays.table(name, np.hstack(read))
+
+
+def _of_one_kind(column: "pd.Series") -> "pd.Series":
+    """A column of objects as what these are.
+
+    Raises ValueError where they are of several kinds.
+    """
+    from pandas.api.types import infer_dtype, is_complex_dtype
+
+    column = column.infer_objects()
+    kind = infer_dtype(column, skipna=True) if column.dtype == object else str(column.dtype)
+    if kind.startswith("mixed") or kind == "unknown-array" or is_complex_dtype(column):
+        raise DataError(
+            f"column {column.name}",
+            "must hold real numbers, truth values, texts or categories",
+            _kinds(column) if column.dtype == object else f"dtype {column.dtype}",
+            "convert it, as by astype(float) or astype(str)",
+        )
+    return column
+
+
+def _kinds(column: "pd.Series") -> str:
+    return "objects of " + ", ".join(sorted({type(each).__name__ for each in column}))
+
+
+def _check_index(x: Values, y: Values) -> None:
+    """Two tables whose rows have the same names must have them in the same order."""
+    first, second = _pandas("x", x), _pandas("y", y)
+    if first is None or second is None or len(first) != len(second):
+        return
+    index, other = first.index, second.index
+    if not index.equals(other) and not len(index.symmetric_difference(other, sort=False)):
+        raise ValueError(
+            "x and y must have their index in the same order, because rows are paired by their"
+            " place, got the same index in another order; use y.loc[x.index], or reset_index(drop="
+            "True) where the order is meant"
+        )

@@ -1,0 +1,126 @@
+"""What an estimate says: a number in nats with its interval, and what else can be asked of it."""
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from infobound.runners.estimate.measured import Measured
+from infobound.runners.runs import records
+from infobound.runners.runs.written import Written
+from infobound.runners.training import permutation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Estimate:
+    """An estimate of I(X;Y) in nats."""
+
+    mi: float
+    """Nats."""
+    stderr: float
+    """Standard error of `mi` in nats, over what `metrics["stderr_of"]` says."""
+    interval: tuple[float, float]
+    """An interval of 95 % in nats for what the estimator reads; the truth lies above it where the
+    estimator reads low.
+    """
+    lower_bound: float | None
+    """The held-out lower bound in nats, None where the estimator is no lower bound."""
+    kind: str
+    """`lower bound`, `upper bound` or `neither`: how the estimator's value relates to the truth."""
+    cap: float | None
+    """The most nats that the estimator can read, None without such a limit."""
+    warnings: tuple[str, ...]
+    """Why the number is not to be believed as it stands."""
+    estimator: str
+    """Its class, such as `DV`."""
+    critic: nn.ModuleList | None
+    """The trained networks, one a fold, in evaluation mode; None where nothing was trained. They
+    take rows that went through the data set's transform.
+    """
+    metrics: Written
+    """All that result.json would say of it."""
+    measured: Measured = field(repr=False)
+    history: Sequence[Written] = field(repr=False)
+    """The lines that metrics.jsonl would have."""
+
+    @property
+    def bits(self) -> float:
+        """`mi` in bits."""
+        return self.mi / math.log(2)
+
+    @property
+    def pointwise(self) -> "pd.DataFrame | None":
+        """The pointwise mutual information of every held-out row, in the columns row, fold and pmi
+        (nats), as pointwise.parquet has them; None where the estimator gives none.
+        """
+        columns = self.measured.reading.pointwise
+        return None if columns is None else records.frame(columns)
+
+    def p_value(self, permutations: int | None = None) -> float:
+        """The p-value against independence, from permutations of the held-out rows' partners.
+
+        A trained critic is fixed, so 999 permutations cost little; an estimator without one is
+        computed anew for each of 99. Phipson and Smyth 2010,
+        https://doi.org/10.2202/1544-6115.1585
+
+        Raises ValueError for fewer than one permutation.
+        """
+        if permutations is None:
+            permutations = permutation.PERMUTATIONS if self.critic else permutation.RECOMPUTATIONS
+        if permutations < 1:
+            raise ValueError(f"permutations must be a positive integer, got {permutations}")
+        return permutation.combined([each.p_value for each in self.measured.permuted(permutations)])
+
+    def plot(self) -> "Figure":
+        """The estimate against training steps, with its error and the estimator's cap."""
+        from infobound.runners.runs import plots  # Matplotlib takes half a second to import
+
+        return plots.estimate_by_step(self.history, None, self.cap)
+
+    def __repr__(self) -> str:
+        count = len(self.warnings)
+        warned = "" if not count else f", {count} warning{'s' if count > 1 else ''}"
+        return f"{self._line(self._nats)}{warned}"
+
+    def __str__(self) -> str:
+        line = self._line(f"{self._nats} ({_shown(self.bits)} bits)")
+        return "\n".join([line, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        rows = {
+            "I(X;Y)": f"<b>{_shown(self.mi)}</b> nats ({_shown(self.bits)} bits)",
+            "95 % interval": f"{self._ends} nats",
+            "kind": html.escape(f"{_worded(self.kind)} ({self.estimator})"),
+            "cap": None if self.cap is None else f"{_shown(self.cap)} nats",
+            "warnings": "<br>".join(map(html.escape, self.warnings)),
+        }
+        cells = (f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in rows.items() if text)
+        return f"<table>{''.join(cells)}</table>"
+
+    def _line(self, amount: str) -> str:
+        return f"I(X;Y) = {amount}, {_worded(self.kind)} ({self.estimator})"
+
+    @property
+    def _nats(self) -> str:
+        return f"{_shown(self.mi)} {self._ends} nats"
+
+    @property
+    def _ends(self) -> str:
+        return f"[{', '.join(map(_shown, self.interval))}]"
+
+
+def _worded(kind: str) -> str:
+    return "neither bound" if kind == "neither" else kind
+
+
+def _shown(value: float) -> str:
+    """Two places, without the sign of a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
