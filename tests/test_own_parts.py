@@ -225,10 +225,10 @@ def test_what_does_not_fit_is_refused_by_its_key(
 
 
 def test_a_critic_is_swept_and_reported(command: Command) -> None:
-    sweep = ["-m", "name=s", *CRITIC, "estimator=infonce,nwj", "critic.gain=0.5,1"]
+    sweep = ["-m", "name=s", *CRITIC, "critic.gain=0.5,1"]
     assert command(*sweep).code == 0
     table = pd.read_csv("outputs/sweeps/s/summary.csv")
-    assert sorted(table["critic.gain"]) == [0.5, 0.5, 1.0, 1.0]
+    assert sorted(table["critic.gain"]) == [0.5, 1.0]
     assert set(table["status"]) == {"completed"}
     report = ["runner=report", "runner.source=outputs/sweeps/s", "name=r"]
     assert command(*report).code == 0
@@ -237,7 +237,7 @@ def test_a_critic_is_swept_and_reported(command: Command) -> None:
 def test_an_interrupted_run_goes_on_as_it_would_have(
     command: Command, started: Callable[..., Background]
 ) -> None:
-    longer = [*CRITIC, "runner.steps=600", "runner.checkpoint_every=20", "runner.eval_every=100"]
+    longer = [*CRITIC, "runner.steps=250", "runner.checkpoint_every=20", "runner.eval_every=100"]
     process = started(*longer, name="a", lines=30)
     process.send(signal.SIGINT)
     assert process.ended().code == 130
@@ -266,12 +266,12 @@ def test_a_runner_of_two_classes_and_a_file_trains_every_copy_and_reports(
 
 
 def test_a_runner_of_ones_own_is_swept(command: Command) -> None:
-    sweep = ["-m", *FITTED, "name=s", "runner.steps=10", "seed=0,1", "dataset.dim=1,2"]
+    sweep = ["-m", *FITTED, "name=s", "runner.steps=10", "seed=0,1"]
     ended = command(*sweep)
     assert ended.code == 0, ended.err
     table = pd.read_csv("outputs/sweeps/s/summary.csv")
     assert set(table["status"]) == {"completed"}
-    assert len(table["mse"].unique()) == 4
+    assert len(table["mse"].unique()) == 2
 
 
 def test_a_run_of_ones_own_runner_goes_on_as_it_would_have(command: Command) -> None:

@@ -1,5 +1,6 @@
 """What every data set that samples pairs promises, checked for each file in conf/dataset."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ NAMES = sorted(
 MAPS = sorted(path.stem for path in (CONFIGURATIONS / "dataset" / "map").glob("*.yaml"))
 
 
+@cache
 def dataset(*overrides: str) -> Joint:
     with initialize_config_dir(str(CONFIGURATIONS), version_base="1.3"):
         return instantiate(compose("config", list(overrides)).dataset, _convert_="all")

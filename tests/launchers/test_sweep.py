@@ -186,9 +186,9 @@ def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_
         "-m",
         "name=s",
         "seed=0,1",
-        "runner.steps=400",
+        "runner.steps=300",
         "runner.log_every=20",
-        "runner.eval_every=200",
+        "runner.eval_every=150",
         "runner.checkpoint_every=20",
     ]
     launcher = background(*arguments)

@@ -4,6 +4,7 @@ other runs' networks.
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -217,8 +218,14 @@ ANALYSES = ["runner.heat_maps=2", "runner.total_correlation=true"]
 LOAD = "runner.load=outputs/runs/a"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves the run that all of them load."""
+    return tmp_path_factory.mktemp("kept") / "outputs"
+
+
 @pytest.fixture
-def trained(command: Command, data_dir: Path) -> Callable[..., Any]:
+def trained(command: Command, data_dir: Path, kept: Path) -> Callable[..., Any]:
     """A command with the settings of a run that stands under the name of a, and has tested its best
     weights.
     """
@@ -226,8 +233,12 @@ def trained(command: Command, data_dir: Path) -> Callable[..., Any]:
     def call(*arguments: str) -> Any:
         return command(*TRAINED, f"data_dir={data_dir}", "runner.weights=best", *arguments)
 
+    if kept.exists():
+        shutil.copytree(kept, "outputs")
+        return call
     ended = call("name=a", *ANALYSES)
     assert ended.code == 0, ended.err
+    shutil.copytree("outputs", kept)
     return call
 
 

@@ -196,7 +196,7 @@ def test_classifiers_learn_and_weigh_what_they_tell() -> None:
     """A stronger penalty leaves less information, by the rate and by a critic's reading of the same
     noise.
     """
-    steps: dict[str, Any] = {"steps": 150, "eval_every": 150, "model": mlp()}
+    steps: dict[str, Any] = {"steps": 80, "eval_every": 80, "model": mlp()}
     rates = [metrics(regularizer=partial(Rate, beta=beta), **steps) for beta in (1e-3, 1.0)]
     assert rates[0]["error"] < 0.05
     assert rates[0]["rate"] > 2 * rates[1]["rate"] > 0

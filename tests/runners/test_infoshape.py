@@ -190,9 +190,9 @@ def test_codes_tell_less_of_the_input_where_that_costs_more() -> None:
         task = infoshape(
             regularizer=penalty(beta=beta), optimizer=partial(torch.optim.Adam, lr=3e-2)
         ).task()
-        for _ in range(80):
+        for _ in range(50):
             task.step()
-        read.append(task.evaluate(80)["mi_input"].value)
+        read.append(task.evaluate(50)["mi_input"].value)
     assert read[1] < read[0] - 0.5
 
 
