@@ -63,6 +63,11 @@ class Estimator(nn.Module, ABC):
     https://arxiv.org/abs/1811.04251).
     """
 
+    prepares_from: ClassVar[Literal["rows", "dimensions"]] = "rows"
+    """What `prepare` takes in, where there is one: the numbers of the rows, or how many columns
+    there are. A critic that has a `prepare` may say it too.
+    """
+
     @abstractmethod
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         """Read the scores of a batch, without a side effect."""

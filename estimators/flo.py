@@ -26,6 +26,7 @@ class FLO(Estimator):
     """
 
     kind = "lower bound"
+    prepares_from = "dimensions"
     dual: nn.Module
 
     def __init__(self, *, hidden: Sequence[int] = (256, 256), activation: str = "ReLU") -> None:

@@ -25,6 +25,7 @@ class Interpolated(Estimator):
     """
 
     kind = "lower bound"
+    prepares_from = "dimensions"
     baseline: nn.Module
 
     def __init__(

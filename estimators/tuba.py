@@ -22,6 +22,7 @@ class TUBA(Estimator):
     """
 
     kind = "lower bound"
+    prepares_from = "dimensions"
     baseline: nn.Module
 
     def __init__(self, *, baseline: Callable[[int], nn.Module] = MLPBaseline) -> None:

@@ -26,6 +26,7 @@ class Adversary(Penalty):
     """
 
     quantity = "adversary_loss"
+    of_pivots = True
 
     def __init__(
         self,

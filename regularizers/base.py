@@ -46,6 +46,8 @@ class PurePenalty(nn.Module, ABC):
 
     quantity: ClassVar[str] = "penalty"
     """What the value is called in the records."""
+    of_pivots: ClassVar[bool] = False
+    """Whether it reads logits and pivots alone, and so serves any training of a classifier."""
 
     def __init__(
         self,
@@ -90,6 +92,8 @@ class Penalty(nn.Module, ABC):
 
     quantity: ClassVar[str] = "mi"
     """What the value is called in the records."""
+    of_pivots: ClassVar[bool] = False
+    """Whether it reads logits and pivots alone, and so serves any training of a classifier."""
 
     def __init__(
         self,

@@ -28,6 +28,8 @@ class Combined(Penalty):
     nats, or one whose best critic is not the log-ratio.
     """
 
+    of_pivots = True
+
     def __init__(
         self,
         rows: Exposed,

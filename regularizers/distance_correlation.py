@@ -32,6 +32,7 @@ class DistanceCorrelation(PurePenalty):
     """
 
     quantity = "distance_correlation"
+    of_pivots = True
 
     def __init__(self, rows: Exposed, *, lam: float = 1.0, warmup: int = 0) -> None:
         super().__init__(of_pivot.PAIR, of_pivot.strength(lam), warmup)

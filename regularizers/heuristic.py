@@ -31,6 +31,8 @@ class Heuristic(Penalty):
     nats, or one whose best critic is not the log-ratio.
     """
 
+    of_pivots = True
+
     def __init__(
         self,
         rows: Exposed,

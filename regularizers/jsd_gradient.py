@@ -32,6 +32,8 @@ class JSDGradient(Penalty):
     nats, or one whose best critic is not the log-ratio.
     """
 
+    of_pivots = True
+
     def __init__(
         self,
         rows: Exposed,

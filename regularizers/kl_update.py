@@ -29,6 +29,8 @@ class KLUpdate(Penalty):
     nats, or one whose best critic is not the log-ratio.
     """
 
+    of_pivots = True
+
     def __init__(
         self,
         rows: Exposed,

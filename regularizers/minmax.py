@@ -26,6 +26,8 @@ class Minmax(Penalty):
     nats.
     """
 
+    of_pivots = True
+
     def __init__(
         self,
         rows: Exposed,

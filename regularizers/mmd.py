@@ -35,6 +35,7 @@ class MMD(PurePenalty):
     """
 
     quantity = "mmd"
+    of_pivots = True
 
     def __init__(
         self,

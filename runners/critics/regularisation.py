@@ -119,13 +119,9 @@ class Regularisation:
         """What the penalty of a copy reads of held-out rows (N, D) of each name: information by its
         critic, or else its value, the mean over blocks of rows.
         """
-        if (information := self.information(copy, exposed)) is not None:
-            return {"mi_critic": information}
-        penalty = self.penalty(copy).eval()
-        rows = required(exposed, penalty.requires)
-        blocks = zip(*(each.tensor_split(-(-len(each) // WHOLE)) for each in rows), strict=True)
-        values = [penalty(*block).value.item() for block in blocks]
-        return {penalty.quantity: statistics.fmean(values)}
+        penalty = self.penalty(copy)
+        name = penalty.quantity if critics.reader(penalty) is None else "mi_critic"
+        return {name: held_out_penalty(penalty, exposed)}
 
     @property
     def reads(self) -> bool:
@@ -218,6 +214,19 @@ def _turns(module: nn.Module) -> _Turns:
     if not isinstance(module, _Turns):
         raise TypeError(f"module must be a penalty as an ensemble runs it, got {type(module)}")
     return module
+
+
+@torch.no_grad()
+def held_out_penalty(penalty: Penalty | PurePenalty, exposed: Exposed) -> float:
+    """What a penalty reads of held-out rows (N, D) of each name: nats by its critic, or else its
+    value, the mean over blocks of rows.
+    """
+    rows = required(exposed, penalty.requires)
+    if (critic := critics.reader(penalty)) is not None:
+        return held_out(critic, *rows)
+    penalty.eval()
+    blocks = zip(*(each.tensor_split(-(-len(each) // WHOLE)) for each in rows), strict=True)
+    return statistics.fmean(penalty(*block).value.item() for block in blocks)
 
 
 def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:

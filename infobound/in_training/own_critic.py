@@ -1,0 +1,114 @@
+"""A network of the caller's as the critic of a measurement.
+
+B batch, D_x and D_y features.
+"""
+
+import inspect
+import math
+from collections.abc import Sequence
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from infobound.errors import SettingError
+from infobound.models.critics.pairwise import Pairwise
+from infobound.models.critics.scores import Scores, from_matrix
+
+Dim = int | Sequence[int]
+"""Features of a row, or its shape, such as (1, 28, 28) of an image."""
+
+
+def features(name: str, dim: Dim) -> int:
+    """Numbers of a row.
+
+    Raises ValueError, naming the argument, unless they are positive integers.
+    """
+    sizes = [dim] if isinstance(dim, int) else [*dim]
+    if not sizes or not all(isinstance(each, int) and each > 0 for each in sizes):
+        raise SettingError(name, "must be a positive integer, or a shape of them", dim)
+    return math.prod(sizes)
+
+
+class OwnCritic(nn.Module):
+    """A critic that is given flat rows x (B, D_x) and y (B, D_y) in float32, and gives Scores.
+
+    The network is what takes x and y and returns Scores, the two parts of it, or all pairs as a
+    matrix (B, B) of f(x_i, y_j); or what takes [x, y] (N, D_x + D_y) and returns (N, 1). It gets
+    rows in the precision of its own weights; one that takes x and y gets them in the shapes `dim_x`
+    and `dim_y`.
+    """
+
+    def __init__(self, network: nn.Module, dim_x: Dim, dim_y: Dim) -> None:
+        super().__init__()
+        joined = not _takes_two(network)
+        self.network = Pairwise(network) if joined else network
+        self._shapes = [
+            (features("dim", dim),) if joined or isinstance(dim, int) else tuple(dim)
+            for dim in (dim_x, dim_y)
+        ]
+        self.scores = getattr(network, "scores", "any")
+
+    def forward(self, x: Tensor, y: Tensor) -> Scores:
+        found = self.network(
+            *(
+                self._cast(rows).reshape(-1, *shape)
+                for rows, shape in zip((x, y), self._shapes, strict=True)
+            )
+        )
+        if isinstance(found, Scores):
+            return found
+        if isinstance(found, Tensor) and found.shape == (len(x), len(y)):
+            return from_matrix(found)
+        if isinstance(found, tuple) and len(found) == 2:
+            return Scores(*found)
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise SettingError(
+            "critic",
+            f"must return Scores, or all pairs as a matrix {(len(x), len(y))}",
+            shape,
+            "a network of torch.cat([x, y]) takes one argument and has one output",
+        )
+
+    def _cast(self, rows: Tensor) -> Tensor:
+        weight = next(self.parameters(), None)
+        if weight is None or torch.is_autocast_enabled(rows.device.type):
+            return rows
+        return rows.to(weight.dtype)
+
+
+def own_critic(given: object, dim_x: Dim, dim_y: Dim) -> OwnCritic:
+    """A network as it is, or what a function makes of the numbers of features.
+
+    Raises ValueError for what is neither.
+    """
+    sizes = features("dim_x", dim_x), features("dim_y", dim_y)
+    if isinstance(given, nn.Module):
+        return OwnCritic(given, dim_x, dim_y)
+    made = given(*sizes) if callable(given) else given
+    if not isinstance(made, nn.Module):
+        raise SettingError(
+            "critic",
+            "must be the name of one, a network, or a function of two numbers of features that"
+            " makes one",
+            type(made).__name__,
+        )
+    return OwnCritic(made, *sizes)
+
+
+def _takes_two(network: nn.Module) -> bool:
+    forward = getattr(network, "_orig_mod", network).forward  # of a compiled module
+    try:
+        inspect.signature(forward).bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def with_shapes(cfg: DictConfig, dim_x: Dim, dim_y: Dim, overrides: Sequence[str]) -> None:
+    """Tell a configured critic for images the shapes of its rows, unless `overrides` do."""
+    shapes = {"shape": dim_x, "shape_x": dim_x, "shape_y": dim_y}
+    for key, dim in shapes.items():
+        told = any(each.startswith(f"critic.{key}=") for each in overrides)
+        if cfg.critic is not None and key in cfg.critic and not isinstance(dim, int) and not told:
+            cfg.critic[key] = list(dim)

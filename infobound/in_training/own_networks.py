@@ -1,0 +1,146 @@
+"""Networks that a module of this package trains by itself, whatever loop it is used in."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from infobound.estimators.base import Estimator
+
+Network = TypeVar("Network", bound=nn.Module)
+Optimizers = Callable[[list[Tensor]], Optimizer]
+"""Makes an optimiser of parameters, such as `partial(torch.optim.Adam, lr=1e-3)`."""
+
+
+class OwnNetworks(nn.Module, Generic[Network]):
+    """Networks with an optimiser of their own, which alone moves them.
+
+    Their parameters require no gradient outside `descend`: a loss that is read through them reaches
+    its inputs and leaves them alone, an optimiser that is given all parameters of a model skips
+    them, and so does DistributedDataParallel. In a process group the networks of rank 0 are those
+    of all, and gradients are averaged over the processes. Optimiser state and step count are part
+    of `state_dict`, and follow the networks to another device.
+    """
+
+    networks: Network
+    optimizer: Optimizer | None
+    """None where the networks have no parameters."""
+
+    def __init__(self, networks: Network, optimizer: Optimizers) -> None:
+        super().__init__()
+        self.networks = networks.requires_grad_(False)
+        self.steps = 0
+        self._make, self._shared = optimizer, False
+        parameters = self._leaves()
+        self.optimizer = optimizer(parameters) if parameters else None
+        self.register_load_state_dict_post_hook(_follow)
+
+    def descend(self, loss: Callable[[], Tensor]) -> None:
+        """One step of the networks down a loss, which is computed while they require gradients."""
+        self.share()
+        parameters = self._leaves()
+        with torch.enable_grad():
+            self.networks.requires_grad_(True)
+            try:
+                value = loss()
+                if self.optimizer is not None:
+                    value.backward(inputs=parameters)
+            finally:
+                self.networks.requires_grad_(False)
+        if self.optimizer is not None:
+            _average([each.grad for each in parameters if each.grad is not None])
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        _broadcast(list(self.networks.buffers()))
+        self.steps += 1
+
+    def share(self, *, anew: bool = False) -> None:
+        """Give all processes the networks of rank 0, once or `anew`."""
+        if _processes() > 1 and (anew or not self._shared):
+            self._shared = True
+            _broadcast([*self.networks.parameters(), *self.networks.buffers()])
+
+    def follow(self) -> None:
+        """Bring the optimiser to where the parameters are, and to which they are."""
+        self.networks.requires_grad_(False)
+        if self.optimizer is None:
+            return
+        parameters = self._leaves()
+        held = [each for group in self.optimizer.param_groups for each in group["params"]]
+        state = self.optimizer.state_dict()
+        if any(old is not new for old, new in zip(held, parameters, strict=True)):
+            self.optimizer = self._make(parameters)
+        self.optimizer.load_state_dict(state)
+
+    def _leaves(self) -> list[Tensor]:
+        return list(self.networks.parameters())
+
+    def get_extra_state(self) -> dict[str, object]:
+        state = self.optimizer.state_dict() if self.optimizer is not None else None
+        return {"optimizer": state, "steps": self.steps}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.steps = state["steps"]
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], recurse: bool = True
+    ) -> "OwnNetworks[Network]":
+        super()._apply(fn, recurse)
+        for part in self.networks.modules():
+            if isinstance(part, Estimator):
+                part.float()  # half precision loses a moving average, and nats
+        self.follow()
+        return self
+
+
+@contextmanager
+def unmoved(network: nn.Module) -> Iterator[None]:
+    """Keep the buffers of a network, such as running means, as they are before the block."""
+    if not (network.training and any(True for _ in network.buffers())):
+        yield
+        return
+    kept = [
+        (part, name, buffer)
+        for part in network.modules()
+        for name, buffer in part.named_buffers(recurse=False)
+    ]
+    for part, name, buffer in kept:
+        setattr(part, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for part, name, buffer in kept:
+            setattr(part, name, buffer)
+
+
+def _follow(module: OwnNetworks[nn.Module], incompatible: object) -> None:
+    module.follow()
+
+
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+@torch.no_grad()
+def _average(gradients: list[Tensor]) -> None:
+    if (count := _processes()) > 1 and gradients:
+        flat = torch.cat([each.flatten() for each in gradients])
+        dist.all_reduce(flat)
+        parts = (flat / count).split([each.numel() for each in gradients])
+        for each, part in zip(gradients, parts, strict=True):
+            each.copy_(part.view_as(each))
+
+
+@torch.no_grad()
+def _broadcast(tensors: list[Tensor]) -> None:
+    """Give all processes what rank 0 has."""
+    if _processes() > 1:
+        for each in tensors:
+            dist.broadcast(each, 0)
