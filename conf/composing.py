@@ -40,7 +40,7 @@ def composed(overrides: Sequence[str]) -> DictConfig:
     return copy.deepcopy(_composed(tuple(overrides)))
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=256)
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
     with composing():
         return compose("config", [*overrides])

