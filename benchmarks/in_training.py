@@ -8,6 +8,7 @@ machine slows them alike.
 
 import argparse
 import math
+import operator
 import statistics
 import time
 from collections.abc import Callable
@@ -78,12 +79,12 @@ def ours(batch: int) -> Run:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=20, help="CPU seconds for each")
-    parser.add_argument("--rounds", type=int, default=20, help="turns that each takes")
+    parser.add_argument("--seconds", type=float, default=10, help="CPU seconds for each")
+    parser.add_argument("--rounds", type=int, default=50, help="turns that each takes")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 128, 512])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("milliseconds of the processor for a step, and the cost as a multiple of the bare lines'")
+    print("milliseconds of the processor for a step, and the median multiple of the bare lines'")
     for batch in options.batches:
         runs = {"bare": by_hand(batch), "ours": ours(batch)}
         times: dict[str, list[float]] = {name: [] for name in runs}
@@ -96,8 +97,9 @@ def main() -> None:
                     run(5)
                     done += 5
                 times[name].append((time.process_time() - begun) / done)
-        bare, own = (statistics.median(times[name]) for name in ("bare", "ours"))
-        print(f"batch {batch:4}: bare {1e3 * bare:6.2f}, ours {1e3 * own:6.2f} ({own / bare:.2f})")
+        bare, own = (1e3 * statistics.median(times[name]) for name in ("bare", "ours"))
+        ratio = statistics.median(map(operator.truediv, times["ours"], times["bare"]))
+        print(f"batch {batch:4}: bare {bare:6.2f}, ours {own:6.2f} ({ratio:.2f})", flush=True)
 
 
 if __name__ == "__main__":

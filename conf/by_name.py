@@ -47,7 +47,7 @@ def part(cfg: DictConfig, group: str, given: object) -> Any:
 def targets(group: str) -> Mapping[str, object]:
     """What each option of a group builds; options that build nothing are left out."""
     written = {
-        name: OmegaConf.load(CONFIGURATIONS / group / f"{name}.yaml").get("_target_")
+        name: OmegaConf.select(OmegaConf.load(CONFIGURATIONS / group / f"{name}.yaml"), "_target_")
         for name in options(group)
     }
     return {name: pkgutil.resolve_name(target) for name, target in written.items() if target}

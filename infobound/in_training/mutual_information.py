@@ -19,7 +19,7 @@ from infobound.estimators.measurement import Critics, Measurement
 from infobound.in_training import first_rows
 from infobound.in_training.goals import Goal, Watch
 from infobound.in_training.own_critic import Dim, features, own_critic, with_shapes
-from infobound.in_training.own_networks import Optimizers, OwnNetworks, unmoved
+from infobound.in_training.own_networks import Optimizers, OwnNetworks
 from infobound.in_training.pooled import MicroBatch, Pooled
 from infobound.in_training.rows import batches, flat, tensor
 from infobound.models.critics.scores import Scores
@@ -141,10 +141,8 @@ class MutualInformation(nn.Module):
         """
         x, z = (rows.detach() for rows in self._flat(x, z))
         self._meet(x, z)
-        value = x.new_zeros(())
-        for _ in range(self.critic_steps):
-            value = self._climb(x, z)
-        return value
+        values = [self._climb(x, z) for _ in range(self.critic_steps)]
+        return values[-1]
 
     def fit(
         self,
@@ -252,23 +250,21 @@ class MutualInformation(nn.Module):
 
     def _climb(self, x: Tensor, z: Tensor) -> Tensor:
         """One step of the critic: what it read before."""
-        measurement = self.own.networks
-        value = x.new_zeros(())
+        measurement, values = self.own.networks, list[Tensor]()
 
         def fit() -> Tensor:
-            nonlocal value
             scores = measurement.scores(x, z)
             bound = _bound(measurement.estimator, scores, x, z)
             measurement.estimator.update(scores)
-            value = bound.value
+            values.append(bound.value)
             return bound.fit
 
         self.own.descend(fit)
-        return value
+        return values[0]
 
     def _read(self, x: Tensor, z: Tensor) -> Bound:
         measurement = self.own.networks
-        with unmoved(measurement.critic):
+        with self.own.unmoved():
             return _bound(measurement.estimator, measurement.scores(x, z), x, z)
 
     def _flat(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

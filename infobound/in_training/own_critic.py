@@ -48,13 +48,15 @@ class OwnCritic(nn.Module):
             for dim in (dim_x, dim_y)
         ]
         self.scores = getattr(network, "scores", "any")
+        self._weights = list(network.parameters())[:1]
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
+        if self._weights and not torch.is_autocast_enabled(x.device.type):
+            x, y = x.to(self._weights[0].dtype), y.to(self._weights[0].dtype)
+        shape_x, shape_y = self._shapes
         found = self.network(
-            *(
-                self._cast(rows).reshape(-1, *shape)
-                for rows, shape in zip((x, y), self._shapes, strict=True)
-            )
+            x if len(shape_x) == 1 else x.unflatten(1, shape_x),
+            y if len(shape_y) == 1 else y.unflatten(1, shape_y),
         )
         if isinstance(found, Scores):
             return found
@@ -69,12 +71,6 @@ class OwnCritic(nn.Module):
             shape,
             "a network of torch.cat([x, y]) takes one argument and has one output",
         )
-
-    def _cast(self, rows: Tensor) -> Tensor:
-        weight = next(self.parameters(), None)
-        if weight is None or torch.is_autocast_enabled(rows.device.type):
-            return rows
-        return rows.to(weight.dtype)
 
 
 def own_critic(given: object, dim_x: Dim, dim_y: Dim) -> OwnCritic:

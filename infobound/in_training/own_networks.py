@@ -1,7 +1,7 @@
 """Networks that a module of this package trains by itself, whatever loop it is used in."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -36,49 +36,70 @@ class OwnNetworks(nn.Module, Generic[Network]):
         self.networks = networks.requires_grad_(False)
         self.steps = 0
         self._make, self._shared = optimizer, False
-        parameters = self._leaves()
-        self.optimizer = optimizer(parameters) if parameters else None
+        self._leaves = _leaves(networks)
+        self._buffered = [
+            (part, name)
+            for part in networks.modules()
+            for name, _ in part.named_buffers(recurse=False)
+        ]
+        self.optimizer = optimizer(self._leaves) if self._leaves else None
         self.register_load_state_dict_post_hook(_follow)
 
     def descend(self, loss: Callable[[], Tensor]) -> None:
         """One step of the networks down a loss, which is computed while they require gradients."""
         self.share()
-        parameters = self._leaves()
         with torch.enable_grad():
-            self.networks.requires_grad_(True)
             try:
+                self._require_gradients(True)
                 value = loss()
                 if self.optimizer is not None:
-                    value.backward(inputs=parameters)
+                    value.backward()
             finally:
-                self.networks.requires_grad_(False)
+                self._require_gradients(False)
         if self.optimizer is not None:
-            _average([each.grad for each in parameters if each.grad is not None])
+            _average(self._leaves)
             self.optimizer.step()
-            self.optimizer.zero_grad()
-        _broadcast(list(self.networks.buffers()))
+            for each in self._leaves:
+                each.grad = None
+        if _processes() > 1:
+            _broadcast(self.networks.buffers())
         self.steps += 1
+
+    @contextmanager
+    def unmoved(self) -> Iterator[None]:
+        """Keep buffers, such as running means, as they are before the block."""
+        if not (self._buffered and self.networks.training):
+            yield
+            return
+        kept = [(part, name, part.get_buffer(name)) for part, name in self._buffered]
+        for part, name, buffer in kept:
+            setattr(part, name, buffer.clone())
+        try:
+            yield
+        finally:
+            for part, name, buffer in kept:
+                setattr(part, name, buffer)
 
     def share(self, *, anew: bool = False) -> None:
         """Give all processes the networks of rank 0, once or `anew`."""
         if _processes() > 1 and (anew or not self._shared):
             self._shared = True
-            _broadcast([*self.networks.parameters(), *self.networks.buffers()])
+            _broadcast([*self._leaves, *self.networks.buffers()])
 
     def follow(self) -> None:
         """Bring the optimiser to where the parameters are, and to which they are."""
-        self.networks.requires_grad_(False)
+        before, self._leaves = self._leaves, _leaves(self.networks)
+        self._require_gradients(False)
         if self.optimizer is None:
             return
-        parameters = self._leaves()
-        held = [each for group in self.optimizer.param_groups for each in group["params"]]
         state = self.optimizer.state_dict()
-        if any(old is not new for old, new in zip(held, parameters, strict=True)):
-            self.optimizer = self._make(parameters)
+        if any(old is not new for old, new in zip(before, self._leaves, strict=True)):
+            self.optimizer = self._make(self._leaves)
         self.optimizer.load_state_dict(state)
 
-    def _leaves(self) -> list[Tensor]:
-        return list(self.networks.parameters())
+    def _require_gradients(self, required: bool) -> None:
+        for each in self._leaves:
+            each.requires_grad_(required)
 
     def get_extra_state(self) -> dict[str, object]:
         state = self.optimizer.state_dict() if self.optimizer is not None else None
@@ -100,24 +121,8 @@ class OwnNetworks(nn.Module, Generic[Network]):
         return self
 
 
-@contextmanager
-def unmoved(network: nn.Module) -> Iterator[None]:
-    """Keep the buffers of a network, such as running means, as they are before the block."""
-    if not (network.training and any(True for _ in network.buffers())):
-        yield
-        return
-    kept = [
-        (part, name, buffer)
-        for part in network.modules()
-        for name, buffer in part.named_buffers(recurse=False)
-    ]
-    for part, name, buffer in kept:
-        setattr(part, name, buffer.clone())
-    try:
-        yield
-    finally:
-        for part, name, buffer in kept:
-            setattr(part, name, buffer)
+def _leaves(networks: nn.Module) -> list[Tensor]:
+    return list(networks.parameters())
 
 
 def _follow(module: OwnNetworks[nn.Module], incompatible: object) -> None:
@@ -129,8 +134,10 @@ def _processes() -> int:
 
 
 @torch.no_grad()
-def _average(gradients: list[Tensor]) -> None:
-    if (count := _processes()) > 1 and gradients:
+def _average(parameters: list[Tensor]) -> None:
+    """Give all processes the mean of their gradients."""
+    if (count := _processes()) > 1:
+        gradients = [each.grad for each in parameters if each.grad is not None]
         flat = torch.cat([each.flatten() for each in gradients])
         dist.all_reduce(flat)
         parts = (flat / count).split([each.numel() for each in gradients])
@@ -139,8 +146,7 @@ def _average(gradients: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-def _broadcast(tensors: list[Tensor]) -> None:
+def _broadcast(tensors: Iterable[Tensor]) -> None:
     """Give all processes what rank 0 has."""
-    if _processes() > 1:
-        for each in tensors:
-            dist.broadcast(each, 0)
+    for each in tensors:
+        dist.broadcast(each, 0)

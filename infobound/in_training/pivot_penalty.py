@@ -16,7 +16,7 @@ from infobound.errors import SettingError
 from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Critics
 from infobound.in_training.own_critic import own_critic
-from infobound.in_training.own_networks import Optimizers, OwnNetworks, unmoved
+from infobound.in_training.own_networks import Optimizers, OwnNetworks
 from infobound.in_training.rows import flat, tensor
 from infobound.models.layers.standardised import Standardised
 from infobound.regularizers.base import Penalty, PurePenalty
@@ -114,7 +114,7 @@ class PivotPenalty(nn.Module):
         scalar, in nats where it is information.
         """
         penalty, exposed = self.own.networks, self._exposed(*self._flat(logits, pivot))
-        with unmoved(penalty):
+        with self.own.unmoved():
             terms = (
                 penalty.read(exposed) if isinstance(penalty, Penalty) else penalty.terms(exposed)
             )

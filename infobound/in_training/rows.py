@@ -16,7 +16,9 @@ def flat(name: str, rows: Tensor, size: int) -> Tensor:
 
     Raises ValueError for another number.
     """
-    found = rows.unsqueeze(1) if rows.ndim == 1 else rows.flatten(1)
+    found = rows
+    if rows.ndim != 2:
+        found = rows.unsqueeze(1) if rows.ndim == 1 else rows.flatten(1)
     if found.shape[1] != size:
         raise ValueError(
             f"{name} must have {size} numbers a row, got the shape {tuple(rows.shape)}"
