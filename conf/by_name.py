@@ -43,6 +43,16 @@ def part(cfg: DictConfig, group: str, given: object) -> Any:
     return schema.built(cfg, group) if given is None or isinstance(given, str) else given
 
 
+def with_shapes(
+    cfg: DictConfig, x: int | Sequence[int], y: int | Sequence[int], overrides: Sequence[str]
+) -> None:
+    """Tell a critic for images the shapes of its rows, unless `overrides` do."""
+    for key, shape in {"shape": x, "shape_x": x, "shape_y": y}.items():
+        told = any(each.startswith(f"critic.{key}=") for each in overrides)
+        if cfg.critic is not None and key in cfg.critic and not (told or isinstance(shape, int)):
+            cfg.critic[key] = list(shape)
+
+
 @cache
 def targets(group: str) -> Mapping[str, object]:
     """What each option of a group builds; options that build nothing are left out."""

@@ -18,7 +18,7 @@ from infobound.estimators.base import Bound, Estimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.in_training import first_rows
 from infobound.in_training.goals import Goal, Watch
-from infobound.in_training.own_critic import Dim, features, own_critic, with_shapes
+from infobound.in_training.own_critic import Dim, features, own_critic
 from infobound.in_training.own_networks import Optimizers, OwnNetworks
 from infobound.in_training.pooled import MicroBatch, Pooled
 from infobound.in_training.rows import batches, flat, tensor
@@ -84,7 +84,7 @@ class MutualInformation(nn.Module):
             raise SettingError("critic_steps", "must be a positive integer", critic_steps)
         parts = {"estimator": estimator, "critic": critic, "optimizer": optimizer}
         cfg = by_name.composed(parts, overrides)
-        with_shapes(cfg, dim_x, dim_z, overrides)
+        by_name.with_shapes(cfg, dim_x, dim_z, overrides)
         chosen = by_name.part(cfg, "estimator", estimator)
         if not isinstance(chosen, Estimator):
             name = type(chosen).__name__

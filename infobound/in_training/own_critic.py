@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
@@ -99,12 +98,3 @@ def _takes_two(network: nn.Module) -> bool:
     except TypeError:
         return False
     return True
-
-
-def with_shapes(cfg: DictConfig, dim_x: Dim, dim_y: Dim, overrides: Sequence[str]) -> None:
-    """Tell a configured critic for images the shapes of its rows, unless `overrides` do."""
-    shapes = {"shape": dim_x, "shape_x": dim_x, "shape_y": dim_y}
-    for key, dim in shapes.items():
-        told = any(each.startswith(f"critic.{key}=") for each in overrides)
-        if cfg.critic is not None and key in cfg.critic and not isinstance(dim, int) and not told:
-            cfg.critic[key] = list(dim)
