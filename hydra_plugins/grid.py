@@ -34,7 +34,7 @@ class Grid(BasicSweeper):
                 raise
             except HydraException as error:
                 errors.append(error)
-        if len(errors) == len(jobs):
+        if errors and len(errors) == len(jobs):
             raise errors[0]
 
 

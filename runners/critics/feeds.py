@@ -16,6 +16,7 @@ from infobound.errors import SettingError
 from infobound.runners.critics.held_out import FreshHeldOut, HeldOut, RowHeldOut
 from infobound.runners.critics.splits import Changes, Part, split_rows
 from infobound.runners.training.batches import Batches, FreshBatches, RowBatches, SeenBatches
+from infobound.runners.training.memory import must_fit
 from infobound.runners.training.randomness import generator
 
 WATCHED = 4096
@@ -53,7 +54,13 @@ def sampled(
 ) -> Feed:
     """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy;
     held-out ones always fresh.
+
+    Raises ValueError for more rows than fit in memory.
     """
+    numbers = joint.dim_x + joint.dim_y
+    must_fit("batch_size", replicates * batch_size, numbers, device)
+    must_fit("eval_batch_size", eval_batch_size, numbers, device)
+    must_fit("train_rows", replicates * (train_rows or 0), numbers, device)
     if train_rows is None:
         batches = FreshBatches(
             lambda _: joint, batch_size=batch_size, seed=seed, replicates=replicates, device=device
@@ -132,6 +139,7 @@ def every_row(
     transformed, whole and once.
     """
     if isinstance(dataset, Joint):
+        must_fit("eval_batch_size", replicates * size, dataset.dim_x + dataset.dim_y, device)
         return [
             dataset.sample(size, generator(device, seed, copy, "test"))
             for copy in range(replicates)

@@ -36,11 +36,12 @@ class SweepFailed(Exception):
     """Some jobs of a sweep came to nothing; the others have their results."""
 
 
+NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed: PyTorch says so by a class of its own on a GPU, by words alone
-    on the processor.
+    on the CPU.
     """
-    by_words = isinstance(error, RuntimeError) and (
-        "not enough memory" in str(error) or "out of memory" in str(error)
-    )
+    by_words = isinstance(error, RuntimeError) and any(each in str(error) for each in NO_MEMORY)
     return isinstance(error, MemoryError) or by_words

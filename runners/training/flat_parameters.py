@@ -46,7 +46,8 @@ def views(flat: Tensor, like: Iterable[Tensor]) -> list[Tensor]:
 def elementwise(optimizer: Optimizer) -> Optimizer:
     """The optimiser itself.
 
-    Raises ValueError if it is one that does not treat every element by itself.
+    Raises ValueError if it is one that does not treat every element by itself, or that moves
+    nothing.
     """
     if (name := type(optimizer).__name__) in MIXING:
         raise SettingError(
@@ -54,4 +55,6 @@ def elementwise(optimizer: Optimizer) -> Optimizer:
             f"must treat every parameter by itself, which {name} does not",
             remedy="use adam, adamw or sgd",
         )
+    if optimizer.defaults.get("lr") == 0:
+        raise SettingError("optimizer", "must have a learning rate above 0", 0)
     return optimizer

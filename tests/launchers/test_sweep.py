@@ -79,6 +79,11 @@ def test_the_same_command_does_what_is_left_and_nothing_twice(swept: Command) ->
     assert len(status()) == len(summary()) == 3
 
 
+def test_a_sweep_over_nothing_is_one_job(command: Command) -> None:
+    assert command("-m", "name=s").code == 0
+    assert len(summary()) == 1
+
+
 def test_force_begins_all_of_it_anew(swept: Command) -> None:
     before = stamps()
     assert swept("-m", "name=s", "seed=0,1", "force=true").code == 0
