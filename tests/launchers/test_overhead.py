@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import RUN, small
 
-JOBS = 100
+JOBS = 40
 ONE_STEP = ["runner.steps=1", "runner.eval_every=1"]
 
 

@@ -55,7 +55,7 @@ TESTS = {
     [
         ("a critic", 200, 99),
         ("gaussian", 200, 29),
-        pytest.param("ksg", 200, 99, marks=pytest.mark.slow),
+        pytest.param("ksg", 200, 29, marks=pytest.mark.slow),
     ],
 )
 def test_p_values_of_independent_data_sets_are_uniform(

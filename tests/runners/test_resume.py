@@ -108,18 +108,18 @@ def test_a_run_killed_time_and_again_ends_as_if_never_killed(
 
 
 @pytest.mark.slow
-def test_two_hundred_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
+def test_eighty_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
     command: Command, background: Callable[..., Background]
 ) -> None:
     arguments = [
-        "runner.steps=800",
+        "runner.steps=400",
         "runner.log_every=3",
         "runner.eval_every=50",
         "runner.checkpoint_every=20",
     ]
     assert command(*arguments, "name=whole").code == 0
     chance, interruptions, number = random.Random(0), 0, 0
-    while interruptions < 200:
+    while interruptions < 80:
         name = f"run{number}"
         process = background(*arguments, f"name={name}")
         process.wait(chance.uniform(0, 1.5))
