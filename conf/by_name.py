@@ -53,6 +53,11 @@ def with_shapes(
             cfg.critic[key] = list(shape)
 
 
+def option_of(group: str, made: object) -> str | None:
+    """The option of a group that makes objects of this class, None where there is none."""
+    return next((name for name, kind in targets(group).items() if kind is type(made)), None)
+
+
 @cache
 def targets(group: str) -> Mapping[str, object]:
     """What each option of a group builds; options that build nothing are left out."""

@@ -83,7 +83,8 @@ class MutualInformation(nn.Module):
         if critic_steps < 1:
             raise SettingError("critic_steps", "must be a positive integer", critic_steps)
         parts = {"estimator": estimator, "critic": critic, "optimizer": optimizer}
-        cfg = by_name.composed(parts, overrides)
+        named = by_name.option_of("estimator", estimator)
+        cfg = by_name.composed(parts, overrides, *([f"estimator={named}"] if named else []))
         by_name.with_shapes(cfg, dim_x, dim_z, overrides)
         chosen = by_name.part(cfg, "estimator", estimator)
         if not isinstance(chosen, Estimator):

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from infobound.in_training.mutual_information import MutualInformation
+from infobound import MutualInformation
 
 
 class Penalised(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infobound.in_training.clipping import clipped
+from infobound import clipped
 
 
 def terms(strength: float) -> tuple[nn.Module, Tensor, Tensor, Tensor]:

@@ -13,12 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from infobound import MutualInformation
 from infobound.conf import by_name
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.estimators.base import Estimator
+from infobound.estimators.club import CLUB
 from infobound.estimators.mine import MINE
 from infobound.estimators.nwj import NWJ
-from infobound.in_training.mutual_information import MutualInformation
 from infobound.models.critics.scores import Scores, from_matrix
 
 BATCH, DIM, TRUTH = 24, 2, 1.0
@@ -407,7 +408,12 @@ def test_what_is_fitted_to_rows_is_fitted_to_the_first() -> None:
     assert not torch.equal(entropy.clone(), expected.estimator.get_buffer("entropy"))
 
 
+def test_an_estimator_given_as_an_object_brings_the_critic_that_it_needs() -> None:
+    by_object, named = MutualInformation(DIM, DIM, CLUB()), MutualInformation(DIM, DIM, "club")
+    assert tensors(by_object).keys() == tensors(named).keys()
+
+
 def test_an_estimator_given_as_an_object_is_not_shared() -> None:
     estimator = MINE(alpha=0.5)
-    made(estimator)  # pyright: ignore[reportArgumentType]
+    MutualInformation(DIM, DIM, estimator).update(*sampled())
     assert estimator.log_average == -torch.inf

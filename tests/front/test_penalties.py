@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from infobound import penalties
 from infobound.conf import by_name, schema
 from infobound.estimators.js import JS
-from infobound.in_training import penalties
 from infobound.in_training.pivot_penalty import PivotPenalty
 from infobound.models.critics.dense import Bilinear
 from infobound.regularizers.base import Penalty
