@@ -17,8 +17,19 @@ ScoreKind = Literal["any", "log density"]
 
 
 class Bound(NamedTuple):
-    """One batch's reading, three scalars; of a loss, objective and value are minus the loss in a
-    unit of its own, not nats.
+    """One batch's reading, three scalars, and which way to go by each.
+
+    `fit` is a loss of the critic, without a unit: descending it brings the critic nearer to its
+    best. `objective` and `value` are nats and grow with dependence: whoever makes x or y descends
+    -objective to raise mutual information and +objective to lower it. `fit` is -objective only
+    where the critic climbs what is reported (`maximised`), as under Donsker-Varadhan; it is another
+    function where it climbs something else (`surrogate`), as under SMILE.
+
+        critic_loss = estimator.bound(critic(x.detach(), y.detach()), x, y).fit
+        encoder_loss = task_loss + beta * estimator.bound(critic(x, y), x, y).objective
+
+    Of an estimator that is a loss, objective and value are minus the loss in a unit of its own, not
+    nats.
     """
 
     fit: Float[Tensor, ""]
