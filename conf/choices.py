@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -28,11 +27,12 @@ def options(group: str) -> list[str]:
 
 def brought(group: str, option: str) -> dict[str, str]:
     """The options of other groups that this one chooses, by their group."""
-    loaded: Any = OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml")
+    loaded = OmegaConf.to_container(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
+    defaults = loaded.get("defaults", []) if isinstance(loaded, dict) else []
     pairs = [
         (str(key), str(chosen))
-        for each in loaded.get("defaults", [])
-        if OmegaConf.is_dict(each)
+        for each in defaults
+        if isinstance(each, dict)
         for key, chosen in each.items()
     ]
     return {

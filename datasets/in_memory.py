@@ -4,7 +4,7 @@ N rows, D columns.
 """
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Interchange(Protocol):
     """A table of any library that offers the dataframe interchange protocol, such as polars."""
 
-    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any: ...
+    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object: ...
 
 
 @runtime_checkable
@@ -89,19 +89,20 @@ def _frame(name: str, values: Values) -> "pd.DataFrame | None":
     return None
 
 
-def _pandas(name: str, values: Any) -> "pd.DataFrame | None":
+def _pandas(name: str, values: object) -> "pd.DataFrame | None":
     """The table that pandas' own objects are, None for any others."""
-    pandas: Any = sys.modules.get("pandas")  # which is loaded where anything of it is given
-    if pandas is None:
+    if "pandas" not in sys.modules:  # it is loaded where anything of it is given
         return None
-    if isinstance(values, pandas.Index | pandas.api.extensions.ExtensionArray):
-        values = pandas.Series(values)
-    if isinstance(values, pandas.Series):
+    import pandas as pd
+
+    if isinstance(values, pd.Index | pd.api.extensions.ExtensionArray):
+        values = pd.Series(values)
+    if isinstance(values, pd.Series):
         return values.to_frame(name if values.name is None else values.name)
-    return values if isinstance(values, pandas.DataFrame) else None
+    return values if isinstance(values, pd.DataFrame) else None
 
 
-def _array(name: str, values: Any) -> np.ndarray:
+def _array(name: str, values: object) -> np.ndarray:
     wanted = f"{name} must be an array, a tensor, a table or a list of rows of one length"
     try:
         if isinstance(values, list | tuple) and any(isinstance(each, Tensor) for each in values):

@@ -5,21 +5,21 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import torch
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from infobound.conf import refusals, schema
-from infobound.conf.choices import brought, options
-from infobound.conf.composing import composed
+from infobound.conf import by_name, schema
+from infobound.conf.choices import brought
 from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.in_memory import Values, paired
 from infobound.errors import SettingError, UntrustedEstimate
 from infobound.estimators.base import Estimator, SampleEstimator
-from infobound.estimators.measurement import Critics
+from infobound.estimators.measurement import Critics, Prepared
+from infobound.in_training.own_critic import Dim, own_critic
 from infobound.result import Estimate
 from infobound.runners.estimate.runner import Estimate as Runner
 from infobound.runners.runs.errors import ConfigError
@@ -57,7 +57,8 @@ def estimate(
         estimator: the name of an option of `conf/estimator`, or an object such as `KSG(k=5)`. The
             options that need a critic of a certain kind bring it.
         critic: the name of an option of `conf/critic`; what makes a network for the dimensions of x
-            and y, such as `Separable`; or a network that takes x and y and gives `Scores`.
+            and y, such as `Separable`; or a network, copied for every fold, that takes x and y and
+            gives `Scores` or all pairs (B, B), or takes [x, y] and gives (B, 1).
         steps: of training at most; it ends when the validation rows stop gaining.
         seed: of the folds, the weights and the batches.
         device: `cpu`, `cuda`, `cuda:N` or `auto`.
@@ -72,44 +73,35 @@ def estimate(
     """
     rows = dict(zip(("dataset.x", "dataset.y"), paired(x, y), strict=True))
     named = {"runner.steps": steps, "seed": seed, "device": device, "threads": threads}
-    given = _objects(estimator, critic)
-    asked = [
-        *_choices(estimator, critic),
-        *(f"{key}={value}" for key, value in named.items() if value is not None),
-        *overrides,
-    ]
-    cfg = _configured(asked)
-    _shape_images(cfg, x, y, asked)
-    result = _run(cfg, {**rows, **given})
+    asked = [f"{key}={value}" for key, value in named.items() if value is not None]
+    own = [] if critic is not None else [f"critic={name}" for name in _brought_by(estimator)]
+    parts = {"estimator": estimator, "critic": critic}
+    cfg = by_name.composed(parts, overrides, EXPERIMENT, *own, *asked)
+    by_name.with_shapes(cfg, _image(x), _image(y), overrides)
+    _put_in_memory(cfg)
+    result = _run(cfg, {**rows, **_objects(estimator, critic, _shape(x), _shape(y))})
     for warning in result.warnings:
         warnings.warn(warning, UntrustedEstimate, stacklevel=2)
     return result
 
 
-def _choices(
-    estimator: str | Estimator | SampleEstimator | None, critic: str | Critics | nn.Module | None
-) -> Iterator[str]:
-    """The options that are chosen by name, or by an object of ours."""
-    name = estimator if isinstance(estimator, str) else _option(estimator)
-    if name is not None:
-        yield f"estimator={name}"
-    if isinstance(critic, str):
-        yield f"critic={critic}"
-    elif critic is None and name in options("estimator"):
-        yield from (f"critic={own}" for own in [brought("estimator", name).get("critic")] if own)
-    elif critic is None and estimator is not None and not isinstance(estimator, str | Estimator):
-        yield "critic=none"
-
-
-def _option(estimator: Estimator | SampleEstimator | None) -> str | None:
-    """The option that makes objects of this class, None for a class that is not ours."""
-    module = type(estimator).__module__.rpartition(".")
-    known = module[0] == "infobound.estimators" and module[2] in options("estimator")
-    return module[2] if known else None
+def _brought_by(estimator: str | Estimator | SampleEstimator | None) -> Sequence[str]:
+    """The option of the critic that an estimator chooses, none where it leaves that to others."""
+    if estimator is None:
+        return []
+    known = by_name.targets("estimator")
+    for name, target in known.items():
+        if estimator == name or type(estimator) is target:
+            chosen = brought("estimator", name)
+            return [chosen["critic"]] if "critic" in chosen else []
+    return [] if isinstance(estimator, str | Estimator) else ["none"]
 
 
 def _objects(
-    estimator: str | Estimator | SampleEstimator | None, critic: str | Critics | nn.Module | None
+    estimator: str | Estimator | SampleEstimator | None,
+    critic: str | Critics | nn.Module | None,
+    shape_x: Dim | None,
+    shape_y: Dim | None,
 ) -> dict[str, object]:
     """What stands in place of a node of the configuration, by its key."""
     given = dict[str, object]()
@@ -130,54 +122,49 @@ def _objects(
                 critic,
                 "use critic='separable' or critic=Separable",
             )
-        given["critic"] = _copies(critic) if isinstance(critic, nn.Module) else critic
+        given["critic"] = partial(_own, critic, shape_x, shape_y)
     return given
 
 
-def _copies(network: nn.Module) -> Critics:
-    """What makes a copy of a network for every fold."""
+def _own(
+    critic: Critics | nn.Module, shape_x: Dim | None, shape_y: Dim | None, dim_x: int, dim_y: int
+) -> nn.Module:
+    """A network for one fold, of its own; one that looks at training rows first stays as it is."""
+    made = copy.deepcopy(critic) if isinstance(critic, nn.Module) else critic(dim_x, dim_y)
+    return (
+        made if isinstance(made, Prepared) else own_critic(made, shape_x or dim_x, shape_y or dim_y)
+    )
 
-    def make(dim_x: int, dim_y: int) -> nn.Module:
-        return copy.deepcopy(network)
 
-    return make
+def _shape(values: Values) -> Sequence[int] | None:
+    """The shape of a row of an array (N, ..., D), None for one of at most two axes."""
+    shape = [*map(int, getattr(values, "shape", ()))]
+    return shape[1:] if len(shape) > 2 else None
 
 
-def _configured(asked: Sequence[str]) -> DictConfig:
-    """The experiment with the rows in memory in place of a file.
+def _image(values: Values) -> Dim:
+    """(channels, height, width) of images (N, height, width) or (N, channels, height, width)."""
+    shape = _shape(values)
+    return 1 if shape is None or len(shape) > 3 else [*(1,) * (3 - len(shape)), *shape]
 
-    Raises ConfigError for settings that it does not have.
+
+def _put_in_memory(cfg: DictConfig) -> None:
+    """Take x and y in place of the file that the experiment reads.
+
+    Raises ConfigError for settings that would name other rows, or another runner.
     """
-    try:
-        cfg = composed([EXPERIMENT, *asked])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(refusals.explained(error, [EXPERIMENT, *asked])) from None
     if cfg.runner._target_ != f"{Runner.__module__}.{Runner.__qualname__}":
         raise ConfigError(f"runner must be estimate here, got {cfg.runner._target_}; leave it out")
-    written = OmegaConf.to_container(cfg.dataset, resolve=False)
+    written = cast(dict[str, object], OmegaConf.to_container(cfg.dataset, resolve=False))
     settings = [name for name in inspect.signature(Arrays).parameters if name not in FIXED]
-    assert isinstance(written, dict), "dataset is a node"
-    kept = {key: value for key, value in written.items() if key in settings}
     other = {key: each for key, each in written.items() if key not in {"_target_", *settings}}
-    if named := [key for key, value in other.items() if value not in (None, "???")]:
-        raise ConfigError(
-            f"dataset.{named[0]} must not be given here, got {other[named[0]]}; x and y are the"
-            " rows"
-        )
+    for key, value in other.items():
+        if value not in (None, "???"):
+            raise ConfigError(
+                f"dataset.{key} must not be given here, got {value}; x and y are the rows"
+            )
+    kept = {key: written[key] for key in settings if key in written}
     cfg.dataset = {"_target_": f"{Arrays.__module__}.{Arrays.__qualname__}", **kept}
-    return cfg
-
-
-def _shape_images(cfg: DictConfig, x: Values, y: Values, asked: Sequence[str]) -> None:
-    """Tell a critic of images the shape of those that were given as (N, height, width) or (N,
-    channels, height, width), unless it was asked for another.
-    """
-    for key, images in {"shape": x, "shape_x": x, "shape_y": y}.items():
-        shape = getattr(images, "shape", ())
-        if len(shape) not in (3, 4) or cfg.critic is None or key not in cfg.critic:
-            continue
-        if not any(each.startswith(f"critic.{key}=") for each in asked):
-            cfg.critic[key] = [*(1,) * (4 - len(shape)), *map(int, shape[1:])]
 
 
 def _run(cfg: DictConfig, given: Mapping[str, object]) -> Estimate:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 PACKAGE = Path(__file__).parent
 FOLDERS = ("datasets", "estimators", "models", "regularizers", "runners")
@@ -19,7 +18,7 @@ TARGET = re.compile(r"_target_: (infobound(?:\.[a-z_0-9]+)+)\.(\w+)")
 class Parts(ModuleType):
     """A folder of ours whose parts, and the modules in it, are its attributes."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__} has no attribute {name}")
         if any((Path(each) / name).is_dir() for each in self.__path__):

@@ -127,7 +127,25 @@ def test_a_network_is_copied_for_every_fold_and_stays_as_it_was() -> None:
     result = ib.estimate(*pairs(), critic=network, **FEW)
     assert network.weight.item() == pytest.approx(0.1)
     assert result.critic is not None
-    assert len({float(each.get_parameter("weight")) for each in result.critic}) == 3
+    assert len({float(next(each.parameters())) for each in result.critic}) == 3
+
+
+def test_a_plain_network_of_both_sides_is_a_critic() -> None:
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    assert ib.estimate(*pairs(), critic=network, **FEW).lower_bound is not None
+
+
+class OfImages(nn.Module):
+    """All pairs of images, which come in the shape in which they were given."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x.mean((1, 2, 3))[:, None] * y.mean((1, 2))
+
+
+def test_a_network_sees_images_as_they_were_given() -> None:
+    source = np.random.default_rng(0)
+    x, y = source.normal(size=(90, 2, 3, 3)), source.normal(size=(90, 4, 4))
+    assert ib.estimate(x, y, critic=OfImages(), **FEW).stderr > 0
 
 
 @pytest.mark.parametrize(
@@ -148,6 +166,10 @@ def test_a_network_is_copied_for_every_fold_and_stays_as_it_was() -> None:
         ({"estimator": "dv", "critic": "none"}, "critic must be one that gives scores, got none"),
         ({"estimator": ib.estimators.KSG}, "estimator must be the name of an option or an estima"),
         ({"critic": 3}, "critic must be the name of an option, a network or what makes one, got 3"),
+        (
+            {"estimator": ib.estimators.MINE(), "overrides": ["estimator.alpha=0.1"]},
+            "overrides must not change estimator, which was given as an object",
+        ),
         ({"overrides": ["replicates=2"]}, "replicates must be 1 with dataset.folds"),
     ],
     ids=lambda value: "" if isinstance(value, str) else str(value)[:40],

@@ -14,6 +14,8 @@ SOURCE = np.random.default_rng(0)
 X = SOURCE.normal(size=(90, 1))
 Y = X + SOURCE.normal(size=X.shape)
 NOISE = SOURCE.normal(size=X.shape)
+NOTEBOOK = "_repr_html_"
+"""What a notebook calls."""
 FEW: Any = {"steps": 20, "overrides": ["runner.batch_size=16", "runner.eval_every=5"]}
 
 
@@ -117,9 +119,8 @@ def test_warnings_follow_the_number() -> None:
 
 
 def test_a_notebook_shows_a_table_with_nothing_unescaped() -> None:
-    shown = made(warnings=("a < b & c",), estimator="<script>", cap=4.16).__getattribute__(
-        "_repr_html_"
-    )()
+    warned = made(warnings=("a < b & c",), estimator="<script>", cap=4.16)
+    shown: str = getattr(warned, NOTEBOOK)()
     assert shown.startswith("<table>")
     assert "a &lt; b &amp; c" in shown
     assert "<script>" not in shown
