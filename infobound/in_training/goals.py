@@ -42,7 +42,11 @@ class Watch:
         return nats
 
     def _look(self, gradient: Tensor) -> None:
-        if self._waiting and (sign := float(gradient)):
+        try:
+            sign = float(gradient)
+        except RuntimeError:  # inside vmap no number can be read
+            return
+        if self._waiting and sign:
             self._waiting = False
             self._judge("minimise" if sign > 0 else "maximise")
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.estimators.base import Estimator
+from infobound.runners.runs.written import State
 
 Network = TypeVar("Network", bound=nn.Module)
 Optimizers = Callable[[list[Tensor]], Optimizer]
@@ -105,7 +106,7 @@ class OwnNetworks(nn.Module, Generic[Network]):
         state = self.optimizer.state_dict() if self.optimizer is not None else None
         return {"optimizer": state, "steps": self.steps}
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: State) -> None:
         self.steps = state["steps"]
         if self.optimizer is not None:
             self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))

@@ -383,6 +383,14 @@ def test_a_stated_goal_warns_at_once() -> None:
         made("nwj", goal="maximise")
 
 
+def test_functional_transforms_read_it_too() -> None:
+    mi, (x, z) = by("nwj"), sampled()
+    gradients = torch.func.vmap(torch.func.grad(lambda rows: mi(x, rows)))(torch.stack([z, 2 * z]))
+    z.requires_grad_()
+    (expected,) = torch.autograd.grad(-mi(x, z), z)
+    torch.testing.assert_close(gradients[0], -expected)
+
+
 def test_rows_that_change_between_the_passes_are_refused() -> None:
     mi, noisy = by("nwj"), nn.Dropout(0.5)
     x, _ = sampled()
