@@ -285,7 +285,7 @@ def escaped(text: str) -> str:
     """Text in which nothing but backticks is Markdown."""
     parts = re.split(r"(`[^`]*`|https?://[^\s),;]+)", text)
     return "".join(
-        part if index % 2 else re.sub(r"([\[\]<>*_~|$])", r"\\\1", part)
+        part if index % 2 else re.sub(r"([\[\]*_|])", r"\\\1", part).replace("<", "&lt;")
         for index, part in enumerate(parts)
     )
 

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Adversarial(Runner[Hiding]):
-    """A linear classifier learns the labels of what encoders `model` make of the first view of
-    `dataset`, and they learn to make it guess evenly; they are examined on the way.
+    """Trains encoders `model` of the first view of `dataset` against a linear classifier that
+    learns the labels from their codes; they learn to make it guess evenly, and are probed on the
+    way.
 
     The first `warm_up` steps are the classifier's alone; each one after them is `classifier_steps`
     of the classifier's, on batches of their own, and one of the encoder's, which descends the

@@ -25,8 +25,8 @@ from infobound.runners.training.runner import Runner
 
 @dataclass(frozen=True, kw_only=True)
 class InfoShape(Runner[Shaping]):
-    """Trains `replicates` encoders of `codes`, with critics of what codes tell of the input and of
-    the label, and tests the codes.
+    """Trains `replicates` encoders of `codes` with two critics, of the information that codes carry
+    about the input and about the label, and tests the codes.
 
     The pairs of `dataset` are inputs and one-hot labels. Critics alone are trained for `warm_up`
     steps, and after each later step of the encoder they take theirs.

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Represent(Runner[Representing]):
-    """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and examines what
-    they make of the first view.
+    """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and probes
+    their codes of the first view.
 
     Both views have one encoder where `shared`. The estimate is read on the pairs of all test
     examples, in blocks of `eval_batch_size`; where the estimator is a loss, so is what is read.
