@@ -51,11 +51,6 @@ OTHERS = [
 OUTSIDE = ("infobound", "hydra_plugins", "run")
 """What is imported by its own name."""
 BARE = set(BELOW) - {*OUTSIDE}
-OPTIONS = [
-    path
-    for group in ("estimator", "critic", "model", "dataset")
-    for path in sorted((ROOT / "conf" / group).glob("*.yaml"))
-]
 
 
 def relative(path: Path) -> str:
@@ -159,13 +154,3 @@ def test_an_estimator_has_one_name_everywhere(path: Path) -> None:
     target = yaml.safe_load(path.read_text())["_target_"]
     assert re.fullmatch(rf"infobound\.estimators\.{path.stem}\.[A-Z]\w*", target)
     assert (ROOT / "estimators" / f"{path.stem}.py").is_file()
-
-
-@pytest.mark.parametrize("path", OPTIONS, ids=relative)
-def test_an_option_has_a_row_in_the_readme(path: Path) -> None:
-    readme = ROOT / "README.md"
-    if not readme.is_file():
-        pytest.skip("README.md is yet to be written")
-    assert path.stem == "none" or re.search(
-        rf"(?m)^\|.*(?<!\w){path.stem}(?!\w)", readme.read_text()
-    )
