@@ -59,6 +59,7 @@ class CriticTraining(Task):
         beside: Callable[[], Metrics] = dict,
     ) -> None:
         self._loss, self._truth, self._beside = loss, truth, beside
+        self._more_steps_help = not optimisation.cosine  # else the last steps are the smallest
         self._feed, self._estimator = feed, estimator
         self._ensemble = execution.ensemble(
             lambda index: Measurement.of(critic, estimator, *feed.batches.look(index)),
@@ -146,9 +147,29 @@ class CriticTraining(Task):
             reading = self._best.read(step)
             if self._stopping is not None:
                 training = statistics.fmean(self._best.values("train", step))
-                reading = dataclasses.replace(reading, beside={"mi_training": training})
+                reading = dataclasses.replace(
+                    reading,
+                    warnings=[*reading.warnings, *self._untimely(self._stopping, reading)],
+                    beside={"mi_training": training},
+                )
             self._reading = reading
         return self._reading
+
+    def _untimely(self, stopping: EarlyStopping, reading: Reading) -> list[str]:
+        """What is to be known where the best reading stands at either end of the training."""
+        copies, warnings = self._ensemble.replicates, list[str]()
+        if stopping.first and reading.mean < 2 * reading.error.value:
+            warnings.append(
+                f"{stopping.first} of {copies} critics read the validation rows best before the"
+                " first step, so training found no information: x and y may be independent, or else"
+                " lower optimizer.lr or runner.eval_every"
+            )
+        if stopping.last and self._more_steps_help:
+            warnings.append(
+                f"{stopping.last} of {copies} critics were still improving at the last evaluation,"
+                " so the estimate may be low; raise runner.steps"
+            )
+        return warnings
 
     @property
     def rows(self) -> Mapping[str, Mapping[str, Tensor]]:

@@ -1,5 +1,6 @@
 """Early stopping keeps the best weights themselves, for every copy by itself."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -62,6 +63,21 @@ def test_a_restored_state_goes_on_where_it_was() -> None:
     assert second.done
     assert best(second) == [1]
     assert not first.done
+
+
+@pytest.mark.parametrize(
+    ("readings", "first", "last"),
+    [([1.0], 0, 0), ([2.0, 1.0], 1, 0), ([1.0, 2.0], 0, 1), ([1.0, 2.0, 1.5], 0, 0)],
+)
+def test_it_says_where_the_best_reading_stands(
+    readings: list[float], first: int, last: int
+) -> None:
+    stopping = EarlyStopping(at(0), patience=3)
+    for reading in readings:
+        stopping.see([reading], at(1))
+    restored = EarlyStopping(at(0), patience=3)
+    restored.load(stopping.state())
+    assert (stopping.first, stopping.last) == (restored.first, restored.last) == (first, last)
 
 
 def test_a_new_beginning_forgets_every_reading() -> None:
