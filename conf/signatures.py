@@ -47,7 +47,7 @@ def signature(target: Callable[..., Any]) -> Signature:
         return Signature({}, Argument(Any), {})
     arguments = dict[str, Argument]()
     others, settings = None, dict[str, type]()
-    if inspect.isclass(target) and getattr(target.__init__, "__module__", None) in REFUSING:
+    if inspect.isclass(target) and _refuses(target):
         parameters = ()
     for each in parameters:
         annotation = _resolved(each.annotation, target)
@@ -64,6 +64,14 @@ def signature(target: Callable[..., Any]) -> Signature:
                 annotation, each.default is each.empty, each.kind is not each.KEYWORD_ONLY
             )
     return Signature(arguments, others, settings)
+
+
+def _refuses(kind: type) -> bool:
+    """Whether the constructor is one that accepts any keyword only to refuse it; compiling a
+    network has torch put another function in the place of nn.Module's.
+    """
+    owner = next(each for each in inspect.getmro(kind) if "__init__" in vars(each))
+    return {owner.__module__, getattr(kind.__init__, "__module__", None)} & {*REFUSING} != set()
 
 
 def is_settings(kind: type) -> bool:

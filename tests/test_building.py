@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from infobound.conf import schema
 from infobound.conf.building import build
+from infobound.conf.signatures import signature
 from infobound.errors import DataError, PartError, SettingError
+from infobound.estimators.infonce import InfoNCE
 from infobound.runners.runs.errors import ConfigError
 
 HERE = [__name__]
@@ -183,3 +187,9 @@ def test_the_sentence_of_an_error_says_what_there_is_to_say() -> None:
         "a and b must agree, got 1; drop b"
     )
     assert str(DataError(Path("x.csv"), "must have rows", 0)) == "x.csv must have rows, got 0"
+
+
+def test_a_module_takes_no_other_keys_after_a_network_was_compiled() -> None:
+    torch.compile(nn.Identity(), backend="eager")(torch.zeros(1))
+    taken = signature(InfoNCE)
+    assert (dict(taken.arguments), taken.others) == ({}, None)
