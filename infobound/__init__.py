@@ -1,7 +1,7 @@
 """Mutual information: estimate it from samples, and train models that maximise or minimise it."""
 
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infobound import parts
 
@@ -46,7 +46,7 @@ for folder in parts.FOLDERS:
     parts.opened(f"infobound.{folder}")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in HOMES:
         raise AttributeError(f"module infobound has no attribute {name}")
     return pkgutil.resolve_name(HOMES[name])
