@@ -329,7 +329,8 @@ def on_files(files: _Files, config: MutableMapping[str, object]) -> None:
     for name in options("runner"):
         path = f"runners/{name}.md"
         if files.get_file_from_path(path) is None:
-            files.append(File.generated(config, path, content=runner_page(name)))
+            page = File.generated(config, path, content=runner_page(name))  # pyright: ignore[reportArgumentType]
+            files.append(page)
 
 
 def runner_page(name: str) -> str:
