@@ -118,12 +118,17 @@ def test_a_wheel_holds_the_package_and_nothing_beside_it(wheel: Path, checkout: 
     files = {
         f"infobound/{path.relative_to(checkout).as_posix()}"
         for folder in LINKED
-        for kind in ("py", "yaml")
+        for kind in ("py", "pyi", "yaml")
         for path in (checkout / folder).rglob(f"*.{kind}")
     }
     own = {
         path.relative_to(checkout).as_posix()
-        for pattern in ("infobound/*.py", "infobound/py.typed", "hydra_plugins/*.py")
+        for pattern in (
+            "infobound/*.py",
+            "infobound/*/*.py",
+            "infobound/py.typed",
+            "hydra_plugins/*.py",
+        )
         for path in checkout.glob(pattern)
     }
     assert "infobound/py.typed" in own
