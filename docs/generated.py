@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -322,15 +322,14 @@ class _Files(Protocol):
     def append(self, file: object) -> None: ...
 
 
-def on_files(files: _Files, config: MutableMapping[str, object]) -> None:
+def on_files(files: _Files, config: Any) -> None:
     """Add a page for each runner that has none of its own."""
     from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports]
 
     for name in options("runner"):
         path = f"runners/{name}.md"
         if files.get_file_from_path(path) is None:
-            page = File.generated(config, path, content=runner_page(name))  # pyright: ignore[reportArgumentType]
-            files.append(page)
+            files.append(File.generated(config, path, content=runner_page(name)))
 
 
 def runner_page(name: str) -> str:

@@ -14,17 +14,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
-from hydra._internal.hydra import Hydra
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from matplotlib.figure import Figure
 
 import run
+from infobound.conf import schema
 from infobound.datasets.images import cifar10, mnist
 from infobound.runners.runs import plots
 from infobound.runners.runs.processes import printing_into
@@ -158,14 +160,16 @@ def _no_checks_in_compiled_networks() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _composed_once() -> Iterator[None]:
     """Hydra composes each command once more for hydra.mode alone, which an overlay may set."""
-    asked = Hydra.get_mode
+    with initialize_config_dir(str(schema.CONFIGURATIONS), version_base="1.3"):
+        kind: Any = type(GlobalHydra.instance().hydra)
+    asked = kind.get_mode
 
-    def get_mode(hydra: Hydra, config_name: str, overrides: list[str]) -> object:
+    def get_mode(hydra: object, config_name: str, overrides: list[str]) -> object:
         overlaid = any(each.startswith(("sweep=", "experiment=", "hydra")) for each in overrides)
         return asked(hydra, config_name, overrides) if overlaid else None
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Hydra, "get_mode", get_mode)
+        patched.setattr(kind, "get_mode", get_mode)
         yield
 
 
