@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+MEANINGS = {
+    "lower bound": "of the lower bound: the truth may lie above it",
+    "upper bound": "of the upper bound: the truth may lie below it",
+    "neither": "of what the estimator reads, whose bias it leaves out",
+}
+"""What the interval is of, by kind."""
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Estimate:
@@ -27,8 +34,8 @@ class Estimate:
     stderr: float
     """Standard error of `mi` in nats, over what `metrics["stderr_of"]` says."""
     interval: tuple[float, float]
-    """An interval of 95 % in nats for what the estimator reads; the truth lies above it where the
-    estimator reads low.
+    """An interval of 95 % in nats for what the estimator reads: for the truth only where that has
+    no bias. A held-out lower bound reads low, so the truth often lies above its interval.
     """
     lower_bound: float | None
     """The held-out lower bound in nats, None where the estimator is no lower bound."""
@@ -91,13 +98,14 @@ class Estimate:
 
     def __str__(self) -> str:
         line = self._line(f"{self._nats} ({_shown(self.bits)} bits)")
-        return "\n".join([line, *(f"warning: {warning}" for warning in self.warnings)])
+        warnings = (f"warning: {warning}" for warning in self.warnings)
+        return "\n".join([line, f"The interval is {MEANINGS[self.kind]}.", *warnings])
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
         rows = {
             "I(X;Y)": f"<b>{_shown(self.mi)}</b> nats ({_shown(self.bits)} bits)",
-            "95 % interval": f"{self._ends} nats",
+            "95 % interval": f"{self._ends} nats, {MEANINGS[self.kind]}",
             "kind": html.escape(f"{_worded(self.kind)} ({self.estimator})"),
             "cap": None if self.cap is None else f"{_shown(self.cap)} nats",
             "warnings": "<br>".join(map(html.escape, self.warnings)),

@@ -1,13 +1,14 @@
 """What an estimate says of itself, in every form."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import infobound as ib
+from infobound.estimators.base import Kind
 from infobound.runners.runs.records import InMemory
 
 SOURCE = np.random.default_rng(0)
@@ -107,15 +108,28 @@ def made(**fields: Any) -> ib.Estimate:
 
 def test_it_reads_as_a_person_would_write_it() -> None:
     assert repr(made()) == "I(X;Y) = 1.96 [1.90, 2.03] nats, lower bound (DV)"
-    assert str(made()) == "I(X;Y) = 1.96 [1.90, 2.03] nats (2.83 bits), lower bound (DV)"
+    assert str(made()).splitlines() == [
+        "I(X;Y) = 1.96 [1.90, 2.03] nats (2.83 bits), lower bound (DV)",
+        "The interval is of the lower bound: the truth may lie above it.",
+    ]
     nothing = made(mi=-0.001, interval=(-0.1, 0.1), kind="neither", estimator="KSG")
     assert repr(nothing) == "I(X;Y) = 0.00 [-0.10, 0.10] nats, neither bound (KSG)"
+
+
+@pytest.mark.parametrize("kind", sorted({*get_args(Kind)} - {"loss"}))
+def test_every_kind_of_estimate_says_what_its_interval_is_of(kind: str) -> None:
+    line = str(made(kind=kind)).splitlines()[1]
+    assert line.startswith("The interval is of ")
+    assert (
+        line.removeprefix("The interval is ").removesuffix(".")
+        in getattr(made(kind=kind), NOTEBOOK)()
+    )
 
 
 def test_warnings_follow_the_number() -> None:
     warned = made(warnings=("it is near its cap", "a < b"))
     assert repr(warned).endswith("lower bound (DV), 2 warnings")
-    assert str(warned).splitlines()[1:] == ["warning: it is near its cap", "warning: a < b"]
+    assert str(warned).splitlines()[2:] == ["warning: it is near its cap", "warning: a < b"]
 
 
 def test_a_notebook_shows_a_table_with_nothing_unescaped() -> None:
