@@ -94,7 +94,7 @@ class Cadence(Settings):
     log_every: int
     eval_every: int | None
     checkpoint_every: int
-    checkpoint_seconds: float | None = None
+    checkpoint_seconds: float | None = 60
     paces: ClassVar[bool] = True
     """These say when things are written; on a table `eval_every` also says which weights stand to
     choice.

@@ -1,5 +1,6 @@
 """Every part works as it is: its constructor has the defaults that its YAML states."""
 
+import dataclasses
 import inspect
 import pkgutil
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 ROOT = Path(__file__).parents[2]
 COMPLETE = ("estimator", "critic", "regularizer")
@@ -73,3 +76,18 @@ def test_yaml_and_constructor_share_each_default(path: Path) -> None:
             continue
         [line] = [each for each in lines if each.startswith(f"{key}:")]
         assert "#" in line, f"{key} is {default} in Python; say in a comment why it differs here"
+
+
+@pytest.mark.parametrize("settings", [Optimisation, Cadence, Execution])
+def test_what_every_training_has_shares_its_defaults_with_yaml(settings: type) -> None:
+    written = read(ROOT / "conf" / "runner" / "settings" / "training.yaml")
+    root = read(ROOT / "conf" / "config.yaml")
+    compared = 0
+    for field in dataclasses.fields(settings):
+        value = written[field.name]
+        if isinstance(value, str) and value.startswith("${"):
+            value = root.get(value[2:-1], dataclasses.MISSING)
+        if dataclasses.MISSING not in (field.default, value):
+            assert value == field.default, field.name
+            compared += 1
+    assert compared
