@@ -166,8 +166,8 @@ class CriticTraining(Task):
             )
         if stopping.last and self._more_steps_help:
             warnings.append(
-                f"{stopping.last} of {copies} critics were still improving at the last evaluation,"
-                " so the estimate may be low; raise runner.steps"
+                f"training still improved {stopping.last} of {copies} critics at the last"
+                " evaluation, so the estimate may be low; raise runner.steps"
             )
         return warnings
 

@@ -126,6 +126,23 @@ def test_every_kind_of_estimate_says_what_its_interval_is_of(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("y", "overrides", "words"),
+    [
+        (Y, ["runner.cosine=false"], "training still improved "),
+        (NOISE, ["optimizer.lr=1"], "critics read the validation rows best before the first step"),
+    ],
+    ids=["too short", "nothing found"],
+)
+def test_a_best_reading_at_either_end_of_the_training_is_warned_of(
+    y: np.ndarray, overrides: list[str], words: str
+) -> None:
+    few = ["runner.batch_size=16", "runner.eval_every=10", "runner.average=0", *overrides]
+    with pytest.warns(ib.UntrustedEstimate):
+        found = ib.estimate(X, y, critic="separable", steps=20, overrides=few)
+    assert any(words in warning for warning in found.warnings), found.warnings
+
+
 def test_warnings_follow_the_number() -> None:
     warned = made(warnings=("it is near its cap", "a < b"))
     assert repr(warned).endswith("lower bound (DV), 2 warnings")
