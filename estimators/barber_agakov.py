@@ -1,4 +1,4 @@
-"""Barber and Agakov's bound with the entropy of a fitted normal."""
+"""Barber and Agakov's bound, with the entropy of a fitted normal distribution."""
 
 import math
 from typing import final
@@ -13,12 +13,12 @@ from infobound.models.critics.scores import Scores
 
 @final
 class BarberAgakov(Estimator):
-    """E_J[log q(y | x)] + H(Y), q trained by its likelihood, H(Y) = 1/2 log det(2 pi e cov(y)) of
-    the training rows.
+    """E_J[log q(y | x)] + H(Y), with q trained by maximum likelihood and H(Y) = 1/2 log det(2 pi e
+    cov(y)) of the training rows.
 
-    Neither bound: with the true entropy it would be a lower one, but a normal's is at or above it.
-    The bias is what both fits lack, the variance that of a log-likelihood; it needs joint samples
-    alone, so `critic.negatives=1` is enough.
+    Neither bound: it would be a lower bound with the true entropy, but the entropy of the fitted
+    normal is at least as large. The bias comes from both fits; the variance is that of a
+    log-likelihood. It needs only joint samples, so `critic.negatives=1` is enough.
 
     Barber and Agakov 2003,
     https://papers.nips.cc/paper/2410-information-maximization-in-noisy-channels-a-variational-approach
@@ -29,16 +29,16 @@ class BarberAgakov(Estimator):
     entropy: Float[Tensor, ""]
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Fit the marginal to y.
+        """Compute the entropy of a normal distribution fitted to y.
 
-        Raises ValueError where y has no density: a constant or collinear column, or no more rows
-        than columns.
+        Raises ValueError if y has no density: a constant or collinear column, or no more rows than
+        columns.
         """
         rows, dim = y.shape
         covariance = torch.cov(y.double().mT).view(dim, dim)
         if rows <= dim or torch.linalg.matrix_rank(covariance, hermitian=True) < dim:
             raise ValueError(
-                f"y must have a density to have an entropy, but its {rows} rows lie in less than"
+                f"y must have a density to have an entropy, but its {rows} rows span fewer than"
                 f" {dim} dimensions"
             )
         entropy = (torch.logdet(covariance) + dim * math.log(2 * math.pi * math.e)) / 2

@@ -1,4 +1,4 @@
-"""What an estimator is: it turns scores into nats.
+"""The interface of estimators: an estimator turns scores into nats.
 
 B batch, N rows of a table, D_x and D_y features.
 """
@@ -13,42 +13,42 @@ from infobound.models.critics.scores import Scores
 
 Kind = Literal["lower bound", "upper bound", "neither", "loss"]
 ScoreKind = Literal["any", "log density"]
-"""What scores are: numbers of any scale, or log q(y_j | x_i) in nats."""
+"""The meaning of scores: numbers of any scale, or log q(y_j | x_i) in nats."""
 
 
 class Bound(NamedTuple):
-    """One batch's reading, three scalars, and which way to go by each.
+    """The reading of one batch: three scalars, each with its own sign.
 
-    `fit` is a loss of the critic, without a unit: descending it brings the critic nearer to its
-    best. `objective` and `value` are nats and grow with dependence: whoever makes x or y descends
-    -objective to raise mutual information and +objective to lower it. `fit` is -objective only
-    where the critic climbs what is reported (`maximised`), as under Donsker-Varadhan; it is another
-    function where it climbs something else (`surrogate`), as under SMILE.
+    `fit` is the critic's loss, without a unit: minimising it brings the critic closer to its
+    optimum. `objective` and `value` are in nats and grow with dependence: a network that produces x
+    or y minimises -objective to raise mutual information and +objective to lower it. `fit` equals
+    -objective only if the critic maximises the reported bound (`maximised`), as with
+    Donsker-Varadhan; otherwise it is a different function (`surrogate`), as with SMILE.
 
         critic_loss = estimator.bound(critic(x.detach(), y.detach()), x, y).fit
         encoder_loss = task_loss + beta * estimator.bound(critic(x, y), x, y).objective
 
-    Of an estimator that is a loss, objective and value are minus the loss in a unit of its own, not
+    If the estimator is a loss, objective and value are minus that loss, in its own unit instead of
     nats.
     """
 
     fit: Float[Tensor, ""]
-    """The critic alone descends it."""
+    """The critic's loss; nothing else minimises it."""
     objective: Float[Tensor, ""]
-    """Nats, differentiable: who maximises mutual information descends -objective, who minimises it
-    descends +objective.
+    """Nats, differentiable: minimise -objective to maximise mutual information, and +objective to
+    minimise it.
     """
     value: Float[Tensor, ""]
-    """Nats, detached: what is reported."""
+    """Nats, detached: the reported value."""
 
 
 def maximised(objective: Float[Tensor, ""]) -> Bound:
-    """The reading of an estimator whose critic climbs the very bound that is reported."""
+    """The reading of an estimator whose critic maximises the reported bound itself."""
     return Bound(-objective, objective, objective.detach())
 
 
 def surrogate(objective: Float[Tensor, ""], value: Float[Tensor, ""]) -> Bound:
-    """The reading of an estimator whose critic climbs something else than what is reported."""
+    """The reading of an estimator whose critic maximises another function than the reported one."""
     return Bound(-objective, objective + (value - objective).detach(), value.detach())
 
 
@@ -56,56 +56,55 @@ class Estimator(nn.Module, ABC):
     """Turns scores into nats. Subclasses are final and are stateless or keep their state in
     buffers.
 
-    One that has parameters of its own, or statistics of the data, makes them in `prepare`: see
-    estimators.measurement.
+    An estimator with its own parameters, or with statistics of the data, creates them in `prepare`:
+    see estimators.measurement.
     """
 
     kind: ClassVar[Kind]
-    """Whether the value bounds the mutual information from below, from above, or not at all; a loss
-    is no estimate of it.
+    """Whether the value bounds mutual information from below, from above, or not at all; a loss
+    does not estimate it.
     """
     scores: ClassVar[ScoreKind] = "any"
-    """What the critic's scores must be; a critic that gives log densities says so in an attribute
-    of this name.
+    """The scores that the critic must give; a critic that gives log densities declares it in an
+    attribute of the same name.
     """
     log_of_mean: ClassVar[bool] = False
-    """Whether the value takes the logarithm of a sample mean of exp T, which is not to be believed
-    above the logarithm of the number of product pairs behind it (McAllester and Stratos 2020,
-    https://arxiv.org/abs/1811.04251).
+    """Whether the value contains the logarithm of a sample mean of exp T. Such a value is not
+    reliable above the logarithm of the number of product pairs that it is computed from (McAllester
+    and Stratos 2020, https://arxiv.org/abs/1811.04251).
     """
 
     prepares_from: ClassVar[Literal["rows", "dimensions"]] = "rows"
-    """What `prepare` takes in, where there is one: the numbers of the rows, or how many columns
-    there are. A critic that has a `prepare` may say it too.
+    """What `prepare` uses, if there is one: the values in the rows, or only the number of columns.
+    A critic that has a `prepare` may declare it too.
     """
 
     @abstractmethod
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
-        """Read the scores of a batch, without a side effect."""
+        """Read the scores of a batch, without side effects."""
 
     def log_normaliser(
         self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
     ) -> Float[Tensor, " B"] | Float[Tensor, ""] | None:
-        """What to take off a joint score, from what `bound` takes, to have log p(x, y) / p(x) p(y)
-        in nats.
+        """The term that, subtracted from a joint score, leaves log p(x, y) / p(x) p(y) in nats.
 
-        It is what makes the critic's optimum under this estimator that ratio, or None where there
-        is nothing that does.
+        It takes the arguments of `bound`. The difference is exact at the critic's optimum under
+        this estimator. None if there is no such term.
         """
         return None
 
     def arranged(self, scores: Scores) -> Scores:
-        """The scores of one batch with what `bound` reads together in one row, for estimators that
-        read columns.
+        """The scores of one batch, rearranged so that each row holds what `bound` reads together;
+        for estimators that read columns.
         """
         return scores
 
     def update(self, scores: Scores) -> None:
-        """Commit moving averages; called on the critic's own training steps alone."""
+        """Update moving averages; called only in the critic's own training steps."""
 
     def cap(self, negatives: int) -> float | None:
-        """The most nats that the value can reach with this many product samples a row, or None
-        where there is no limit.
+        """The largest value, in nats, with this many product samples a row, or None if there is no
+        limit.
         """
         return None
 
@@ -118,7 +117,7 @@ class SampleEstimate(NamedTuple):
 
 
 class SampleEstimator(Protocol):
-    """Estimates from the rows themselves: nothing to train."""
+    """Estimates mutual information from the rows themselves, without training."""
 
     kind: ClassVar[Kind]
 

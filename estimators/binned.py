@@ -1,4 +1,4 @@
-"""Mutual information of a table of counts.
+"""Mutual information by binning: a table of counts.
 
 N points, D features.
 """
@@ -18,20 +18,22 @@ from infobound.estimators.rows import paired
 
 @dataclass(frozen=True, kw_only=True)
 class Binned:
-    """sum_ab p_ab log(p_ab / p_a p_b) over the cells of x and y, each column cut into `bins` of
-    equal population or width.
+    """sum_ab p_ab log(p_ab / p_a p_b) over the cells of x and y, with each column cut into `bins`
+    of equal population or width.
 
-    A column with at most `bins` distinct values is taken as it is, so a discrete table is read
-    exactly. Neither bound: cutting loses information, and counting biases upwards by about
-    (cells_xy - cells_x - cells_y + 1) / 2N, which `miller_madow` takes off; the variance falls as 1
-    / N. Cells multiply with the columns, so it is for low dimension; it costs a sort.
+    A column with at most `bins` distinct values is not cut, so a discrete table is read exactly.
+    Neither bound: binning loses information, and counting adds an upward bias of about (cells_xy -
+    cells_x - cells_y + 1) / 2N, which `miller_madow` subtracts. The variance falls as 1 / N. The
+    number of cells grows exponentially with the number of columns, so use it in low dimension. It
+    costs a sort.
 
     Miller 1955, Note on the bias of information estimates; Paninski 2003,
     https://doi.org/10.1162/089976603321780272
 
-    The standard error is by influence values, log(p_ab / p_a p_b) at each row.
+    The standard error comes from the influence values, log(p_ab / p_a p_b) of each row.
 
-    Raises ValueError for fewer than two bins and rows that it cannot use.
+    Raises ValueError for fewer than two bins, and for rows that are not paired, not finite or fewer
+    than 2.
     """
 
     bins: int = 16
@@ -56,12 +58,12 @@ class Binned:
         )
 
     def _joint_cells(self, table: Float64[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
-        """The number of the cell of each row."""
+        """The index of each row's cell."""
         codes = np.stack([self.cells(column) for column in table.T], axis=1)
         return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
     def cells(self, column: Float64[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
-        """The number of the cell of each value of a column."""
+        """The index of each value's cell in a column."""
         values, codes = np.unique(column, return_inverse=True)
         if len(values) <= self.bins:
             return codes
@@ -72,6 +74,6 @@ class Binned:
 
 
 def _log_share(codes: Int[np.ndarray, " N"]) -> tuple[Float64[np.ndarray, " N"], int]:
-    """The logarithm of the share of rows in each row's cell; and the number of cells."""
+    """The logarithm of the share of rows in each row's cell, and the number of cells."""
     _, cells, counts = np.unique(codes, return_inverse=True, return_counts=True)
     return np.log(counts[cells] / len(codes)), len(counts)

@@ -14,14 +14,14 @@ from torch import Tensor
 from infobound.models.critics.scores import Scores
 
 NEGLIGIBLE = -80.0
-"""exp of this is nothing beside 1; processors take fifty times longer where an exp leaves the range
-of normal floats.
+"""exp(NEGLIGIBLE) is negligible next to 1. CPUs are fifty times slower on an exp below the range of
+normal floats.
 """
 
 
 def log_sum_exp(values: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows"]:
-    """log sum exp along the last dimension. It is torch.logsumexp, as fast where
-    values lie far apart.
+    """log sum exp along the last dimension: torch.logsumexp, but just as fast for values that are
+    far apart.
     """
     largest = values.detach().amax(dim=-1, keepdim=True)
     largest = largest.where(largest < math.inf, 0)
@@ -29,7 +29,7 @@ def log_sum_exp(values: Float[Tensor, "*rows K"]) -> Float[Tensor, "*rows"]:
 
 
 def log_mean_exp(values: Float[Tensor, "..."]) -> Float[Tensor, ""]:
-    """log mean exp over all entries, without an exp of a raw value."""
+    """log mean exp over all entries, which never takes the exp of a raw value."""
     return log_sum_exp(values.flatten()) - math.log(values.numel())
 
 
@@ -65,14 +65,14 @@ def infonce(scores: Scores) -> Float[Tensor, ""]:
 
 
 def infonce_terms(scores: Scores) -> Float[Tensor, " B"]:
-    """The terms whose mean is InfoNCE, each the log-ratio that a row's scores imply, nats."""
+    """The terms whose mean is InfoNCE: the log-ratio implied by each row's scores, nats."""
     rows = torch.cat([scores.joint.unsqueeze(-1), scores.product], dim=-1)
     return rows.log_softmax(dim=-1)[:, 0] + math.log(rows.shape[-1])
 
 
 def mine(scores: Scores, log_average: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """A surrogate whose gradient is MINE's, E_J[grad T] - E_M[exp(T) grad T] / average; its own
-    value means nothing.
+    """A surrogate with MINE's gradient, E_J[grad T] - E_M[exp(T) grad T] / average; its value has
+    no meaning.
 
     `log_average` is the logarithm of the moving average of E_M[exp T]. Belghazi et al. 2018,
     section 3.2, https://arxiv.org/abs/1801.04062
@@ -84,7 +84,7 @@ def tuba(scores: Scores, log_baseline: Float[Tensor, " B"]) -> Float[Tensor, ""]
     """Tractable unnormalised Barber-Agakov lower bound, 1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)],
     nats.
 
-    a = e gives NWJ; a = 1 is unbiased where T is the log ratio itself. Poole et al. 2019,
+    a = e gives NWJ; a = 1 is unbiased if T is the log ratio itself. Poole et al. 2019,
     https://arxiv.org/abs/1905.06922
     """
     joint, product = scores
@@ -98,12 +98,13 @@ def tuba(scores: Scores, log_baseline: Float[Tensor, " B"]) -> Float[Tensor, ""]
 def interpolated(
     scores: Scores, log_baseline: Float[Tensor, " B"], alpha: float
 ) -> Float[Tensor, ""]:
-    """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), m the mean of exp
-    T over K samples, nats.
+    """The lower bound I_alpha: TUBA with baseline alpha m(x) + (1 - alpha) q(x), where m is the
+    mean of exp T over K samples; nats.
 
-    Beside a joint sample, m takes it and all product samples of its row but one, averaged over the
-    one left out; beside product samples it takes these K. alpha = 1 has InfoNCE's baseline, alpha =
-    0 is TUBA. Poole et al. 2019, equation 10, https://arxiv.org/abs/1905.06922
+    In the joint term, m runs over the joint sample and all but one of the row's product samples,
+    averaged over the sample left out; in the product term, over the K product samples. alpha = 1
+    gives InfoNCE's baseline, alpha = 0 gives TUBA. Poole et al. 2019, equation 10,
+    https://arxiv.org/abs/1905.06922
     """
     joint = scores.joint.unsqueeze(-1)
     product, log_q = (
@@ -126,10 +127,10 @@ def log_mixture(
 
 
 def _log_mean_exp_but_one(product: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
-    """Log mean exp over a joint score of 0 and all product scores of the row but the k-th.
+    """Log mean exp over a joint score of 0 and all product scores of the row except the k-th.
 
-    Each is subtracted from the sum, apart from the largest, which alone can be more than half of
-    it: the sum without that one is taken anew.
+    The k-th term is subtracted from the sum. The largest term can be more than half of the sum, so
+    the sum without it is computed separately.
     """
     total = torch.logsumexp(F.pad(product, (1, 0)), dim=-1, keepdim=True)
     largest = torch.arange(product.shape[-1], device=product.device) == product.argmax(
@@ -152,8 +153,8 @@ def jsd(scores: Scores) -> Float[Tensor, ""]:
 
 
 def smile(scores: Scores, tau: float) -> Float[Tensor, ""]:
-    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; no bound unless tau is infinite,
-    which is Donsker-Varadhan.
+    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], nats; not a bound unless tau is infinite,
+    which gives Donsker-Varadhan.
 
     Song and Ermon 2020, https://arxiv.org/abs/1910.06222
     """
@@ -161,8 +162,8 @@ def smile(scores: Scores, tau: float) -> Float[Tensor, ""]:
 
 
 def flo(scores: Scores, dual: Float[Tensor, " B"]) -> Float[Tensor, ""]:
-    """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, u the
-    `dual` of each joint pair.
+    """Fenchel-Legendre lower bound, 1 - E_J[u + exp(-u) mean_k exp(T_ik - T_i0)], nats, where u is
+    the `dual` of each joint pair.
 
     It is tight at T = log ratio + c(x), u = log E_M[exp T] - T. Guo et al. 2022,
     https://arxiv.org/abs/2107.01131
@@ -180,8 +181,8 @@ def club(scores: Scores) -> Float[Tensor, ""]:
 
 
 def leave_one_out(scores: Scores) -> Float[Tensor, ""]:
-    """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], rows y, over the
-    K other x of a row, nats.
+    """Leave-one-out upper bound, E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], nats. Row i holds
+    the scores of y_i with its own x and with K others.
 
     Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
@@ -189,9 +190,9 @@ def leave_one_out(scores: Scores) -> Float[Tensor, ""]:
 
 
 def log_density_ratio(scores: Scores, log_marginal: Float[Tensor, " B"]) -> Float[Tensor, ""]:
-    """E_J[log q(y | x) - log r(y)], nats, from `log_marginal`, the marginal's density at each y.
+    """E_J[log q(y | x) - log r(y)], nats, where `log_marginal` is log r at each y.
 
-    With the true conditional it is an upper bound for every r, with r = p(y) a lower bound for
-    every q. Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    It is an upper bound for every r if q is the true conditional, and a lower bound for every q if
+    r = p(y). Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
     return (scores.joint - log_marginal).mean()

@@ -12,11 +12,11 @@ from infobound.models.critics.scores import Scores
 
 @final
 class CLUB(Estimator):
-    """E_J[log q(y | x)] - E_M[log q(y | x)], q trained by its likelihood.
+    """E_J[log q(y | x)] - E_M[log q(y | x)], with q trained by maximum likelihood.
 
-    An upper bound where q is the true conditional, or nearer to p(x, y) than to p(x) p(y); biased
-    upwards, of low variance. It scores all pairs; `critic.negatives=1` is its sampled form, linear
-    in B.
+    An upper bound if q is the true conditional, or closer to p(x, y) than to p(x) p(y). It has an
+    upward bias and low variance. It scores all pairs; `critic.negatives=1` gives the sampled form,
+    linear in B.
 
     Cheng et al. 2020, https://arxiv.org/abs/2006.12013
     """

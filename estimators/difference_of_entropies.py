@@ -1,4 +1,4 @@
-"""A difference of two entropies, each by a learned density."""
+"""A difference of two entropies, each computed with a learned density."""
 
 from typing import final
 
@@ -14,14 +14,16 @@ from infobound.models.layers.gaussian import GaussianMixture
 
 @final
 class DifferenceOfEntropies(Estimator):
-    """E_J[-log r(y)] - E_J[-log q(y | x)], q and r trained by their likelihoods, r a mixture of
-    normals.
+    """E_J[-log r(y)] - E_J[-log q(y | x)], with q and r trained by maximum likelihood and r a
+    mixture of normals.
 
-    Neither bound: both cross-entropies are above their entropies, and the bias is the difference of
-    the two excesses. Unlike a lower bound it is not limited by the logarithm of the number of
-    samples; its variance is that of a log-likelihood, and it needs joint samples alone.
+    Neither bound: each cross-entropy exceeds its entropy, and the bias is the difference between
+    the two excesses. Unlike a lower bound, it is not limited by the logarithm of the number of
+    samples. Its variance is that of a log-likelihood. It needs only joint samples.
 
     McAllester and Stratos 2020, https://arxiv.org/abs/1811.04251
+
+    Raises ValueError unless `components` is positive.
     """
 
     kind = "neither"
@@ -35,7 +37,7 @@ class DifferenceOfEntropies(Estimator):
         self.components = components
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Make the marginal at y."""
+        """Create the marginal r from the rows of y."""
         self.marginal = GaussianMixture(y, self.components)
 
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:

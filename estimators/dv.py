@@ -1,4 +1,4 @@
-"""Donsker-Varadhan."""
+"""The Donsker-Varadhan bound."""
 
 from typing import final
 
@@ -14,7 +14,7 @@ from infobound.models.critics.scores import Scores
 class DV(Estimator):
     """E_J[T] - log E_M[exp T], a lower bound whose gradient is biased in small batches.
 
-    Its variance is lower than NWJ's. It reads high when few product pairs stand behind it.
+    Its variance is lower than NWJ's. It reads too high if it is computed from few product pairs.
 
     Donsker and Varadhan 1983, https://doi.org/10.1002/cpa.3160360204;
     Belghazi et al. 2018, https://arxiv.org/abs/1801.04062

@@ -18,17 +18,19 @@ from infobound.estimators.rows import paired
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian:
-    """-1/2 sum_p log(1 - rho_p^2) over the canonical correlations of x and y, by one singular value
-    decomposition.
+    """-1/2 sum_p log(1 - rho_p^2) over the canonical correlations of x and y, found by one singular
+    value decomposition.
 
-    Exact for jointly normal pairs, a lower bound where x is normal and y is normal, in general
-    neither. The bias upwards, about D_x D_y / 2N, is taken off where `unbiased`, exactly so for
-    normal pairs, which may leave a value below 0; the variance falls as 1 / N. It costs N (D_x +
-    D_y)^2. Hotelling 1936, https://doi.org/10.1093/biomet/28.3-4.321
+    Exact for jointly normal pairs, a lower bound if x is normal and y is normal, in general neither
+    bound. `unbiased` subtracts the upward bias of about D_x D_y / 2N, exactly for normal pairs,
+    which may give a value below 0. The variance falls as 1 / N. It costs N (D_x + D_y)^2. Hotelling
+    1936, https://doi.org/10.1093/biomet/28.3-4.321
 
-    The standard error is by influence values, the fitted pointwise mutual information of each row.
+    The standard error comes from the influence values, the fitted pointwise mutual information of
+    each row.
 
-    Raises ValueError for rows that it cannot use, too few or with x and y linearly dependent.
+    Raises ValueError for rows that are not paired, not finite or too few, and if x and y determine
+    each other linearly.
     """
 
     unbiased: bool = True
@@ -40,7 +42,7 @@ class Gaussian:
         left, rho, right = np.linalg.svd(white_x.T @ white_y / rows, full_matrices=False)
         if rho.size and rho[0] ** 2 >= 1 - 1e-12:
             raise ValueError(
-                "x and y must not determine one another linearly, but a canonical correlation is 1"
+                "x and y must not determine each other linearly, but a canonical correlation is 1"
             )
         value = -float(np.log1p(-(rho**2)).sum()) / 2
         if self.unbiased:
@@ -60,7 +62,7 @@ def _whitened(table: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "N rank"
 
 
 def _bias(rows: int, dim_x: int, dim_y: int) -> float:
-    """What normal pairs read too high, from E log det of a Wishart matrix with N - 1 degrees of
+    """The bias for jointly normal pairs, from E log det of a Wishart matrix with N - 1 degrees of
     freedom.
     """
     terms = digamma((rows - np.arange(1, dim_x + dim_y + 1)) / 2)
@@ -70,7 +72,7 @@ def _bias(rows: int, dim_x: int, dim_y: int) -> float:
 def _quadratic(
     u: Float64[np.ndarray, "N P"], v: Float64[np.ndarray, "N P"], rho: Float64[np.ndarray, " P"]
 ) -> Float64[np.ndarray, " N"]:
-    """What the rows of canonical pairs u, v add to the fitted pointwise mutual
-    information.
+    """The part of the fitted pointwise mutual information that depends on the canonical pairs u and
+    v.
     """
     return ((rho * u * v - rho**2 * (u**2 + v**2) / 2) / (1 - rho**2)).sum(1)

@@ -1,4 +1,4 @@
-"""InfoNCE, contrastive estimation against the other rows of the batch."""
+"""InfoNCE: contrastive estimation against the other rows of the batch."""
 
 import math
 from typing import final
@@ -13,7 +13,8 @@ from infobound.models.critics.scores import Scores
 
 @final
 class InfoNCE(Estimator):
-    """E_J[T_i0 - log mean_k exp T_ik], a lower bound of low variance that cannot exceed log(K + 1).
+    """E_J[T_i0 - log mean_k exp T_ik], a lower bound with low variance that cannot exceed log(K +
+    1).
 
     van den Oord et al. 2018, https://arxiv.org/abs/1807.03748; Poole et al. 2019,
     https://arxiv.org/abs/1905.06922

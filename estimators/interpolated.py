@@ -16,12 +16,14 @@ from infobound.models.critics.scores import Scores
 
 @final
 class Interpolated(Estimator):
-    """TUBA with baseline alpha m(x) + (1 - alpha) q(x): alpha -> 1 is InfoNCE's baseline, alpha ->
-    0 TUBA with q learned.
+    """TUBA with baseline alpha m(x) + (1 - alpha) q(x): alpha = 1 gives InfoNCE's baseline, alpha =
+    0 gives TUBA with a learned q.
 
     A lower bound; alpha trades InfoNCE's bias (a cap near log(K / alpha)) for TUBA's variance. It
-    costs what TUBA does and a log-sum-exp over each row. Poole et al. 2019, equation 10,
+    costs as much as TUBA and a log-sum-exp over each row. Poole et al. 2019, equation 10,
     https://arxiv.org/abs/1905.06922
+
+    Raises ValueError unless 0 <= `alpha` <= 1.
     """
 
     kind = "lower bound"
@@ -38,15 +40,15 @@ class Interpolated(Estimator):
         self._build = baseline
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Make the baseline for the dimension of x."""
+        """Create the baseline for the dimension of x."""
         self.baseline = self._build(x.shape[-1]).to(x.device)
 
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.interpolated(scores, self.baseline(x), self.alpha))
 
     def cap(self, negatives: int) -> float | None:
-        """log(K / alpha), plus the 1 of the TUBA form where its last term can vanish, below alpha =
-        1.
+        """log(K / alpha). If alpha < 1, plus 1: the constant of TUBA, whose last term may
+        vanish.
         """
         if self.alpha == 0:
             return None

@@ -1,4 +1,4 @@
-"""JS, a critic trained on the Jensen-Shannon objective and read as a bound."""
+"""JS: a critic trained on the Jensen-Shannon objective and read as a lower bound."""
 
 from typing import final
 
@@ -13,11 +13,11 @@ from infobound.models.critics.scores import Scores
 
 @final
 class JS(Estimator):
-    """1 + E_J[T] - E_M[exp T], T trained as a classifier of joint against product samples.
+    """1 + E_J[T] - E_M[exp T], with T trained to classify joint against product samples.
 
-    A lower bound, unbiased at the optimum because such a T is the log ratio itself: NWJ on the same
-    scores would read 1/e low. Training is stable, the reading's variance grows like exp(MI). Its
-    cost is NWJ's.
+    A lower bound, unbiased at the optimum because such a T is the log ratio itself: NWJ would read
+    1/e too low on the same scores. Training is stable, but the variance of the value grows like
+    exp(MI). It costs as much as NWJ.
 
     Poole et al. 2019, https://arxiv.org/abs/1905.06922; Hjelm et al. 2019,
     https://arxiv.org/abs/1808.06670

@@ -1,4 +1,4 @@
-"""The Jensen-Shannon divergence between joint and product, in place of mutual information."""
+"""The Jensen-Shannon divergence between joint and product, instead of mutual information."""
 
 import math
 from typing import final
@@ -16,9 +16,9 @@ from infobound.models.critics.scores import Scores
 class JSD(Estimator):
     """log 4 - E_J[softplus(-T)] - E_M[softplus(T)].
 
-    A lower bound on twice the Jensen-Shannon divergence, which is neither bound on mutual
-    information and never above log 4. As an estimate of mutual information its bias is large, its
-    variance small; its cost is NWJ's.
+    A lower bound on twice the Jensen-Shannon divergence, which never exceeds log 4 and bounds
+    mutual information on neither side. As an estimate of mutual information it has a large bias and
+    a small variance. It costs as much as NWJ.
 
     Nowozin et al. 2016, https://arxiv.org/abs/1606.00709; Hjelm et al. 2019,
     https://arxiv.org/abs/1808.06670

@@ -1,6 +1,6 @@
-"""KSG, mutual information from distances to nearest neighbours.
+"""KSG: mutual information from distances to nearest neighbours.
 
-N points, k neighbours, D features, D_x and D_y of a side.
+N points, k neighbours, D features, D_x and D_y of x and y.
 """
 
 import math
@@ -18,7 +18,7 @@ from infobound.estimators.neighbours import count_within, nearest
 from infobound.estimators.rows import paired
 
 JITTER = 1e-10
-"""Of a column's standard deviation: what breaks ties without moving a point."""
+"""Noise that breaks ties without moving a point noticeably, in standard deviations of a column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +26,24 @@ class KSG:
     """psi(k) + psi(N) - <psi(n_x + 1) + psi(n_y + 1)>, or psi(k) - 1/k + psi(N) - <psi(n_x) +
     psi(n_y)> in version 2.
 
-    n_x counts the points nearer in x than the k-th neighbour of the pair, or in version 2 those
-    within the x-extent of its k neighbours, all in the max-norm. Neither bound; consistent, biased
-    downwards in high dimension and where the dependence is strong, the more so with a large k,
-    which lowers the variance. Kraskov et al. 2004, https://arxiv.org/abs/cond-mat/0305641
+    n_x counts the points that are closer in x than the k-th neighbour of the pair, or in version 2
+    those within the x-extent of its k neighbours, all in the max-norm. Neither bound; it is
+    consistent, but reads too low in high dimension and for strong dependence. A larger k increases
+    this bias and lowers the variance. Kraskov et al. 2004, https://arxiv.org/abs/cond-mat/0305641
 
-    `lnc` corrects a density that is not uniform within the k neighbours, where their box along
-    principal axes is smaller than `lnc` times the one along the coordinates, by the logarithm of
-    that ratio: of the pair's box, less those of x and of y, so that columns of x that depend on one
-    another add little. So that few points do not fill a small box by chance, k must be above twice
-    the columns of x and y. Gao et al. 2015, https://arxiv.org/abs/1411.2003
+    `lnc` corrects for a density that is not uniform among the k neighbours. If the box that holds
+    them along principal axes is smaller than `lnc` times the box along the coordinates, the
+    logarithm of that ratio is added: that of the pair's box, minus those of x and of y, so that
+    columns of x that depend on each other add little. k must exceed twice the number of columns of
+    x and y, or few points fill a small box by chance. Gao et al. 2015,
+    https://arxiv.org/abs/1411.2003
 
-    The standard error is by influence values, the spread of the N terms over sqrt(N), a little
-    small for small k. It costs a k-d tree in low dimension and N^2 distances, never held at once,
-    in high.
+    The standard error is the spread of the N terms over sqrt(N), which is slightly too small for
+    small k. The cost is a k-d tree in low dimension, and N^2 distances, computed in blocks, in high
+    dimension.
 
-    Raises ValueError for settings or rows that it cannot use.
+    Raises ValueError for `k` below 1, for `lnc` outside (0, 1], and for rows that are not paired,
+    not finite or too few.
     """
 
     k: int = 3
@@ -62,7 +64,7 @@ class KSG:
         if self.lnc is not None and self.k <= 2 * dim:
             raise SettingError(
                 "k",
-                f"must be above {2 * dim}, twice the columns of x and y, to correct by lnc",
+                f"must be above {2 * dim}, twice the number of columns of x and y, to use lnc",
                 self.k,
             )
         terms = self._terms(*_jittered(*paired(x, y, self.k + 2)))
@@ -71,7 +73,7 @@ class KSG:
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
     ) -> Float64[np.ndarray, " N"]:
-        """The pointwise terms whose mean is the estimate."""
+        """The pointwise terms, whose mean is the estimate."""
         neighbours = nearest(np.hstack([x, y]), self.k)
         near_x, near_y = x[neighbours] - x[:, None], y[neighbours] - y[:, None]
         radius_x, radius_y = np.abs(near_x).max((1, 2)), np.abs(near_y).max((1, 2))
@@ -92,8 +94,8 @@ class KSG:
 
 
 def _jittered(*tables: Float64[np.ndarray, "N _"]) -> list[Float64[np.ndarray, "N _"]]:
-    """Each table with noise of its own: shared noise would be information that tied x and y have in
-    common.
+    """Each table with independent noise: shared noise would add information where both x and y have
+    ties.
     """
     random = np.random.default_rng(0)
     return [table + JITTER * table.std(0) * random.standard_normal(table.shape) for table in tables]
@@ -106,8 +108,8 @@ def _non_uniformity(
     radius_y: Float64[np.ndarray, " N"],
     threshold: float,
 ) -> Float64[np.ndarray, " N"]:
-    """log V'_x V'_y / V'_xy over log V_x V_y / V_xy, V' the boxes along principal axes where
-    they are small enough.
+    """log(V'_x V'_y / V'_xy) - log(V_x V_y / V_xy), where V' is the box along principal axes, if
+    small enough.
     """
     log_x, log_y = near_x.shape[2] * np.log(radius_x), near_y.shape[2] * np.log(radius_y)
     shrunk = [
@@ -123,8 +125,6 @@ def _non_uniformity(
 
 
 def _log_box(near: Float64[np.ndarray, "N k D"]) -> Float64[np.ndarray, " N"]:
-    """Log volume of the box along principal axes, in units of half its sides, that holds the
-    offsets `near`.
-    """
+    """Log volume, by half sides, of the box along principal axes that holds the offsets `near`."""
     axes = np.linalg.eigh(np.swapaxes(near, 1, 2) @ near)[1]
     return np.log(np.abs(near @ axes).max(1)).sum(1)

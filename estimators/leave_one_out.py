@@ -13,11 +13,11 @@ from infobound.models.critics.scores import Scores
 
 @final
 class LeaveOneOut(Estimator):
-    """E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], q trained by its likelihood: the other x of
-    the batch stand for p(y).
+    """E_J[log q(y_i | x_i) - log mean_k q(y_i | x_k)], with q trained by maximum likelihood: the
+    mean over the other x of the batch approximates p(y).
 
-    An upper bound where q is the true conditional; its upward bias falls with the number K of other
-    x and its variance is that of a log-likelihood. It scores all pairs. Poole et al. 2019, section
+    An upper bound if q is the true conditional; its upward bias falls with the number K of other x
+    and its variance is that of a log-likelihood. It scores all pairs. Poole et al. 2019, section
     2.3, https://arxiv.org/abs/1905.06922
     """
 
@@ -25,8 +25,8 @@ class LeaveOneOut(Estimator):
     scores = "log density"
 
     def arranged(self, scores: Scores) -> Scores:
-        """Rows y: product[i, k] = log q(y_i | x_((i + k + 1) mod B)) where all pairs were
-        scored.
+        """Scores with one row for each y: product[i, k] = log q(y_i | x_((i + k + 1) mod B)) if all
+        pairs were scored.
         """
         joint, product = scores
         size, count = product.shape

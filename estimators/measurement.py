@@ -1,4 +1,4 @@
-"""A critic and an estimator together: what one copy trains and one evaluation reads."""
+"""A critic with its estimator: what one copy trains and what an evaluation reads."""
 
 import copy
 from collections.abc import Callable
@@ -12,26 +12,26 @@ from infobound.estimators.base import Bound, Estimator
 from infobound.models.critics.scores import Scores
 
 Critics = Callable[[int, int], nn.Module]
-"""Makes a critic for the dimensions of x and y."""
+"""Creates a critic for the dimensions of x and y."""
 
 
 @runtime_checkable
 class Prepared(Protocol):
-    """A critic or an estimator that looks at training rows before step 0; after it all its
-    parameters and buffers exist.
+    """A critic or an estimator that sees training rows before step 0. All its parameters and
+    buffers exist after `prepare`.
     """
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], /) -> None:
-        """Take in training rows, once; weights are drawn as any network draws its
-        own.
+        """See the training rows, once. Weights are drawn from the global generator, as in any
+        network.
         """
 
 
 class Measurement(nn.Module):
-    """A batch of pairs in, a Bound out; in training mode it commits the estimator's
-    moving averages.
+    """Turns a batch of pairs into a Bound; in training mode it updates the estimator's moving
+    averages.
 
-    Raises ValueError where the critic's scores are not what the estimator reads.
+    Raises ValueError if the critic does not give the scores that the estimator needs.
     """
 
     def __init__(self, critic: nn.Module, estimator: Estimator) -> None:
@@ -54,20 +54,20 @@ class Measurement(nn.Module):
         x: Float[Tensor, "N D_x"],
         y: Float[Tensor, "N D_y"],
     ) -> "Measurement":
-        """A new critic and a copy of the estimator that were shown rows, before the first step."""
+        """A new critic and a copy of the estimator, both prepared with the rows, ready to train."""
         made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
         made.prepare(x, y)
         return made
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Show critic and estimator some training rows, where they want to see them."""
+        """Show training rows to the critic and the estimator, if they have a `prepare`."""
         for part in (self.critic, self.estimator):
             if isinstance(part, Prepared):
                 part.prepare(x, y)
 
     def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
-        """The critic's scores in float32, whatever precision it computes in, as the estimator reads
-        them.
+        """The critic's scores as the estimator reads them, in float32 whatever precision the critic
+        computes in.
         """
         return self.estimator.arranged(Scores(*(values.float() for values in self.critic(x, y))))
 

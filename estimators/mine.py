@@ -1,4 +1,4 @@
-"""MINE, Donsker-Varadhan with a moving average in its gradient."""
+"""MINE: Donsker-Varadhan with a moving average in its gradient."""
 
 import math
 from typing import final
@@ -15,13 +15,15 @@ from infobound.models.critics.scores import Scores
 
 @final
 class MINE(Estimator):
-    """Donsker-Varadhan's value; its gradient divides by a moving average of E_M[exp T] to lose the
-    bias of small batches.
+    """The value of Donsker-Varadhan, with a gradient that divides by a moving average of E_M[exp T]
+    and so avoids the bias of small batches.
 
-    log average <- log((1 - alpha) average + alpha E_M[exp T]), kept in log space and begun at the
-    first batch.
+    log average <- log((1 - alpha) average + alpha E_M[exp T]), kept in log space and initialised
+    with the first batch.
 
     Belghazi et al. 2018, section 3.2, https://arxiv.org/abs/1801.04062
+
+    Raises ValueError unless 0 < `alpha` <= 1.
     """
 
     kind = "lower bound"

@@ -12,11 +12,10 @@ from infobound.models.critics.scores import Scores
 
 @final
 class NPair(Estimator):
-    """-E_J[log(1 + sum_k exp(T_ik - T_i0))]: every other pair of the batch stands for another
-    class.
+    """-E_J[log(1 + sum_k exp(T_ik - T_i0))]: every other pair of the batch counts as another class.
 
-    Its gradient is InfoNCE's, its value is InfoNCE less log(K + 1). Meant for critic=inner_product
-    behind encoders.
+    It has InfoNCE's gradient, and its value is InfoNCE - log(K + 1). Use it with
+    critic=inner_product on top of encoders.
 
     Sohn 2016,
     https://papers.nips.cc/paper/6200-improved-deep-metric-learning-with-multi-class-n-pair-loss-objective

@@ -1,7 +1,7 @@
 """Nearest neighbours and neighbour counts in the max-norm, by k-d tree or by brute force in chunks,
 whichever is faster.
 
-N points, k neighbours, D features, R points of a block.
+N points, k neighbours, D features, R points in a block.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 CHUNK = 2**20
-"""Distances held at a time by brute force (8 MiB), whatever N is."""
+"""Number of distances that brute force holds at a time (8 MiB), for any N."""
 TREE_SEARCH = 12
-"""Most features at which a tree finds neighbours faster, at ten thousand points."""
+"""Largest number of features at which a tree finds neighbours faster, for ten thousand points."""
 TREE_COUNT = 3
-"""Most features at which a tree counts points in a ball faster, at ten thousand points."""
+"""Largest number of features at which a tree counts neighbours faster, for ten thousand points."""
 
 
 def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k}"]:
@@ -27,7 +27,7 @@ def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k
     else:
         found = np.empty(
             (len(points), k + 1), np.intp
-        )  # made at once: small arrays between the blocks keep their room taken
+        )  # allocated at once: small arrays between the blocks would fragment the memory
         for rows, part in distances(points):
             found[rows] = part.topk(k + 1, largest=False)[1].numpy()
     return _others(np.asarray(found))
@@ -36,7 +36,7 @@ def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k
 def count_within(
     points: Float64[np.ndarray, "N D"], radius: Float64[np.ndarray, " N"]
 ) -> Int[np.ndarray, " N"]:
-    """How many other points lie at most `radius` from each point."""
+    """The number of other points within `radius` of each point."""
     if points.shape[1] <= TREE_COUNT:
         counts = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
     else:
@@ -50,7 +50,7 @@ def count_within(
 def distances(
     points: Float64[np.ndarray, "N D"],
 ) -> Iterator[tuple[slice, Float64[Tensor, "R N"]]]:
-    """Blocks of rows of the distances of all pairs."""
+    """The matrix of all distances, in blocks of rows."""
     every = torch.from_numpy(points)
     rows = max(1, CHUNK // len(points))
     for start in range(0, len(points), rows):
@@ -59,8 +59,8 @@ def distances(
 
 
 def _others(found: Int[np.ndarray, "N j"]) -> Int[np.ndarray, "N j-1"]:
-    """Without each point itself, or without the last where ties have pushed the point itself
-    out.
+    """Drop each point from its own neighbours, or drop the last neighbour if ties pushed the point
+    itself out.
     """
     itself = found == np.arange(len(found))[:, None]
     itself[~itself.any(1), -1] = True

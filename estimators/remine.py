@@ -1,4 +1,4 @@
-"""ReMINE, Donsker-Varadhan with its free constant held in place."""
+"""ReMINE: Donsker-Varadhan with its free constant held in place."""
 
 from typing import final
 
@@ -13,16 +13,18 @@ from infobound.models.critics.scores import Scores
 
 @final
 class ReMINE(Estimator):
-    """E_J[T] - log E_M[exp T], whose critic also descends lam (log E_M[exp T] - target)^2.
+    """E_J[T] - log E_M[exp T], whose critic also minimises lam (log E_M[exp T] - target)^2.
 
-    A lower bound: adding a constant to T changes nothing, so the penalty stops its drift without
-    moving the optimum, and it is no part of the value or of what an encoder follows. Bias and cost
-    are Donsker-Varadhan's; training varies less. Read over many batches, both expectations are
-    averaged before the logarithm, the paper's macro average, as for every estimator here: the mean
-    of the batches' own values has read 4.37 of 2.77 nats at batches of 16 one-hot pairs, where this
-    reads 2.02.
+    A lower bound. Adding a constant to T does not change it, so the penalty stops the drift of T
+    without moving the optimum; the penalty is not part of the value or of an encoder's objective.
+    Bias and cost are those of Donsker-Varadhan; training varies less. Like every estimator here, it
+    averages both expectations over all batches before taking the logarithm, which the paper calls
+    the macro average: at batches of 16 one-hot pairs with 2.77 nats it reads 2.02, where the mean
+    of the batches' own values reads 4.37.
 
     Choi and Lee 2020, https://arxiv.org/abs/2011.07932
+
+    Raises ValueError for a negative `lam`.
     """
 
     kind = "lower bound"

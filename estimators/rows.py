@@ -1,4 +1,4 @@
-"""Paired rows as the estimators without training take them.
+"""Paired rows, checked and converted for the estimators that need no training.
 
 N rows, D_x and D_y features.
 """
@@ -13,8 +13,8 @@ def paired(
 ) -> tuple[Float64[np.ndarray, "N D_x"], Float64[np.ndarray, "N D_y"]]:
     """x and y in double precision.
 
-    Raises ValueError unless both have two axes, as many rows, at least `least` of them, and only
-    finite numbers.
+    Raises ValueError unless both have two axes, the same number of rows, at least `least` rows, and
+    only finite numbers.
     """
     tables = []
     for name, table in (("x", x), ("y", y)):

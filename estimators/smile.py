@@ -1,4 +1,4 @@
-"""SMILE, Donsker-Varadhan with a clipped partition function."""
+"""SMILE: Donsker-Varadhan with a clipped partition function."""
 
 from typing import final
 
@@ -13,13 +13,16 @@ from infobound.models.critics.scores import Scores
 
 @final
 class SMILE(Estimator):
-    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], T trained on the Jensen-Shannon objective.
+    """E_J[T] - log E_M[clip(exp T, exp -tau, exp tau)], with T trained on the Jensen-Shannon
+    objective.
 
-    Neither bound: a small tau biases the value upwards and keeps its variance, about exp(2 tau) /
-    B, small; tau = inf is Donsker-Varadhan's lower bound on a critic trained otherwise. Its cost is
-    that bound's.
+    Neither bound: a small tau keeps the variance of about exp(2 tau) / B small but adds an upward
+    bias. tau = inf gives Donsker-Varadhan's lower bound, with a critic trained on the
+    Jensen-Shannon objective. It costs as much as Donsker-Varadhan.
 
     Song and Ermon 2020, https://arxiv.org/abs/1910.06222
+
+    Raises ValueError unless `tau` is positive.
     """
 
     kind = "neither"
@@ -28,7 +31,7 @@ class SMILE(Estimator):
     def __init__(self, *, tau: float = 5.0) -> None:
         super().__init__()
         if not tau > 0:
-            raise SettingError("tau", "must be a positive number, inf for no clipping", tau)
+            raise SettingError("tau", "must be positive; inf means no clipping", tau)
         self.tau = tau
 
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:

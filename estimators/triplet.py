@@ -13,11 +13,11 @@ from infobound.models.critics.scores import Scores
 
 @final
 class Triplet(Estimator):
-    """-E_J[max(0, margin + T_in - T_i0)] with n a semi-hard product sample of the row, in the unit
-    of the scores.
+    """-E_J[max(0, margin + T_in - T_i0)], where n is a semi-hard product sample of the row; in the
+    unit of the scores.
 
-    Meant for critic=squared_distance, T = -|x - y|^2 between representations of length 1, behind
-    encoders.
+    Use it with critic=squared_distance, T = -|x - y|^2 between representations of length 1, on top
+    of encoders.
 
     Schroff et al. 2015, https://arxiv.org/abs/1503.03832
 

@@ -16,9 +16,9 @@ from infobound.models.critics.scores import Scores
 class TUBA(Estimator):
     """1 + E_J[T - log a(x)] - E_M[exp(T) / a(x)] with a learned baseline a.
 
-    A lower bound, unbiased; its variance grows like exp(MI), less so where a(x) takes up what
-    depends on x alone. It costs a baseline on B rows beside the critic. Poole et al. 2019,
-    https://arxiv.org/abs/1905.06922
+    An unbiased lower bound. Its variance grows like exp(MI), but less if a(x) learns the part of T
+    that depends only on x. It costs a baseline on B rows in addition to the critic. Poole et al.
+    2019, https://arxiv.org/abs/1905.06922
     """
 
     kind = "lower bound"
@@ -30,7 +30,7 @@ class TUBA(Estimator):
         self._build = baseline
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Make the baseline for the dimension of x."""
+        """Create the baseline for the dimension of x."""
         self.baseline = self._build(x.shape[-1]).to(x.device)
 
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:

@@ -14,11 +14,11 @@ from infobound.models.layers.gaussian import log_normal
 
 @final
 class VariationalUpper(Estimator):
-    """E_J[log q(y | x) - log N(y; 0, I)], q trained by its likelihood: the rate of a variational
-    information bottleneck.
+    """E_J[log q(y | x) - log N(y; 0, I)], with q trained by maximum likelihood: the rate of a
+    variational information bottleneck.
 
-    An upper bound where q is the true conditional, biased upwards by KL(p(y) | N(0, I)), of low
-    variance; it needs joint samples alone. Alemi et al. 2017, https://arxiv.org/abs/1612.00410;
+    An upper bound if q is the true conditional, with an upward bias of KL(p(y) | N(0, I)) and low
+    variance. It needs only joint samples. Alemi et al. 2017, https://arxiv.org/abs/1612.00410;
     Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """
 

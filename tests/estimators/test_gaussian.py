@@ -94,7 +94,7 @@ def test_a_constant_tells_nothing() -> None:
 
 def test_a_linear_function_is_refused_instead_of_infinite() -> None:
     x, _ = normal(100, 2, 1)
-    with pytest.raises(ValueError, match=r"^x and y must not determine one another"):
+    with pytest.raises(ValueError, match=r"^x and y must not determine each other"):
         Gaussian(unbiased=True)(x, x @ torch.tensor([[1.0], [2.0]], dtype=torch.float64))
 
 
