@@ -79,17 +79,23 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
         ) from error
 
 
-def built(cfg: DictConfig, key: str, places: Sequence[str] = ()) -> Any:
-    """What the node at a key configures, checked as validate() checks it; its targets may lie in
-    these places too.
+def built(
+    cfg: DictConfig,
+    key: str,
+    places: Sequence[str] = (),
+    given: Given = MappingProxyType({}),
+) -> Any:
+    """Build what the node at a key configures, checked as validate() checks it; its targets may lie
+    in these places too. What is `given` stands in place of what the configuration says at its key.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
     for inner, target, node in targets(cfg):
-        if f"{inner}.".startswith(f"{key}."):
-            _check_node(cfg, inner, allowed(inner, target, [*places, *cfg.allow_targets]), node)
+        if f"{inner}.".startswith(f"{key}.") and inner not in given:
+            target_of = allowed(inner, target, [*places, *cfg.allow_targets])
+            _check_node(cfg, inner, target_of, node, given)
     with refusing():
-        return build(cfg, key).value
+        return build(cfg, key, given).value
 
 
 def prepared(

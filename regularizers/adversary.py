@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import final
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from infobound.models.adversaries.pivot_densities import Binned
 from infobound.regularizers import of_pivot
 from infobound.regularizers.base import Penalty, Terms
 from infobound.regularizers.exposed import Exposed, required
@@ -31,21 +31,16 @@ class Adversary(Penalty):
     def __init__(
         self,
         rows: Exposed,
+        settings: of_pivot.Game = of_pivot.Game(),
         *,
-        density: Callable[[int, Tensor], nn.Module],
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float = 1.0,
-        warmup: int = 0,
-        critic_steps: int = 4,
+        density: Callable[[int, Tensor], nn.Module] = Binned,
     ) -> None:
         super().__init__(
             ("logits", "raw_pivot"),
-            of_pivot.strength(lam),
-            optimizer,
-            critic_steps,
-            None,
-            False,
-            warmup,
+            settings.lam,
+            settings.optimizer,
+            settings.critic_steps,
+            warmup=settings.warmup,
         )
         logits, pivots = required(rows, self.requires)
         self._density = density(logits.shape[1], pivots)

@@ -101,8 +101,9 @@ class Penalty(nn.Module, ABC):
         strength: float,
         optimizer: Callable[[list[Tensor]], Optimizer],
         critic_steps: int,
-        until: float | None,
-        clip: bool,
+        *,
+        until: float | None = None,
+        clip: bool = False,
         warmup: int = 0,
     ) -> None:
         super().__init__()

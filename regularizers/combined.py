@@ -1,19 +1,15 @@
 """The game and its non-saturating form together."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
 
-from infobound.estimators.base import Estimator, SampleEstimator
-from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics, of_pivot
 from infobound.regularizers.base import Penalty, Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import calibrated_critic
+from infobound.regularizers.pivot_critic import PivotCritic
 
 
 @final
@@ -30,21 +26,15 @@ class Combined(Penalty):
 
     of_pivots = True
 
-    def __init__(
-        self,
-        rows: Exposed,
-        *,
-        estimator: Estimator | SampleEstimator,
-        critic: Critics | None,
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float = 1.0,
-        warmup: int = 0,
-        critic_steps: int = 4,
-    ) -> None:
+    def __init__(self, rows: Exposed, settings: PivotCritic = PivotCritic()) -> None:
         super().__init__(
-            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+            of_pivot.PAIR,
+            settings.lam,
+            settings.optimizer,
+            settings.critic_steps,
+            warmup=settings.warmup,
         )
-        self.measurement = calibrated_critic(rows, critic, estimator)
+        self.measurement = settings.calibrated(rows)
 
     def terms(self, exposed: Exposed) -> Terms:
         x, y = required(exposed, self.requires)

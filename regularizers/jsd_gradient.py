@@ -1,20 +1,16 @@
 """The game with a critic whose gradient is held."""
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
 
 from infobound.errors import SettingError
-from infobound.estimators.base import Estimator, SampleEstimator
-from infobound.estimators.measurement import Critics
 from infobound.regularizers import critics, of_pivot
 from infobound.regularizers.base import Penalty, PureTerms, Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import calibrated_critic
+from infobound.regularizers.pivot_critic import PivotCritic
 
 
 @final
@@ -35,21 +31,16 @@ class JSDGradient(Penalty):
     of_pivots = True
 
     def __init__(
-        self,
-        rows: Exposed,
-        *,
-        estimator: Estimator | SampleEstimator,
-        critic: Critics | None,
-        optimizer: Callable[[list[Tensor]], Optimizer],
-        lam: float = 1.0,
-        warmup: int = 0,
-        critic_steps: int = 4,
-        gamma: float = 0.1,
+        self, rows: Exposed, settings: PivotCritic = PivotCritic(), *, gamma: float = 0.1
     ) -> None:
         super().__init__(
-            of_pivot.PAIR, of_pivot.strength(lam), optimizer, critic_steps, None, False, warmup
+            of_pivot.PAIR,
+            settings.lam,
+            settings.optimizer,
+            settings.critic_steps,
+            warmup=settings.warmup,
         )
-        self.measurement = calibrated_critic(rows, critic, estimator)
+        self.measurement = settings.calibrated(rows)
         if not gamma >= 0:
             raise SettingError("gamma", "must be 0 or more", gamma)
         self._gamma = gamma

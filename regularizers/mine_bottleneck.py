@@ -42,7 +42,9 @@ class MineBottleneck(Penalty):
         until: float | None = None,
         clip: bool = False,
     ) -> None:
-        super().__init__(("input", "representation"), beta, optimizer, critic_steps, until, clip)
+        super().__init__(
+            ("input", "representation"), beta, optimizer, critic_steps, until=until, clip=clip
+        )
         if not beta >= 0:
             raise SettingError("beta", "must be 0 or more", beta)
         self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))

@@ -59,7 +59,7 @@ class MutualInformation(Penalty):
         clip: bool = True,
         noise: float = 0.0,
     ) -> None:
-        super().__init__(PAIRS[of], beta, optimizer, critic_steps, until, clip)
+        super().__init__(PAIRS[of], beta, optimizer, critic_steps, until=until, clip=clip)
         for name, value in {"beta": beta, "noise": noise}.items():
             if not 0 <= value < math.inf:
                 raise SettingError(name, "must be 0 or more and finite", value)

@@ -1,11 +1,17 @@
-"""What the penalties of a classifier's dependence on pivots have in common: what they read, and how
-strong they are.
+"""What all penalties of a classifier's dependence on pivots share: the tensors that they read,
+their strength, and the settings of those with networks of their own.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.optim import Optimizer
 
 from infobound.errors import SettingError
 
@@ -23,6 +29,27 @@ def strength(lam: float) -> float:
     if not 0 <= lam < math.inf:
         raise SettingError("lam", "must be 0 or more and finite", lam)
     return lam
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """How a classifier and the networks of its penalty take turns. In YAML these are keys of the
+    penalty's own node.
+
+    `lam` is the strength, which rises over `warmup` steps; `optimizer` moves the penalty's networks
+    `critic_steps` times for each step of the classifier.
+
+    Raises ValueError for `lam` below 0.
+    """
+
+    flat: ClassVar[bool] = True
+    optimizer: Callable[[list[Tensor]], Optimizer] = partial(torch.optim.Adam, lr=1e-3)
+    lam: float = 1.0
+    warmup: int = 0
+    critic_steps: int = 4
+
+    def __post_init__(self) -> None:
+        strength(self.lam)
 
 
 def squared_distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:

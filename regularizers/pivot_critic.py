@@ -1,45 +1,56 @@
-"""The critic of logits and pivots that several penalties descend, each in a way of its own."""
+"""The critic of logits and pivots that several penalties read, each in its own way."""
+
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
+from infobound.estimators.js import JS
 from infobound.estimators.measurement import Critics, Measurement
+from infobound.models.critics.dense import Concat
 from infobound.regularizers import critics, of_pivot
 from infobound.regularizers.exposed import Exposed, required
 
 LOOKED_AT = 64
-"""Rows that an estimator is tried on."""
+"""Rows on which an estimator is tried."""
+SCORE_AND_PIVOT = partial(
+    Concat, hidden=(64, 64), activation="ELU", negatives=1, layer_norm=True, glorot=True
+)
+"""A critic of few columns."""
 
 
-def critic_of_pivots(
-    rows: Exposed, critic: Critics | None, estimator: Estimator | SampleEstimator
-) -> Measurement:
-    """A critic of logits and pivots that climbs the estimator.
+@dataclass(frozen=True, kw_only=True)
+class PivotCritic(of_pivot.Game):
+    """A critic of logits and pivots that climbs the estimator."""
 
-    Raises ValueError for a model without logits or pivots, an estimator without a critic, and one
-    that gives no nats.
-    """
-    made = critics.prepared(critic, estimator, *required(rows, of_pivot.PAIR))
-    if made.estimator.kind == "loss":
-        raise SettingError(
-            "estimator",
-            "must give nats",
-            f"{type(estimator).__name__}, a loss",
-            "use estimator=js",
-        )
-    return made
+    estimator: Estimator | SampleEstimator = field(default_factory=JS)
+    critic: Critics | None = SCORE_AND_PIVOT
 
+    def shown(self, rows: Exposed) -> Measurement:
+        """The critic and the estimator, which were shown these rows.
 
-def calibrated_critic(
-    rows: Exposed, critic: Critics | None, estimator: Estimator | SampleEstimator
-) -> Measurement:
-    """The same, whose scores become log-ratios.
+        Raises ValueError for a model without logits or pivots, an estimator without a critic, and
+        one that gives no nats.
+        """
+        made = critics.prepared(self.critic, self.estimator, *required(rows, of_pivot.PAIR))
+        if made.estimator.kind == "loss":
+            raise SettingError(
+                "estimator",
+                "must give nats",
+                f"{type(self.estimator).__name__}, a loss",
+                "use estimator=js",
+            )
+        return made
 
-    Raises ValueError also for an estimator whose best critic is not the log-ratio.
-    """
-    made = critic_of_pivots(rows, critic, estimator)
-    x, y = (each[:LOOKED_AT] for each in required(rows, of_pivot.PAIR))
-    with torch.no_grad():
-        critics.log_ratios(made, made.scores(x, y), x, y)
-    return made
+    def calibrated(self, rows: Exposed) -> Measurement:
+        """The same, with scores that can be turned into log-ratios.
+
+        Raises ValueError also for an estimator whose best critic is not the log-ratio.
+        """
+        made = self.shown(rows)
+        x, y = (each[:LOOKED_AT] for each in required(rows, of_pivot.PAIR))
+        with torch.no_grad():
+            critics.log_ratios(made, made.scores(x, y), x, y)
+        return made

@@ -45,14 +45,7 @@ class PrivacyUtility(Penalty):
         beta: float = 0.1,
         critic_steps: int = 5,
     ) -> None:
-        super().__init__(
-            ("input", "label", "representation"),
-            1.0,
-            optimizer,
-            critic_steps,
-            until=None,
-            clip=False,
-        )
+        super().__init__(("input", "label", "representation"), 1.0, optimizer, critic_steps)
         if not beta >= 0:
             raise SettingError("beta", "must be 0 or more", beta)
         if "label" not in rows:

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from infobound.runners.critics.task import CriticTraining
@@ -35,8 +36,20 @@ def flat(target: Callable[..., T], settings: Mapping[str, Any]) -> T:
     return made
 
 
+def waiting(target: Callable[..., T], **settings: Any) -> Callable[..., T]:
+    """The same, waiting for what is known at run time, its first argument; keywords change
+    settings.
+    """
+
+    def made(first: object, **changes: Any) -> T:
+        return flat(partial(target, first), {**settings, **changes})
+
+    return made
+
+
 def _made(target: Callable[..., T], left: dict[str, Any]) -> T:
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    called = target.func if isinstance(target, partial) else target
+    hints = typing.get_type_hints(called.__init__ if inspect.isclass(called) else called)
     arguments = {}
     for name in inspect.signature(target).parameters:
         if name in left:

@@ -111,6 +111,8 @@ def test_an_option_holds_exactly_the_arguments_of_its_target(path: Path, compose
             assert given <= {each.name for each in parameters}
         elif node.get("_partial_"):
             options = {each.name for each in parameters if each.kind == each.KEYWORD_ONLY}
+            for kind in signature(target).settings.values():
+                options |= {*signature(kind).arguments}
             assert given == options if options else given < {each.name for each in parameters}
         else:
             assert given == {*signature(target).arguments}

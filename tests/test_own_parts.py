@@ -66,7 +66,7 @@ class Shrink(Penalty):
 
     def __init__(self, rows, **settings: float):
         nothing = partial(torch.optim.SGD, lr=0.0)
-        super().__init__(("representation",), settings["weight"], nothing, 1, None, False)
+        super().__init__(("representation",), settings["weight"], nothing, 1)
 
     def terms(self, exposed):
         size = exposed["representation"].square().mean()

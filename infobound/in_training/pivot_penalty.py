@@ -71,20 +71,20 @@ class PivotPenalty(nn.Module):
         for group, given in parts.items():
             if given is not None and group not in cfg.regularizer:
                 raise SettingError(group, f"must be left out with {name}, which has none")
-        made = {
-            group: by_name.part(cfg, group, given)
+        made: dict[str, object] = {
+            f"regularizer.{group}": by_name.part(cfg, group, given)
             for group, given in parts.items()
             if group in cfg.regularizer
         }
-        if "critic" in made:
-            made["critic"] = partial(own_critic, made["critic"])
+        if "regularizer.critic" in made:
+            made["regularizer.critic"] = partial(own_critic, made["regularizer.critic"])
         if optimizer is not None:
-            made["optimizer"] = optimizer
+            made["regularizer.optimizer"] = optimizer
         self._sizes = logits, rows.shape[1]
         self.code = Standardised(rows)
         source = torch.Generator().manual_seed(0)
         blank = torch.randn(len(rows), logits, generator=source)
-        penalty = schema.built(cfg, "regularizer")(self._exposed(blank, rows), **made)
+        penalty = schema.built(cfg, "regularizer", given=made)(self._exposed(blank, rows))
         if penalty.warmup:
             raise SettingError(
                 "regularizer.warmup",

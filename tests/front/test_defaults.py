@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
+from infobound.regularizers.pivot_critic import SCORE_AND_PIVOT, PivotCritic
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 ROOT = Path(__file__).parents[2]
@@ -78,16 +80,47 @@ def test_yaml_and_constructor_share_each_default(path: Path) -> None:
         assert "#" in line, f"{key} is {default} in Python; say in a comment why it differs here"
 
 
-@pytest.mark.parametrize("settings", [Optimisation, Cadence, Execution])
-def test_what_every_training_has_shares_its_defaults_with_yaml(settings: type) -> None:
-    written = read(ROOT / "conf" / "runner" / "settings" / "training.yaml")
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        (Optimisation, "runner/settings/training.yaml"),
+        (Cadence, "runner/settings/training.yaml"),
+        (Execution, "runner/settings/training.yaml"),
+        (PivotCritic, "regularizer/settings/pivot_critic.yaml"),
+    ],
+)
+def test_shared_settings_have_the_same_defaults_in_python_and_yaml(
+    settings: type, path: str
+) -> None:
+    written = read(ROOT / "conf" / path)
     root = read(ROOT / "conf" / "config.yaml")
     compared = 0
     for field in dataclasses.fields(settings):
         value = written[field.name]
+        if field.name in PARTS:
+            continue
         if isinstance(value, str) and value.startswith("${"):
             value = root.get(value[2:-1], dataclasses.MISSING)
         if dataclasses.MISSING not in (field.default, value):
             assert value == field.default, field.name
             compared += 1
     assert compared
+
+
+def test_penalties_of_pivots_have_the_parts_of_their_runner() -> None:
+    chosen = read(ROOT / "conf" / "runner" / "invariant.yaml")["defaults"]
+    names = {key: name for each in chosen if isinstance(each, dict) for key, name in each.items()}
+    critic = names["override /critic@_global_.critic"]
+    written = read(ROOT / "conf" / "critic" / f"{critic}.yaml")
+    told = SCORE_AND_PIVOT.keywords
+    made = inspect.signature(SCORE_AND_PIVOT.func).parameters
+    assert written.pop("_target_").endswith(SCORE_AND_PIVOT.func.__qualname__)
+    assert written.pop("_partial_")
+    assert written == {key: plain(told.get(key, made[key].default)) for key in written}
+    estimator = names["override /estimator@_global_.estimator"]
+    target = read(ROOT / "conf" / "estimator" / f"{estimator}.yaml")["_target_"]
+    assert type(PivotCritic().estimator) is pkgutil.resolve_name(target)
+    optimizer = PivotCritic().optimizer([torch.zeros(1, requires_grad=True)])
+    settings = read(ROOT / "conf" / "regularizer" / "settings" / "pivot_critic.yaml")
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.param_groups[0]["lr"] == settings["optimizer"]["lr"]

@@ -4,6 +4,7 @@ its first line names: one that is added there is tested here.
 R copies, B batch.
 """
 
+import copy
 import math
 import re
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from infobound.conf.schema import built
 from infobound.regularizers.base import Penalty, PurePenalty, PureTerms, Terms
 from infobound.regularizers.exposed import MADE, Exposed, expose
 from infobound.runners.critics.regularisation import Regularisation
@@ -30,8 +31,8 @@ BATCH = 32
 
 
 def options() -> dict[str, DictConfig]:
-    """The node of every option that is a penalty, composed by the command of its first line, with
-    narrow critics.
+    """The configuration of every option that is a penalty, composed by the command of its first
+    line, with narrow critics.
     """
     composed = dict[str, DictConfig]()
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -42,22 +43,25 @@ def options() -> dict[str, DictConfig]:
                 cfg = compose("config", command.split())
                 if isinstance(cfg.critic.get("hidden"), ListConfig):
                     cfg.critic.hidden = [32]
-                composed[path.stem] = cfg.regularizer
+                composed[path.stem] = cfg
     return composed
 
 
 OPTIONS = options()
 NUMBERS = [
     (name, str(key))
-    for name, node in OPTIONS.items()
-    for key, value in node.items()
+    for name, cfg in OPTIONS.items()
+    for key, value in cfg.regularizer.items()
     if isinstance(value, int | float) and not isinstance(value, bool)
 ]
 """Every setting that is a number, of every penalty."""
 
 
 def made(name: str, rows: Exposed, **changes: float) -> Penalty | PurePenalty:
-    return instantiate(OPTIONS[name], _convert_="all", **changes)(rows)
+    cfg = copy.deepcopy(OPTIONS[name])
+    for key, value in changes.items():
+        OmegaConf.update(cfg, f"regularizer.{key}", value, force_add=True)
+    return built(cfg, "regularizer")(rows)
 
 
 def seen(seed: int = 0, size: int = BATCH) -> dict[str, Tensor]:
@@ -235,7 +239,7 @@ def strengths(name: str) -> list[str]:
     return [
         key
         for key in keys
-        if type(OPTIONS[name][key]) is float
+        if type(OPTIONS[name].regularizer[key]) is float
         and all(made(name, rows, **{key: value}).strength == value for value in (0.25, 0.5))
     ]
 
@@ -249,13 +253,13 @@ def test_a_strength_of_0_is_no_penalty(name: str) -> None:
         game.regularisation.lead(game.model, game.loss(), game.exposed())
         plain.model.descend(plain.loss())
         torch.testing.assert_close(game.weights()[0], plain.weights()[0], rtol=0, atol=1e-7)
-        with pytest.raises(ValueError, match=f"^{key} must be 0 or more"):
+        with pytest.raises(ValueError, match=rf"^regularizer\.{key} must be 0 or more"):
             made(name, seen(), **{key: math.nan})
 
 
 @pytest.mark.parametrize(("name", "key"), NUMBERS)
 def test_a_number_below_0_is_refused_by_its_key(name: str, key: str) -> None:
-    with pytest.raises(ValueError, match=f"^{key} must be"):
+    with pytest.raises(ValueError, match=rf"^regularizer\.{key} must be"):
         made(name, seen(), **{key: -1})
 
 

@@ -29,6 +29,7 @@ from infobound.regularizers.jsd_gradient import JSDGradient
 from infobound.regularizers.kl_update import KLUpdate
 from infobound.regularizers.minmax import Minmax
 from infobound.regularizers.mmd import MMD, discrepancy
+from tests.settings import waiting
 
 RHO = 0.8
 TRUTH = -math.log1p(-(RHO**2)) / 2
@@ -41,13 +42,13 @@ BY_CRITIC: dict[str, Any] = {
 }
 NETWORK: dict[str, Any] = {"hidden": [16], "activation": "ELU", "layer_norm": False}
 LEARNING: dict[str, Callable[..., Penalty]] = {
-    "minmax": partial(Minmax, **BY_CRITIC),
-    "heuristic": partial(Heuristic, **BY_CRITIC),
-    "combined": partial(Combined, **BY_CRITIC),
-    "kl_update": partial(KLUpdate, **BY_CRITIC),
-    "jsd_gradient": partial(JSDGradient, gamma=0.1, **BY_CRITIC),
-    "binned": partial(Adversary, density=partial(Binned, bins=6, **NETWORK), **PLAYED),
-    "mixture": partial(Adversary, density=partial(Mixture, components=3, **NETWORK), **PLAYED),
+    "minmax": waiting(Minmax, **BY_CRITIC),
+    "heuristic": waiting(Heuristic, **BY_CRITIC),
+    "combined": waiting(Combined, **BY_CRITIC),
+    "kl_update": waiting(KLUpdate, **BY_CRITIC),
+    "jsd_gradient": waiting(JSDGradient, gamma=0.1, **BY_CRITIC),
+    "binned": waiting(Adversary, density=partial(Binned, bins=6, **NETWORK), **PLAYED),
+    "mixture": waiting(Adversary, density=partial(Mixture, components=3, **NETWORK), **PLAYED),
 }
 PURE: dict[str, Callable[..., PurePenalty]] = {
     "mmd": partial(MMD, sigmas=[0.5, 1.0, 2.0], lam=1.0, warmup=0),

@@ -40,7 +40,7 @@ from infobound.runners.invariant.runner import Invariant
 from infobound.runners.invariant.task import Invariance
 from infobound.runners.runs.metrics import Metrics, Quantity, result
 from tests.conftest import TARGET
-from tests.settings import TRAINING, flat
+from tests.settings import TRAINING, flat, waiting
 
 Command = Callable[..., Any]
 NETWORK: dict[str, Any] = {"hidden": [8], "activation": "ELU", "layer_norm": True}
@@ -89,7 +89,7 @@ def model(**changes: Any) -> Callable[..., nn.Module]:
 
 
 def kl(**changes: Any) -> Callable[..., KLUpdate]:
-    return partial(KLUpdate, **{**BY_CRITIC, **changes})
+    return waiting(KLUpdate, **{**BY_CRITIC, **changes})
 
 
 def invariant(**changes: Any) -> Invariant:
@@ -129,11 +129,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "none": {},
     "critic": {"regularizer": kl(warmup=3)},
     "gradient": {
-        "regularizer": partial(JSDGradient, gamma=0.1, **BY_CRITIC),
+        "regularizer": waiting(JSDGradient, gamma=0.1, **BY_CRITIC),
         "background_only": True,
     },
     "pretrained": {
-        "regularizer": partial(Adversary, density=partial(Binned, bins=4, **NETWORK), **PLAYED),
+        "regularizer": waiting(Adversary, density=partial(Binned, bins=4, **NETWORK), **PLAYED),
         "pretrain": 2,
         "pretrain_critic": 2,
         "average": 0.9,
@@ -150,7 +150,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "table": {
         "dataset": table(),
         "batch_size": 20,
-        "regularizer": partial(Minmax, **BY_CRITIC),
+        "regularizer": waiting(Minmax, **BY_CRITIC),
         "background_only": True,
         "permutations": 3,
     },
@@ -444,7 +444,7 @@ ROWS = table().rows
         (
             {
                 "dataset": ProtectedGroup(0.7),
-                "regularizer": partial(
+                "regularizer": waiting(
                     Adversary, density=partial(Mixture, components=2, **NETWORK), **PLAYED
                 ),
             },
