@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from infobound.conf import refusals, schema
+from infobound.conf.loading import with_settings
 from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
@@ -22,6 +23,7 @@ from infobound.runners.runs.naming import job_name, run_name
 from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory
 from infobound.runners.runs.signals import interruptible
+from infobound.runners.runs.trained_runs import folder_of
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
@@ -38,8 +40,9 @@ def main(cfg: DictConfig) -> float:
         with run.claimed():
             with schema.refusing():
                 schema.validate(cfg)
-                loaded = OmegaConf.select(cfg, "runner.load")
-                if cfg.force and loaded and Path(loaded).resolve() == directory.resolve():
+                loaded = cfg.runner.get("load")
+                folder = folder_of(Path(loaded)) if loaded else None
+                if cfg.force and folder and folder.resolve() == directory.resolve():
                     raise SettingError(
                         "load",
                         "must not name the run that force=true would delete",
@@ -58,7 +61,8 @@ def main(cfg: DictConfig) -> float:
                 work = schema.prepared(cfg)
                 gc.freeze()
                 gc.enable()
-            with interruptible(), run.recording(force=cfg.force) as recording:
+            csv = bool(cfg.runner.get("csv"))
+            with interruptible(), run.recording(force=cfg.force, csv=csv) as recording:
                 outcome = work(recording)
                 recording.complete(outcome)
         print(outcome.summary)
@@ -96,6 +100,7 @@ def launch(arguments: list[str]) -> int:
     )
     sys.argv[1:] = arguments
     try:
+        sys.argv[1:] = with_settings(arguments)
         main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
@@ -106,7 +111,7 @@ def launch(arguments: list[str]) -> int:
         print("interrupted; the same command with the same name goes on", file=sys.stderr)
         return interrupted(error)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        print(f"refused: {refusals.explained(error, arguments)}", file=sys.stderr)
+        print(f"refused: {refusals.explained(error, sys.argv[1:])}", file=sys.stderr)
         return 2
     finally:
         gc.unfreeze()

@@ -118,8 +118,10 @@ class Ended(NamedTuple):
 
 def small(arguments: tuple[str, ...]) -> list[str]:
     """Small settings for the groups whose option is not chosen in `arguments`, which come last and
-    win; flags go first.
+    win; flags go first. A run that is loaded brings its own.
     """
+    if any(each.startswith("runner.load=") for each in arguments):
+        return [*arguments]
     chosen = {each.partition("=")[0].lstrip("~+") for each in arguments} | (
         {"critic"} if OWN_CRITIC & {*arguments} else set()
     )

@@ -112,11 +112,16 @@ class ClassifierReader:
     device: torch.device
     _placed: dict[str, Labelled] = field(default_factory=dict)
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation images."""
+        return len(self.dataset.validation_images.labels) > 0
+
     def validate(self, networks: Ensemble, step: int) -> dict[str, Quantity]:
         """Error, cross-entropy and rates on the validation images after `step` steps; nothing where
         there are none.
         """
-        if not len(self.dataset.validation_images.labels):
+        if not self.validates:
             return {}
         subjects = (
             self._ready(networks, copy, "validation", step, None)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,12 +19,11 @@ from infobound.regularizers.exposed import Exposed
 from infobound.runners.classify.information_maps import InformationMaps
 from infobound.runners.classify.nuisance import NuisanceProbe
 from infobound.runners.classify.reading import Analysis, ClassifierReader, set_noise
-from infobound.runners.classify.settings import Descent, Start, Testing
+from infobound.runners.classify.settings import Descent, Further, Testing
 from infobound.runners.classify.task import Classification, ImagesWithLabels, exposed_by
 from infobound.runners.classify.total_correlation import RepresentationCorrelation
 from infobound.runners.critics.regularisation import Regularisation
-from infobound.runners.runs.records import Outcome, Record
-from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.player import Player
@@ -54,7 +52,7 @@ class Classify(Runner[Classification]):
     regularizer: Regularizer | None = None
     descent: Descent = field(default_factory=Descent)
     testing: Testing = field(default_factory=Testing)
-    start: Start = field(default_factory=Start)
+    start: Further = field(default_factory=Further)
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
@@ -77,11 +75,6 @@ class Classify(Runner[Classification]):
 
     def sentence(self, metrics: Written) -> str:
         return sentence(metrics)
-
-    def run(self, task: Classification, record: Record) -> Outcome:
-        if self.start.trains:
-            return super().run(task, record)
-        return self.told(task, task.read(0), record)
 
     def figures(
         self, task: Classification, record: Record, step: int
@@ -116,19 +109,15 @@ class Classify(Runner[Classification]):
         reader = ClassifierReader(
             self.dataset, self.testing.samples, self.analyses, execution.seed, execution.place
         )
-        task = Classification(
+        return Classification(
             batches,
             classifiers,
             self.descent.loss,
             regularisation,
             reader,
             self.testing.weights,
+            train_on=self.start.train_on,
         )
-        if self.start.load is not None:
-            parts = ["classifiers", "facts"]
-            earlier = TrainedRun.load(Path(self.start.load), "classifiers", parts)
-            task.take_over(earlier, train_on=self.start.train_on)
-        return task
 
     @property
     def analyses(self) -> list[Analysis]:

@@ -9,6 +9,7 @@ from infobound.runners.training import limits
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.schedule import Drops
 from infobound.runners.training.settings import Settings
+from infobound.runners.training.taking_over import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +62,13 @@ class Testing(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start(Settings):
-    """Where a run begins: at new networks, or with `load` at those of the completed run in that
-    folder.
-
-    These are tested and nothing is trained, or where `train_on` they are trained further from the
-    weights that their run tested, by a new optimiser.
+class Further(Start):
+    """Where `train_on` loaded networks are trained further, from the weights that their run tested
+    and by a new optimiser.
 
     Raises ValueError for training on from nothing.
     """
 
-    load: str | None = None
     train_on: bool = False
 
     def __post_init__(self) -> None:

@@ -13,16 +13,15 @@ from infobound.datasets.interfaces import Classified, Examples
 from infobound.errors import SettingError
 from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.classify.reading import ClassifierReader
-from infobound.runners.critics.reading import described
 from infobound.runners.critics.regularisation import Regularisation
-from infobound.runners.critics.task import Facts
-from infobound.runners.runs.metrics import Quantity
+from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.ensemble import Weights
 from infobound.runners.training.label_loss import LabelLoss
 from infobound.runners.training.player import Player
+from infobound.runners.training.taking_over import other_networks
 from infobound.runners.training.task import Stateful, Task
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Classification(Task):
     their steps after.
 
     `weights` says which are read in the end: the last, or those of the least error on validation
-    images.
+    images. What it takes over of an earlier run it reads, or where `train_on` begins with.
     """
 
     def __init__(
@@ -61,18 +60,20 @@ class Classification(Task):
         regularisation: Regularisation | None,
         reader: ClassifierReader,
         weights: Literal["last", "best"],
+        *,
+        train_on: bool = False,
     ) -> None:
         self.batches, self.classifiers, self.regularisation = batches, classifiers, regularisation
-        self._loss, self._reader = loss, reader
+        self._loss, self._reader, self._train_on = loss, reader, train_on
         current = classifiers.networks.weights()
         self._best = EarlyStopping(current, patience=None) if weights == "best" else None
-        self._model = described(classifiers.networks.copy(0))
         self.drawn: Mapping[str, Figure] = {}
         """Figures of the test images by name, known after read()."""
         parts: dict[str, Stateful] = {"batches": batches, "classifiers": classifiers}
-        parts |= {"facts": Facts({"model": self._model})}
         parts |= {"regularisation": regularisation} if regularisation is not None else {}
         self.parts = parts | ({"best": self._best} if self._best is not None else {})
+        self.read_again = ["classifiers"]
+        self.merit = _merit if reader.validates else None
 
     def step(self) -> dict[str, Tensor]:
         x, labels = self.batches.draw()
@@ -99,35 +100,18 @@ class Classification(Task):
         self.drawn = found.figures
         return found.quantities
 
-    def take_over(self, run: TrainedRun, *, train_on: bool) -> None:
+    def take_over(self, run: TrainedRun) -> None:
         """Stand where a completed run ended, or where it is to be trained on before the first step
         with the weights it tested.
 
         Raises ValueError unless these are its networks.
         """
-        networks, saved = self.classifiers.networks, run.state["classifiers"]["networks"]
-        if (copies := len(saved["noise"])) != networks.replicates:
-            raise SettingError(
-                "replicates",
-                f"must be {copies}, as in {run.path}",
-                networks.replicates,
-                f"use replicates={copies}",
-            )
-        if run.state["facts"]["model"] != self._model or not networks.fits(saved):
-            raise SettingError(
-                "load",
-                f"needs the model and the images of {run.path}",
-                remedy=f"repeat beside runner.load {run.settings}",
-            )
-        networks.load(saved)
+        super().take_over(run)
+        networks, train_on = self.classifiers.networks, self._train_on
         if (critic := self.regularisation) is not None:
             known = "regularisation" in run.state and critic.take_over(run.state["regularisation"])
             if critic.reads and not known and not train_on:
-                raise SettingError(
-                    "load",
-                    f"needs the regularizer of {run.path}",
-                    remedy=f"repeat beside runner.load {run.settings}",
-                )
+                raise other_networks(run)
         if self._best is not None and "best" in run.state:
             self._best.load(run.state["best"])
         elif self._best is not None and not train_on:
@@ -147,6 +131,12 @@ class Classification(Task):
         """What the classifiers expose of a new batch."""
         x, _ = self.batches.draw()
         return exposed_by(x, self.classifiers(x)[1:])
+
+
+def _merit(found: Metrics) -> float:
+    """The share of validation images that is told right."""
+    error = found["error"]
+    return -error.value if isinstance(error, Quantity) else 0.0
 
 
 def exposed_by(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Exposed:

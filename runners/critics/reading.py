@@ -21,21 +21,6 @@ from infobound.runners.training.readings import Error, Reading, combined, spread
 CPU = torch.device("cpu")
 
 
-def described(module: nn.Module) -> str:
-    """The classes of a module and of its parts with all their settings, to tell whether two modules
-    are built alike.
-    """
-    plain = (bool, int, float, str, type(None))
-    parts = [
-        (name, part, {key: each for key, each in vars(part).items() if isinstance(each, plain)})
-        for name, part in module.eval().named_modules()
-    ]
-    return "\n".join(
-        f"{name} {type(part).__name__} {part.extra_repr()} {settings}"
-        for name, part, settings in parts
-    )
-
-
 @dataclass(frozen=True)
 class CriticReader:
     """Reads an ensemble of measurements with its averaged weights, or with `weights`.

@@ -18,11 +18,10 @@ from infobound.regularizers.base import Penalty, PurePenalty, PureTerms, Regular
 from infobound.regularizers.exposed import Exposed, required
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import RowHeldOut
-from infobound.runners.critics.reading import described
 from infobound.runners.critics.splits import Part
 from infobound.runners.runs.written import State
 from infobound.runners.training import adaptive_clipping
-from infobound.runners.training.ensemble import Ensemble
+from infobound.runners.training.ensemble import Ensemble, described
 from infobound.runners.training.flat_parameters import elementwise
 from infobound.runners.training.player import Player
 from infobound.runners.training.schedule import Schedule

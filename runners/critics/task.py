@@ -13,7 +13,7 @@ from infobound.estimators.base import Bound, Estimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
-from infobound.runners.critics.reading import CriticReader, described
+from infobound.runners.critics.reading import CriticReader
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.written import State, Written
 from infobound.runners.training.early_stopping import EarlyStopping
@@ -81,7 +81,6 @@ class CriticTraining(Task):
         self._reading: Reading | None = None
         facts = {
             "dims": [rows.shape[-1] for rows in feed.zeros],
-            "measurement": described(self._ensemble.copy(0)),
             "changes": [[change._asdict() for change in pair] for pair in feed.changes],
         }
         parts: dict[str, Stateful] = {"critics": self.critics, "batches": feed.batches}

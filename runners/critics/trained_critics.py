@@ -13,21 +13,20 @@ from infobound.errors import SettingError
 from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics.held_out import RowHeldOut
-from infobound.runners.critics.reading import CriticReader, described
+from infobound.runners.critics.reading import CriticReader
 from infobound.runners.critics.splits import Changes, whole
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import State
 from infobound.runners.training.ensemble import Ensemble
-
-LEARNT = ("facts", "critics", "evaluated")
-"""What the state of a training has to have for its critics to read other rows."""
+from infobound.runners.training.taking_over import take_over
 
 
 class TrainedCritics(NamedTuple):
     """The critics of a completed run."""
 
-    path: Path
-    state: State
+    run: TrainedRun
+    saved: State
+    """Of their networks."""
 
     @classmethod
     def load(cls, path: Path) -> "TrainedCritics":
@@ -35,17 +34,16 @@ class TrainedCritics(NamedTuple):
 
         Raises ValueError if there is no such run, or it has no critics.
         """
-        run = TrainedRun.load(path, "critics", LEARNT)
-        state = run.state
-        evaluated = state["evaluated"]["step"]
-        if "stopping" in state and evaluated < run.step:
+        run = TrainedRun.open(path)
+        critics, evaluated = run.part("critics"), run.part("evaluated")["step"]
+        if "stopping" in run.state and evaluated < run.step:
             raise SettingError(
                 "load",
                 f"must name a run that ended with an evaluation, but {path} had its last at"
                 f" step {evaluated} of {run.step}",
                 remedy="train it with a runner.eval_every that divides runner.steps",
             )
-        return cls(path, state)
+        return cls(run, critics["networks"])
 
     def reader(
         self,
@@ -61,12 +59,12 @@ class TrainedCritics(NamedTuple):
 
         Raises ValueError where dimensions, critic or estimator are not those of the run.
         """
-        facts = self.state["facts"]
+        run, facts = self.run, self.run.part("facts")
         dims = [rows.x.shape[-1], rows.y.shape[-1]]
         if dims != facts["dims"]:
             raise SettingError(
                 "load",
-                f"reads x and y of {facts['dims']} columns in {self.path}, but these rows have"
+                f"reads x and y of {facts['dims']} columns in {run.path}, but these rows have"
                 f" {dims}",
             )
         changes: list[Changes] = [
@@ -76,15 +74,9 @@ class TrainedCritics(NamedTuple):
         made = ensemble(
             lambda index: _blank(critic, estimator, dims, device), replicates=len(changes)
         )
-        if described(made.copy(0)) != facts["measurement"]:
-            raise SettingError(
-                "load",
-                f"needs the critic and the estimator of {self.path}",
-                remedy="repeat its settings beside runner.load",
-            )
-        made.load(self.state["critics"]["networks"])
+        take_over(run, made, self.saved)
         held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)
-        best = self.state.get("stopping", {}).get("best")
+        best = run.state.get("stopping", {}).get("best")
         return CriticReader(made, held_out, estimator.kind, "readers of the same rows", best)
 
 

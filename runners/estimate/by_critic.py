@@ -1,5 +1,6 @@
 """Estimates by critics: train them on pairs, read them on pairs that they never saw."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
 from infobound.runners.runs import plots
+from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training.readings import sentence
@@ -52,7 +54,7 @@ class ByCritic(Runner[CriticTraining]):
 
     def task(self) -> CriticTraining:
         table = None if isinstance(self.dataset, Joint) else self.dataset
-        return CriticTraining(
+        task = CriticTraining(
             self._feed(),
             self.critic,
             self.estimator,
@@ -64,10 +66,13 @@ class ByCritic(Runner[CriticTraining]):
             truth=self.dataset.mutual_information,
             beside=partial(of_table, table, self.execution.seed) if table else dict,
         )
+        if table is None and self.estimator.kind == "lower bound":
+            task.merit = _bound
+        return task
 
     def measuring(self) -> Measure:
         """prepare(), for those who want to know more than the outcome."""
-        return partial(self._measure, self.task())
+        return partial(self._measure, self.checked())
 
     def _measure(self, task: CriticTraining, record: Record) -> Measured:
         outcome = self.run(task, record)
@@ -91,6 +96,12 @@ class ByCritic(Runner[CriticTraining]):
                 **shared,
             )
         return feeds.tabled(self.dataset, **shared)
+
+
+def _bound(found: Metrics) -> float:
+    """The mean of the copies' lower bounds, nats."""
+    mi = found["mi"]
+    return mi.value if isinstance(mi, Quantity) else -math.inf
 
 
 def of_table(rows: Rows, seed: int) -> dict[str, float | None]:

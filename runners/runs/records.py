@@ -1,10 +1,12 @@
 """What a run writes as it goes, for the report, TensorBoard and people to read."""
 
+import csv
+import io
 import json
 import os
 import platform
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -74,6 +76,10 @@ class Record(Protocol):
         """Write a checkpoint."""
         ...
 
+    def save_best(self, state: State) -> None:
+        """Keep the best state so far beside the checkpoint."""
+        ...
+
     def restore(self) -> State | None:
         """The checkpoint that this run begins from, or None."""
         ...
@@ -84,6 +90,15 @@ def frame(columns: Mapping[str, "Tensor"]) -> "pd.DataFrame":
     import pandas as pd  # it takes half a second, which runs of no table need not wait for
 
     return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
+
+
+def _flat(line: Written) -> Iterator[tuple[str, object]]:
+    """The values of a line by name, those of a list each by its number too."""
+    for name, value in line.items():
+        if isinstance(value, list):
+            yield from ((f"{name}_{at}", each) for at, each in enumerate(value))
+        else:
+            yield name, value
 
 
 class InMemory:
@@ -108,14 +123,18 @@ class InMemory:
 
     def save(self, state: State) -> None: ...
 
+    def save_best(self, state: State) -> None: ...
+
     def restore(self) -> None: ...
 
 
 class Recording:
-    """A run's directory while it runs, a Record."""
+    """A run's directory while it runs, a Record; with `csv` its lines stand in metrics.csv too."""
 
-    def __init__(self, path: Path, config: Written, overrides: list[str]) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, config: Written, overrides: list[str], *, csv: bool = False
+    ) -> None:
+        self.path, self._csv = path, csv
         self._config = config
         self._result: State = {
             "status": "running",
@@ -204,6 +223,9 @@ class Recording:
             self.path / "checkpoint.pt", {**state, "metrics_bytes": self._metrics.tell()}
         )
 
+    def save_best(self, state: State) -> None:
+        checkpoint.save(self.path / "best.pt", state)
+
     def restore(self) -> State | None:
         return self._state
 
@@ -236,8 +258,19 @@ class Recording:
         if self._board is not None:  # else it ended before it began
             self._metrics.close()
             self._board.close()
+            if self._csv:
+                self._write_csv()
         self._write_result()
         board.row(self.path, self._config, self._result["metrics"], status, self._result["steps"])
+
+    def _write_csv(self) -> None:
+        table = io.StringIO()
+        lines = [dict(_flat(line)) for line in self.history()]
+        names = {name: None for line in lines for name in line}
+        writer = csv.DictWriter(table, [*names], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+        checkpoint.write_atomically(self.path / "metrics.csv", table.getvalue().encode())
 
     def _write_result(self) -> None:
         text = json.dumps(self._result, indent=2, allow_nan=False) + "\n"

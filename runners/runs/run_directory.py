@@ -17,6 +17,8 @@ from infobound.runners.runs.records import Recording
 from infobound.runners.runs.written import Written
 
 LOG = "run.log"
+LAST, BEST = "checkpoint.pt", "best.pt"
+"""The state after the last step, and at the best reading where that is kept."""
 PATIENCE = 0.1
 """Seconds after which a directory is taken for another process's; who only looks has its lock for a
 moment.
@@ -24,9 +26,14 @@ moment.
 OWN = (
     "metrics.jsonl",
     "result.json",
-    "checkpoint.pt",
+    LAST,
+    BEST,
+    "metrics.csv",
     "pointwise.parquet",
     "predictions.parquet",
+    "predictions.csv",
+    "codes.parquet",
+    "samples.npz",
     LOG,
     ".hydra/*.yaml",
     "figures/*.png",
@@ -102,14 +109,15 @@ class RunDirectory:
                 raise
 
     @contextmanager
-    def recording(self, *, force: bool) -> Iterator[Recording]:
-        """Write the configuration into the claimed directory, and record.
+    def recording(self, *, force: bool, csv: bool = False) -> Iterator[Recording]:
+        """Write the configuration into the claimed directory, and record, with `csv` as a table
+        too.
 
         Raises RunFailed if the checkpoint in it is torn.
         """
         if force:
             self._clear()
-        recording = Recording(self.path, self._config, self._overrides)
+        recording = Recording(self.path, self._config, self._overrides, csv=csv)
         recording.open()  # if this fails, everything here stays as it is
         self._recording = recording
         with _logged_to(self.path / LOG):

@@ -1,4 +1,4 @@
-"""What an earlier run has trained."""
+"""What an earlier run has trained: how a command names it, and what its folder holds."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ from typing import NamedTuple
 from infobound.errors import SettingError
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
-from infobound.runners.runs.run_directory import read_result
+from infobound.runners.runs.run_directory import BEST, LAST, read_result
 from infobound.runners.runs.written import State
 
-OF_THE_RUN = ("name", "force", "device", "threads", "runner.load", "runner.train_on")
+OF_THE_RUN = ("name", "force", "device", "threads", "sweep", "runner.load", "runner.train_on")
 """Overrides that say nothing of what was trained."""
 
 
@@ -23,14 +23,16 @@ class TrainedRun(NamedTuple):
     """Those that it was made with."""
     step: int
     state: State
-    """Of its task, after the last step."""
+    """Of its task, after that step."""
 
     @classmethod
-    def load(cls, path: Path, networks: str, parts: Iterable[str]) -> "TrainedRun":
-        """The last state of a run that has trained `networks`, whose state has these parts.
+    def open(cls, named: Path) -> "TrainedRun":
+        """A completed run by its folder, at its best where that was kept, or by one of the two
+        files that hold its weights.
 
         Raises ValueError if there is no such run.
         """
+        path = folder_of(named)
         result = read_result(path)
         if result is None:
             raise SettingError(
@@ -42,26 +44,53 @@ class TrainedRun(NamedTuple):
                 f"must name a completed run, but {path} is {result['status']}",
                 remedy="run it to its end first",
             )
+        best = path / BEST
+        file = named if named != path else best if best.is_file() else path / LAST
         try:
-            saved = checkpoint.load(path / "checkpoint.pt") or {}
+            saved = checkpoint.load(file)
         except RunFailed as error:
             raise SettingError(
-                "load", f"must name a run whose {networks} can be read: {error}"
+                "load", f"must name a run whose weights can be read: {error}"
             ) from error
-        state = saved.get("task", {})
-        if not state.keys() >= {*parts}:
+        if saved is None:
+            raise SettingError(
+                "load", f"must name a run that has trained something, but there is no {file}"
+            )
+        return cls(path, result["overrides"], saved["step"], saved["task"])
+
+    def part(self, name: str) -> State:
+        """The state of one part of its task.
+
+        Raises ValueError if it has no such part.
+        """
+        if name not in self.state:
             raise SettingError(
                 "load",
-                f"must name a run that has trained {networks}, but the checkpoint of {path}"
-                " holds none",
+                f"must name a run that has trained {name}, but {self.path} has"
+                f" {', '.join(self.state)}",
             )
-        return cls(path, result["overrides"], saved["step"], state)
+        return self.state[name]
 
     @property
     def settings(self) -> str:
         """What was trained, as it is typed."""
-        given = [(each, each.lstrip("+").partition("=")[0]) for each in self.overrides]
-        kept = [
-            each for each, key in given if key not in OF_THE_RUN and not key.startswith("hydra.")
-        ]
-        return shlex.join(kept) or "the defaults"
+        return shlex.join(own_settings(self.overrides)) or "the defaults"
+
+
+def folder_of(named: Path) -> Path:
+    """The run's folder, of that folder or of a file of weights in it."""
+    return named.parent if named.name in (BEST, LAST) else named
+
+
+def own_settings(overrides: Iterable[str]) -> list[str]:
+    """The overrides of a run that say what was trained."""
+    return [
+        each
+        for each in overrides
+        if key_of(each) not in OF_THE_RUN and not key_of(each).startswith(("hydra", "sweep."))
+    ]
+
+
+def key_of(override: str) -> str:
+    """The key of an override as it is typed."""
+    return override.lstrip("+~").partition("=")[0]

@@ -55,6 +55,8 @@ class Ensemble:
         ]
         self.replicates = replicates
         self._reader = copy.deepcopy(modules[0]).requires_grad_(False)
+        self.built = described(self._reader)
+        """How every copy is built."""
         if replicates == 1:
             self._module = modules[0]
             self._parameters, self._buffers = (
@@ -189,7 +191,8 @@ class Ensemble:
         """All that a resumed run needs."""
         flat = {"parameters": self.parameters.detach(), "average": self._average}
         noise = [each.get_state() for each in self._generators]
-        return {**flat, "buffers": self._buffers, "steps": self.steps, "noise": noise}
+        counted = {"steps": self.steps, "noise": noise, "built": self.built}
+        return {**flat, "buffers": self._buffers, **counted}
 
     @torch.no_grad()
     def load(self, state: State) -> None:
@@ -202,13 +205,14 @@ class Ensemble:
         self._set_noise(state["noise"])
 
     def fits(self, state: State) -> bool:
-        """Whether a state() is one of as many copies of networks with as many parameters, and the
-        same buffers.
+        """Whether a state() is one of as many copies of networks that are built alike, with as many
+        parameters and the same buffers.
         """
         buffers = {name: tensor.shape for name, tensor in state["buffers"].items()}
         sizes = (
             state["parameters"].shape == self.parameters.shape
             and len(state["noise"]) == self.replicates
+            and state["built"] == self.built
         )
         return sizes and buffers == {name: tensor.shape for name, tensor in self._buffers.items()}
 
@@ -245,6 +249,21 @@ class Ensemble:
 
     def _leading(self, tensor: Tensor) -> Tensor:
         return tensor.unsqueeze(0) if self.replicates == 1 else tensor
+
+
+def described(module: nn.Module) -> str:
+    """The classes of a module and of its parts with all their settings, to tell whether two modules
+    are built alike.
+    """
+    plain = (bool, int, float, str, type(None))
+    parts = [
+        (name, part, {key: each for key, each in vars(part).items() if isinstance(each, plain)})
+        for name, part in module.eval().named_modules()
+    ]
+    return "\n".join(
+        f"{name} {type(part).__name__} {part.extra_repr()} {settings}"
+        for name, part, settings in parts
+    )
 
 
 def _stacked(modules: list[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from infobound.runners.runs.errors import Interrupted, RunFailed
-from infobound.runners.runs.metrics import Quantity, line
+from infobound.runners.runs.metrics import Metrics, Quantity, line
 from infobound.runners.runs.progress import Progress
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.signals import Deferred
@@ -46,6 +46,8 @@ class Loop:
         self._task, self._cadence, self._record, self._draw = task, cadence, record, draw
         self._steps, self._eval_every = steps, cadence.eval_every or steps
         self._step, self._saved_step, self._seconds = 0, 0, 0.0
+        self._merit = task.merit if cadence.keep == "best" else None
+        self._best = -math.inf
         self._window: Window = []
 
     def run(self) -> "Trained":
@@ -79,7 +81,8 @@ class Loop:
                 if self._step % cadence.log_every == 0:
                     self._log()
                 if self._step % self._eval_every == 0:
-                    progress.show(self._step, self._evaluate())
+                    progress.show(self._step, self._shown(found := self._evaluate()))
+                    self._keep(found)
                     if not (self._step == self._steps or task.finished):
                         self._draw(self._step)
                 now = time.monotonic()
@@ -104,7 +107,7 @@ class Loop:
             )
             self._window.clear()
 
-    def _evaluate(self) -> str:
+    def _evaluate(self) -> Metrics:
         found = self._task.evaluate(self._step)
         quantities = {name: each for name, each in found.items() if isinstance(each, Quantity)}
         for name, each in quantities.items():
@@ -117,8 +120,19 @@ class Loop:
             self._record.write(self._step, "validation", line(found))
         if (samples := self._task.samples()) is not None:
             self._record.samples(self._step, samples)
+        return found
+
+    def _shown(self, found: Metrics) -> str:
+        quantities = {name: each for name, each in found.items() if isinstance(each, Quantity)}
         shown = [f"{name} {each.value:.3f}" for name, each in quantities.items()]
         return "  ".join(shown[:SHOWN])
+
+    def _keep(self, found: Metrics) -> None:
+        """Keep the weights behind an evaluation that is the best so far, where they are kept."""
+        merit = None if self._merit is None else self._merit(found)
+        if merit is not None and merit > self._best:
+            self._best = merit
+            self._record.save_best({"step": self._step, "task": self._task.state()})
 
     def _finite(self) -> dict[str, Tensor]:
         """The window's quantities, each (steps, R)."""
@@ -148,6 +162,7 @@ class Loop:
                 "step": self._step,
                 "seconds": self._seconds,
                 "window": window,
+                "best": self._best,
                 "task": self._task.state(),
             }
         )
@@ -157,7 +172,7 @@ class Loop:
         if state is None:
             return
         self._step = self._saved_step = state["step"]
-        self._seconds = state["seconds"]
+        self._seconds, self._best = state["seconds"], state["best"]
         window = state["window"]
         length = len(next(iter(window.values()))) if window else 0
         self._window = [

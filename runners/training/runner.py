@@ -3,17 +3,20 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from infobound.errors import SettingError
 from infobound.runners.runs import metrics as written
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Outcome, Record
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import Written
 from infobound.runners.training.loop import Loop
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
+from infobound.runners.training.taking_over import Start
 from infobound.runners.training.task import Task
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Runner(ABC, Generic[T]):
     optimisation: Optimisation
     cadence: Cadence
     execution: Execution
+    start: Start = field(default_factory=Start)
 
     @property
     def steps(self) -> int:
@@ -84,7 +88,33 @@ class Runner(ABC, Generic[T]):
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build everything, so that what is wrong is refused before anything is written."""
         _ = self.steps
-        return partial(self.run, self.task())
+        earlier = None if self.start.load is None else TrainedRun.open(Path(self.start.load))
+        task = self.checked()
+        if earlier is None:
+            return partial(self.run, task)
+        task.take_over(earlier)
+        return partial(self.run if self.start.trains else partial(self.again, earlier.step), task)
+
+    def checked(self) -> T:
+        """The task, which can say what it is to keep.
+
+        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        """
+        task = self.task()
+        if self.cadence.keep == "best" and task.merit is None:
+            raise SettingError(
+                "keep", "must be last where no validation reading says which are best", "best"
+            )
+        return task
+
+    def again(self, step: int, task: T, record: Record) -> Outcome:
+        """Read what an earlier run has trained for so many steps, and write and draw all of it."""
+        record.constants(task.constants)
+        if (data := task.data) is not None:
+            record.samples(None, data)
+        if (samples := task.samples()) is not None:
+            record.samples(0, samples)
+        return self.told(task, task.read(step), record)
 
     def run(self, task: T, record: Record) -> Outcome:
         """Train the task from the record's checkpoint, read it once, and write and draw all of it.

@@ -86,7 +86,8 @@ class Cadence(Settings):
 
     What a step did is written every `log_every` steps, held-out values every `eval_every` (None: at
     the end alone), and a checkpoint every `checkpoint_every`, also `checkpoint_seconds` after the
-    last one (None: by steps alone).
+    last one (None: by steps alone). Where `keep` is best, the weights of the best evaluation are
+    kept beside the last ones. With `csv` what is written stands in metrics.csv too.
 
     Raises ValueError for values that are not positive.
     """
@@ -95,6 +96,8 @@ class Cadence(Settings):
     eval_every: int | None
     checkpoint_every: int
     checkpoint_seconds: float | None = 60
+    keep: Literal["last", "best"] = "last"
+    csv: bool = False
     paces: ClassVar[bool] = True
     """These say when things are written; on a table `eval_every` also says which weights stand to
     choice.

@@ -4,13 +4,17 @@ R copies.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from infobound.errors import SettingError
 from infobound.runners.runs.metrics import Metrics
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import State
+from infobound.runners.training.player import Player
+from infobound.runners.training.taking_over import take_over
 
 
 class Stateful(Protocol):
@@ -25,6 +29,12 @@ class Task(ABC):
     """A training. `parts` are all that changes in it, by name; a checkpoint holds their states."""
 
     parts: Mapping[str, Stateful]
+    read_again: Sequence[str] = ()
+    """The parts, players all, that the test reading is of; none where it is of the training."""
+    merit: Callable[[Metrics], float | None] | None = None
+    """How good the weights behind a validation reading are, higher being better, and None where
+    they do not count yet; None where no validation data say so.
+    """
 
     @abstractmethod
     def step(self) -> Mapping[str, Tensor]:
@@ -72,6 +82,18 @@ class Task(ABC):
         """Take over a state()."""
         for name, part in self.parts.items():
             part.load(state[name])
+
+    def take_over(self, run: TrainedRun) -> None:
+        """Have the networks of a completed run, to read them again.
+
+        Raises ValueError unless these are built like its own.
+        """
+        if not self.read_again:
+            raise SettingError("load", "must be null here: nothing is read that was trained before")
+        for name in self.read_again:
+            if not isinstance(player := self.parts[name], Player):
+                raise TypeError(f"{name} must be a player, got {type(player).__name__}")
+            take_over(run, player.networks, run.part(name)["networks"])
 
 
 class Kept:

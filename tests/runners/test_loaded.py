@@ -19,6 +19,7 @@ Command = Callable[..., Any]
 TABLE = ["dataset=arrays", "dataset.path=pairs.npz"]
 FOLDS = ["dataset.folds=3", "dataset.validation=0.1"]
 LOAD = ["runner.load=outputs/runs/a"]
+OTHER = "must name a run with the networks of these settings, but those of outputs/runs/a are built"
 
 
 @pytest.fixture(scope="module")
@@ -132,19 +133,19 @@ def test_a_run_on_sampled_pairs_reads_rows_too(command: Command) -> None:
         (["runner.load=nowhere"], "runner.load must name the folder of a run"),
         (
             [*LOAD, "critic=concat"],
-            "runner.load needs the critic and the estimator of outputs/runs/a; repeat its settings",
+            OTHER,
         ),
         (
             [*LOAD, "critic.hidden=[9]"],
-            "runner.load needs the critic and the estimator of outputs/runs/a",
+            OTHER,
         ),
         (
             [*LOAD, "critic.activation=Tanh"],
-            "runner.load needs the critic and the estimator of outputs/runs/a",
+            OTHER,
         ),
         (
             [*LOAD, "estimator=nwj"],
-            "runner.load needs the critic and the estimator of outputs/runs/a",
+            OTHER,
         ),
         ([*LOAD, "estimator=ksg"], "runner.load must be null for KSG, which trains nothing"),
         (
@@ -171,7 +172,7 @@ def test_a_wrong_run_is_refused_in_one_line(
     ("spoil", "words"),
     [
         (lambda run: (run / "checkpoint.pt").write_bytes(b"torn"), "is torn or is no checkpoint"),
-        (lambda run: (run / "checkpoint.pt").unlink(), "holds none"),
+        (lambda run: (run / "checkpoint.pt").unlink(), "there is no outputs/runs/a/checkpoint.pt"),
         (
             lambda run: (run / "result.json").write_text('{"status": "failed"}'),
             "is failed; run it to its end first",
@@ -190,7 +191,7 @@ def test_a_run_that_did_not_end_well_is_refused_in_one_line(
 
 
 def test_rows_sampled_anew_are_no_table_to_read(trained: Command) -> None:
-    ended = trained("name=b", *LOAD)
+    ended = trained("name=b", *LOAD, "dataset=correlated_gaussians")
     assert ended.code == 2
     assert (
         "runner.load reads the rows of a table, got CorrelatedGaussians; use dataset=arrays"
@@ -203,7 +204,7 @@ def test_other_settings_of_the_same_estimator_are_refused(command: Command) -> N
     assert command("name=a", *TABLE, "estimator=smile").code == 0
     ended = command("name=b", *TABLE, *LOAD, "estimator=smile", "estimator.tau=0.01")
     assert ended.code == 2
-    assert "runner.load needs the critic and the estimator of outputs/runs/a" in ended.err
+    assert OTHER in ended.err
 
 
 def test_a_run_that_ended_between_two_evaluations_is_refused(command: Command) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
 
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.runs import checkpoint
@@ -25,6 +26,8 @@ SAMPLED = [
     "runner.log_every=7",
     "runner.eval_every=50",
     "runner.checkpoint_every=20",
+    "runner.keep=best",
+    "runner.csv=true",
     "replicates=2",
 ]
 TABLE = [
@@ -58,11 +61,23 @@ def outcome(name: str) -> dict[str, Any]:
     }
 
 
+def plain(state: Any) -> Any:
+    """A state with lists in the place of tensors."""
+    if isinstance(state, dict):
+        return {key: plain(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return [*map(plain, state)]
+    return state.tolist() if isinstance(state, Tensor) else state
+
+
 def assert_same(one: str, other: str) -> None:
     """Two runs that cannot be told apart."""
-    assert (RUNS / one / "metrics.jsonl").read_bytes() == (
-        RUNS / other / "metrics.jsonl"
-    ).read_bytes()
+    for file in ("metrics.jsonl", "metrics.csv"):
+        pair = [RUNS / name / file for name in (one, other)]
+        assert pair[0].exists() == pair[1].exists()
+        assert not pair[0].exists() or pair[0].read_bytes() == pair[1].read_bytes()
+    kept = [checkpoint.load(RUNS / name / "best.pt") for name in (one, other)]
+    assert plain(kept[0]) == plain(kept[1])
     assert outcome(one) == outcome(other)
 
 

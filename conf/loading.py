@@ -1,0 +1,144 @@
+"""A command that loads a run: which one it names, and with whose settings it is composed."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from infobound.conf.choices import brought, options
+from infobound.errors import SettingError
+from infobound.runners.runs.identity import leaves
+from infobound.runners.runs.run_directory import LAST, read_result
+from infobound.runners.runs.trained_runs import folder_of, key_of, own_settings
+from infobound.runners.runs.written import Written
+
+LOAD = "runner.load"
+OUTPUTS = Path("outputs")
+"""Where runs are looked for that are named by their settings alone."""
+OF_THE_USER = ("allow_targets",)
+"""Overrides that are not taken from a folder, which somebody else may have filled."""
+PLAIN = re.compile(r"[\w./@%+-]+")
+"""Values that Hydra takes without quotes."""
+LISTED = 6
+"""Runs that an error lists."""
+
+
+def with_settings(arguments: Sequence[str]) -> list[str]:
+    """A command line with the settings of the run that `runner.load` names ahead of its own ones,
+    which come later and win; as it is where it names none.
+
+    An option of a group that is chosen anew begins with its own defaults. In a sweep over several
+    runs the settings are to be given.
+
+    Raises ValueError if there is no such run, or if there are several.
+    """
+    places = [at for at, each in enumerate(arguments) if key_of(each) == LOAD]
+    named = _unquoted(arguments[places[-1]].partition("=")[2]) if places else "null"
+    swept = {"-m", "--multirun"} & {*arguments} and "," in named and not Path(named).exists()
+    if named in ("", "null") or swept:
+        return [*arguments]
+    path = located(named)
+    given = [each for at, each in enumerate(arguments) if at not in places]
+    kept = _beside(_recorded(folder_of(path)), given, _choices(folder_of(path)))
+    load = str(path) if PLAIN.fullmatch(str(path)) else "'" + str(path).replace("'", r"\'") + "'"
+    at = places[-1]
+    before = [each for place, each in enumerate(arguments[:at]) if place not in places]
+    return [*before, *kept, f"{LOAD}={load}", *arguments[at + 1 :]]
+
+
+def located(named: str) -> Path:
+    """The run, or the file of its weights, that is at a path, or is the only completed one with
+    some settings, such as `seed=3 regularizer=mmd`, perhaps after the folder below which it stands.
+    What is neither stays as it is.
+
+    Raises ValueError if there is none, or if there are several.
+    """
+    path = Path(named)
+    if path.is_file() or (path / "result.json").is_file() or (path / LAST).is_file():
+        return path
+    if not path.exists() and "=" not in named:
+        return path
+    words = [named] if path.exists() else shlex.split(named)
+    settings = dict(_setting(each) for each in words if "=" in each and not Path(each).exists())
+    folders = [Path(each) for each in words if "=" not in each or Path(each).exists()]
+    below = [*_trained(folders or [OUTPUTS])]
+    found = [run for run in below if _made_with(run, settings)]
+    if len(found) == 1:
+        return found[0]
+    where = " and ".join(map(str, folders or [OUTPUTS]))
+    asked = f" with {' '.join(f'{key}={value}' for key, value in settings.items())}" * any(settings)
+    shown = found or below
+    raise SettingError(
+        LOAD,
+        f"must name one completed run, but below {where} there"
+        f" {f'are {len(found)}' if found else 'is none'}{asked}",
+        remedy=f"there are {_listed(shown)}" if shown else "train one first",
+    )
+
+
+def _listed(runs: Sequence[Path]) -> str:
+    told = [f"{run} ({shlex.join(_recorded(run)) or 'defaults'})" for run in runs[:LISTED]]
+    return ", ".join(told) + (f" and {len(runs) - LISTED} more" if len(runs) > LISTED else "")
+
+
+def _recorded(run: Path) -> list[str]:
+    """The overrides that say what a run has trained."""
+    return own_settings((read_result(run) or {}).get("overrides", []))
+
+
+def _trained(folders: Iterable[Path]) -> Iterator[Path]:
+    """The completed runs below some folders that have trained something."""
+    for folder in folders:
+        for file in sorted(folder.rglob(LAST)):
+            result = read_result(file.parent)
+            if result is not None and result["status"] == "completed":
+                yield file.parent
+
+
+def _made_with(run: Path, settings: Mapping[str, str]) -> bool:
+    """Whether a run has these settings, by its own words or by default."""
+    config = run / ".hydra" / "config.yaml"
+    values = dict(leaves(_yaml(config))) if config.is_file() else {}
+    known = {**values, **_choices(run)}
+    return all(
+        key in known and known[key] in (value, yaml.safe_load(value))
+        for key, value in settings.items()
+    )
+
+
+def _choices(run: Path) -> Written:
+    """The option of each group that a run was composed of."""
+    file = run / ".hydra" / "hydra.yaml"
+    return _yaml(file)["runtime"]["choices"] if file.is_file() else {}
+
+
+def _yaml(file: Path) -> Written:
+    return yaml.load(file.read_text(), yaml.CSafeLoader)
+
+
+def _beside(recorded: Iterable[str], given: Sequence[str], choices: Written) -> list[str]:
+    """The recorded overrides that stand beside those given."""
+    keys = {*OF_THE_USER, *map(key_of, given)}
+    kept = [each for each in recorded if key_of(each) not in keys]
+    chosen = {key_of(each) for each in (*kept, *given)}
+    anew = set[str]()
+    for group, option in map(_setting, given):
+        if choices.get(group, option) != option:
+            others = brought(group, option) if option in options(group) else {}
+            anew |= {group, *(each for each in others if each not in chosen)}
+    return [
+        each
+        for each in kept
+        if not any(key_of(each).startswith((f"{group}.", f"{group}/")) for group in anew)
+    ]
+
+
+def _setting(override: str) -> tuple[str, str]:
+    return key_of(override), _unquoted(override.partition("=")[2])
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    return value[1:-1].replace(rf"\{value[0]}", value[0]) if quoted else value

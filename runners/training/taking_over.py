@@ -1,0 +1,50 @@
+"""Networks that an earlier run has trained, in the place of new ones."""
+
+from dataclasses import dataclass
+
+from infobound.errors import SettingError
+from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.written import State
+from infobound.runners.training.ensemble import Ensemble
+from infobound.runners.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Settings):
+    """Where a run begins: at new networks, or with `load` at those of a completed run, which are
+    read and not trained.
+    """
+
+    load: str | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained."""
+        return self.load is None
+
+
+def take_over(run: TrainedRun, networks: Ensemble, saved: State) -> None:
+    """Have what a run has saved of its networks.
+
+    Raises ValueError unless these are as many, and built alike.
+    """
+    if (copies := len(saved["noise"])) != networks.replicates:
+        raise SettingError(
+            "replicates",
+            f"must be {copies}, as in {run.path}",
+            networks.replicates,
+            f"use replicates={copies}",
+        )
+    if not networks.fits(saved):
+        raise other_networks(run)
+    networks.load(saved)
+
+
+def other_networks(run: TrainedRun) -> SettingError:
+    """The refusal of a run whose networks are not those of the settings."""
+    return SettingError(
+        "load",
+        f"must name a run with the networks of these settings, but those of {run.path} are built"
+        " otherwise",
+        remedy=f"leave out what is not among its own settings, {run.settings}",
+    )

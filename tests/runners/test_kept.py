@@ -1,0 +1,60 @@
+"""What a run keeps on request: the weights of its best evaluation, and its lines as a table."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from infobound.runners.runs import checkpoint
+
+Command = Callable[..., Any]
+RUN = Path("outputs/runs/a")
+KEPT = ["name=a", "runner.keep=best", "runner.csv=true", "runner.steps=12", "optimizer.lr=0.5"]
+
+
+def lines(split: str) -> list[dict[str, Any]]:
+    written = map(json.loads, (RUN / "metrics.jsonl").read_text().splitlines())
+    return [line for line in written if line["split"] == split]
+
+
+def test_the_best_weights_are_kept_and_the_lines_stand_in_a_table(command: Command) -> None:
+    assert command(*KEPT, "replicates=2").code == 0
+    best = max(lines("validation")[1:], key=lambda line: line["mi"])
+    kept, last = (checkpoint.load(RUN / f"{name}.pt") or {} for name in ("best", "checkpoint"))
+    assert kept["step"] == best["step"] < last["step"]
+    assert kept["task"]["critics"]["networks"]["steps"] == best["step"]
+    table = pd.read_csv(RUN / "metrics.csv")
+    history = [json.loads(line) for line in (RUN / "metrics.jsonl").read_text().splitlines()]
+    assert table["step"].tolist() == [line["step"] for line in history]
+    assert table["mi"].tolist() == [line["mi"] for line in history]
+    validation = table[table["split"] == "validation"]
+    assert validation["mi_replicates_1"].tolist() == [
+        line["mi_replicates"][1] for line in lines("validation")
+    ]
+
+
+def test_a_run_that_keeps_nothing_more_removes_what_was_kept_before(command: Command) -> None:
+    assert command(*KEPT).code == 0
+    assert command("name=a", "force=true").code == 0
+    assert not [*RUN.glob("best.pt"), *RUN.glob("metrics.csv")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["estimator=club"],
+        ["runner=staircase", "dataset=staircase", "dataset.steps=4", "runner.window=2"],
+    ],
+)
+def test_the_best_cannot_be_kept_where_no_validation_reading_says_which(
+    arguments: list[str], command: Command
+) -> None:
+    ended = command("name=a", "runner.keep=best", *arguments)
+    assert ended.code == 2
+    assert ended.err.startswith(
+        "refused: runner.keep must be last where no validation reading says which are best, got"
+        " best"
+    )
