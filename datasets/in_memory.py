@@ -1,4 +1,4 @@
-"""Pairs that are in memory already: arrays, tensors, tables and lists, taken as files are.
+"""Pairs in memory: arrays, tensors, tables and lists, converted in the same way as files.
 
 N rows, D columns.
 """
@@ -20,43 +20,44 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Interchange(Protocol):
-    """A table of any library that offers the dataframe interchange protocol, such as polars."""
+    """A table of any library that supports the dataframe interchange protocol, such as polars."""
 
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object: ...
 
 
 @runtime_checkable
 class ArrowStream(Protocol):
-    """A table or a column of any library that offers Arrow's PyCapsule interface."""
+    """A table or a column of any library that supports Arrow's PyCapsule interface."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 Values: TypeAlias = ArrayLike | Tensor | Interchange | ArrowStream
 """One side of pairs: (N,), (N, D) or (N, ...) numbers, or a table of N rows whose columns hold
-numbers, truth values or categories.
+numbers, booleans or categories.
 """
 
 
 def paired(x: Values, y: Values) -> tuple[Tensor, Tensor]:
-    """x (N, D_x) and y (N, D_y) as float32 tensors on the CPU, paired by their place.
+    """Convert x and y, paired by position, to float32 tensors (N, D_x) and (N, D_y) on the CPU.
 
-    Raises ValueError for values that are no finite numbers, no categories, missing or the same in
-    every row, and where x and y have different numbers of rows or the same index in another order.
+    Raises ValueError for values that are neither finite numbers nor categories, for missing values
+    and constant columns, and if x and y have different numbers of rows or the same index in another
+    order.
     """
     _check_index(x, y)
     sides = numbers("x", x), numbers("y", y)
     if len(sides[0]) != len(sides[1]):
         raise ValueError(
-            "x and y must have the same number of rows, which are pairs, got"
+            "x and y must have the same number of rows, because rows are paired, got"
             f" {len(sides[0])} and {len(sides[1])}"
         )
     return sides
 
 
 def numbers(name: str, values: Values) -> Tensor:
-    """`values` (N, D) float32; `name` is for the error. In a table, and in an array of texts, a
-    column that holds neither numbers nor truth values becomes one column a category.
+    """Convert `values` to float32 (N, D); errors use `name`. In a table, and in an array of texts,
+    a column that holds neither numbers nor booleans becomes one column for each category.
 
     Raises ValueError as paired() does.
     """
@@ -72,7 +73,7 @@ def numbers(name: str, values: Values) -> Tensor:
 
 
 def _frame(name: str, values: Values) -> "pd.DataFrame | None":
-    """The table that `values` are, None where they are none."""
+    """Return `values` as a pandas table, or None if they are not a table."""
     if (own := _pandas(name, values)) is not None:
         return own
     if isinstance(values, ArrowStream):
@@ -90,8 +91,8 @@ def _frame(name: str, values: Values) -> "pd.DataFrame | None":
 
 
 def _pandas(name: str, values: object) -> "pd.DataFrame | None":
-    """The table that pandas' own objects are, None for any others."""
-    if "pandas" not in sys.modules:  # it is loaded where anything of it is given
+    """Return a pandas object as a table, or None for any other object."""
+    if "pandas" not in sys.modules:  # if `values` came from pandas, it is loaded
         return None
     import pandas as pd
 
@@ -116,8 +117,8 @@ def _array(name: str, values: object) -> np.ndarray:
 
 
 def _columns(name: str, array: np.ndarray) -> "pd.DataFrame":
-    """A table of an array (N,) or (N, D) of texts, dates or objects."""
-    import pandas as pd  # it takes half a second, which arrays of numbers need not wait for
+    """Convert an array (N,) or (N, D) of texts, dates or objects to a table."""
+    import pandas as pd  # takes half a second, and arrays of numbers do not need it
 
     if array.dtype.kind not in "UTMmO":
         arrays.table(name, array)
@@ -138,9 +139,9 @@ def _numbers(name: str, frame: "pd.DataFrame") -> Tensor:
 
 
 def _of_one_kind(column: "pd.Series") -> "pd.Series":
-    """A column of objects as what these are.
+    """Convert a column of objects to the type of its values.
 
-    Raises ValueError where they are of several kinds.
+    Raises ValueError if they have several types.
     """
     from pandas.api.types import infer_dtype, is_complex_dtype
 
@@ -149,7 +150,7 @@ def _of_one_kind(column: "pd.Series") -> "pd.Series":
     if kind.startswith("mixed") or kind == "unknown-array" or is_complex_dtype(column):
         raise DataError(
             f"column {column.name}",
-            "must hold real numbers, truth values, texts or categories",
+            "must hold real numbers, booleans, texts or categories",
             _kinds(column) if column.dtype == object else f"dtype {column.dtype}",
             "convert it, as by astype(float) or astype(str)",
         )
@@ -161,14 +162,14 @@ def _kinds(column: "pd.Series") -> str:
 
 
 def _check_index(x: Values, y: Values) -> None:
-    """Two tables whose rows have the same names must have them in the same order."""
+    """Raise ValueError if two tables have the same row names in a different order."""
     first, second = _pandas("x", x), _pandas("y", y)
     if first is None or second is None or len(first) != len(second):
         return
     index, other = first.index, second.index
     if not index.equals(other) and not len(index.symmetric_difference(other, sort=False)):
         raise ValueError(
-            "x and y must have their index in the same order, because rows are paired by their"
-            " place, got the same index in another order; use y.loc[x.index], or reset_index(drop="
-            "True) where the order is meant"
+            "x and y must have their index in the same order, because rows are paired by position,"
+            " got the same index in another order; use y.loc[x.index], or reset_index(drop=True) if"
+            " the order is intended"
         )

@@ -1,5 +1,5 @@
-"""What a data set is to a runner: a sampler of pairs, a table of them, views of examples, or images
-of classes.
+"""The interfaces of data sets for runners: a distribution of pairs, a table of pairs, views of
+examples, or labelled images.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from infobound.datasets.transforms import Transform
 
 @runtime_checkable
 class Joint(Protocol):
-    """A distribution of pairs that can be sampled without end."""
+    """A distribution of pairs from which any number of samples can be drawn."""
 
     @property
     def dim_x(self) -> int: ...
@@ -23,11 +23,11 @@ class Joint(Protocol):
 
     @property
     def mutual_information(self) -> float | None:
-        """The exact mutual information in nats, None where it is unknown."""
+        """The exact mutual information in nats, None if it is unknown."""
         ...
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Independent pairs x (size, dim_x) and y (size, dim_y), float32, on the generator's
+        """Draw independent pairs x (size, dim_x) and y (size, dim_y), float32, on the generator's
         device.
         """
         ...
@@ -35,13 +35,11 @@ class Joint(Protocol):
 
 @runtime_checkable
 class Rows(Protocol):
-    """A finite table of pairs, split into training, validation and test rows by whoever reads
-    it.
-    """
+    """A finite table of pairs, which a runner splits into training, validation and test rows."""
 
     @property
     def mutual_information(self) -> float | None:
-        """The exact mutual information in nats, None where it is unknown."""
+        """The exact mutual information in nats, None if it is unknown."""
         ...
 
     @property
@@ -56,31 +54,31 @@ class Rows(Protocol):
 
     @property
     def validation(self) -> float:
-        """Share of the rows that decide when to stop."""
+        """Share of validation rows, which decide when to stop."""
         ...
 
     @property
     def test(self) -> float | int:
-        """Share of the rows that the estimate is read from, once; an integer is a number of rows,
+        """Share of test rows, which are read once for the estimate; an integer is a number of rows,
         always the last ones.
         """
         ...
 
     @property
     def folds(self) -> int | None:
-        """Folds, each of them once the test rows in place of the share `test`; None for a single
-        split.
+        """Number of folds, each of which is once the test rows, instead of the share `test`; None
+        for a single split.
         """
         ...
 
     @property
     def transform(self) -> Transform:
-        """What is done to each dimension, fitted on the training rows."""
+        """The transform of each dimension, fitted on the training rows."""
         ...
 
 
 class Examples(NamedTuple):
-    """Two views of each example as bytes, and what the example is."""
+    """Two views of each example as bytes, with its label."""
 
     x: Tensor
     """(N, dim_x) uint8."""
@@ -92,8 +90,8 @@ class Examples(NamedTuple):
 
 @runtime_checkable
 class Views(Protocol):
-    """Labelled examples of which two views are seen; who trains keeps the bytes on a device and
-    asks for a batch's views.
+    """Labelled examples with two views each; the training keeps the bytes on a device and asks for
+    the views of a batch.
     """
 
     @property
@@ -103,31 +101,31 @@ class Views(Protocol):
     def test_examples(self) -> Examples: ...
 
     def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What a model sees of the bytes x (..., dim_x), y (..., dim_y): float32 of these shapes,
-        on their device.
+        """Convert the bytes x (..., dim_x), y (..., dim_y) to a model's inputs: float32 of the same
+        shapes, on their device.
 
-        The generator, on that device too, draws the noise.
+        The generator, on the same device, draws the noise.
         """
         ...
 
 
 @runtime_checkable
 class Classified(Protocol):
-    """Images of known classes; who trains keeps them on a device and asks for what a classifier
-    sees of a batch.
+    """Labelled images; the training keeps them on a device and asks for a classifier's inputs for
+    each batch.
 
-    They are kept as bytes, or as float32 where seeing them takes longer than reading four times the
-    memory.
+    They are kept as bytes, or as float32 if converting them takes longer than reading four times
+    the memory.
     """
 
     @property
     def classes(self) -> int:
-        """Labels that there are."""
+        """The number of classes."""
         ...
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Channels, height and width of what is seen of one image."""
+        """Channels, height and width of a classifier's input for one image."""
         ...
 
     @property
@@ -135,38 +133,38 @@ class Classified(Protocol):
 
     @property
     def validation_images(self) -> Labelled:
-        """Training images held back to choose by, none of them where there are none."""
+        """Validation images, held out from the training images; may be empty."""
         ...
 
     @property
     def test_images(self) -> Labelled: ...
 
     def seen(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
-        """What a classifier sees of images (N, *kept) on their device: (N, *shape) float32.
+        """Convert images (N, *kept) to a classifier's inputs (N, *shape), float32, on their device.
 
-        The generator, on that device too, draws what changes from one sight of a training image to
-        the next; held-out images have none, and are seen alike every time.
+        The generator, on the same device, draws what varies between two uses of a training image.
+        Held-out images have no generator and are always the same.
         """
         ...
 
 
 @runtime_checkable
 class Boxed(Classified, Protocol):
-    """Images in which it is known where what they are named by stands."""
+    """Images in which the place of the labelled object is known."""
 
     @property
     def test_boxes(self) -> Tensor:
-        """(N, 4) int64, in each test image: the first row and the first column that it fills, its
-        height and its width.
+        """First row, first column, height and width (N, 4) int64 of the object in each test
+        image.
         """
         ...
 
 
 @runtime_checkable
 class Disturbed(Classified, Protocol):
-    """Images that show something beside what they are named by."""
+    """Images that show a nuisance in addition to the labelled object."""
 
     @property
     def test_nuisances(self) -> Tensor:
-        """(N,) int64, what that is in each test image, from 0."""
+        """(N,) int64, the nuisance in each test image, from 0."""
         ...

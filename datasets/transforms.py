@@ -1,8 +1,8 @@
-"""Changes of each dimension that leave mutual information as it is; each is fitted on the training
-rows alone.
+"""Transforms of each dimension that do not change mutual information; each is fitted only on the
+training rows.
 
-N rows, D dimensions. A function here takes the training rows (N, D) and returns what to do with any
-rows, whose state is its tensors: `restored` makes it anew from its fields.
+N rows, D dimensions. A function here takes the training rows (N, D) and returns a transform for any
+rows. The transform's state is its tensors: `restored` creates it again from them.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ Transform = Literal["none", "standardise", "gaussian_ranks"]
 
 
 class Unchanged(NamedTuple):
-    """Rows as they are."""
+    """Leaves rows unchanged."""
 
     def __call__(self, rows: Tensor) -> Tensor:
         return rows
 
 
 class Standardised(NamedTuple):
-    """Rows less a mean (D,), over a scale (D,)."""
+    """Subtracts a mean (D,) from rows and divides them by a scale (D,)."""
 
     mean: Tensor
     scale: Tensor
@@ -32,8 +32,8 @@ class Standardised(NamedTuple):
 
 
 class GaussianRanks(NamedTuple):
-    """Rows as normal quantiles of their ranks among `ordered` (D, N), the training values of each
-    dimension in order.
+    """Replaces values by the normal quantiles of their ranks among `ordered` (D, N), the sorted
+    training values of each dimension.
     """
 
     ordered: Tensor
@@ -58,7 +58,7 @@ Fitted = Unchanged | Standardised | GaussianRanks
 
 
 def none(train: Tensor) -> Unchanged:
-    """Leave the rows alone."""
+    """Leave the rows unchanged."""
     return Unchanged()
 
 
@@ -69,22 +69,22 @@ def standardise(train: Tensor) -> Standardised:
     mean, deviation = train.mean(0), train.std(0, correction=0)
     varies = train.amax(0) > train.amin(
         0
-    )  # the deviation of a constant need not be 0: its mean is rounded
+    )  # a constant's deviation may be above 0, because its mean is rounded
     return Standardised(mean, deviation.where(varies, 1.0))
 
 
 def gaussian_ranks(train: Tensor) -> GaussianRanks:
-    """Each dimension's ranks among the training rows as quantiles of N(0, 1): every margin normal,
-    and no outliers left.
+    """Replace each value by the quantile of N(0, 1) of its rank among the training rows, which
+    makes every margin normal and removes outliers.
 
     Rank r of N becomes the quantile r / (N + 1). Equal values share their mean rank, values between
-    two training rows are interpolated, and values beyond all of them get rank 1/2 or N + 1/2.
+    two training values are interpolated, and values outside their range get rank 1/2 or N + 1/2.
     """
     return GaussianRanks(train.T.sort(dim=1).values.contiguous())
 
 
 def restored(state: Mapping[str, Tensor]) -> Fitted:
-    """The fitted change whose fields these are."""
+    """The fitted transform with these fields."""
     [kind] = [
         each for each in (Unchanged, Standardised, GaussianRanks) if each._fields == tuple(state)
     ]

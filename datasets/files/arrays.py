@@ -1,4 +1,4 @@
-"""Your own pairs: two arrays whose rows belong together."""
+"""Your own pairs: two arrays whose rows are paired."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Rows x (N, dim_x) and y (N, dim_y), paired; the shares `validation` and `test` are held back,
-    to stop by and to read.
+    """Paired rows x (N, dim_x) and y (N, dim_y); the shares `validation` and `test` are held out,
+    to decide when to stop and to read the estimate.
 
-    With `folds` the rows are cross-fitted: each of that many folds is once the test rows, for
-    critics trained on the others less the share `validation` of all, and `test` is not used.
+    With `folds` the rows are cross-fitted: each fold is once the test rows, for critics trained on
+    the other folds without the share `validation` of all rows; `test` is not used.
 
-    Raises ValueError if the numbers of rows differ or a share leaves nothing.
+    Raises ValueError if the numbers of rows differ or a share leaves no training rows.
     """
 
     x: Tensor
@@ -42,7 +42,7 @@ class Arrays:
         if self.folds is not None and not 0 < self.validation < 1 - 1 / self.folds:
             raise SettingError(
                 "validation",
-                "must be a positive share of the rows that leaves some for training beside one"
+                "must be a positive share of the rows that leaves some for training next to one"
                 f" of {self.folds} folds",
                 self.validation,
             )
@@ -75,27 +75,27 @@ class Arrays:
         y_columns: Sequence[str] | None = None,
         y_path: str | None = None,
     ) -> "Arrays":
-        """The arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
+        """Read the arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
         .parquet or .h5 file.
 
-        Raises FileNotFoundError if there is none, and ValueError if it cannot be read as numbers; a
-        pickle is never opened.
+        Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read as
+        numbers; pickles are never opened.
         """
         by_column = path.endswith((".csv", ".parquet", ".h5", ".hdf5"))
         if by_column != (x_columns is not None) or by_column != (y_columns is not None):
             raise SettingError(
                 ("x_columns", "y_columns"),
-                "must both be given for a .csv, .parquet or .h5 file, and for no other",
+                "must both be given for a .csv, .parquet or .h5 file, and only for these",
                 f"{x_columns} and {y_columns} with {path}",
             )
         if path.endswith(".npy") != (y_path is not None):
             raise SettingError(
                 "y_path",
-                "must be given for a .npy file, which holds x alone, and for no other",
+                "must be given for a .npy file, which holds only x, and only for this",
                 f"{y_path} with {path}",
             )
         if x_columns is not None and y_columns is not None:
-            # pandas takes half a second to import, which other files need not wait for.
+            # pandas takes half a second to import, and other files do not need it.
             from infobound.datasets.files import columns
 
             x, y = columns.read(path, {"x_columns": x_columns, "y_columns": y_columns}).values()
@@ -114,10 +114,10 @@ class Arrays:
         transform: Transform,
         folds: int | None,
     ) -> "Arrays":
-        """A table of `rows` pairs drawn once from a distribution, treated as if they were all there
-        is, but for their truth.
+        """Draw a table of `rows` pairs once from a distribution, and treat it as a file's table
+        whose truth is known.
 
-        Raises ValueError if `rows` is not positive or `seed` negative.
+        Raises ValueError if `rows` is not positive or `seed` is negative.
         """
         for name, least in {"rows": 1, "seed": 0}.items():
             if (value := {"rows": rows, "seed": seed}[name]) < least:
@@ -127,12 +127,12 @@ class Arrays:
 
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:
-    """`values` (N, ...) as a float32 tensor (N, D), what is behind the first axis flattened; `name`
-    is for the error.
+    """Convert `values` (N, ...) to a float32 tensor (N, D), flattening all axes but the first;
+    errors use `name`.
 
-    Raises ValueError if they are not real numbers, none at all, not finite, or the same in every
-    row: all of them, or a column where `values` is (N, D). Behind more axes, as in images, parts
-    that never vary are no mistake.
+    Raises ValueError if they are empty, not real numbers, not finite, or constant: in every column,
+    or in any column if `values` is (N, D). With more axes, as in images, constant parts are
+    allowed.
     """
     if isinstance(values, Tensor):
         values = (
@@ -171,7 +171,7 @@ def _check_finite(name: str, table: NDArray[np.float32]) -> None:
 
 
 def _check_varying(name: str, table: NDArray[np.float32], *, whole: bool) -> None:
-    """Every column must vary from row to row, or where `whole` any of them."""
+    """Check that every column varies from row to row, or with `whole` that any column does."""
     constant = np.flatnonzero(table.min(0) == table.max(0)) if len(table) > 1 else np.array([], int)
     if len(constant) == table.shape[1] or (len(constant) and not whole):
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""

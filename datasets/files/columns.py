@@ -1,4 +1,4 @@
-"""Columns of a file as numbers."""
+"""Columns of a file, converted to numbers."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ from infobound.datasets.files import frames
 from infobound.errors import DataError, SettingError
 
 CATEGORIES = 1000
-"""Most of one column, each of which becomes a column."""
+"""Maximum number of categories of one column; each becomes a column."""
 
 
 def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
-    """The tables (N, D) of the named lists of columns; a column that is not of numbers becomes one
-    column a category.
+    """Read the tables (N, D) of the named lists of columns; a column without numbers becomes one
+    column for each category.
 
-    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a column
-    is missing, there twice, has missing or infinite values, never varies, or has too many
+    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, or if a
+    column is missing, is named twice, has missing or infinite values, is constant, or has too many
     categories.
     """
     names = [name for listed in columns.values() for name in listed]
@@ -45,7 +45,7 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
 
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:
-    """(N, 1), or (N, C) of zeros and ones for C categories."""
+    """Convert a column to numbers (N, 1), or to zeros and ones (N, C) for C categories."""
     if bad := int(column.isna().sum()):
         raise DataError(
             f"column {column.name}",
@@ -68,13 +68,13 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
 
 
 def text(column: pd.Series) -> bool:
-    """Whether it holds neither numbers nor truth values."""
+    """Whether a column holds neither numbers nor booleans."""
     return not (is_numeric_dtype(column) or is_bool_dtype(column))
 
 
 def _one_hot(column: pd.Series) -> NDArray[np.float64]:
-    """(N, C); as many categories as rows are no categories but numbers or dates that were read as
-    text.
+    """Convert categories to zeros and ones (N, C). A column with nearly as many categories as rows
+    is refused, because it probably holds numbers or dates read as text.
     """
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
     if found > most:

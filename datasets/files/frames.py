@@ -1,4 +1,4 @@
-"""Tables as pandas reads them from CSV, Parquet and HDF5 files; nothing in them is run."""
+"""Tables read from CSV, Parquet and HDF5 files, without running any code that they contain."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,12 @@ import pandas as pd
 from infobound.errors import DataError, MissingFileError, SettingError
 
 KEY = "df"
-"""Where an HDF5 file has its table."""
-REWRITE = (
-    f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers alone, or as Parquet"
-)
+"""Name of the table in an HDF5 file."""
+REWRITE = f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers only, or as Parquet"
 
 
 def frame(key: str, path: str) -> pd.DataFrame:
-    """The table in a file, which the argument `key` names.
+    """Read the table in the file that the setting `key` names.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read.
     """
@@ -28,16 +26,16 @@ def frame(key: str, path: str) -> pd.DataFrame:
         raise MissingFileError(
             key, f"must name a CSV, Parquet or HDF5 file, but {path} is not there"
         ) from None
-    except (ValueError, OSError) as error:  # pandas', pyarrow's and h5py's own are among them
+    except (ValueError, OSError) as error:  # includes the errors of pandas, pyarrow and h5py
         raise SettingError(key, f"{path} cannot be read: {error}") from error
 
 
 def _hdf5(path: str) -> pd.DataFrame:
-    """The table that pandas wrote under `df`, by h5py: text is a pickle there, which could run code
-    when it is opened.
+    """Read the table that pandas wrote as `df` with h5py, because pandas would unpickle its text,
+    which could run code.
     """
     try:
-        import h5py  # of the extra hdf5
+        import h5py  # in the extra hdf5
     except ImportError:
         raise ValueError("reading HDF5 needs h5py; pip install h5py") from None
     with h5py.File(path) as file:
@@ -50,7 +48,7 @@ def _hdf5(path: str) -> pd.DataFrame:
 
 
 def _blocks(group: Any) -> pd.DataFrame:
-    """pandas' own format: blocks of values (N, columns) of one type, with the columns' names."""
+    """Read pandas' format "fixed": blocks of values (N, columns) of one type, with column names."""
     names = [
         name.removesuffix("_items")
         for name in group
@@ -70,7 +68,7 @@ def _blocks(group: Any) -> pd.DataFrame:
         if values.dtype.kind not in "biuf":
             raise DataError(
                 f"column {', '.join(items)}",
-                "holds text, which a pickle stands for that could run code",
+                "holds text, which is stored as a pickle and could run code",
                 remedy=REWRITE,
             )
         columns |= dict(zip(items, values[:].T, strict=True))
@@ -79,7 +77,7 @@ def _blocks(group: Any) -> pd.DataFrame:
 
 
 def _records(table: np.ndarray) -> pd.DataFrame:
-    """pandas' format "table", where every column is a field: written with data_columns=True."""
+    """Read pandas' format "table" with a field for every column, written with data_columns=True."""
     fields = [name for name in table.dtype.names or () if name != "index"]
     if blocked := [name for name in fields if name.startswith("values_block_")]:
         raise ValueError(
@@ -91,4 +89,4 @@ def _records(table: np.ndarray) -> pd.DataFrame:
 
 
 READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".h5": _hdf5, ".hdf5": _hdf5}
-"""By the end of a file's name."""
+"""Readers by file name extension."""

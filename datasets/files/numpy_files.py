@@ -1,4 +1,4 @@
-"""Pairs in NumPy's files: arrays x and y in one .npz, or in one .npy each."""
+"""Pairs in NumPy files: arrays x and y in one .npz file or in two .npy files."""
 
 import tokenize
 import zipfile
@@ -21,14 +21,14 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What NumPy and the standard library raise at a file that is damaged or something else."""
+"""Errors that NumPy and the standard library raise for a damaged file or another format."""
 
 
 def read(path: str, y_path: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays x and y of the .npz file `path`, or of the .npy files `path` and `y_path`.
+    """Read the arrays x and y of the .npz file `path`, or of the .npy files `path` and `y_path`.
 
-    Raises FileNotFoundError if there is none, and ValueError if it cannot be read as arrays; a
-    pickle is never opened.
+    Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read as
+    arrays; pickles are never opened.
     """
     if y_path is not None:
         return _single("path", path), _single("y_path", y_path)
@@ -53,7 +53,7 @@ def _single(key: str, path: str) -> np.ndarray:
 
 @contextmanager
 def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarray | NpzFile]:
-    """What is in the file, named by the argument `key`, as long as the block reads it."""
+    """Open the file that the setting `key` names, for the length of the block."""
     try:
         content = np.load(path, allow_pickle=False)
         with content if isinstance(content, NpzFile) else nullcontext(content) as opened:
@@ -69,8 +69,8 @@ def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarra
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in the words of whoever wrote the file where NumPy speaks of its own
-    arguments.
+    """Say what is wrong with a file; where NumPy's message is about its own arguments, in terms of
+    the file.
     """
     if "pickle" not in str(error):
         return str(error)

@@ -1,5 +1,5 @@
-"""All patterns of a few bits, labelled by what some of them say: a distribution small enough to be
-known whole.
+"""All patterns of a few bits, labelled by some of the bits: a distribution small enough to
+enumerate.
 
 N patterns.
 """
@@ -15,17 +15,17 @@ from infobound.datasets.images.labelled import Labelled
 from infobound.errors import SettingError
 
 MOST = 20
-"""Bits of which all patterns are still held."""
+"""Maximum number of bits."""
 
 
 @dataclass(frozen=True)
 class BitPatterns:
-    """Each number below 2^bits once, as its bits, and as its label the group of that number mod
+    """Every number below 2^bits once, as its bits; its label is the group of the number mod
     `modulus`.
 
-    Half of the residues are in either of two groups, drawn from `seed`, and so are the patterns
-    held out: the share `test`. Of all patterns, equally likely, H(X) = bits log 2 and I(X; Y) =
-    H(Y) = log 2 nats. Bits are seen as -1 and 1, whose mean is 0.
+    `seed` draws the two groups, each with half of the residues, and the held-out patterns, the
+    share `test`. All patterns are equally likely, so H(X) = bits log 2 and I(X; Y) = H(Y) = log 2
+    nats. Bits are given as -1 and 1.
 
     Raises ValueError for values out of range.
     """
@@ -83,12 +83,12 @@ class BitPatterns:
 
     @property
     def _order(self) -> Tensor:
-        """(N,) every number once."""
+        """All numbers (N,), each once."""
         return self._drawn[1]
 
     @cached_property
     def _drawn(self) -> tuple[Tensor, Tensor]:
-        """The group (modulus,) of each residue, and every number (N,) in a random order."""
+        """The group (modulus,) of each residue, and all numbers (N,) in a random order."""
         source = torch.Generator().manual_seed(self.seed)
         groups = (torch.randperm(self.modulus, generator=source) < self.modulus // 2).long()
         return groups, torch.randperm(2**self.bits, generator=source)

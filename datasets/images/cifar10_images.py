@@ -1,4 +1,4 @@
-"""CIFAR-10's photographs as a classifier sees them: normalised one by one, and whitened."""
+"""CIFAR-10's photographs as input of a classifier: normalised one by one, and whitened."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,12 +16,11 @@ CLASSES = 10
 
 @dataclass(frozen=True, eq=False)
 class Cifar10Images:
-    """Photographs, each less its mean and over its standard deviation, and where `whiten` by the
-    ZCA of all training ones.
+    """Photographs, each normalised to mean 0 and standard deviation 1; `whiten` applies the ZCA of
+    all training photographs.
 
-    They are kept as they are seen, for a matrix product with every pixel costs as much as a layer.
-    The matrix is kept in the folder `cache`. The last `validation` training photographs are held
-    back.
+    The whitened photographs are stored, because whitening costs as much as a layer. The matrix is
+    cached in the folder `cache`. The last `validation` training photographs are held out.
 
     Raises ValueError unless `validation` leaves some for training.
     """
@@ -36,7 +35,7 @@ class Cifar10Images:
 
     @classmethod
     def read(cls, data_dir: str, validation: int, whiten: bool, cache: str) -> "Cifar10Images":
-        """Read `data_dir`/cifar-10-batches-py, which is downloaded once where it is missing."""
+        """Read `data_dir`/cifar-10-batches-py, which is downloaded once if it is missing."""
         return cls(cifar10.read(data_dir), validation, whiten, cache)
 
     @property
@@ -73,8 +72,6 @@ class Cifar10Images:
 
 
 def normalised(x: Tensor) -> Tensor:
-    """Rows (N, D), each less its mean and over its standard deviation, which of a blank one is
-    taken to be 1.
-    """
+    """Normalise each row (N, D) to mean 0 and standard deviation 1; blank rows become 0."""
     std = x.std(dim=1, keepdim=True)
     return (x - x.mean(dim=1, keepdim=True)) / torch.where(std > 0, std, 1)

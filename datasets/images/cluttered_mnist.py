@@ -1,6 +1,6 @@
-"""Cluttered MNIST: a digit somewhere on a canvas, among pieces of other digits.
+"""Cluttered MNIST: a digit at a random place on a canvas, among pieces of other digits.
 
-B batch, M digits, K distractors of an image.
+B batch, M digits, K distractors in an image.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from infobound.errors import SettingError
 
 DIGITS = 10
 CHUNK = 1000
-"""Images of a fixed set that are made at a time."""
+"""Number of images of a fixed set that are made at a time."""
 Placement = Literal["anywhere", "around"]
 
 
 class Hidden(NamedTuple):
-    """Canvases, and where on them the digits are."""
+    """Canvases, and the places of the digits on them."""
 
     images: Tensor
     """(B, 1, canvas, canvas) uint8"""
@@ -31,11 +31,11 @@ class Hidden(NamedTuple):
 
 @dataclass(frozen=True)
 class Clutter:
-    """How a digit is hidden on a canvas of `canvas` x `canvas` black pixels.
+    """Hides digits on a canvas of `canvas` x `canvas` black pixels.
 
-    `number` square pieces of `size` pixels a side, of random places in random digits, are added at
-    random places: `anywhere`, or only `around` the square that the digit fills. The digit is added
-    at a random place, `border` pixels or more from the edge. Sums beyond white are white.
+    It adds `number` square pieces with sides of `size` pixels, cut from random places in random
+    digits, at random places: `anywhere`, or only `around` the square that the digit fills. It adds
+    the digit at a random place, at least `border` pixels from the edge. Sums are clipped at white.
 
     Mnih et al. 2014, section 4.1, https://arxiv.org/abs/1406.6247
 
@@ -63,7 +63,7 @@ class Clutter:
             )
 
     def check(self, side: int) -> None:
-        """Raises ValueError unless digits of this many pixels a side fit."""
+        """Raise ValueError unless digits with this many pixels a side fit."""
         if self.canvas < side + 2 * self.border:
             raise SettingError(
                 "canvas",
@@ -74,9 +74,7 @@ class Clutter:
             raise SettingError("size", f"must be at most the {side} pixels of a digit", self.size)
 
     def __call__(self, digits: Tensor, pool: Tensor, generator: torch.Generator) -> Hidden:
-        """What shows digits (B, 1, side, side) among pieces of the pool (M, 1, side, side), bytes
-        all.
-        """
+        """Hide digits (B, 1, side, side) among pieces of the pool (M, 1, side, side), all uint8."""
         canvas = digits.new_zeros(len(digits), self.canvas**2, dtype=torch.float32)
         pieces = self._pieces(pool, (len(digits), self.number), generator)
         corners = self._corners((len(digits), self.number), self.size, 0, generator)
@@ -93,7 +91,7 @@ class Clutter:
         return Hidden(canvas.clamp_(max=255).byte().view(-1, 1, self.canvas, self.canvas), corner)
 
     def _pieces(self, pool: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-        """(B, K, size, size) of random digits and places in them."""
+        """Cut pieces (B, K, size, size) from random places in random digits."""
         side, device = pool.shape[-1], pool.device
         drawn = torch.randint(len(pool), shape, generator=generator, device=device)
         corners = _corners(shape, side - self.size + 1, generator)
@@ -104,20 +102,18 @@ class Clutter:
     def _corners(
         self, shape: tuple[int, ...], size: int, border: int, generator: torch.Generator
     ) -> Tensor:
-        """(*shape, 2) row and column of the canvas at which squares of this size begin, drawn at
-        random.
-        """
+        """Draw the row and column (*shape, 2) of the canvas at which squares of this size start."""
         return border + _corners(shape, self.canvas - 2 * border - size + 1, generator)
 
 
 @dataclass(frozen=True, eq=False)
 class ClutteredMnist:
-    """Digits hidden by `clutter`, pixels from 0 to 1; `validation` digits are held back for a set
-    to choose by.
+    """Digits hidden by `clutter`, with pixels from 0 to 1; `validation` digits are held out for
+    validation.
 
-    Training images are made anew each time that they are seen where `fresh`, and else once, as the
-    held-out ones are; what is made once is the same for one `seed`. All pieces are of training
-    digits.
+    With `fresh`, a training image is made anew each time it is seen; otherwise all images are made
+    once, as held-out images always are. Images made once depend only on `seed`. All pieces come
+    from training digits.
 
     Raises ValueError for values that do not fit.
     """
@@ -146,7 +142,7 @@ class ClutteredMnist:
         fresh: bool,
         seed: int,
     ) -> "ClutteredMnist":
-        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once if they are missing."""
         return cls(
             mnist.read(data_dir),
             Clutter(canvas, number, size, placement, border),
@@ -189,7 +185,7 @@ class ClutteredMnist:
 
     @property
     def _own(self) -> Labelled:
-        """The digits that are trained on."""
+        """The training digits."""
         return held_back(self.digits.train, self.validation)[0]
 
     def _made(self, index: int) -> Labelled:
@@ -198,8 +194,8 @@ class ClutteredMnist:
 
     @cached_property
     def _once(self) -> list[tuple[Hidden, Tensor]]:
-        """The test and the validation digits, and where they are not fresh the training ones,
-        hidden; and their labels.
+        """The hidden test and validation digits, and unless `fresh` the training digits, with their
+        labels.
         """
         source = torch.Generator().manual_seed(self.seed)
         sets = [
@@ -220,13 +216,13 @@ class ClutteredMnist:
 
 
 def _corners(shape: tuple[int, ...], count: int, generator: torch.Generator) -> Tensor:
-    """(*shape, 2) row and column of so many."""
+    """Draw rows and columns (*shape, 2) below a limit."""
     return torch.randint(count, (*shape, 2), generator=generator, device=generator.device)
 
 
 def _square(corners: Tensor, size: int, width: int) -> Tensor:
-    """(..., size, size) the numbers, row by row in images of this width, of the pixels from corners
-    (..., 2) on.
+    """Flat indices (..., size, size), in images of this width, of the pixels of squares that start
+    at corners (..., 2).
     """
     steps = torch.arange(size, device=corners.device)
     rows, columns = corners[..., :1] + steps, corners[..., 1:] + steps

@@ -1,5 +1,5 @@
-"""Files of public data sets: read where they lie, else downloaded once; no byte is used before the
-md5 is right.
+"""Files of public data sets: read from the disk, or downloaded once. No file is used before its md5
+has been checked.
 """
 
 import fcntl
@@ -17,20 +17,20 @@ import pooch
 from infobound.errors import DataError
 
 CHUNK = 2**16
-"""Bytes that are written at a time."""
+"""Number of bytes written at a time."""
 
 
 class Source(NamedTuple):
-    """What a file has to be, and the addresses that it is asked of in turn."""
+    """A file's checksum, and the addresses to try in turn."""
 
     md5: str
     urls: tuple[str, ...]
 
 
 def content(path: Path, source: Source) -> bytes:
-    """The bytes of a file, which is downloaded first where it is not there.
+    """Return the bytes of a file; download it first if it is missing.
 
-    Raises ValueError that names it if it cannot be had, or is not what it has to be.
+    Raises ValueError that names the file if it cannot be downloaded or has the wrong md5.
     """
     if not path.exists():
         _download(path, source)
@@ -38,9 +38,9 @@ def content(path: Path, source: Source) -> bytes:
 
 
 def checked(path: Path, found: bytes, source: Source) -> bytes:
-    """The bytes found in a file, if their md5 is right.
+    """Return the bytes of a file after checking their md5.
 
-    Raises ValueError that names the file if it is not.
+    Raises ValueError that names the file if the md5 is wrong.
     """
     md5 = hashlib.md5(found, usedforsecurity=False).hexdigest()
     if md5 != source.md5:
@@ -48,15 +48,14 @@ def checked(path: Path, found: bytes, source: Source) -> bytes:
             path,
             f"must have md5 {source.md5}",
             f"{md5} of {len(found)} bytes",
-            "delete it to have it downloaded again, or put the right one there, from"
-            f" {source.urls[0]}",
+            f"delete it to download it again, or put the right file there, from {source.urls[0]}",
         )
     return found
 
 
 def _download(path: Path, source: Source) -> None:
-    """Fetch a file, beginning where an interrupted download ended, and move it into its place once
-    its md5 is right.
+    """Download a file, continuing an interrupted download, and move it into place once its md5 is
+    right.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -64,14 +63,14 @@ def _download(path: Path, source: Source) -> None:
     with _alone_in(path.parent):
         for url in source.urls * (
             2 if part.exists() else 1
-        ):  # what an earlier run left may be wrong, and is dropped then
+        ):  # the part of an earlier run may be wrong; if so, start again
             try:
                 pooch.retrieve(
                     url,
                     f"md5:{source.md5}",
                     path.name,
                     path.parent,
-                    # pooch annotates its downloaders by other names
+                    # pooch annotates downloaders with other argument names
                     downloader=partial(_go_on, part),  # pyright: ignore[reportArgumentType]
                 )
                 return
@@ -84,12 +83,12 @@ def _download(path: Path, source: Source) -> None:
         path,
         "is not there and cannot be downloaded:"
         f" {', '.join((f'{url} ({why})' for url, why in failures.items()))}",
-        remedy=f"put it there by hand (md5 {source.md5}), or give the data_dir that has it",
+        remedy=f"put it there yourself (md5 {source.md5}), or set data_dir to a folder that has it",
     )
 
 
 def _go_on(part: Path, url: str, output: str, _: object) -> None:
-    """pooch's downloader: what is not in `part` yet, and then all of it to `output`."""
+    """Download for pooch: append what is missing to `part`, then copy all of it to `output`."""
     with part.open("ab") as file:
         headers = {"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"}
         pooch.HTTPDownloader(sys.stderr.isatty(), CHUNK, headers=headers)(url, file, None)
@@ -97,7 +96,7 @@ def _go_on(part: Path, url: str, output: str, _: object) -> None:
 
 
 def _reason(error: ValueError | OSError) -> str:
-    """What went wrong, in a few words: pooch says more, and a lost connection very much more."""
+    """A short reason for the failure; the messages of pooch are long."""
     in_words = isinstance(error, ValueError) or error.errno is not None
     return str(error).partition(". ")[0] if in_words else type(error).__name__
 
@@ -108,7 +107,7 @@ def _empty(path: Path) -> bool:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Until the block ends no other run downloads into this folder."""
+    """Keep other runs from downloading into this folder until the block ends."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

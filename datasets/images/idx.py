@@ -1,4 +1,4 @@
-"""The IDX format of MNIST: arrays of bytes behind a header, here in gzip."""
+"""The IDX format of MNIST: an array of bytes after a header, compressed with gzip."""
 
 import gzip
 import math
@@ -16,9 +16,9 @@ BYTES = 8
 
 
 def array(path: Path, content: bytes, axes: int) -> Tensor:
-    """The array (n_1, ..., n_axes) uint8 in the gzipped `content` of a file.
+    """Read the array (n_1, ..., n_axes) uint8 from the gzipped `content` of a file.
 
-    Raises ValueError that names the file if it is damaged or something else.
+    Raises ValueError that names the file if it is damaged or has another format.
     """
     try:
         plain = gzip.decompress(content)

@@ -17,18 +17,18 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True, eq=False)
 class ImageHalves:
-    """Top halves x and bottom halves y of images, flat (channels, height / 2, width), their pixels
-    seen as 0 to 1.
+    """Top halves x and bottom halves y of images, flattened from (channels, height / 2, width),
+    with pixels from 0 to 1.
 
-    `noise` is the standard deviation of what is added to every pixel each time that it is seen;
-    where `shared_noise` y gets the very numbers that x gets.
+    `noise` is the standard deviation of the noise added to every pixel each time it is seen; with
+    `shared_noise`, x and y get the same noise.
 
-    Read as one finite table the images have noise that was drawn once, from `seed`; its test rows
-    are the official test images, and the share `validation` of all rows decides when to stop.
+    As a finite table, the images have noise drawn once from `seed`; the test rows are the official
+    test images, and the share `validation` of all rows decides when to stop.
 
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
 
-    Raises ValueError if `noise` is negative, or `validation` leaves nothing for training.
+    Raises ValueError if `noise` is negative, or `validation` leaves no training images.
     """
 
     train_examples: Examples
@@ -65,7 +65,7 @@ class ImageHalves:
         transform: Transform,
         seed: int,
     ) -> "ImageHalves":
-        """Read MNIST's halves, 392 numbers each, from `data_dir`/mnist."""
+        """Read the halves of MNIST's images, 392 numbers each, from `data_dir`/mnist."""
         train, test = map(halves, mnist.read(data_dir))
         return cls(train, test, noise, shared_noise, validation, transform, seed)
 
@@ -79,12 +79,14 @@ class ImageHalves:
         transform: Transform,
         seed: int,
     ) -> "ImageHalves":
-        """Read CIFAR-10's halves, 1536 numbers each, from `data_dir`/cifar-10-batches-py."""
+        """Read the halves of CIFAR-10's images, 1536 numbers each, from
+        `data_dir`/cifar-10-batches-py.
+        """
         train, test = map(halves, cifar10.read(data_dir))
         return cls(train, test, noise, shared_noise, validation, transform, seed)
 
     def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x and y as numbers from 0 to 1, with noise."""
+        """Convert x and y to numbers from 0 to 1 and add noise."""
         x, y = x / 255, y / 255
         if self.noise == 0:
             return x, y
@@ -104,7 +106,7 @@ class ImageHalves:
 
     @property
     def test(self) -> int:
-        """The test images are the last rows of the table."""
+        """The number of test images, which are the last rows of the table."""
         return len(self.test_examples.x)
 
     @property
@@ -126,7 +128,7 @@ class ImageHalves:
 
 
 def halves(of: Labelled) -> Examples:
-    """Top and bottom of images (N, C, H, W), flat.
+    """Return the flattened top and bottom halves of images (N, C, H, W).
 
     Raises ValueError if their height is odd.
     """

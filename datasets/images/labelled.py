@@ -1,4 +1,4 @@
-"""Labelled images as their files hold them: bytes."""
+"""Labelled images as bytes, as their files hold them."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from infobound.errors import SettingError
 
 
 class Labelled(NamedTuple):
-    """Images and what they show."""
+    """Images and their labels."""
 
     images: Tensor
     """(N, channels, height, width) uint8."""
@@ -24,9 +24,9 @@ class Images(NamedTuple):
 
 
 def held_back(labelled: Labelled, count: int) -> tuple[Labelled, Labelled]:
-    """All but the last `count` images, and these.
+    """Split the images into all but the last `count`, and the last `count`.
 
-    Raises ValueError unless that leaves some.
+    Raises ValueError unless some images are left.
     """
     total = len(labelled.labels)
     if not 0 <= count < total:

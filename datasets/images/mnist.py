@@ -25,10 +25,9 @@ MD5 = {
 
 
 def read(data_dir: str) -> Images:
-    """The images (N, 1, 28, 28) and labels from `data_dir`/mnist, which are downloaded where they
-    are not there.
+    """Read the images (N, 1, 28, 28) and labels in `data_dir`/mnist; download missing files.
 
-    Raises ValueError that names a file if it cannot be had or read.
+    Raises ValueError that names the file if it cannot be downloaded or read.
     """
     return Images(_labelled(Path(data_dir), "train"), _labelled(Path(data_dir), "t10k"))
 

@@ -1,4 +1,4 @@
-"""MNIST's digits as a classifier sees them."""
+"""MNIST's digits as input of a classifier."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DIGITS = 10
 
 @dataclass(frozen=True, eq=False)
 class MnistImages:
-    """Digits with pixels from -1 to 1, of which the last `validation` training ones are held back.
+    """Digits with pixels from -1 to 1; the last `validation` training digits are held out.
 
     Raises ValueError unless `validation` leaves some for training.
     """
@@ -23,7 +23,7 @@ class MnistImages:
 
     @classmethod
     def read(cls, data_dir: str, validation: int) -> "MnistImages":
-        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once if they are missing."""
         train, test = mnist.read(data_dir)
         return cls(*held_back(train, validation), test)
 

@@ -1,5 +1,4 @@
-"""Photographs of CIFAR-10 that are occluded by a digit, which is no part of what they are to be
-named by.
+"""CIFAR-10's photographs, each occluded by a digit that is irrelevant to its class.
 
 B batch, M digits.
 """
@@ -16,7 +15,7 @@ from infobound.datasets.images.cifar10_images import CLASSES, normalised
 from infobound.datasets.images.labelled import Images, Labelled, held_back
 
 CHUNK = 1000
-"""Images of a fixed set that are made at a time."""
+"""Number of images of a fixed set that are made at a time."""
 
 
 class Occluded(NamedTuple):
@@ -25,15 +24,14 @@ class Occluded(NamedTuple):
     images: Tensor
     """(B, 3, height, width) uint8"""
     digits: Tensor
-    """(B,) int64, which digit it is."""
+    """(B,) int64, the class of the digit."""
 
 
 def occluded(photographs: Tensor, digits: Labelled, generator: torch.Generator) -> Occluded:
-    """Photographs (B, 3, height, width), each behind one of the digits (M, 1, side, side), white,
-    drawn and placed at random.
+    """Occlude photographs (B, 3, height, width) with white digits drawn from (M, 1, side, side) and
+    placed at random.
 
-    Where the digit's ink covers a share of a pixel, so much of the photograph is lost; all are
-    bytes.
+    A digit replaces the share of a pixel that its ink covers. All images are uint8.
     """
     size, side, device = photographs.shape[-1], digits.images.shape[-1], photographs.device
     drawn = torch.randint(
@@ -56,12 +54,12 @@ def occluded(photographs: Tensor, digits: Labelled, generator: torch.Generator) 
 
 @dataclass(frozen=True, eq=False)
 class OccludedCifar10:
-    """Photographs behind digits, each image less its mean and over its standard deviation; the last
-    `validation` are held back.
+    """Photographs occluded by digits, each image normalised to mean 0 and standard deviation 1; the
+    last `validation` training photographs are held out.
 
-    Training images are made anew each time that they are seen where `fresh`, and else once, as the
-    held-out ones are; what is made once is the same for one `seed`. Test photographs are behind
-    test digits.
+    With `fresh`, a training image is made anew each time it is seen; otherwise all images are made
+    once, as held-out images always are. Images made once depend only on `seed`. Test photographs
+    are occluded by test digits.
 
     Achille and Soatto 2018, section 5, https://arxiv.org/abs/1611.01353
 
@@ -114,13 +112,13 @@ class OccludedCifar10:
 
     @property
     def _own(self) -> Labelled:
-        """The photographs that are trained on."""
+        """The training photographs."""
         return held_back(self.photographs.train, self.validation)[0]
 
     @cached_property
     def _once(self) -> list[tuple[Labelled, Tensor]]:
-        """The test and the validation images, and where they are not fresh the training ones, and
-        the digits in them.
+        """The test and validation images, and unless `fresh` the training images, with their
+        digits.
         """
         source, (train, test) = torch.Generator().manual_seed(self.seed), self.digits
         sets = [
@@ -131,7 +129,7 @@ class OccludedCifar10:
         return [_made(part, digits, source) for part, digits in sets]
 
     def _pool(self, device: torch.device) -> Labelled:
-        """The digits that training photographs are behind."""
+        """The digits that occlude training photographs."""
         if device not in self._pools:
             self._pools[device] = Labelled(*(part.to(device) for part in self.digits.train))
         return self._pools[device]

@@ -1,7 +1,7 @@
-"""Zero-phase whitening (ZCA): images whose pixels are uncorrelated and look as much as they can
-like the images.
+"""Zero-phase whitening (ZCA): it decorrelates the pixels while keeping images as similar as
+possible to the originals.
 
-N images, D numbers of each.
+N images, D numbers each.
 """
 
 import hashlib
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-5
-"""What is added to every standard deviation before it divides."""
+"""Added to every standard deviation before dividing by it."""
 LOG = logging.getLogger(__name__)
 CHECKSUM = 32
 """Bytes of SHA-256 at the end of a file; torch.load() reads past them."""
 CHUNK = 5000
-"""Images that are held in double precision, or whitened, at a time."""
+"""Number of images held in double precision, or whitened, at a time."""
 
 
 class Whitening(NamedTuple):
-    """x -> W (x - m)."""
+    """The map x -> W (x - m)."""
 
     mean: Tensor
     """(D,) float32"""
@@ -37,10 +37,10 @@ class Whitening(NamedTuple):
 
 
 def kept_whitening(x: Tensor, folder: Path) -> Whitening:
-    """That of the rows x (N, D), from a file in `folder` that is named by their content, or fitted
-    and put there.
+    """Return the whitening of rows x (N, D), cached in a file in `folder` whose name depends on
+    their content.
 
-    A file that is damaged is written anew, with a warning.
+    A damaged file is written again, with a warning.
     """
     path = folder / f"zca-{_digest(x)}.pt"
     if path.is_file():
@@ -55,8 +55,8 @@ def kept_whitening(x: Tensor, folder: Path) -> Whitening:
 
 
 def whitening(x: Tensor) -> Whitening:
-    """W = U (S + 1e-5)^-1 U' of rows x (N, D) whose covariance is U S^2 U'; directions in which
-    they do not vary are left out.
+    """Fit W = U (S + 1e-5)^-1 U' to rows x (N, D) with the covariance U S^2 U'; constant directions
+    are dropped.
 
     Krizhevsky 2009, appendix A, https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf
     """
@@ -67,18 +67,18 @@ def whitening(x: Tensor) -> Whitening:
     variances, directions = torch.linalg.eigh(covariance / (len(x) - 1))
     noise = (
         variances[-1] * len(mean) * torch.finfo(x.dtype).eps ** 2
-    )  # of numbers rounded to the precision of x
+    )  # the variance of rounding errors in the precision of x
     scale = torch.where(variances > noise, 1 / (variances.clamp_min(0).sqrt() + EPSILON), 0)
     return Whitening(mean.to(x.dtype), (directions * scale @ directions.mT).to(x.dtype))
 
 
 def _parted(whole: bytes) -> tuple[bytes, bytes]:
-    """Content and checksum of a file."""
+    """Split a file into content and checksum."""
     return whole[:-CHECKSUM], whole[-CHECKSUM:]
 
 
 def _write(path: Path, fitted: Whitening) -> None:
-    """Whole or not at all, whoever else writes the same at the same time."""
+    """Write atomically, also when several processes write the same file."""
     buffer = io.BytesIO()
     torch.save(fitted._asdict(), buffer)
     content = buffer.getvalue()

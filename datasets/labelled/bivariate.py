@@ -10,11 +10,11 @@ from infobound.datasets.labelled.two_normals import LabelledNormals, TwoNormals
 
 @dataclass(frozen=True)
 class Bivariate(LabelledNormals):
-    """Class 0: x ~ N((z, 0), [[1, 1/2], [1/2, 1]]) with z ~ N(0, 1) unseen; class 1: x ~ N((0,
+    """Class 0: x ~ N((z, 0), [[1, 1/2], [1/2, 1]]) with a hidden z ~ N(0, 1); class 1: x ~ N((0,
     3/2), I). The pivot is x_1.
 
-    The best classifier is right in 0.790 of all cases; it cannot leave the pivot aside, which is
-    one of its two features.
+    The best classifier has an accuracy of 0.790; it cannot ignore the pivot, which is one of its
+    two features.
     """
 
     normals = TwoNormals(

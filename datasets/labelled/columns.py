@@ -1,5 +1,4 @@
-"""The columns of a table of labelled rows: which are features, which the label, the pivots and the
-weights, as numbers.
+"""The columns of a table of labelled rows as numbers: features, label, pivots and weights.
 
 N rows, D features, P pivots.
 """
@@ -21,44 +20,44 @@ from infobound.errors import DataError, SettingError
 
 Numbers = NDArray[np.float64]
 Missing = Literal["refuse", "drop", "zero", "median"]
-"""What is done where a value is missing: the table is refused, the row dropped, or a feature gets 0
-or its training median.
+"""The treatment of missing values: refuse the table, drop the row, or set a feature to 0 or to its
+training median.
 """
 LABEL, PIVOT, WEIGHT = "_label", "_pivot", "_weight"
-"""Of the columns that are no features; the name of a pivot's begins so."""
+"""Names of the columns that are not features; a pivot's name starts with `_pivot`."""
 CLASSES = 100
-"""Most labels that there may be."""
+"""Maximum number of classes."""
 FEW = 10
-"""Most whole numbers of a pivot that are taken for categories where nothing is said."""
+"""A pivot with at most this many different whole numbers is taken to be categorical by default."""
 
 
 class Columns(NamedTuple):
-    """A table's rows, and what their columns are."""
+    """A table's rows, and the meaning of their columns."""
 
     features: Sequence[str]
     classes: Sequence[str]
     pivots: Sequence[Pivot]
     rows: LabelledRows
-    """NaN where a feature is missing and is to be filled."""
+    """NaN where a feature is missing and will be filled."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """Columns whose names begin with `_` are no features: `_label`, `_pivot...` of which there may
-    be several, `_weight`.
+    """Columns whose names start with `_` are not features: `_label`, one or several `_pivot...`,
+    and `_weight`.
 
-    `categorical` lists the pivots' columns whose values are categories; None is those of text, of
-    truth values, and of up to FEW whole numbers.
+    `categorical` lists the categorical pivots; by default these are pivots of text, of booleans,
+    and of up to FEW different whole numbers.
     """
 
     categorical: Sequence[str] | None
     missing: Missing
 
     def __call__(self, frame: pd.DataFrame) -> Columns:
-        """The columns of a table without rows that are to be dropped.
+        """Read the columns of a table from which rows to drop are already removed.
 
-        Raises ValueError that names the column if it is missing, lacks values, or holds what it
-        must not.
+        Raises ValueError that names the column if it is missing, lacks values, or has values that
+        are not allowed.
         """
         own = [name for name in frame if str(name).startswith(PIVOT)]
         if LABEL not in frame or not own:
@@ -84,7 +83,7 @@ class Schema:
         names = [pivot.name for pivot, _ in read]
         if len({*names}) < len(names):
             raise ValueError(
-                f"columns of pivots must differ in more than _pivot and _, got {', '.join(own)};"
+                f"names of pivots must differ after the leading _pivot and _, got {', '.join(own)};"
                 " rename one"
             )
         rows = LabelledRows(
@@ -96,7 +95,7 @@ class Schema:
         return Columns([*features], classes, [pivot for pivot, _ in read], rows)
 
     def read(self, frame: pd.DataFrame) -> list[str]:
-        """The columns that are read at all."""
+        """The names of the columns to read."""
         names = map(str, frame)
         return [
             name
@@ -107,7 +106,7 @@ class Schema:
     def _features(self, frame: Mapping[str, pd.Series]) -> dict[str, Numbers]:
         if not frame:
             raise ValueError(
-                "the table must have features, columns whose names do not begin with _, got none"
+                "the table must have features, columns whose names do not start with _, got none"
             )
         found = dict[str, Numbers]()
         for name, column in frame.items():
@@ -122,7 +121,7 @@ class Schema:
         return found
 
     def _pivot(self, column: pd.Series) -> tuple[Pivot, Numbers]:
-        """A pivot, and its values (N,)."""
+        """Read a pivot and its values (N,)."""
         name = str(column.name).removeprefix(PIVOT).strip("_") or "pivot"
         if len(column) > 1 and column.nunique(dropna=False) == 1:
             raise DataError(
@@ -145,19 +144,19 @@ class Schema:
 
 
 def _table(columns: Sequence[Numbers]) -> Tensor:
-    """(N, D) float32 of columns (N,)."""
+    """Stack columns (N,) into (N, D) float32."""
     return torch.from_numpy(np.stack(columns, axis=1)).float()
 
 
 def _categories(column: pd.Series) -> bool:
-    """Whether it is taken to hold categories."""
+    """Whether a pivot is taken to be categorical."""
     if columns.text(column) or is_bool_dtype(column):
         return True
     return column.nunique() <= FEW and bool(np.all(column.dropna().to_numpy(np.float64) % 1 == 0))
 
 
 def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[str]]:
-    """(N,) numbers from 0 in the order of the values, and what they stand for."""
+    """Number the values (N,) from 0 in their sorted order, and return their names too."""
     if bad := int(column.isna().sum()):
         raise DataError(
             f"column {column.name}",

@@ -1,12 +1,12 @@
-"""Labels of rows that are sampled."""
+"""Labels for sampled rows."""
 
 import torch
 from torch import Tensor
 
 
 def drawn(size: int, share: float, generator: torch.Generator, label: int | None) -> Tensor:
-    """(size,) int64, 1 with probability `share` and else 0, or all of them `label` where that is
-    given.
+    """Draw labels (size,) int64: 1 with probability `share`, otherwise 0; or all equal to `label`
+    if it is given.
     """
     if label is not None:
         return torch.full((size,), label, device=generator.device)

@@ -1,4 +1,4 @@
-"""Two classes in the plane, one of them moved by a nuisance that is the pivot."""
+"""Two classes in the plane, one of them shifted by a nuisance, which is the pivot."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Louppe(LabelledNormals):
     """Class 0: x ~ N(0, [[1, -1/2], [-1/2, 1]]); class 1: x ~ N((1, 1 + z), I). The pivot is z ~
     N(0, 1) in both classes.
 
-    The best classifier's cross-entropy is 0.4485 nats, and the entropy of the pivot 1.4189. Louppe,
+    The best classifier's cross-entropy is 0.4485 nats, the pivot's entropy 1.4189 nats. Louppe,
     Kagan and Cranmer 2017, https://arxiv.org/abs/1611.01046
     """
 

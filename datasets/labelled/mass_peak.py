@@ -1,5 +1,5 @@
-"""Collisions as a physicist's table has them: background that falls with the mass, and signal that
-peaks at one.
+"""Simulated collisions of particle physics: the background falls with the mass, and the signal has
+a peak.
 """
 
 import math
@@ -13,25 +13,26 @@ from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import SettingError
 
 LOW, HIGH, SCALE = 60.0, 300.0, 70.0
-"""Ends of the background's masses, and the scale on which they fall."""
+"""Limits of the background's masses, and the scale of their exponential decay."""
 PEAK, WIDTH = 125.0, 8.0
-"""Of the signal's mass."""
+"""Mean and standard deviation of the signal's mass."""
 UNIT = 50.0
-"""Of mass, in which features depend on it."""
+"""Unit of mass in the dependence of the features on it."""
 SHIFTS = (1.0, 0.8, -0.8, 0.5, 0.0)
-"""Of the mean of each feature from background to signal."""
+"""Shift of each feature's mean from background to signal."""
 FEATURES = ("prongs", "girth", "dispersion", "isolation", "energy")
 
 
 @dataclass(frozen=True)
 class MassPeak:
-    """Five features with normal noise of variance 1, a share `signal` of the rows, and the mass as
-    the pivot.
+    """Five features with normal noise of variance 1, a share `signal` of signal rows, and the mass
+    as the pivot.
 
-    A background's mass is exponential from 60 to 300 GeV, a signal's N(125, 8^2). With t = (mass -
-    125) / 50, prongs and isolation tell the classes apart whatever the mass; girth has a mean that
-    also rises by `coupling` t, dispersion by `coupling` (t^2 - 1) / 2, and energy, twice `coupling`
-    t, tells of the class what the mass does and no more.
+    The mass is exponential from 60 to 300 GeV for the background and N(125, 8^2) for the signal.
+    Let t = (mass - 125) / 50. Prongs and isolation separate the classes independently of the mass.
+    Girth separates them too, but its mean also rises by `coupling` t, and that of dispersion by
+    `coupling` (t^2 - 1) / 2. The mean of energy is twice `coupling` t, so energy contains no
+    information about the class beyond that of the mass.
 
     Raises ValueError unless 0 < signal < 1 and `coupling` is finite.
     """
@@ -42,7 +43,7 @@ class MassPeak:
     def __post_init__(self) -> None:
         if not 0 < self.signal < 1:
             raise SettingError(
-                "signal", "must be a share of the rows above 0 and below 1", self.signal
+                "signal", "must be a share of the rows, above 0 and below 1", self.signal
             )
         if not math.isfinite(self.coupling):
             raise SettingError("coupling", "must be finite", self.coupling)
@@ -77,13 +78,13 @@ class MassPeak:
 
 
 def falling(uniform: Tensor) -> Tensor:
-    """Masses (N,) of background from uniform numbers (N,), by the inverse of their distribution
+    """Turn uniform numbers (N,) into masses (N,) of the background, by the inverse distribution
     function.
     """
     return LOW - SCALE * torch.log1p(uniform * math.expm1(-(HIGH - LOW) / SCALE))
 
 
 def moved(t: Tensor) -> Tensor:
-    """(N, 5) what a mass adds to the mean of each feature, t (N,)."""
+    """The shift (N, 5) of each feature's mean by the mass, from t (N,)."""
     none = torch.zeros_like(t)
     return torch.stack([none, t, (t.square() - 1) / 2, none, 2 * t], dim=1)

@@ -1,4 +1,4 @@
-"""Applicants of two groups: who is accepted, what is known of them, and what that tells of the
+"""Applicants from two groups: their acceptance, and features that also carry information about the
 group.
 """
 
@@ -12,9 +12,9 @@ from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import SettingError
 
 SHARES = (0.5, 0.3)
-"""Of group B among the refused and among the accepted."""
+"""Share of group B among the refused and among the accepted."""
 SHIFTS = (1.2, 0.8, 0.0, 0.0)
-"""Of the mean of each feature from refused to accepted."""
+"""Shift of each feature's mean from refused to accepted."""
 FEATURES = ("score", "experience", "postcode", "hobby")
 
 
@@ -23,9 +23,10 @@ class ProtectedGroup:
     """Four features with normal noise of variance 1; accepted or refused with equal chances; the
     pivot is the group, A or B.
 
-    The refused are of group B with probability 1/2, the accepted with 3/10, so that who is told
-    apart perfectly is not treated alike. Score and experience tell acceptance, and of group B score
-    is less by `bias`; postcode and hobby, higher by `bias` and twice that, tell the group alone.
+    Refused applicants belong to group B with probability 1/2, accepted ones with probability 3/10,
+    so that even a perfect classifier accepts the groups at different rates. Score and experience
+    predict acceptance; score is lower by `bias` in group B. Postcode and hobby depend only on the
+    group: they are higher by `bias` and by twice `bias` in group B.
 
     Raises ValueError unless `bias` is finite.
     """

@@ -1,4 +1,4 @@
-"""What labelled rows with pivots are to a runner: a sampler of them, or a table.
+"""The interfaces of labelled rows with pivots: a distribution of rows, or a table.
 
 N rows, D features, P pivots, R copies.
 """
@@ -12,19 +12,18 @@ from torch import Tensor
 
 
 class Pivot(NamedTuple):
-    """A variable that a classifier's score is to tell nothing of."""
+    """A variable that a classifier's score must not depend on."""
 
     name: str
     categories: Sequence[str]
-    """What its numbers 0, 1, ... stand for; none of them where it is continuous."""
+    """Names of its values 0, 1, ...; empty if it is continuous."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """What a classifier sees, what it has to tell, and what it is not to tell, from the file to the
-    figures.
+    """Features, labels, pivots and weights of rows, from the file to the figures.
 
-    A batch of several copies has (R, N) in place of (N,) ahead of each shape.
+    A batch for several copies has (R, N) instead of (N,) at the front of each shape.
     """
 
     x: Tensor
@@ -32,13 +31,15 @@ class LabelledRows:
     labels: Tensor
     """(N,) int64, from 0."""
     pivots: Tensor
-    """(N, P) float32; a category is a whole number from 0."""
+    """(N, P) float32; categories are whole numbers from 0."""
     weights: Tensor | None = None
-    """(N,) float32, 0 or more: how much each row counts; None where all count alike."""
+    """(N,) float32, the weight of each row, 0 or more; None for equal weights."""
 
     @classmethod
     def stacked(cls, copies: "Sequence[LabelledRows]") -> "LabelledRows":
-        """(R, N, ...) of the rows (N, ...) of each copy, all of them with weights or none."""
+        """Stack the rows (N, ...) of each copy into (R, N, ...); either all or none have
+        weights.
+        """
         weights = [each.weights for each in copies if each.weights is not None]
         return cls(
             torch.stack([each.x for each in copies]),
@@ -48,11 +49,11 @@ class LabelledRows:
         )
 
     def __len__(self) -> int:
-        """N."""
+        """The number of rows, N."""
         return self.labels.shape[-1]
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "LabelledRows":
-        """The rows with every field changed alike."""
+        """The rows with the same function applied to every field."""
         weights = None if self.weights is None else change(self.weights)
         return LabelledRows(change(self.x), change(self.labels), change(self.pivots), weights)
 
@@ -61,34 +62,32 @@ class LabelledRows:
         return self.each(lambda values: values.to(device))
 
     def take(self, which: Tensor) -> "LabelledRows":
-        """Of rows (N, ...) those that a mask (N,) or the numbers of rows name."""
+        """The rows selected by a mask (N,) or by indices."""
         return self.each(lambda values: values[which])
 
     def of_class(self, label: int) -> "LabelledRows":
-        """Of rows (N, ...) those of one class."""
+        """The rows of one class."""
         return self.take(self.labels == label)
 
     def at_most(self, count: int) -> "LabelledRows":
-        """Of rows (N, ...) so many, evenly from first to last, or all where there are no more."""
+        """At most this many rows, evenly spaced from first to last."""
         if len(self) <= count:
             return self
         return self.take(torch.linspace(0, len(self) - 1, count, device=self.x.device).long())
 
 
 class LabelledSplits(NamedTuple):
-    """A table's parts; a feature that was missing and could not be filled before is filled from the
-    training rows.
-    """
+    """The parts of a table; missing features are filled from the training rows."""
 
     train: LabelledRows
     validation: LabelledRows
     test: LabelledRows
     places: Tensor
-    """(N,) where the test rows stand in their file, among those that were read."""
+    """(N,) positions of the test rows among the rows read from their file."""
 
 
 class Bayes(NamedTuple):
-    """What the best of all classifiers reaches."""
+    """The performance of the Bayes-optimal classifier."""
 
     accuracy: float
     cross_entropy: float
@@ -97,7 +96,7 @@ class Bayes(NamedTuple):
 
 @runtime_checkable
 class Described(Protocol):
-    """What is known of labelled rows before any of them is read."""
+    """Facts about labelled rows that are known before any row is read."""
 
     @property
     def features(self) -> Sequence[str]:
@@ -106,7 +105,7 @@ class Described(Protocol):
 
     @property
     def classes(self) -> Sequence[str]:
-        """What the labels 0, 1, ... stand for, two or more."""
+        """Names of the labels 0, 1, ..., at least two."""
         ...
 
     @property
@@ -115,17 +114,17 @@ class Described(Protocol):
 
 @runtime_checkable
 class LabelledPopulation(Described, Protocol):
-    """Labelled rows with pivots that can be sampled without end."""
+    """A distribution of labelled rows with pivots."""
 
     @property
     def bayes(self) -> Bayes | None:
-        """None where it is unknown."""
+        """The Bayes-optimal performance, None if it is unknown."""
         ...
 
     def sample(
         self, size: int, generator: torch.Generator, label: int | None = None
     ) -> LabelledRows:
-        """Independent rows on the generator's device, all of one class where `label` names it."""
+        """Draw independent rows on the generator's device, of class `label` if it is given."""
         ...
 
 
@@ -135,11 +134,9 @@ class LabelledTable(Described, Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What a reader should know of the table, such as what was done with missing values."""
+        """Facts that a user should know, such as the treatment of missing values."""
         ...
 
     def split(self, generator: torch.Generator) -> LabelledSplits:
-        """Its parts, drawn by a generator of the processor's unless they stand in files of their
-        own.
-        """
+        """Split the table with a generator on the CPU, unless the parts have their own files."""
         ...

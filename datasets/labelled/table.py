@@ -1,4 +1,4 @@
-"""Your own table of labelled rows, whose label is to be told and whose pivots are not."""
+"""Your own table of labelled rows with pivots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +16,10 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one file, split with the same shares of every label in all parts, or of files for
-    some of the parts.
+    """Rows of one file, split with the same share of every label in all parts, or rows of separate
+    files for some parts.
 
-    A missing feature, NaN in `rows`, becomes the median of the training rows.
+    A missing feature, NaN in `rows`, is set to the median of the training rows.
     """
 
     features: Sequence[str]
@@ -27,13 +27,13 @@ class Table:
     pivots: Sequence[Pivot]
     warnings: Sequence[str]
     rows: LabelledRows
-    """All of them, one file after the other."""
+    """All rows, one file after the other."""
     sizes: Sequence[int]
-    """Rows of the file that is split, of that for validation, and of that for the test, 0 where
-    there is no such file.
+    """Numbers of rows of the file to split, of the validation file and of the test file; 0 if there
+    is no such file.
     """
     shares: tuple[float, float]
-    """Of the first file, which are held back for validation and for the test."""
+    """Shares of the first file that are held out for validation and for the test."""
 
     @classmethod
     def read(
@@ -46,11 +46,11 @@ class Table:
         categorical: Sequence[str] | None,
         missing: Missing,
     ) -> "Table":
-        """A CSV, Parquet or HDF5 file with the columns that Schema names; parts with a file of
-        their own are not held back.
+        """Read a CSV, Parquet or HDF5 file with the columns of Schema; parts with their own file
+        are not held out from it.
 
         Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a
-        column is wrong or a share leaves nothing.
+        column is wrong or a share leaves no training rows.
         """
         if missing not in get_args(Missing):
             raise SettingError("missing", f"must be one of {', '.join(get_args(Missing))}", missing)
@@ -82,7 +82,7 @@ class Table:
         return cls(found.features, found.classes, found.pivots, warnings, found.rows, sizes, shares)
 
     def split(self, generator: torch.Generator) -> LabelledSplits:
-        """The parts, those of the first file drawn by the generator.
+        """Split the table; the generator draws the parts of the first file.
 
         Raises ValueError if a part would lack a class.
         """
@@ -120,7 +120,7 @@ def _shared_out(
     shares: tuple[float, float],
     generator: torch.Generator,
 ) -> Sequence[Tensor]:
-    """Numbers of the training, validation and test rows of one label among these rows."""
+    """Indices of the training, validation and test rows of one label."""
     rows = among[labels[among] == label]
     validation, test = (round(share * len(rows)) for share in shares)
     order = torch.randperm(len(rows), generator=generator)
@@ -128,9 +128,9 @@ def _shared_out(
 
 
 def _counted(frame: pd.DataFrame, missing: Missing) -> list[str]:
-    """What was missing and what is done about it, in one line if anything was.
+    """One line about missing values and their treatment, if any are missing.
 
-    Raises ValueError where that is to be refused.
+    Raises ValueError if they are to be refused.
     """
     absent = frame.isna().to_numpy()
     lacking = dict(zip(frame, absent.sum(axis=0).tolist(), strict=True))
@@ -140,7 +140,7 @@ def _counted(frame: pd.DataFrame, missing: Missing) -> list[str]:
     if missing == "refuse":
         raise SettingError(
             "missing",
-            f"must say what to do with missing values, drop, zero or median: there are {counts}",
+            f"must be drop, zero or median if values are missing: there are {counts}",
         )
     done = {
         "drop": f"{absent.any(axis=1).sum()} of {len(frame)} rows are dropped",

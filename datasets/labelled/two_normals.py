@@ -1,4 +1,4 @@
-"""Two normal classes in the plane: their rows, and what the best classifier of them reaches."""
+"""Two normal classes in the plane, and the performance of their Bayes-optimal classifier."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from infobound.datasets.labelled.rows import Bayes, LabelledRows, Pivot
 from infobound.datasets.pairs import quadrature
 
 REACH, WIDTH = 9.0, 0.25
-"""Of the grid: standard deviations on each side, and a panel's width. The edge between the classes
-costs 1e-5 of accuracy.
+"""The grid: standard deviations on each side, and a panel's width. The class boundary adds an error
+of 1e-5 to the accuracy.
 """
 
 
@@ -28,13 +28,13 @@ class TwoNormals:
     covariances: Sequence[Sequence[Sequence[float]]]
 
     def log_odds(self, x: Tensor) -> Tensor:
-        """(N,) float64 log p(x | 1) / p(x | 0) of points x (N, 2)."""
+        """Log-odds log p(x | 1) / p(x | 0), (N,) float64, of points x (N, 2)."""
         first, second = (each.log_prob(x.double()) for each in self._densities)
         return second - first
 
     @cached_property
     def bayes(self) -> Bayes:
-        """By quadrature over a grid."""
+        """The Bayes-optimal performance, by quadrature over a grid."""
         means, variances = (
             torch.tensor(each, dtype=torch.float64) for each in (self.means, self._variances)
         )
@@ -92,13 +92,13 @@ class LabelledNormals(ABC):
 
     @abstractmethod
     def points(self, first: Tensor, second: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (N, 2) of class 0 and of class 1, made of independent standard normal numbers
-        (N,).
+        """Turn independent standard normal numbers (N,) into points (N, 2) of class 0 and of class
+        1.
         """
 
     @abstractmethod
     def pivot_of(self, x: Tensor, z: Tensor) -> Tensor:
-        """The pivot (N, 1) of points x (N, 2) that were made with z (N,)."""
+        """The pivot (N, 1) of points x (N, 2) that were generated with z (N,)."""
 
     def sample(
         self, size: int, generator: torch.Generator, label: int | None = None

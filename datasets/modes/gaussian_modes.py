@@ -10,8 +10,8 @@ from infobound.datasets.modes.interface import Recognised
 from infobound.errors import SettingError
 
 STANDARD_DEVIATIONS = 3
-"""Distance from a mode up to which a sample is of high quality; exp(-4.5) of a normal mode's own
-lie beyond it.
+"""Maximum distance of a high-quality sample from its mode; the share exp(-4.5) of a mode's own
+samples is farther away.
 """
 
 
@@ -19,8 +19,7 @@ lie beyond it.
 class GaussianModes:
     """x ~ N(centres[k], std^2 I) in the plane, k uniform; the label of a sample is its mode k.
 
-    Raises ValueError if `std` is not positive, or so large that neighbours have no valley between
-    them.
+    Raises ValueError if `std` is not positive, or so large that neighbouring modes merge.
     """
 
     centres: Tensor
@@ -39,10 +38,10 @@ class GaussianModes:
 
     @classmethod
     def grid(cls, side: int, spacing: float, std: float, standardised: bool) -> "GaussianModes":
-        """`side` times `side` modes around 0, `spacing` apart; where `standardised` all divided by
-        one standard deviation.
+        """A grid of `side` times `side` modes around 0, `spacing` apart; `standardised` divides
+        everything by one standard deviation.
 
-        Raises ValueError also if there are no two modes, or `spacing` is not positive.
+        Raises ValueError also if there are fewer than two modes, or `spacing` is not positive.
         """
         if side < 2:
             raise SettingError("side", "must be 2 or more modes", side)
@@ -54,9 +53,9 @@ class GaussianModes:
 
     @classmethod
     def ring(cls, modes: int, radius: float, std: float) -> "GaussianModes":
-        """`modes` on a circle around 0.
+        """A ring of `modes` modes around 0.
 
-        Raises ValueError also if there are no two modes, or `radius` is not positive.
+        Raises ValueError also if there are fewer than two modes, or `radius` is not positive.
         """
         if modes < 2:
             raise SettingError("modes", "must be 2 or more", modes)
@@ -66,7 +65,7 @@ class GaussianModes:
         return cls(radius * torch.stack([angles.cos(), angles.sin()], dim=1), std)
 
     def standardised(self) -> "GaussianModes":
-        """The same divided by the standard deviation of all coordinates."""
+        """The same modes, divided by the standard deviation of all coordinates."""
         scale = math.hypot(self.centres.std(correction=0).item(), self.std)
         return GaussianModes(self.centres / scale, self.std / scale)
 
@@ -98,5 +97,5 @@ class GaussianModes:
         return Recognised(nearest, distance <= STANDARD_DEVIATIONS * self.std)
 
     def _placed(self, like: Tensor) -> Tensor:
-        """The centres in the type and on the device of others."""
+        """The centres with the type and device of another tensor."""
         return self.centres.to(like)

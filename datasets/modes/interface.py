@@ -1,4 +1,4 @@
-"""What a data set of modes to cover is to a runner."""
+"""The interface of distributions with modes that a generator has to cover."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -7,28 +7,28 @@ from torch import Tensor
 
 
 class Recognised(NamedTuple):
-    """Which mode each sample belongs to."""
+    """The mode of each sample."""
 
     nearest: Tensor
-    """(N,) int64, the mode that the sample is in or nearest to, one alone."""
+    """(N,) int64, the nearest mode."""
     good: Tensor
-    """(N,) bool, whether it is of high quality: within three standard deviations of that mode, for
-    points.
+    """(N,) bool, whether the sample is of high quality: for points, within three standard
+    deviations of the mode.
     """
 
 
 @runtime_checkable
 class Modes(Protocol):
-    """A distribution made of modes that can be told apart, sampled without end."""
+    """A distribution with distinguishable modes, from which any number of samples can be drawn."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample: (2,) for points, (channels, height, width) for images from -1 to 1."""
+        """Shape of a sample: (2,) for points, (channels, height, width) for images from -1 to 1."""
         ...
 
     @property
     def classes(self) -> int:
-        """Labels that there are, for a generator that is told one; 0 for none."""
+        """The number of labels, for a conditional generator; 0 for none."""
         ...
 
     @property
@@ -37,20 +37,20 @@ class Modes(Protocol):
         ...
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Samples x (size, *shape) float32 and their labels (size,) int64, on the generator's
+        """Draw samples x (size, *shape) float32 and their labels (size,) int64, on the generator's
         device.
         """
         ...
 
     def held_out(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The same from what sample() never draws on; fresh ones where every sample is."""
+        """Draw from data that sample() never uses; fresh samples if all samples are fresh."""
         ...
 
 
 @runtime_checkable
 class Located(Modes, Protocol):
-    """Modes that have a place, so that distance tells them apart."""
+    """Modes with positions, so that a sample's mode is the nearest one."""
 
     def recognise(self, x: Tensor) -> Recognised:
-        """What samples x (N, *shape) belong to, on their device."""
+        """Find the modes of samples x (N, *shape), on their device."""
         ...

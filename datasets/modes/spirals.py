@@ -1,4 +1,4 @@
-"""Spirals in the plane, each arm a mode."""
+"""Spirals in the plane; each arm is a mode."""
 
 import math
 from collections.abc import Callable
@@ -11,25 +11,25 @@ from infobound.datasets.modes.interface import Recognised
 from infobound.errors import SettingError
 
 STANDARD_DEVIATIONS = 3
-"""Distance from an arm up to which a sample is of high quality."""
+"""Maximum distance of a high-quality sample from its arm."""
 POINTS = 2048
-"""Of an arm, that distance to it is measured from: at three standard deviations it is right to 0.2
-%.
+"""Number of points of an arm from which distances are measured; at three standard deviations the
+error is 0.2 %.
 """
 CHUNK = 4096
-"""Samples whose distances are in memory at once."""
+"""Number of samples whose distances are held in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spirals:
-    """x = (c_k(u) + noise) / scale in the plane, u uniform from 0 to 1 and the arm k, which is the
-    label, uniform too.
+    """x = (c_k(u) + noise) / scale in the plane, with u uniform on (0, 1) and the arm k, which is
+    the label, uniform too.
     """
 
     arms: Callable[[Tensor], Tensor]
-    """u (N,) -> (arms, N, 2)"""
+    """The curves, u (N,) -> (arms, N, 2)."""
     std: float
-    """Of the noise in each coordinate."""
+    """Standard deviation of the noise in each coordinate."""
     uniform: bool
     """Whether the noise is uniform; otherwise it is normal."""
     scale: Tensor
@@ -37,11 +37,11 @@ class Spirals:
 
     @classmethod
     def two(cls, degrees: float, noise: float) -> "Spirals":
-        """(-n cos n, n sin n) + U(0, `noise`)^2 with n = sqrt(u) `degrees` in radians, and its
-        negative, scaled to -1..1.
+        """Two arms: (-n cos n, n sin n) + U(0, `noise`)^2 with n = sqrt(u) `degrees` in radians,
+        and its negative, scaled to -1..1.
 
-        Raises ValueError if `degrees` is not positive, or `noise` is not less than the gap of half
-        a turn between the arms.
+        Raises ValueError if `degrees` is not positive, or `noise` is not less than the gap of pi
+        between the arms.
         """
         if not 0 < degrees < math.inf:
             raise SettingError("degrees", "must be a positive number", degrees)
@@ -63,8 +63,8 @@ class Spirals:
 
     @classmethod
     def three(cls, noise: float) -> "Spirals":
-        """r (sin t, cos t) with r = 0.5 + 2.5 u and t = 2 pi u, its negative, and 6 (sin t, cos t),
-        a circle around them.
+        """Three arms: r (sin t, cos t) with r = 0.5 + 2.5 u and t = 2 pi u, its negative, and 6
+        (sin t, cos t), a circle around them.
 
         Raises ValueError if `noise`, a standard deviation, is not positive or blurs the arms into
         each other.
@@ -107,7 +107,7 @@ class Spirals:
         return Recognised(nearest, distance <= STANDARD_DEVIATIONS * self.std)
 
     def _noise(self, size: int, generator: torch.Generator) -> Tensor:
-        """(size, 2)"""
+        """Draw noise (size, 2)."""
         if self.uniform:
             return (
                 math.sqrt(12)
@@ -125,7 +125,7 @@ def _two_in_a_circle(u: Tensor) -> Tensor:
 
 
 def _distance(x: Tensor, points: Tensor) -> Tensor:
-    """(arms, N) of samples x (N, 2) to arms (arms, points, 2)."""
+    """Distances (arms, N) of samples x (N, 2) from arms (arms, points, 2)."""
     return torch.cdist(
         x.expand(len(points), -1, -1), points, compute_mode="donot_use_mm_for_euclid_dist"
     ).amin(dim=2)

@@ -1,5 +1,5 @@
-"""Stacked MNIST: random digits as the channels of one image, a mode for every number that they
-make.
+"""Stacked MNIST: random digits as the channels of an image, with one mode for each number that they
+spell.
 """
 
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ DIGITS = 10
 
 @dataclass(frozen=True, eq=False)
 class StackedMnist:
-    """x has `channels` digits drawn independently, pixels from -1 to 1; its mode and label is the
-    number that they spell.
+    """x has `channels` independently drawn digits, with pixels from -1 to 1; its mode and label is
+    the number that they spell.
 
-    The bytes are kept on every device that samples are asked for on, and are put together there.
+    Each device on which samples are drawn keeps a copy of the digits as bytes.
 
     Srivastava et al. 2017, https://arxiv.org/abs/1705.07761
 
-    Raises ValueError if `channels` is not 1, 2 or 3, which is 10, 100 or 1000 modes.
+    Raises ValueError unless `channels` is 1, 2 or 3, which gives 10, 100 or 1000 modes.
     """
 
     train: Labelled
@@ -34,15 +34,17 @@ class StackedMnist:
     placed: dict[tuple[str, torch.device], Labelled] = field(
         init=False, repr=False, default_factory=dict
     )
-    """What has been copied to a device, by the split and the device."""
+    """Copies on devices, by split and device."""
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 2, 3):
-            raise SettingError("channels", "must be 1, 2 or 3, as an image's are", self.channels)
+            raise SettingError(
+                "channels", "must be 1, 2 or 3, the channels of an image", self.channels
+            )
 
     @classmethod
     def read(cls, data_dir: str, channels: int) -> "StackedMnist":
-        """Read the digits in `data_dir`/mnist, which are downloaded once where they are missing."""
+        """Read the digits in `data_dir`/mnist, which are downloaded once if they are missing."""
         train, test = mnist.read(data_dir)
         return cls(train, test, channels)
 
@@ -56,7 +58,7 @@ class StackedMnist:
 
     @property
     def shares(self) -> Tensor:
-        """(modes,) float64 of the training digits, some of which are more frequent than others."""
+        """Probabilities (modes,) float64 of the training digits, which are not equally frequent."""
         digits = torch.bincount(self.train.labels, minlength=DIGITS).double() / len(
             self.train.labels
         )
@@ -86,11 +88,11 @@ class StackedMnist:
 
 
 def pixels(images: Tensor) -> Tensor:
-    """Bytes as float32 numbers from -1 to 1."""
+    """Convert bytes to float32 numbers from -1 to 1."""
     return images / 127.5 - 1
 
 
 def mode(digits: Tensor) -> Tensor:
-    """(N,) the number that digits (N, channels) spell."""
+    """The numbers (N,) that digits (N, channels) spell."""
     powers = DIGITS ** torch.arange(digits.shape[1] - 1, -1, -1, device=digits.device)
     return (digits * powers).sum(dim=1)

@@ -13,8 +13,8 @@ from infobound.errors import SettingError
 class AdditiveUniform:
     """x ~ U(0, 1) and y = x + e with e ~ U(-epsilon, epsilon), one dimension each.
 
-    I(X; Y) = epsilon - log(2 epsilon) nats for epsilon up to 1/2 and 1 / (4 epsilon) from there,
-    exact (Czyz et al. 2023, https://arxiv.org/abs/2306.11078).
+    I(X; Y) = epsilon - log(2 epsilon) nats for epsilon up to 1/2 and 1 / (4 epsilon) above, exact
+    (Czyz et al. 2023, https://arxiv.org/abs/2306.11078).
 
     Raises ValueError if `epsilon` is not positive.
     """
@@ -42,6 +42,6 @@ class AdditiveUniform:
         )
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, 1) float32 on the generator's device."""
+        """Draw pairs x, y (size, 1) float32 on the generator's device."""
         x, noise = torch.rand(2, size, 1, generator=generator, device=generator.device)
         return x, x + self.epsilon * (2 * noise - 1)

@@ -1,7 +1,7 @@
 """The forty tasks of the benchmark "Beyond Normal" (Czyz et al. 2023,
 https://arxiv.org/abs/2306.11078).
 
-The names are those of its own package, so that tables can be laid side by side.
+The names are those of the benchmark's package, so that tables can be compared.
 """
 
 import difflib
@@ -38,7 +38,7 @@ BIMODAL_Y = MixtureQuantile([0.5, 0.5], [-1.0, 3.0])
 
 @dataclass(frozen=True)
 class BeyondNormal:
-    """One of the forty, by name; the truth is exact.
+    """One of the forty tasks, by name; the truth is exact.
 
     Raises ValueError if there is no such task.
     """
@@ -49,7 +49,7 @@ class BeyondNormal:
         if self.task not in tasks():
             close = difflib.get_close_matches(self.task, tasks(), n=3, cutoff=0.0)
             raise SettingError(
-                "task", "must be one of the forty", self.task, f"nearest: {', '.join(close)}"
+                "task", "must be one of the forty tasks", self.task, f"nearest: {', '.join(close)}"
             )
 
     @property
@@ -69,18 +69,20 @@ class BeyondNormal:
         return self.joint.mutual_information
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         return self.joint.sample(size, generator)
 
 
 @cache
 def tasks() -> dict[str, Joint]:
-    """All forty, by name."""
+    """All forty tasks by name."""
     return _one_dimensional() | _gaussian() | _student_t() | _transformed_gaussian()
 
 
 def distinct() -> dict[str, Joint]:
-    """The first task of each of the 26 groups that stay apart once every dimension is ranked."""
+    """The first task of each of the 26 groups that remain different after ranking every
+    dimension.
+    """
     first = dict[Joint, str]()
     for name, joint in tasks().items():
         first.setdefault(up_to_ranks(joint), name)

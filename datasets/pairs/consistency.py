@@ -1,7 +1,7 @@
-"""Data sets whose mutual information is a known multiple of another's, whatever that is.
+"""Data sets whose mutual information is a known multiple of that of another data set.
 
-A good estimate reads 0 of independent pairs, as much of processed ones, twice as much of doubled
-ones.
+A good estimate is 0 for independent pairs, unchanged for processed pairs, and doubled for doubled
+pairs.
 
 Song and Ermon 2020, https://arxiv.org/abs/1910.06222
 """
@@ -22,7 +22,7 @@ EXPECTED = {"independence": 0, "data_processing": 1, "additivity": 2}
 
 @dataclass(frozen=True)
 class Processed:
-    """([x, x], [y, h(y)]) of `base`, which say of one another what x and y do."""
+    """([x, x], [y, h(y)]) of `base`: it has the same mutual information as x and y."""
 
     base: Joint
 
@@ -39,13 +39,13 @@ class Processed:
         return self.base.mutual_information
 
     def sample(self, size: int, generator: torch.Generator) -> Pairs:
-        """Pairs x (size, 2 dim_x), y (size, 2 dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, 2 dim_x), y (size, 2 dim_y) float32 on the generator's device."""
         return processed(*self.base.sample(size, generator))
 
 
 @dataclass(frozen=True)
 class Doubled:
-    """([x, x'], [y, y']) of two independent pairs of `base`."""
+    """([x, x'], [y, y']) from two independent pairs of `base`: it has twice the information."""
 
     base: Joint
 
@@ -62,13 +62,13 @@ class Doubled:
         return None if self.base.mutual_information is None else 2 * self.base.mutual_information
 
     def sample(self, size: int, generator: torch.Generator) -> Pairs:
-        """Pairs x (size, 2 dim_x), y (size, 2 dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, 2 dim_x), y (size, 2 dim_y) float32 on the generator's device."""
         return doubled(self.base.sample(size, generator), self.base.sample(size, generator))
 
 
 @dataclass(frozen=True, eq=False)
 class DerivedRows:
-    """Rows x (N, ...), y (N, ...) that are split and transformed as those of `base`."""
+    """Rows x (N, ...), y (N, ...) that are split and transformed in the same way as `base`."""
 
     base: Rows
     x: Tensor
@@ -93,20 +93,22 @@ class DerivedRows:
 
 
 def processed(x: Tensor, y: Tensor) -> Pairs:
-    """[x, x] and [y, max(y, 0)]: a copy, and a part of what y says."""
+    """Return [x, x] and [y, max(y, 0)], which add no information."""
     return torch.cat([x, x], dim=1), torch.cat([y, y.clamp(min=0)], dim=1)
 
 
 def doubled(first: Pairs, second: Pairs) -> Pairs:
-    """Two tables of pairs side by side."""
+    """Put two tables of pairs side by side."""
     return torch.cat([first[0], second[0]], dim=1), torch.cat([first[1], second[1]], dim=1)
 
 
 def derived(dataset: Joint | Rows, generator: torch.Generator) -> dict[str, Joint | Rows]:
-    """The data sets of EXPECTED; the generator puts each row of a table together with another.
+    """Derive the data sets of EXPECTED; the generator combines each row of a table with another
+    row.
 
-    A row of a doubled table stands once on either side. Critics with weights of their own for each
-    side learn nothing from a training row that serves them where it is tested on the other side.
+    In a doubled table, each row appears once in either half. Critics have separate weights for the
+    two halves, so a row in the training data of one half gives no advantage when it is tested in
+    the other.
     """
     if isinstance(dataset, Joint):
         return {
@@ -118,7 +120,7 @@ def derived(dataset: Joint | Rows, generator: torch.Generator) -> dict[str, Join
     order = torch.randperm(len(x), generator=generator)
     others = order.roll(1)[
         order.argsort()
-    ]  # a cycle through all rows, so that none is put together with itself
+    ]  # a cycle through all rows, so that no row is combined with itself
     return {
         "independence": DerivedRows(dataset, x, y[others], 0.0),
         "data_processing": DerivedRows(dataset, *processed(x, y)),

@@ -1,4 +1,4 @@
-"""Discrete pairs with any table of probabilities."""
+"""Discrete pairs with a given table of probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ Encoding = Literal["one_hot", "index"]
 
 @dataclass(frozen=True)
 class DiscretePairs:
-    """P(x = i, y = j) = `table[i][j]`, each side a one-hot row or, with encoding `index`, the
-    number i or j as its one dimension.
+    """P(x = i, y = j) = `table[i][j]`. Each side is a one-hot row or, with encoding `index`, the
+    number i or j in one dimension.
 
     I(X; Y) = sum p_ij log(p_ij / (p_i p_j)) nats, exact.
 
-    Raises ValueError if the rows differ in length, or what they hold is negative or does not sum to
-    1 within 1e-6.
+    Raises ValueError if the rows of the table differ in length, or if its entries are negative or
+    do not sum to 1 within 1e-6.
     """
 
     table: Sequence[Sequence[float]]
@@ -32,23 +32,23 @@ class DiscretePairs:
         if not self.table or not self.table[0] or len({len(row) for row in self.table}) > 1:
             raise SettingError(
                 "table",
-                "must hold rows of one length",
+                "must have rows of the same length",
                 f"lengths {[len(row) for row in self.table]}",
             )
         total = math.fsum(value for row in self.table for value in row)
         if not all(value >= 0 for row in self.table for value in row) or not abs(total - 1) <= 1e-6:
             raise SettingError(
                 "table",
-                "must hold probabilities that are not negative and sum to 1",
+                "must hold non-negative probabilities that sum to 1",
                 f"a sum of {total:g}",
             )
 
     @classmethod
     def symmetric(cls, classes: int, flip: float, encoding: Encoding) -> "DiscretePairs":
-        """x uniform over `classes`, and y the same class but with probability `flip`, when it is
-        any of the others.
+        """x is uniform over `classes` classes; y is the same class, or with probability `flip` any
+        of the others.
 
-        Raises ValueError if there are fewer than two classes or `flip` is no probability.
+        Raises ValueError if there are fewer than two classes or `flip` is not a probability.
         """
         if classes < 2:
             raise SettingError("classes", "must be 2 or more", classes)
@@ -79,7 +79,7 @@ class DiscretePairs:
         return max(0.0, information.sum().item())
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         flat = self._probabilities.flatten().to(generator.device)
         cell = torch.multinomial(flat, size, replacement=True, generator=generator)
         columns = len(self.table[0])

@@ -1,5 +1,5 @@
-"""What gamma variables need beyond torch's public functions: a draw from a given generator, and psi
-of a number.
+"""Functions for gamma variables that torch lacks: sampling from a given generator, and psi of a
+number.
 """
 
 import torch
@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 def standard_gamma(shape: float, size: int, generator: torch.Generator) -> Tensor:
-    """Gamma(shape, 1) variables (size, 1) float32 on the generator's device; torch.distributions
-    takes no generator.
+    """Draw Gamma(shape, 1) variables (size, 1) float32 on the generator's device;
+    torch.distributions accepts no generator.
     """
     shapes = torch.full((size, 1), shape, device=generator.device)
     return torch._standard_gamma(shapes, generator=generator)  # pyright: ignore[reportPrivateImportUsage]

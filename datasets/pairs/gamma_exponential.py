@@ -1,4 +1,4 @@
-"""A gamma variable and an exponential one whose rate it is."""
+"""A gamma variable, and an exponential variable whose rate is the gamma variable."""
 
 import math
 from dataclasses import dataclass
@@ -39,6 +39,6 @@ class GammaExponential:
         return digamma(self.shape + 1) - math.log(self.shape)
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, 1) float32 on the generator's device."""
+        """Draw pairs x, y (size, 1) float32 on the generator's device."""
         x = standard_gamma(self.shape, size, generator)
         return x, torch.empty_like(x).exponential_(generator=generator) / x

@@ -1,4 +1,4 @@
-"""Correlated Gaussians, the pairs whose mutual information everyone knows."""
+"""Correlated Gaussian pairs, the standard example with known mutual information."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from torch import Tensor
 from infobound.errors import SettingError
 
 LIMIT = 15.0
-"""Nats a dimension: the noise's deviation is then 3e-7, and float32 can hardly hold it beside x."""
+"""Largest number of nats a dimension: the noise has a deviation of 3e-7, the limit of float32."""
 
 
 @dataclass(frozen=True)
 class CorrelatedGaussians:
     """x ~ N(0, I) and y = rho x + sqrt(1 - rho^2) e with e ~ N(0, I), in `dim` dimensions each.
 
-    I(X; Y) = -(dim / 2) log(1 - rho^2) nats. Give `rho` or `mutual_information` and leave the other
-    None; the latter reads back as the truth in either case, the correlation as `correlation`.
+    I(X; Y) = -(dim / 2) log(1 - rho^2) nats. Give either `rho` or `mutual_information`. In both
+    cases `mutual_information` and `correlation` return the values.
 
     Raises ValueError if both or neither are given, or one is out of range.
     """
@@ -44,7 +44,7 @@ class CorrelatedGaussians:
         else:
             raise SettingError(
                 ("rho", "mutual_information"),
-                "say the same thing, so exactly one must be given",
+                "determine each other, so exactly one must be given",
                 f"{rho} and {nats}",
                 "set the other to null, as in dataset.rho=0.5 dataset.mutual_information=null",
             )
@@ -65,7 +65,7 @@ class CorrelatedGaussians:
         return self.dim
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, dim) float32 on the generator's device."""
+        """Draw pairs x, y (size, dim) float32 on the generator's device."""
         x = torch.randn(size, self.dim, generator=generator, device=generator.device)
         y = torch.randn(size, self.dim, generator=generator, device=generator.device)
         return x, y.mul_(math.sqrt(1 - self.correlation**2)).add_(x, alpha=self.correlation)

@@ -1,8 +1,8 @@
-"""Two classes that differ in the sign of a correlation alone.
+"""Two classes that differ only in the sign of a correlation.
 
 a, b ~ N(0, I) in `dim` dimensions each, with correlation rho in every dimension for class 1 and
--rho for class 0, which are equally likely. No single dimension tells the class, and a does not
-correlate with b where the class is not known.
+-rho for class 0; the classes are equally likely. No single dimension reveals the class, and a and b
+are uncorrelated if the class is unknown.
 """
 
 import math
@@ -16,7 +16,7 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class HiddenSign:
-    """x = a and y = b, the class unseen.
+    """x = a and y = b, with a hidden class.
 
     I(A; B) = -(dim / 2) log(1 - rho^2) - log 2 + H(class | a, b) nats, the last term by quadrature
     to 1e-9.
@@ -46,7 +46,7 @@ class HiddenSign:
         return self.dim
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, dim) float32 on the generator's device."""
+        """Draw pairs x, y (size, dim) float32 on the generator's device."""
         a, b, _ = _draw(self.dim, self.rho, size, generator)
         return a, b
 
@@ -79,7 +79,7 @@ class TwoClasses:
         return 2
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, 2 dim), y (size, 2) float32 on the generator's device."""
+        """Draw pairs x (size, 2 dim), y (size, 2) float32 on the generator's device."""
         a, b, label = _draw(self.dim, self.rho, size, generator)
         return torch.cat([a, b], dim=1), torch.nn.functional.one_hot(label, 2).float()
 
@@ -87,7 +87,7 @@ class TwoClasses:
 def ambiguity(dim: int, rho: float) -> float:
     """H(class | a, b) in nats.
 
-    The log-odds of class 1 within it are L = rho (A / (1 - rho) - B / (1 + rho)) with A, B ~
+    The log-odds of class 1, given class 1, are L = rho (A / (1 - rho) - B / (1 + rho)) with A, B ~
     chi^2(dim) independent, because 4 a.b = |a + b|^2 - |a - b|^2; H = E[log(1 + exp(-L))] on an
     even grid over (log A, log B).
     """
@@ -116,7 +116,7 @@ def _check(dim: int, rho: float) -> None:
 def _draw(
     dim: int, rho: float, size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """a, b (size, dim) and the class (size,)."""
+    """Draw a, b (size, dim) and the class (size,)."""
     a, noise = torch.randn(2, size, dim, generator=generator, device=generator.device)
     label = torch.randint(2, (size,), generator=generator, device=generator.device)
     return a, rho * (2 * label - 1)[:, None] * a + math.sqrt(1 - rho**2) * noise, label

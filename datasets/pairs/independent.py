@@ -1,4 +1,4 @@
-"""Pairs that share nothing."""
+"""Independent pairs."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from infobound.datasets.interfaces import Joint
 
 @dataclass(frozen=True)
 class Independent:
-    """x of one pair of `base` with y of another: the margins stay and I(X; Y) = 0."""
+    """x of one pair of `base` with y of another pair: the margins stay and I(X; Y) = 0."""
 
     base: Joint
 
@@ -27,7 +27,7 @@ class Independent:
         return 0.0
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         x, _ = self.base.sample(size, generator)
         _, y = self.base.sample(size, generator)
         return x, y

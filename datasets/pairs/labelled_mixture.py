@@ -1,4 +1,4 @@
-"""A label against a point from the component that it names."""
+"""A label, and a point from the mixture component with that label."""
 
 import math
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class LabelledMixture:
-    """x a one-hot label, uniform over K classes, and y ~ N(means[k], sigma^2 I) for class k, in one
-    or two dimensions.
+    """x is a one-hot label, uniform over K classes, and y ~ N(means[k], sigma^2 I) for class k, in
+    one or two dimensions.
 
     I(X; Y) = log K - mean_k E[log sum_j exp((|y - m_k|^2 - |y - m_j|^2) / 2 sigma^2)] nats with y
     from class k, by quadrature to 1e-9.
 
-    Raises ValueError if there are no two means, their dimensions differ or exceed two, or `sigma`
-    is not positive.
+    Raises ValueError if there are fewer than two means, if their dimensions differ or exceed two,
+    or if `sigma` is not positive.
     """
 
     means: Sequence[Sequence[float]]
@@ -54,7 +54,7 @@ class LabelledMixture:
         return math.log(self.dim_x) - (log_ratios.logsumexp(2) @ weights).mean().item()
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         label = torch.randint(self.dim_x, (size,), generator=generator, device=generator.device)
         noise = torch.randn(size, self.dim_y, generator=generator, device=generator.device)
         means = torch.tensor(self.means, device=generator.device)

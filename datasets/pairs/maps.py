@@ -1,5 +1,4 @@
-"""Maps of one side of a pair that can be undone, so that they leave its mutual information as it
-is.
+"""Invertible maps of one side of a pair, which do not change its mutual information.
 
 N rows, D dimensions. Most are those of the benchmark "Beyond Normal"
 (https://arxiv.org/abs/2306.11078).
@@ -21,19 +20,19 @@ class Map(Protocol):
     """An invertible map of rows."""
 
     def dim(self, dim: int) -> int:
-        """How many dimensions come out where `dim` go in.
+        """The number of output dimensions for `dim` input dimensions.
 
-        Raises ValueError if the map does not take so many.
+        Raises ValueError if the map does not accept `dim` dimensions.
         """
         ...
 
     def __call__(self, values: Tensor) -> Tensor:
-        """(N, D) -> (N, dim(D)), `values` untouched."""
+        """Map (N, D) to (N, dim(D)); `values` is not modified."""
         ...
 
 
 class Increasing(ABC):
-    """A map that increases strictly in each dimension on its own: ranks stay too."""
+    """A map that is strictly increasing in each dimension, so that ranks stay the same too."""
 
     def dim(self, dim: int) -> int:
         return dim
@@ -60,7 +59,7 @@ class Cubic(Increasing):
 
 @dataclass(frozen=True)
 class HalfCube(Increasing):
-    """sign(x) |x|^(3/2), which lengthens the tails."""
+    """sign(x) |x|^(3/2), which makes the tails heavier."""
 
     def __call__(self, values: Tensor) -> Tensor:
         return values * values.abs().sqrt()
@@ -68,7 +67,7 @@ class HalfCube(Increasing):
 
 @dataclass(frozen=True)
 class Asinh(Increasing):
-    """log(x + sqrt(x^2 + 1)), which shortens the tails."""
+    """log(x + sqrt(x^2 + 1)), which makes the tails lighter."""
 
     def __call__(self, values: Tensor) -> Tensor:
         return values.asinh()
@@ -86,7 +85,7 @@ class NormalCDF(Increasing):
 class Wiggly(Increasing):
     """x + sum of a sin(f x + p) over `waves` (a, f, p): amplitude, frequency and phase.
 
-    Raises ValueError if the sum of abs(a f) reaches 1, where the map may turn back.
+    Raises ValueError if the sum of abs(a f) reaches 1, because the map may then not be invertible.
     """
 
     waves: Sequence[tuple[float, float, float]]
@@ -114,10 +113,10 @@ class MixtureQuantile(Increasing):
     """F^-1(Phi(x)) with F the distribution function of sum of weights[k] N(means[k], 1): normal
     margins become that mixture.
 
-    Found by bisection in float64, to 1e-12 of the range searched.
+    It is computed by bisection in float64, to 1e-12 of the search range.
 
-    Raises ValueError if the weights are not positive, do not sum to 1, or are not as many as the
-    means.
+    Raises ValueError if the weights are not positive or do not sum to 1, or if there are not as
+    many weights as means.
     """
 
     weights: Sequence[float]
@@ -153,13 +152,13 @@ class MixtureQuantile(Increasing):
 
 @dataclass(frozen=True)
 class SwissRoll:
-    """t (cos t, sin t) / 21 with t = 3 pi / 2 (1 + 2 x), for one dimension x in [0, 1], as from
-    NormalCDF.
+    """t (cos t, sin t) / 21 with t = 3 pi / 2 (1 + 2 x), for a one-dimensional x in [0, 1], such as
+    the output of NormalCDF.
     """
 
     def dim(self, dim: int) -> int:
         if dim != 1:
-            raise ValueError(f"SwissRoll rolls up one dimension, got {dim}")
+            raise ValueError(f"SwissRoll takes one dimension, got {dim}")
         return 2
 
     def __call__(self, values: Tensor) -> Tensor:
@@ -169,9 +168,10 @@ class SwissRoll:
 
 @dataclass(frozen=True)
 class Spiral:
-    """Rotates dimensions `axis` and `axis + 1` by the angle speed |x|^2; `speed` null is 1 / D.
+    """Rotates dimensions `axis` and `axis + 1` by the angle speed |x|^2; `speed` is 1 / D by
+    default.
 
-    Raises ValueError if `axis` is negative, and where there is no dimension `axis + 1`.
+    Raises ValueError if `axis` is negative, or if there is no dimension `axis + 1`.
     """
 
     axis: int
@@ -202,15 +202,15 @@ class Spiral:
 
 @dataclass(frozen=True)
 class Bend:
-    """Adds strength a^2 to the second half of the dimensions, with a the first half; an odd last
-    one stays.
+    """Adds strength a^2 to the second half of the dimensions, where a is the first half; an odd
+    last dimension stays unchanged.
     """
 
     strength: float
 
     def dim(self, dim: int) -> int:
         if dim < 2:
-            raise ValueError(f"Bend needs two dimensions at least, got {dim}")
+            raise ValueError(f"Bend needs at least two dimensions, got {dim}")
         return dim
 
     def __call__(self, values: Tensor) -> Tensor:

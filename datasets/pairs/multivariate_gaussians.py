@@ -1,4 +1,4 @@
-"""Gaussian pairs of any covariance."""
+"""Gaussian pairs with any covariance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class MultivariateGaussians:
-    """(x, y) ~ N(0, covariance), the first `dim_x` dimensions of which are x.
+    """(x, y) ~ N(0, covariance), where x is the first `dim_x` dimensions.
 
-    I(X; Y) = (log det S_x + log det S_y - log det S) / 2 nats, exact, with S the covariance and
-    S_x, S_y its blocks.
+    I(X; Y) = (log det S_x + log det S_y - log det S) / 2 nats, exact, where S is the covariance and
+    S_x, S_y are its blocks.
 
     Raises ValueError if the covariance is not a symmetric positive definite matrix, or `dim_x`
     leaves no x or no y.
@@ -23,7 +23,7 @@ class MultivariateGaussians:
     dim_x: int
     covariance: Sequence[Sequence[float]]
     factor: Tensor = field(init=False, repr=False, compare=False)
-    """Its lower Cholesky factor, float64."""
+    """The lower Cholesky factor of the covariance, float64."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "covariance", tuple(tuple(row) for row in self.covariance))
@@ -38,8 +38,8 @@ class MultivariateGaussians:
 
     @classmethod
     def sparse(cls, dim_x: int, dim_y: int, pairs: int, rho: float) -> "MultivariateGaussians":
-        """Standard normal dimensions, of which x_i and y_i correlate by `rho` for the first `pairs`
-        i and no others do.
+        """Standard normal dimensions; x_i and y_i have the correlation `rho` for i up to `pairs`,
+        and all others are uncorrelated.
 
         Raises ValueError if there are fewer dimensions than pairs, or rho is not between -1 and 1.
         """
@@ -59,7 +59,8 @@ class MultivariateGaussians:
 
     @classmethod
     def dense(cls, dim_x: int, dim_y: int, rho: float) -> "MultivariateGaussians":
-        """Standard normal dimensions, any two of which correlate by `rho`, those of one side too.
+        """Standard normal dimensions; any two of them, also of the same side, have the correlation
+        `rho`.
 
         Raises ValueError if there is no such distribution.
         """
@@ -86,7 +87,7 @@ class MultivariateGaussians:
         return max(0.0, (own - self.factor.diagonal()[self.dim_x :].log().sum()).item())
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         white = torch.randn(
             size, len(self.covariance), generator=generator, device=generator.device
         )

@@ -1,5 +1,5 @@
-"""A function of x seen through noise: is an estimate the same for equally noisy relations of
-different shapes?
+"""A function of x with noise. It tests whether an estimate is the same for equally noisy relations
+of different shapes.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sine": torch.sin,
 }
 REACH = 9.0
-"""Standard deviations of noise beyond which its density is taken for 0; what is lost is below
+"""Number of standard deviations beyond which the noise density is taken to be 0; the error is below
 1e-15.
 """
 
@@ -32,8 +32,8 @@ class NoisyFunction:
     quadrature to 1e-9 (the equitability figure of Belghazi et al. 2018,
     https://arxiv.org/abs/1801.04062).
 
-    Raises ValueError if `dim` is not positive or `sigma` is below 0.01, where mutual information
-    runs off to infinity.
+    Raises ValueError if `dim` is not positive or `sigma` is below 0.01, because mutual information
+    diverges.
     """
 
     function: Literal["linear", "cubic", "sine"]
@@ -57,7 +57,7 @@ class NoisyFunction:
         return self.dim
 
     def _information(self) -> float:
-        """That of one dimension."""
+        """The mutual information of one dimension, nats."""
         steepest = 3.0
         x, weights_x = quadrature.nodes(-1, 1, self.sigma / steepest)
         y, weights_y = quadrature.nodes(-1 - REACH * self.sigma, 1 + REACH * self.sigma, self.sigma)
@@ -66,7 +66,7 @@ class NoisyFunction:
         return quadrature.entropy(density, weights_y) - quadrature.normal_entropy(self.sigma)
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, dim) float32 on the generator's device."""
+        """Draw pairs x, y (size, dim) float32 on the generator's device."""
         x = 2 * torch.rand(size, self.dim, generator=generator, device=generator.device) - 1
         noise = torch.randn(size, self.dim, generator=generator, device=generator.device)
         return x, FUNCTIONS[self.function](x) + self.sigma * noise

@@ -1,4 +1,4 @@
-"""The two coordinates of points around a circle, uncorrelated and dependent."""
+"""The two coordinates of noisy points on a circle: uncorrelated but dependent."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ class NoisyRing:
     """x = cos(t) + sigma e and y = sin(t) + sigma e' with t ~ U(0, 2 pi) and e, e' ~ N(0, 1), one
     dimension each.
 
-    I(X; Y) = 2 h(X) - h(X, Y) nats, by quadrature to 1e-9: the margin over the angle, the joint
-    density, which depends on the radius alone, in closed form.
+    I(X; Y) = 2 h(X) - h(X, Y) nats, by quadrature to 1e-9. The marginal density is an integral over
+    the angle; the joint density depends only on the radius and has a closed form.
 
-    Raises ValueError if `sigma` is below 0.01, where mutual information runs off to infinity.
+    Raises ValueError if `sigma` is below 0.01, because mutual information diverges.
     """
 
     sigma: float
@@ -40,7 +40,7 @@ class NoisyRing:
         return 1
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, 1) float32 on the generator's device."""
+        """Draw pairs x, y (size, 1) float32 on the generator's device."""
         angle = 2 * math.pi * torch.rand(size, 1, generator=generator, device=generator.device)
         noise = self.sigma * torch.randn(2, size, 1, generator=generator, device=generator.device)
         return angle.cos() + noise[0], angle.sin() + noise[1]

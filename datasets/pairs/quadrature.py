@@ -1,6 +1,6 @@
-"""Integrals by Gauss and Legendre's rule in many short panels, for truths that have no closed form.
+"""Integrals by Gauss-Legendre quadrature in many short panels, for truths without a closed form.
 
-Halving the panels changes no truth of ours by more than 1e-11 nats.
+Halving the panels changes no truth in this package by more than 1e-11 nats.
 """
 
 import math
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 ORDER = 8
-"""Nodes a panel; a Gaussian as wide as the panel is integrated to 1e-12."""
+"""Number of nodes a panel; a Gaussian as wide as the panel is integrated to 1e-12."""
 
 
 def nodes(low: float, high: float, width: float) -> tuple[Tensor, Tensor]:
-    """Nodes and weights, each (M,) float64, for integrals from `low` to `high` of what changes on
-    the scale of `width`.
+    """Nodes and weights, (M,) float64 each, for integrals from `low` to `high` of a function that
+    varies on the scale `width`.
     """
     panels = max(1, math.ceil((high - low) / width))
     places, weights = (torch.from_numpy(each) for each in np.polynomial.legendre.leggauss(ORDER))
@@ -25,7 +25,7 @@ def nodes(low: float, high: float, width: float) -> tuple[Tensor, Tensor]:
 
 
 def entropy(density: Tensor, weights: Tensor) -> float:
-    """Differential entropy in nats of a density known at nodes with these weights."""
+    """Differential entropy in nats of a density given at nodes with these weights."""
     return -(weights * torch.xlogy(density, density)).sum().item()
 
 

@@ -1,5 +1,5 @@
-"""Batches whose pairs share a latent variable, on which bounds that take one pair's y for another's
-negative read too high.
+"""Batches whose pairs share a latent variable. Bounds that use the y of other pairs as negatives
+read too high on them.
 """
 
 import math
@@ -16,9 +16,9 @@ class SharedLatent:
     """(x, y) = z + e with z ~ N(0, [[1, latent], [latent, 1]]) and e ~ N(0, [[1, noise], [noise,
     1]]), one dimension each.
 
-    With `shared`, one z serves every pair of a call of `sample`: each pair alone is distributed as
-    without, but its negatives are not independent of it. I(X; Y) = -log(1 - ((latent + noise) /
-    2)^2) / 2 nats, exact (Tschannen et al. 2020, https://arxiv.org/abs/1907.13625).
+    With `shared`, all pairs of one call of `sample` share one z: the distribution of each single
+    pair is unchanged, but its negatives are not independent of it. I(X; Y) = -log(1 - ((latent +
+    noise) / 2)^2) / 2 nats, exact (Tschannen et al. 2020, https://arxiv.org/abs/1907.13625).
 
     Raises ValueError if a correlation is not between -1 and 1.
     """
@@ -45,7 +45,7 @@ class SharedLatent:
         return -0.5 * math.log1p(-(((self.latent + self.noise) / 2) ** 2))
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x, y (size, 1) float32 on the generator's device."""
+        """Draw pairs x, y (size, 1) float32 on the generator's device."""
         pairs = _normal(1 if self.shared else size, self.latent, generator) + _normal(
             size, self.noise, generator
         )
@@ -53,7 +53,7 @@ class SharedLatent:
 
 
 def _normal(size: int, rho: float, generator: torch.Generator) -> Tensor:
-    """(size, 2) normal rows of unit variance and correlation rho."""
+    """Draw normal rows (size, 2) with unit variance and correlation rho."""
     pairs = torch.randn(size, 2, generator=generator, device=generator.device)
     pairs[:, 1] = rho * pairs[:, 0] + math.sqrt(1 - rho**2) * pairs[:, 1]
     return pairs

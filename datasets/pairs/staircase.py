@@ -1,4 +1,4 @@
-"""Pairs whose mutual information climbs while a critic is trained."""
+"""Pairs whose mutual information increases in steps while a critic is trained."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class GaussianStaircase:
-    """`steps` training steps at each of the `levels` in nats, of pairs from
-    `joint(mutual_information=level)` through the maps.
+    """`steps` training steps at each of the `levels` in nats, with pairs from
+    `joint(mutual_information=level)`, transformed by the maps.
 
-    The figures of Poole et al. 2019 (https://arxiv.org/abs/1905.06922) and SMILE
+    It is the task of the figures in Poole et al. 2019 (https://arxiv.org/abs/1905.06922) and SMILE
     (https://arxiv.org/abs/1910.06222).
 
-    Raises ValueError if there is no level or no step.
+    Raises ValueError if there are no levels or no steps.
     """
 
     joint: Callable[..., Joint]
@@ -30,7 +30,7 @@ class GaussianStaircase:
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))
         if not self.levels:
-            raise SettingError("levels", "must hold one mutual information at least", "none")
+            raise SettingError("levels", "must list at least one mutual information", "none")
         if self.steps < 1:
             raise SettingError("steps", "must be a positive integer", self.steps)
         stairs = (
@@ -40,5 +40,7 @@ class GaussianStaircase:
         object.__setattr__(self, "stairs", tuple(stairs))
 
     def at(self, step: int) -> Joint:
-        """The distribution of a training step, counted from 0; past the end it stays the last."""
+        """The distribution at a training step, counted from 0; after the end it stays the last
+        one.
+        """
         return self.stairs[min(step // self.steps, len(self.stairs) - 1)]

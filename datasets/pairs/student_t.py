@@ -1,4 +1,4 @@
-"""Multivariate Student-t pairs: heavy tails, dependent even where they do not correlate."""
+"""Multivariate Student-t pairs: heavy tails, and dependence even without correlation."""
 
 import math
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class StudentT:
-    """(x, y) = g / sqrt(c / dof) with g a pair of `gaussians` and c ~ chi^2(dof) shared by both
-    sides.
+    """(x, y) = g / sqrt(c / dof), where g is a pair of `gaussians` and both sides share c ~
+    chi^2(dof).
 
     The covariance of g is the scale matrix. I(X; Y) is that of g plus f(dim_x) + f(dim_y) - f(dim_x
     + dim_y) nats, exact, where f(k) = log Gamma(a) - log Gamma(b) + b (psi(b) - psi(a)), a = dof /
@@ -55,14 +55,14 @@ class StudentT:
         )
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         x, y = self.gaussians.sample(size, generator)
         stretch = (standard_gamma(self.dof / 2, size, generator) / (self.dof / 2)).rsqrt()
         return x * stretch, y * stretch
 
     def _entropy(self, dim: int) -> float:
-        """Differential entropy for the identity as scale matrix, less the terms linear in `dim`,
-        which cancel.
+        """Differential entropy with the identity as scale matrix, without the terms linear in
+        `dim`, which cancel.
         """
         half, total = self.dof / 2, (self.dof + dim) / 2
         return math.lgamma(half) - math.lgamma(total) + total * (digamma(total) - digamma(half))

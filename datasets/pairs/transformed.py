@@ -1,4 +1,4 @@
-"""Pairs seen through maps that leave their mutual information as it is."""
+"""Pairs transformed by maps that do not change their mutual information."""
 
 from dataclasses import dataclass, replace
 
@@ -11,9 +11,9 @@ from infobound.datasets.pairs.maps import Identity, Increasing, Map
 
 @dataclass(frozen=True)
 class Transformed:
-    """Pairs x_map(x), y_map(y) of pairs x, y from `base`; invertible maps leave I(X; Y) as it is.
+    """Pairs x_map(x), y_map(y) from pairs x, y of `base`; invertible maps do not change I(X; Y).
 
-    Raises ValueError if a map does not take the dimensions of its side.
+    Raises ValueError if a map does not accept the number of dimensions of its side.
     """
 
     base: Joint
@@ -43,14 +43,14 @@ class Transformed:
         return self.base.mutual_information
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
+        """Draw pairs x (size, dim_x), y (size, dim_y) float32 on the generator's device."""
         x, y = self.base.sample(size, generator)
         return self.x_map(x), self.y_map(y)
 
 
 def up_to_ranks(joint: Joint) -> Joint:
-    """`joint` less the outermost maps that ranking each dimension undoes; joints equal here are one
-    to who ranks first.
+    """Return `joint` without its outermost increasing maps. Distributions with equal results are
+    the same after ranking each dimension.
     """
     if not isinstance(joint, Transformed):
         return joint

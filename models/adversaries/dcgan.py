@@ -1,4 +1,4 @@
-"""Convolutional adversaries for images from -1 to 1, after DCGAN.
+"""Convolutional adversaries for images with pixels from -1 to 1, as in DCGAN.
 
 Radford et al. 2016, https://arxiv.org/abs/1511.06434
 """
@@ -16,14 +16,14 @@ from infobound.models.critics.convolutional import check_channels, halved, halvi
 from infobound.models.layers.initialisation import near_zero
 
 DEVIATION = 0.02
-"""Of the weights at first, as in the paper."""
+"""Standard deviation of the initial weights, as in the paper."""
 
 
 class Generator(nn.Sequential):
-    """Codes (B, inputs) to images (B, *shape): a linear layer to the smallest maps, convolutions
-    that double them, and tanh.
+    """Generates images (B, *shape) from codes (B, inputs): a linear layer to the smallest maps,
+    transposed convolutions that double them, and tanh.
 
-    Maps have the widths `channels`, behind batch normalisation where asked for.
+    `channels` lists the widths of the maps. Batch normalisation is optional.
 
     Raises ValueError unless `shape` is channels, height and width, and all widths are positive.
     """
@@ -47,10 +47,10 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Module):
-    """Images (B, *shape), with codes (B, beside) where there are any, to scores (B,).
+    """Scores (B,) images (B, *shape), with their codes (B, beside) if there are any.
 
-    Convolutions of the widths `channels` halve the image; a projection of the code is added to what
-    they make of it.
+    Convolutions of the widths `channels` halve the image; a projection of the code is added to
+    their output.
 
     Raises ValueError unless `shape` is channels, height and width, and all widths are positive.
     """
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
 
 
 class Encoder(nn.Sequential):
-    """Images (B, *shape) to (B, outputs): convolutions as the discriminator's and a linear
+    """Encodes images (B, *shape) as (B, outputs): the discriminator's convolutions and a linear
     layer.
     """
 
@@ -87,8 +87,8 @@ class Encoder(nn.Sequential):
 def _convolutions(
     shape: Shape, channels: Sequence[int], slope: float, batch_norm: bool
 ) -> tuple[nn.Sequential, int]:
-    """Halving convolutions to flat features, and the number of these; all but the first are
-    normalised where asked for.
+    """Convolutions that halve an image and flatten it, with their number of features;
+    normalisation, if any, skips the first.
     """
     _check_image(shape)
     check_channels(channels)
@@ -104,8 +104,8 @@ def _convolutions(
 def _doubling(
     before: int, after: int, small: tuple[int, int], large: tuple[int, int]
 ) -> nn.ConvTranspose2d:
-    """A 5 x 5 transposed convolution between maps of two sizes, the larger of which halves to the
-    smaller.
+    """A 5 x 5 transposed convolution from the smaller to the larger of two sizes, of which one is
+    half the other.
     """
     missing = large[0] - 2 * small[0] + 1, large[1] - 2 * small[1] + 1
     return nn.ConvTranspose2d(before, after, 5, 2, 2, output_padding=missing)
@@ -115,6 +115,6 @@ def _check_image(shape: Shape) -> None:
     if len(shape) != 3:
         raise SettingError(
             "model",
-            f"must be one for samples of the shape {list(shape)}, which are no images",
+            f"must be one for samples of the shape {list(shape)}, which are not images",
             remedy="use model=gan_mlp",
         )

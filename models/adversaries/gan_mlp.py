@@ -1,4 +1,4 @@
-"""Multilayer perceptrons as adversaries, for samples of any shape."""
+"""Multilayer perceptrons as generator, discriminator and encoder, for samples of any shape."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from infobound.models.layers.initialisation import glorot
 
 
 class Generator(nn.Sequential):
-    """Codes (B, inputs) to samples (B, *shape), linear at the end."""
+    """Generates samples (B, *shape) from codes (B, inputs); the last layer is linear."""
 
     def __init__(
         self, inputs: int, shape: Shape, *, hidden: Sequence[int], slope: float, batch_norm: bool
@@ -23,7 +23,7 @@ class Generator(nn.Sequential):
 
 
 class Encoder(nn.Sequential):
-    """Samples (B, *shape) to (B, outputs), linear at the end."""
+    """Encodes samples (B, *shape) as (B, outputs); the last layer is linear."""
 
     def __init__(
         self, shape: Shape, outputs: int, *, hidden: Sequence[int], slope: float, batch_norm: bool
@@ -35,7 +35,7 @@ class Encoder(nn.Sequential):
 
 
 class Discriminator(nn.Module):
-    """Samples (B, *shape), with codes (B, beside) where there are any, to scores (B,)."""
+    """Scores (B,) samples (B, *shape), with their codes (B, beside) if there are any."""
 
     def __init__(self, shape: Shape, beside: int, *, hidden: Sequence[int], slope: float) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class Discriminator(nn.Module):
 def _layers(
     inputs: int, hidden: Sequence[int], outputs: int, slope: float, batch_norm: bool
 ) -> nn.Sequential:
-    """Linear layers with leaky ReLUs of this negative `slope` between them, behind batch
-    normalisation where asked for.
+    """Linear layers with leaky ReLUs of this negative `slope` between them, and optional batch
+    normalisation before these.
 
     Raises ValueError for a width that is not positive.
     """
@@ -64,10 +64,10 @@ def _layers(
 
 
 def rectifier(slope: float) -> nn.Module:
-    """A leaky ReLU of this negative slope, which is slower than the ReLU that it is at 0.
+    """A leaky ReLU of this negative slope; for slope 0 a ReLU, which is faster.
 
     Raises ValueError for a slope outside 0..1.
     """
     if not 0 <= slope < 1:
-        raise SettingError("slope", "must be 0, for ReLUs, or more and below 1", slope)
+        raise SettingError("slope", "must be at least 0, which gives ReLUs, and below 1", slope)
     return nn.LeakyReLU(slope) if slope else nn.ReLU()

@@ -1,7 +1,7 @@
-"""What a generative adversarial network is made of: a generator, a discriminator, and an encoder
-where codes are inferred.
+"""The parts of a generative adversarial network: a generator, a discriminator, and an encoder if
+codes are inferred.
 
-B batch, L numbers of a code, shape of one sample.
+B batch, L numbers in a code, shape of one sample.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Adversaries:
-    """How each network is made, for what is known of the data alone.
+    """Functions that create each network from the shape of the data.
 
     `generator(L, shape)` maps codes (B, L) to samples (B, *shape); `encoder(shape, outputs)` maps
-    samples to (B, outputs). `discriminator(shape, beside)` maps samples, and the codes (B, beside)
-    that they come with where beside > 0, to scores (B,).
+    samples to (B, outputs). `discriminator(shape, beside)` maps samples to scores (B,), with their
+    codes (B, beside) if beside > 0.
     """
 
     generator: Callable[[int, Shape], nn.Module]
@@ -27,7 +27,7 @@ class Adversaries:
 
 
 class Generation(nn.Module):
-    """(G(c),) of codes c (B, L) and of samples x (B, *shape), which it leaves aside."""
+    """Turns codes c (B, L) into (G(c),); it ignores the samples x (B, *shape)."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class Generation(nn.Module):
 
 
 class Inference(Generation):
-    """(G(c), E(x)) of codes c (B, L) and of samples x (B, *shape), which the encoder E infers codes
-    of.
+    """Turns codes c (B, L) and samples x (B, *shape) into (G(c), E(x)), where the encoder E infers
+    the codes of x.
 
     Donahue et al. 2017, https://arxiv.org/abs/1605.09782; Dumoulin et al. 2017,
     https://arxiv.org/abs/1606.00704

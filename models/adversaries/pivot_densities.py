@@ -1,6 +1,6 @@
-"""Densities of pivots given logits, by which an adversary tells the one from the other.
+"""Densities of pivots given logits, with which an adversary predicts the pivots.
 
-B batch, N rows, P pivots, M components of a mixture. Each is made for a number of logits and rows
+B batch, N rows, P pivots, M components of a mixture. Each class takes the number of logits and rows
 of the pivots.
 """
 
@@ -15,11 +15,11 @@ from infobound.models.layers.mlp import mlp
 
 
 class Binned(nn.Module):
-    """log q(bin of every pivot | logits), added up over pivots, each cut into `bins` of equal
+    """log q(bin of the pivot | logits), summed over pivots, each cut into `bins` of equal
     population.
 
-    A pivot with at most `bins` different values, such as a category, is told as it is. (B, logits),
-    (B, P) -> (B,) in nats.
+    A pivot with at most `bins` different values, such as a category, is predicted as it is. (B,
+    logits), (B, P) -> (B,) in nats.
 
     Raises ValueError for fewer than two bins.
     """
@@ -51,14 +51,14 @@ class Binned(nn.Module):
 
 
 class Mixture(nn.Module):
-    """log of a mixture of `components` normal densities of the pivots, diagonal each, (B, logits),
-    (B, P) -> (B,) in nats.
+    """The log density of a mixture of `components` normal distributions of the pivots, each with a
+    diagonal covariance: (B, logits), (B, P) -> (B,) in nats.
 
-    The network puts out weights, means and log deviations for pivots in units of their deviation;
-    the density is of the pivots as they are. Bishop 1994,
-    https://publications.aston.ac.uk/id/eprint/373/
+    The network gives weights, means and log deviations for standardised pivots; the density is that
+    of the original pivots. Bishop 1994, https://publications.aston.ac.uk/id/eprint/373/
 
-    Raises ValueError for fewer than one component, and pivots of few values, which have no density.
+    Raises ValueError for fewer than one component, and for pivots with few values, which have no
+    density.
     """
 
     mean: Tensor
@@ -113,7 +113,7 @@ class Mixture(nn.Module):
 
 
 def _edges(column: Tensor, bins: int) -> Tensor:
-    """(bins - 1,) upper ends of all bins but the last; infinite where there are fewer values."""
+    """Upper ends (bins - 1,) of all bins but the last; infinite if there are fewer values."""
     values = column.unique()
     if len(values) > bins:
         return column.quantile(torch.arange(1, bins, device=column.device) / bins)

@@ -1,5 +1,5 @@
-"""All-convolutional classifiers of images, halved by convolutions of stride 2, which are what has
-noise.
+"""An all-convolutional image classifier: convolutions of stride 2 halve the image, and these layers
+have noise.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from infobound.models.noise.interface import Block, Layers
 
 
 class _Reordered(torch.autograd.Function):
-    """A kernel with its channels together in memory; those of lifted copies, which have an axis
-    more, stay as they are.
+    """A kernel in channels-last memory format; kernels of lifted copies, which have one more axis,
+    stay unchanged.
     """
 
     @staticmethod
@@ -42,8 +42,8 @@ class _Reordered(torch.autograd.Function):
 
 
 class ChannelsLast(nn.Conv2d):
-    """A convolution that puts out the channels of a place together in memory, where it is no lifted
-    copy of one.
+    """A convolution whose output is in channels-last memory format, unless it is lifted to several
+    copies.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -55,10 +55,10 @@ class AllConvolutional(Classifier):
     """For each of `channels` two 3 x 3 convolutions and a `noise` layer of stride 2; then 3 x 3, 1
     x 1, and 1 x 1 to classes.
 
-    All convolutions are batch-normalised and activated; the average over all places goes through
-    one linear layer. Of the channels there is the share `filter_percentage`, and of the pixels
-    `input_keep` are kept. With `channels_last` the channels of a place lie together in memory,
-    where there is one copy; the numbers are the same.
+    All convolutions are batch-normalised and activated; one linear layer reads the average over all
+    places. `filter_percentage` scales the numbers of channels, and input dropout keeps the share
+    `input_keep` of the pixels. `channels_last` uses the channels-last memory format if there is one
+    copy; the results are the same.
 
     Springenberg et al. 2015, https://arxiv.org/abs/1412.6806; Achille and Soatto 2018,
     https://arxiv.org/abs/1611.01353
@@ -112,8 +112,8 @@ def _after(width: int, activation: str) -> nn.Sequential:
 def _layer(
     convolution: type[nn.Conv2d], activation: str, inputs: int, outputs: int, side: int
 ) -> nn.Sequential:
-    """A convolution whose output is as large as its input, and what follows; batch normalisation
-    makes up for a bias.
+    """A convolution that preserves the size, with normalisation and activation; batch normalisation
+    replaces the bias.
     """
     return nn.Sequential(
         convolution(inputs, outputs, side, 1, side // 2, bias=False), _after(outputs, activation)

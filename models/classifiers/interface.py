@@ -1,6 +1,6 @@
-"""Classifiers: what an encoder with noise makes of an image, and what a decoder makes of that.
+"""The interface of classifiers with a noisy representation: an encoder with noise, then a decoder.
 
-B batch, C classes, D numbers of a representation, L noise layers that have a rate.
+B batch, C classes, D numbers in a representation, L noise layers with a rate.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from infobound.models.noise.interface import NoiseLayer
 
 
 class Classifier(nn.Module):
-    """Images (B, *shape) -> logits (B, C), representation z (B, D), and rates (B, L) in nats where
-    a layer has one.
+    """Images (B, *shape) -> logits (B, C), representation z (B, D), and rates (B, L) in nats of the
+    layers that have one.
 
-    The representation is what the last noise layer puts out.
+    The representation is the output of the last noise layer.
     """
 
     def __init__(self, encoder: Sequence[nn.Module], decoder: nn.Module) -> None:
@@ -28,13 +28,13 @@ class Classifier(nn.Module):
         return self.decoder(z), z.flatten(1), *([torch.stack(sums, dim=1)] if sums else [])
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """Nats at each place of the layers that have places and a rate, summed over channels: (B,
-        height, width) each.
+        """The rate at each place in nats, summed over channels, (B, height, width) for each layer
+        that has places and a rate.
         """
         return [each.sum(1) for each in self._encoded(x)[1] if each.ndim == 4]
 
     def _encoded(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What the decoder sees, and the rates of all numbers of each layer that has them."""
+        """The decoder's input, and the rate of each number of the layers that have a rate."""
         rates = list[Tensor]()
         for layer in self.encoder:
             if isinstance(layer, NoiseLayer):

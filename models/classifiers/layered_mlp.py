@@ -1,4 +1,4 @@
-"""A classifier whose layers can all be looked at.
+"""A classifier that returns the activations of all its layers.
 
 B batch, C classes, D width of a layer.
 """
@@ -16,12 +16,12 @@ from infobound.models.noise.gaussian_noise import Noise
 
 
 class LayeredMLP(nn.Module):
-    """Rows (B, *shape) -> logits (B, C), and what every layer makes of the one before it: (B, D)
-    each, probabilities last.
+    """Rows (B, *shape) -> logits (B, C), and the activations of every layer, (B, D) each, with the
+    probabilities last.
 
     T_l = activation(W T_(l-1) + b) + `noise` e with e ~ N(0, I) in training, as in the networks of
-    Goldfeld et al. 2019, https://arxiv.org/abs/1810.05728. What is put out of a layer is its value
-    before its own noise. Weights are drawn by Glorot's rule.
+    Goldfeld et al. 2019, https://arxiv.org/abs/1810.05728. The returned activations are those
+    before the layer's own noise. Weights are drawn by Glorot's rule.
 
     Raises ValueError for widths that are not positive, or noise that is negative.
     """

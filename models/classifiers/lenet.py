@@ -14,7 +14,7 @@ class LeNet(nn.Sequential):
 
     LeCun et al. 1998, https://doi.org/10.1109/5.726791
 
-    Raises ValueError if the images are too small for as many convolutions.
+    Raises ValueError if the images are too small for this many convolutions.
     """
 
     def __init__(self, side: int, classes: int, *, channels: Sequence[int], hidden: int) -> None:

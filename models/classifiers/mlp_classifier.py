@@ -1,4 +1,4 @@
-"""A multilayer perceptron as a classifier, which does not know which pixels are neighbours."""
+"""A multilayer perceptron as an image classifier."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from infobound.models.noise.interface import Block, Layers
 
 
 class Propagated(nn.Module):
-    """Rows (B, D) -> (B, D + count): with as many numbers from N(0, 1) beside them, which are 0 in
+    """Rows (B, D) -> (B, D + count): appends `count` numbers from N(0, 1), or zeros in
     evaluation.
     """
 
@@ -29,10 +29,10 @@ class Propagated(nn.Module):
 
 class MLPClassifier(Classifier):
     """Hidden layers of the widths `hidden`, a `noise` layer of `bottleneck` numbers, and a linear
-    decoder of them.
+    decoder.
 
-    `additive` is the standard deviation of noise added to the pixels, `propagated` a number of
-    noise inputs beside them. Weights are drawn by Glorot's rule.
+    `additive` is the standard deviation of the noise added to the pixels, `propagated` the number
+    of additional noise inputs. Weights are drawn by Glorot's rule.
 
     Alemi et al. 2017, https://arxiv.org/abs/1612.00410; Belghazi et al. 2018,
     https://arxiv.org/abs/1801.04062

@@ -20,12 +20,12 @@ NORMALISATIONS: dict[Normalised, Callable[[int], list[nn.Module]]] = {
 class TabularMLP(nn.Sequential):
     """Linear layers of widths inputs, *hidden, outputs: rows (B, inputs) -> (B, outputs).
 
-    `activation` is one for all hidden layers, or one for each; what follows it is normalised by
-    `normalise`. All weights are divided by their largest singular value where `spectral_norm`, and
-    drawn by Glorot's rule where `glorot`.
+    `activation` is one name for all hidden layers, or one for each; `normalise` normalises its
+    output. `spectral_norm` divides all weights by their largest singular value; `glorot` draws
+    weights by Glorot's rule.
 
-    Raises ValueError for widths that are not positive, and activations that are not as many as
-    layers.
+    Raises ValueError for widths that are not positive, and if the number of activations is not that
+    of hidden layers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Baselines log a(x) of TUBA and its interpolations, one number a row.
+"""Baselines log a(x) for TUBA and its interpolations, one number for each row.
 
 B batch, D features.
 """
@@ -14,7 +14,7 @@ from infobound.models.layers.mlp import mlp
 
 
 class ConstantBaseline(nn.Module):
-    """log a(x) = c, learned, from 0."""
+    """log a(x) = c, with c learned and initially 0."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -25,7 +25,9 @@ class ConstantBaseline(nn.Module):
 
 
 class MLPBaseline(nn.Module):
-    """log a(x) = network(x). Poole et al. 2019, https://arxiv.org/abs/1905.06922"""
+    """log a(x) = network(x), a learned baseline. Poole et al. 2019,
+    https://arxiv.org/abs/1905.06922
+    """
 
     def __init__(
         self, dim: int, *, hidden: Sequence[int] = (512, 512), activation: str = "ReLU"
@@ -38,8 +40,8 @@ class MLPBaseline(nn.Module):
 
 
 class GaussianBaseline(nn.Module):
-    """log a(x) = log N(x; m, diag(v)), m and log v learned, from the standard normal: for critics
-    that are log q(x | y).
+    """log a(x) = log N(x; m, diag(v)), with m and log v learned and initially 0; for critics that
+    are log q(x | y).
 
     Poole et al. 2019, https://arxiv.org/abs/1905.06922
     """

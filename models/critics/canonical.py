@@ -1,6 +1,6 @@
-"""Canonical correlations of rows, and which of them to believe.
+"""Canonical correlations of rows, and a choice of those that hold on held-out rows.
 
-N and M rows, D_x and D_y features of the sides, P canonical pairs.
+N and M rows, D_x and D_y features of x and y, P canonical pairs.
 """
 
 import math
@@ -11,33 +11,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 STRONGEST = 0.9999
-"""The canonical correlation that a larger one is read as: its log-ratio is 4.3 nats, and 1 would be
+"""Upper limit for canonical correlations: its log-ratio is 4.3 nats, and that of 1 would be
 infinite.
 """
 SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.6)
 PARTNERS = 20
-"""Product samples a row of the held-back rows that choose pairs and shrinkage."""
+"""Product samples for each of the held-back rows that choose pairs and shrinkage."""
 FLAT = 1e-6
-"""A direction with less than this share of the largest variance says nothing that the others do
-not.
-"""
+"""A direction whose variance is below this share of the largest is redundant and ignored."""
 
 NOISE = 3.0
-"""Times D / N of the mean variance is added to each, so that directions which few rows tell little
-of are not blown up.
+"""NOISE * D / N of the mean variance is added to every variance, so that directions that are poorly
+determined by few rows are not scaled up.
 """
 
 
 class Canonical(NamedTuple):
-    """Centred rows times these are uncorrelated, of variance 1 but for NOISE, correlated across the
-    sides in pairs alone.
+    """Projections of centred rows to uncorrelated coordinates of variance 1 (up to NOISE),
+    correlated only in pairs, one of x and one of y.
     """
 
     to_x: Float[Tensor, "D_x D_x"]
-    """A column of zeros for each direction without variance."""
+    """Its columns are 0 for directions without variance."""
     to_y: Float[Tensor, "D_y D_y"]
     rho: Float[Tensor, " P"]
-    """Canonical correlations, falling."""
+    """Canonical correlations in descending order."""
 
 
 def canonical(x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> Canonical:
@@ -67,10 +65,10 @@ def trusted(
     held_y: Float[Tensor, "M D_y"],
     clip: float,
 ) -> Float[Tensor, " P"]:
-    """What to multiply the canonical correlations by: a shrinkage for the first pairs and 0
-    for the others.
+    """Factors for the canonical correlations: a shrinkage for the first pairs and 0 for the others.
 
-    It is what scores the held-back rows best when fitted to the others.
+    The choice maximises the bound on the held-back rows, with correlations fitted to the other
+    rows.
     """
     to_x, to_y, rho = canonical(x - x.mean(0), y - y.mean(0))
     pairs = len(rho)
@@ -89,7 +87,7 @@ def trusted(
 def _by_pairs(
     u: Float[Tensor, "M P"], v: Float[Tensor, "M P"], rho: Float[Tensor, " P"]
 ) -> Float[Tensor, " P"]:
-    """The Donsker-Varadhan bound on rows u, v with the first 1, 2, ..., P pairs."""
+    """The Donsker-Varadhan bound on rows u, v from the first 1, 2, ..., P pairs."""
     precision = 1 / (1 - rho.square())
     partners = min(PARTNERS, len(u) - 1)
     if partners < 1:

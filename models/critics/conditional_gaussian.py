@@ -1,7 +1,7 @@
 """A conditional density as critic: its scores are log q(y_j | x_i).
 
-B batch, R rows of a chunk, C candidates a row, D = D_y, O outputs of the network: D for the mean, D
-for the variances and D^2 for a full covariance.
+B batch, R rows in a chunk, C candidates for each row, D = D_y, O outputs of the network: D for the
+mean, D for the variances and D^2 for a full covariance.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from infobound.models.layers.gaussian import log_normal
 from infobound.models.layers.mlp import mlp
 
 CHUNK = 2**22
-"""Numbers held at a time while all pairs are scored."""
+"""Number of floats held at a time while all pairs are scored."""
 
 
 class ConditionalGaussian(nn.Module):
-    """scores[i, j] = log N(y_j; m(x_i), S(x_i)), nats, m and S from one network, with a diagonal or
-    a full covariance.
+    """scores[i, j] = log N(y_j; m(x_i), S(x_i)), nats, where one network gives m and S, a diagonal
+    or a full covariance.
 
-    The logarithms of the variances are linear outputs: squashed by a Tanh, the likelihood runs away
-    once the residuals are small. `negatives` shuffled partners a row, or all pairs where it is
-    None; 1 is CLUB's sampled form.
+    The logarithms of the variances are linear outputs: with a Tanh, the likelihood diverges once
+    the residuals are small. Each row is scored with `negatives` shuffled partners, or with all
+    others if it is None; 1 gives CLUB's sampled form.
 
     Cheng et al. 2020, https://arxiv.org/abs/2006.12013
     """

@@ -1,6 +1,7 @@
-"""Critics for images, which come as flat rows of channels * height * width numbers.
+"""Critics for images, given as flat rows of channels * height * width numbers.
 
-B batch, R rows of a chunk, C candidates a row, W channels, H and V height and width of the maps.
+B batch, R rows in a chunk, C candidates for each row, W channels, H and V height and width of the
+maps.
 """
 
 import math
@@ -15,21 +16,21 @@ from infobound.models.critics.scores import Scores, from_matrix
 from infobound.models.layers.mlp import activation_layer, mlp
 
 CHUNK = 2**22
-"""Numbers that the first layer holds at a time while all pairs are scored."""
+"""Number of floats that the first layer holds at a time while all pairs are scored."""
 
 Shape = Sequence[int]
 """Channels, height, width."""
 
 
 class Convolutional(nn.Module):
-    """f(x, y) of two images: convolutions of x and of y are added up, the other layers run on the
-    sum of every pair.
+    """f(x, y) of two images: the first convolutions of x and of y are added, and the other layers
+    run on the sum for every pair.
 
-    5 x 5 convolutions of stride 2 with the widths `channels`, one hidden layer of width `hidden`.
-    `negatives` shuffled partners a row, or all pairs where it is None. The first layer is linear in
-    B.
+    It has 5 x 5 convolutions of stride 2 with the widths `channels` and one hidden layer of width
+    `hidden`. Each row is scored with `negatives` shuffled partners, or with all others if it is
+    None. The cost of the first layer is linear in B.
 
-    Raises ValueError unless the images fill dim_x and dim_y and are of one height and width.
+    Raises ValueError unless the images fill dim_x and dim_y and have the same height and width.
     """
 
     def __init__(
@@ -81,11 +82,11 @@ class Convolutional(nn.Module):
 
 
 class SemiConvolutional(nn.Module):
-    """f(x, y) of an image x and a vector y, a projection of which is added to the maps of every
+    """f(x, y) of an image x and a vector y: a projection of y is added to the maps of every
     convolution of x.
 
-    The projection is one number a channel, or where `spatial` one a channel and place. Otherwise as
-    Convolutional.
+    The projection has one number for each channel, or with `spatial` one for each channel and
+    place. Otherwise it is like Convolutional.
 
     Raises ValueError unless the images fill dim_x.
     """
@@ -135,8 +136,8 @@ class SemiConvolutional(nn.Module):
 
 
 class SeparableConvolutional(nn.Module):
-    """f(x, y) = g(x) . h(y) of two images, two convolutional networks with `embed` outputs and one
-    matrix product.
+    """f(x, y) = g(x) . h(y) of two images, with two convolutional networks of `embed` outputs and
+    one matrix product.
 
     Raises ValueError unless the images fill dim_x and dim_y.
     """
@@ -175,13 +176,13 @@ def _check_widths(channels: Sequence[int], hidden: int) -> None:
 
 
 def check_channels(channels: Sequence[int]) -> None:
-    """Raises ValueError unless there is a width, and all of them are positive."""
+    """Raise ValueError unless there is at least one width and all widths are positive."""
     if not channels or min(channels) < 1:
         raise SettingError("channels", "must list at least one positive width", list(channels))
 
 
 def image_of(name: str, shape: Shape, dim: int) -> nn.Module:
-    """(B, dim) -> (B, *shape).
+    """Unflatten images, (B, dim) -> (B, *shape).
 
     Raises ValueError, naming the argument, unless the shape has `dim` numbers.
     """
@@ -193,7 +194,7 @@ def image_of(name: str, shape: Shape, dim: int) -> nn.Module:
 
 
 def halving(inputs: int, channels: Sequence[int]) -> list[nn.Conv2d]:
-    """5 x 5 convolutions of these widths, each of which halves height and width, rounding up."""
+    """5 x 5 convolutions of these widths; each halves height and width, rounding up."""
     widths = [inputs, *channels]
     return [
         nn.Conv2d(before, after, 5, 2, 2) for before, after in zip(widths, channels, strict=False)
@@ -201,14 +202,14 @@ def halving(inputs: int, channels: Sequence[int]) -> list[nn.Conv2d]:
 
 
 def halved(shape: Sequence[int], times: int) -> tuple[int, int]:
-    """Height and width of an image (channels, height, width) after so many halvings that round
+    """Height and width of an image (channels, height, width) after this many halvings, each rounded
     up.
     """
     return -(-shape[1] // 2**times), -(-shape[2] // 2**times)
 
 
 def _features(shape: Shape, channels: Sequence[int]) -> int:
-    """Numbers that the last convolution puts out."""
+    """The number of outputs of the last convolution."""
     return channels[-1] * math.prod(halved(shape, len(channels)))
 
 

@@ -1,7 +1,7 @@
-"""A critic that begins as the log-ratio of a Gaussian copula, fitted to rows whose every margin is
+"""A critic that starts as the log-ratio of a Gaussian copula, fitted to rows whose margins are all
 normal.
 
-N rows, B batch, D features of a side, D_x and D_y of both, P canonical pairs, E features for a
+N rows, B batch, D features of one side, D_x and D_y of x and y, P canonical pairs, E features for a
 network.
 """
 
@@ -18,27 +18,26 @@ from infobound.models.critics.scores import Scores, from_matrix
 from infobound.models.layers.mlp import mlp
 
 WAVY = 2
-"""Dimensions of a side up to which cosines are affordable: beyond, a table of some thousand rows is
-learnt by heart in them.
+"""Largest dimension of a side that gets cosine features: with more of them, networks overfit tables
+of a few thousand rows.
 """
 FLOOR = -10.0
-"""The least score when read: product pairs below it weigh nothing, and a joint pair far below it
-would decide the bound.
+"""Lower limit of scores in evaluation. Product pairs below it hardly matter, but a single joint
+pair far below it would dominate the bound.
 """
 LOOKED_AT = 256
-"""Training rows whose largest joint score is the first limit."""
+"""Number of training rows whose largest joint score is the initial upper limit."""
 RATE = 0.02
-"""Weight of a batch in the average of the largest joint scores."""
+"""Weight of a batch in the moving average of the largest joint scores."""
 
 
 class Side(nn.Module):
-    """Rows in canonical coordinates, clipped at ±`clip`, and features of them for a network.
+    """Turns rows into canonical coordinates, clipped at ±`clip`, and into features for a network.
 
-    The features are the coordinates, weighted; the radial one (|x|^2 - d) / sqrt(2 d), d
-    coordinates of variance 1, which rotations leave alone; and in up to WAVY dimensions `waves`
-    cosines of each coordinate's normal probability F, cos(pi k F) / sqrt(k), for the edges that a
-    network learns late from the coordinate itself (Tancik et al. 2020,
-    https://arxiv.org/abs/2006.10739).
+    The features are the weighted coordinates; the radius (|x|^2 - d) / sqrt(2 d) of d coordinates
+    with variance 1, which rotations do not change; and, in up to WAVY dimensions, `waves` cosines
+    cos(pi k F) / sqrt(k) of each coordinate's normal probability F, because a network learns sharp
+    edges slowly from the coordinate itself (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
     """
 
     centre: Float[Tensor, " D"]
@@ -61,8 +60,8 @@ class Side(nn.Module):
     def fit(
         self, centre: Float[Tensor, " D"], axes: Float[Tensor, "D D"], rho: Float[Tensor, " P"]
     ) -> None:
-        """Take the axes, and weigh coordinate p by max(rho_p / rho_1, min(1, 3 / D)): a soft
-        choice of features.
+        """Set the axes, and weight coordinate p by max(rho_p / rho_1, min(1, 3 / D)), a soft choice
+        of features.
         """
         dim = len(centre)
         least = torch.tensor(min(1.0, 3 / dim), dtype=rho.dtype)
@@ -75,7 +74,7 @@ class Side(nn.Module):
     def forward(
         self, rows: Float[Tensor, "B D"]
     ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B {self.features}"]]:
-        """Rows as coordinates and as features, the first `plain` of them without the cosines."""
+        """Rows as coordinates and as features; the first `plain` features are not cosines."""
         coordinates = ((rows - self.centre) @ self.axes).clamp(-self.clip, self.clip)
         radial = (coordinates.square().sum(-1, keepdim=True) - self.count) / (2 * self.count).sqrt()
         probability = torch.special.ndtr(coordinates).unsqueeze(-1)
@@ -89,18 +88,19 @@ class GaussianCopula(nn.Module):
     """f(x, y) = log-ratio of normal pairs (u, v) + g(x) . h(y) + a(x) + b(y), all pairs by one
     matrix product.
 
-    The log-ratio is sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) - log(1 - r^2) / 2 with r the
-    correlations of the pairs. u and v begin as canonical coordinates of the training rows, how many
-    pairs count, and how far r is shrunk, being what the share `held_back` of the rows scores best;
-    a network of widths `warp` corrects each side's coordinates and r is trained too, so that
-    whatever invertible maps of each side make of normal pairs is within reach. g, h, a and b are
-    networks of widths `hidden` with `embed` features; all last layers begin at `begin` of their
-    usual size.
+    The log-ratio is sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) - log(1 - r^2) / 2, where r are
+    the correlations of the pairs. u and v start as canonical coordinates of the training rows; the
+    share `held_back` of the rows chooses the number of pairs and the shrinkage of r. A network of
+    widths `warp` corrects the coordinates of each side, and r is trained too, so the critic can
+    also learn normal pairs that were transformed by an invertible map of each side. g, h, a and b
+    are networks of widths `hidden` with `embed` features; all last layers start at `begin` times
+    their usual size.
 
-    When read, no score is below FLOOR or above the average of the largest joint scores of the
-    training batches: a single pair far from what was trained on would else decide the bound, which
-    is one for this critic as for any. Rows are to have normal margins
-    (dataset.transform=gaussian_ranks); they are shown by prepare(), without which r begins at 0.
+    In evaluation, scores are limited to at least FLOOR and at most the moving average of the
+    largest joint scores of the training batches; otherwise a single pair far from the training data
+    could dominate the bound. The bound stays valid, as it does for any critic. Rows should have
+    normal margins (dataset.transform=gaussian_ranks). prepare() sees the training rows; without it
+    r starts at 0.
     """
 
     rho: Float[Tensor, " P"]
@@ -128,7 +128,7 @@ class GaussianCopula(nn.Module):
             raise SettingError("waves", "must be 0 or more", waves)
         if not 0 < held_back < 1:
             raise SettingError(
-                "held_back", "must be a share of the rows above 0 and below 1", held_back
+                "held_back", "must be a share of the rows, above 0 and below 1", held_back
             )
         self.held_back = held_back
         pairs = min(dim_x, dim_y)
@@ -170,7 +170,7 @@ class GaussianCopula(nn.Module):
         return scores
 
     def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
-        """The scores without limits."""
+        """Compute the scores without limits."""
         pairs = len(self.rho)
         u, x = self.x(x)
         v, y = self.y(y)
@@ -186,7 +186,9 @@ class GaussianCopula(nn.Module):
 def log_ratios(
     u: Float[Tensor, "B P"], v: Float[Tensor, "B P"], rho: Float[Tensor, " P"]
 ) -> Float[Tensor, "B B"]:
-    """log p(u_i, v_j) / p(u_i) p(v_j) of standard normal pairs u, v with correlations rho."""
+    """log p(u_i, v_j) / p(u_i) p(v_j), nats, of standard normal pairs u, v with correlations
+    rho.
+    """
     precision = 1 / (1 - rho.square())
     of_u, of_v = ((rho.square() * precision * each.square()).sum(-1) / 2 for each in (u, v))
     return (rho * precision * u) @ v.mT + (precision.log().sum() / 2 - of_u).unsqueeze(-1) - of_v

@@ -1,6 +1,6 @@
 """Critics: networks that turn a batch of pairs into scores.
 
-B batch, D_x and D_y features, H width of the first layer, M and N rows of a chunk.
+B batch, D_x and D_y features, H width of the first layer, M and N rows in a chunk.
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,22 @@ from infobound.models.layers.recomputed import recomputed
 from infobound.models.noise.gaussian_noise import noise_before
 
 CHUNK = 2**18
-"""Numbers that one hidden layer holds at a time while all pairs are scored (1 MiB: it stays in the
-processor's cache).
+"""Number of floats that one hidden layer holds at a time while all pairs are scored (1 MiB, which
+fits the CPU's cache).
 """
 KEPT = 2**26
-"""Numbers of one hidden layer that are kept for the gradient (256 MiB); beyond them each chunk is
-computed once more.
+"""Number of floats of one hidden layer that are kept for the gradient (256 MiB); beyond it, chunks
+are recomputed.
 """
 
 
 class Separable(nn.Module):
-    """f(x, y) = g(x) . h(y), two networks and one matrix product: all pairs at a cost linear in B.
+    """f(x, y) = g(x) . h(y): two networks whose cost is linear in B, and one matrix product for all
+    pairs.
 
-    `noise` lists standard deviations of Gaussian noise before each linear layer of both, in
-    training. Weights are drawn by Glorot's rule where `glorot`, else as PyTorch draws them, which
-    is smaller.
+    `noise` lists the standard deviations of the Gaussian noise added before each linear layer of
+    both networks in training. `glorot` draws weights by Glorot's rule instead of PyTorch's default,
+    which is smaller.
 
     van den Oord et al. 2018, https://arxiv.org/abs/1807.03748
     """
@@ -65,7 +66,7 @@ class Separable(nn.Module):
 
 
 class Bilinear(nn.Module):
-    """f(x, y) = x' W y.
+    """f(x, y) = x' W y with a learned matrix W.
 
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
     """
@@ -79,17 +80,17 @@ class Bilinear(nn.Module):
 
 
 class InnerProduct(nn.Module):
-    """f(x, y) = x . y, which has nothing to learn; x and y must be of one dimension.
+    """f(x, y) = x . y, without parameters.
 
-    Raises ValueError where they are not.
+    Raises ValueError unless x and y have the same dimension.
     """
 
     def __init__(self, dim_x: int, dim_y: int) -> None:
         super().__init__()
         if dim_x != dim_y:
             raise ValueError(
-                f"an inner product needs x and y of one dimension, got {dim_x} and {dim_y}; use"
-                " critic=bilinear"
+                f"an inner product needs x and y of the same dimension, got {dim_x} and {dim_y};"
+                " use critic=bilinear"
             )
 
     def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
@@ -97,19 +98,18 @@ class InnerProduct(nn.Module):
 
 
 class SquaredDistance(nn.Module):
-    """f(x, y) = -|x - y|^2, which has nothing to learn; where `normalised` x and y are brought to
-    length 1 before.
+    """f(x, y) = -|x - y|^2, without parameters; `normalised` first scales x and y to length 1.
 
     Schroff et al. 2015, https://arxiv.org/abs/1503.03832
 
-    Raises ValueError where the dimensions differ.
+    Raises ValueError unless x and y have the same dimension.
     """
 
     def __init__(self, dim_x: int, dim_y: int, *, normalised: bool = True) -> None:
         super().__init__()
         if dim_x != dim_y:
             raise ValueError(
-                f"a distance needs x and y of one dimension, got {dim_x} and {dim_y}; use"
+                f"a distance needs x and y of the same dimension, got {dim_x} and {dim_y}; use"
                 " critic=bilinear"
             )
         self.normalised = normalised
@@ -123,13 +123,13 @@ class SquaredDistance(nn.Module):
 class Concat(nn.Module):
     """f(x, y) = network([x, y]), the most general critic.
 
-    `negatives` shuffled partners a row, or all pairs where it is None. The first layer is split,
-    W_x x + W_y y, so its cost is linear in B; the other layers run on every pair, all pairs in
-    chunks of at most `CHUNK` numbers a layer. In training, chunks are computed again for the
-    gradient where a layer would keep more than `KEPT` (not so with spectral normalisation or noise,
-    which would differ the second time). `noise` lists standard deviations of Gaussian noise before
-    each linear layer, in training: that of x and y is drawn once a row, that of later layers for
-    every pair. `glorot` is Separable's.
+    Each row is scored with `negatives` shuffled partners, or with all others if it is None. The
+    first layer is split, W_x x + W_y y, so its cost is linear in B. The other layers run on every
+    pair; all pairs are scored in chunks of at most `CHUNK` floats a layer. In training, chunks are
+    recomputed for the gradient if a layer would keep more than `KEPT` floats, except with spectral
+    normalisation or noise, which would differ the second time. `noise` lists the standard
+    deviations of the Gaussian noise added before each linear layer in training: noise of x and y is
+    drawn once a row, noise of later layers for every pair. `glorot` is as in Separable.
 
     Belghazi et al. 2018, https://arxiv.org/abs/1801.04062
     """
@@ -178,7 +178,9 @@ class Concat(nn.Module):
     def against(
         self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"], negatives: int | None
     ) -> Scores:
-        """The scores with another number of shuffled partners, for critics made of this one."""
+        """Compute the scores with another number of shuffled partners, for critics built on this
+        one.
+        """
         weight_x, weight_y = self.first.weight.split(self.split, dim=1)
         first_x = nn.functional.linear(self.input_noise(x), weight_x, self.first.bias)
         first_y = nn.functional.linear(self.input_noise(y), weight_y)
@@ -215,5 +217,5 @@ class Concat(nn.Module):
 
 
 def _pairs(first_x: Float[Tensor, "M H"], first_y: Float[Tensor, "N H"]) -> Float[Tensor, "M*N H"]:
-    """One long table of pairs: lifted copies need it so to be fast."""
+    """All pairs as one long table, which is what makes lifted copies fast."""
     return (first_x[:, None] + first_y).flatten(0, 1)

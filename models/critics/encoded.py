@@ -1,4 +1,4 @@
-"""A critic behind encoders, which is a critic itself."""
+"""A critic of encoded pairs."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,12 @@ from infobound.models.critics.scores import Scores
 
 
 class Encoded(nn.Module):
-    """f(g(x), h(y)) with g and h two networks that `model` makes of their numbers of inputs, or one
-    where `shared`.
+    """f(g(x), h(y)), where f is a critic and g and h are encoders, or one encoder if `shared`.
 
-    `critic` is made for the dimensions of the representations. What x and y are encoded to is
-    encoder_x(x), encoder_y(y).
+    `model` creates an encoder for a number of inputs, `critic` a critic for the dimensions of the
+    representations. encoder_x(x) and encoder_y(y) are the representations.
 
-    Raises ValueError where views of different dimensions are to share an encoder.
+    Raises ValueError if views of different dimensions are to share an encoder.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class Encoded(nn.Module):
         if shared and dim_x != dim_y:
             raise SettingError(
                 "shared",
-                "must be false where x and y differ in their dimensions",
+                "must be false if x and y have different dimensions",
                 f"{dim_x} and {dim_y}",
             )
         self.encoder_x = model(dim_x)
@@ -46,7 +45,7 @@ class Encoded(nn.Module):
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
-        """Show a critic that wants to see training rows what they are encoded to."""
+        """Show the encoded training rows to the critic, if it has a `prepare`."""
         prepare = getattr(self.critic, "prepare", None)
         if prepare is not None:
             prepare(self.encoder_x(x), self.encoder_y(y))
@@ -54,5 +53,5 @@ class Encoded(nn.Module):
 
 @torch.no_grad()
 def _outputs(encoder: nn.Module, inputs: int) -> int:
-    """Numbers that an encoder puts out."""
+    """The number of outputs of an encoder."""
     return encoder(torch.zeros(1, inputs)).shape[-1]

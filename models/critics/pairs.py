@@ -1,7 +1,7 @@
-"""Pairs of a batch for critics that must look at x and y together: with a few shuffled partners, or
-all of them in chunks.
+"""Pairs of a batch for critics that need x and y together: a few shuffled partners for each row, or
+all pairs in chunks.
 
-B batch, K product samples a row, R rows of a chunk, C candidates a row.
+B batch, K product samples a row, R rows in a chunk, C candidates for each row.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from infobound.models.critics.scores import Scores, from_matrix
 
 
 def checked_negatives(negatives: int | None) -> int | None:
-    """The number of shuffled partners a row, None for all pairs.
+    """Return the number of shuffled partners for each row, None for all pairs.
 
     Raises ValueError if it is not positive.
     """
@@ -34,10 +34,10 @@ def score_pairs(
     per_pair: int,
     chunk: int,
 ) -> Scores:
-    """Scores of x and y by a function of rows and of their candidates.
+    """Score x and y with a function of rows and of their candidates.
 
-    All pairs are scored in chunks of rows that hold at most `chunk` numbers where each pair needs
-    `per_pair`.
+    All pairs are scored in chunks of rows that hold at most `chunk` floats, where a pair needs
+    `per_pair` floats.
 
     Raises ValueError unless there are fewer partners than rows.
     """

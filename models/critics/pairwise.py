@@ -1,6 +1,7 @@
 """A plain network of [x, y] as a critic.
 
-B batch, D_x and D_y features, R rows of a chunk, C candidates a row, H width of the first layer.
+B batch, D_x and D_y features, R rows in a chunk, C candidates for each row, H width of the first
+layer.
 """
 
 import torch
@@ -13,16 +14,16 @@ from infobound.models.critics.pairs import score_pairs
 from infobound.models.critics.scores import Scores
 
 CHUNK = 2**20
-"""Numbers that the first layer holds at a time while all pairs are scored (4 MiB)."""
+"""Number of floats that the first layer holds at a time while all pairs are scored (4 MiB)."""
 
 
 class Pairwise(nn.Module):
-    """f(x, y) = network([x, y]) of all pairs, from a network with D_x + D_y inputs and one output.
+    """f(x, y) = network([x, y]) for all pairs, from a network with D_x + D_y inputs and one output.
 
-    The first layer of an nn.Sequential is split where it is an nn.Linear, W_x x + W_y y, so that
-    its cost is linear in B; everything else runs on every pair.
+    If the network is an nn.Sequential that starts with an nn.Linear, this layer is split, W_x x +
+    W_y y, so that its cost is linear in B; everything else runs on every pair.
 
-    Raises ValueError where the network has more than one output.
+    Raises ValueError if the network has more than one output.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -1,7 +1,7 @@
-"""Scores, what a critic makes of a batch of pairs, and the shape that they have everywhere.
+"""The scores that a critic gives a batch of pairs, in the shapes used everywhere.
 
-B batch, K product samples a row, D_x and D_y features; scores[i, j] = f(x_i, y_j): rows x, columns
-y, diagonal joint.
+B batch, K product samples a row, D_x and D_y features; scores[i, j] = f(x_i, y_j): row i is x_i,
+column j is y_j, and the diagonal holds the joint samples.
 """
 
 from functools import lru_cache
@@ -13,12 +13,12 @@ from torch import Tensor
 
 
 class Scores(NamedTuple):
-    """A critic's values on joint and on product samples, pure numbers without a unit."""
+    """A critic's scores of joint and product samples, without a unit."""
 
     joint: Float[Tensor, " B"]
     """f(x_i, y_i)."""
     product: Float[Tensor, "B K"]
-    """product[i, k] = f(x_i, y_((i + k + 1) mod B)); K = B - 1 is all pairs."""
+    """product[i, k] = f(x_i, y_((i + k + 1) mod B)); K = B - 1 means all pairs."""
 
 
 class Critic(Protocol):
@@ -30,8 +30,8 @@ class Critic(Protocol):
 def from_matrix(matrix: Float[Tensor, "B M"]) -> Scores:
     """Scores of all pairs from the square matrix of f(x_i, y_j).
 
-    Raises ValueError where x and y differ in their rows, or for a batch of one row, which has no
-    product samples.
+    Raises ValueError if x and y have different numbers of rows, or for a batch of one row, which
+    has no product samples.
     """
     size = len(matrix)
     if matrix.shape[1] != size:
@@ -48,7 +48,7 @@ def from_matrix(matrix: Float[Tensor, "B M"]) -> Scores:
 
 @lru_cache(maxsize=4)
 def _partners(size: int, device: torch.device) -> Int[Tensor, "B B-1"]:
-    """Partners whose row i holds i + 1, i + 2, ... modulo B."""
-    with torch.inference_mode(False):  # what is kept has to serve training too, whoever asks first
+    """Indices of partners: row i holds i + 1, i + 2, ... modulo B."""
+    with torch.inference_mode(False):  # the cached tensor must also serve training
         rows = torch.arange(size, device=device)
         return (rows[:, None] + rows[1:]) % size

@@ -1,7 +1,7 @@
 """Encoders: networks that turn a view into its representation.
 
-Each is made for the number of its inputs, with weights from a generator, or from PyTorch's own
-where there is none: (B, inputs) -> (B, outputs).
+Each takes its number of inputs, and draws its weights from a generator, by default PyTorch's global
+one: (B, inputs) -> (B, outputs).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from infobound.models.layers.mlp import activation_layer, mlp
 
 @runtime_checkable
 class Invertible(Protocol):
-    """An encoder whose input can be had back from its output."""
+    """An encoder whose input can be computed from its output."""
 
     def inverse(self, z: Tensor) -> Tensor:
         """The x (B, inputs) whose representation is z (B, inputs)."""
@@ -26,7 +26,7 @@ class Invertible(Protocol):
 
 
 class Identity(nn.Module):
-    """The view itself."""
+    """Returns the view itself."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -39,11 +39,12 @@ class Identity(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Linear layers of widths inputs, *hidden, outputs with the activation between them, weights
-    drawn by Glorot's rule.
+    """Linear layers of widths inputs, *hidden, outputs with the activation between them, and
+    weights drawn by Glorot's rule.
 
-    With PyTorch's smaller weights it would lag behind: after 1,000 steps of InfoNCE on MNIST's
-    halves, a linear probe of what it gives names .80 of the digits instead of .85.
+    PyTorch's default weights are smaller and train more slowly: after 1,000 steps of InfoNCE on
+    MNIST's halves, a linear probe of the representation classifies .80 of the digits correctly
+    instead of .85.
 
     Raises ValueError for widths that are not positive.
     """
@@ -70,8 +71,8 @@ class ConvNet(nn.Sequential):
     with a gain and a bias for every channel. Ba et al. 2016, https://arxiv.org/abs/1607.06450;
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
 
-    Raises ValueError unless images of `shape` (channels, height, width) fill the inputs and all
-    widths are positive.
+    Raises ValueError unless an image of `shape` (channels, height, width) has as many numbers as
+    there are inputs, and all widths are positive.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class ConvNet(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """x + block(x)."""
+    """Computes x + block(x)."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -110,11 +111,11 @@ class Residual(nn.Module):
 
 
 class ResidualMLP(nn.Sequential):
-    """x <- x + activation(W x + b) in as many square layers, the last without activation; it begins
-    near the identity.
+    """A stack of `layers` square layers x <- x + activation(W x + b), the last without activation;
+    it starts near the identity.
 
-    Weights are drawn from N(0, deviation^2), cut off at two deviations. Nothing keeps it invertible
-    in training. Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
+    Weights are drawn from N(0, deviation^2), truncated at two deviations. Training may make it
+    non-invertible. Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
 
     Raises ValueError unless `layers` and `deviation` are positive.
     """

@@ -1,4 +1,4 @@
-"""RealNVP, a network that is invertible by its construction."""
+"""RealNVP, a network that is invertible by construction."""
 
 import math
 from collections.abc import Sequence
@@ -14,12 +14,13 @@ from infobound.models.layers.mlp import mlp
 
 
 class Coupling(nn.Module):
-    """The first half of x passes; the second becomes scale * second + shift, and the whole is put
-    into a fixed random order.
+    """Keeps the first half of x, replaces the second by scale * second + shift, and permutes the
+    result in a fixed random order.
 
-    A network makes the shift of the first half, and where `affine` also s for the scale softplus(s
-    + log(e^(1 - l) - 1)) + l, which is above l = `least_scale` and at s = 0 is 1, so that a chain
-    of couplings neither shrinks nor stretches at first. Without `affine` it is 1 throughout.
+    A network computes the shift from the first half, and if `affine` also s for the scale
+    softplus(s + log(e^(1 - l) - 1)) + l. The scale is always above l = `least_scale` and equals 1
+    at s = 0, so that a chain of couplings initially preserves volumes. Without `affine` the scale
+    is 1.
     """
 
     order: Tensor
@@ -49,7 +50,7 @@ class Coupling(nn.Module):
         return torch.cat([passing, moved * scale + shift], dim=-1).index_select(-1, self.order)
 
     def inverse(self, z: Tensor) -> Tensor:
-        """The x (B, inputs) of z (B, inputs)."""
+        """Return the x (B, inputs) that is mapped to z (B, inputs)."""
         passing, moved = z.index_select(-1, self.order.argsort()).tensor_split(
             [self.passing], dim=-1
         )
@@ -57,7 +58,7 @@ class Coupling(nn.Module):
         return torch.cat([passing, (moved - shift) / scale], dim=-1)
 
     def _change(self, passing: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Shift and scale of the moved half."""
+        """Shift and scale of the second half."""
         if not self.affine:
             return self.network(passing), 1.0
         shift, raw = self.network(passing).chunk(2, dim=-1)
@@ -67,17 +68,17 @@ class Coupling(nn.Module):
 
 
 class RealNVP(nn.Sequential):
-    """A chain of couplings, which begins near a permutation of its inputs: (B, inputs) -> (B,
+    """A chain of couplings, initially close to a permutation of its inputs: (B, inputs) -> (B,
     inputs).
 
     Without `affine` it preserves volumes. The weights of the couplings' networks are drawn from
-    N(0, deviation^2), cut off at two deviations. Dinh et al. 2017,
+    N(0, deviation^2), truncated at two deviations. Dinh et al. 2017,
     https://arxiv.org/abs/1605.08803; as in Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
 
-    The inverse divides by the scales: below `least_scale` none can fall, however long it is
-    trained, so that rounding errors stay small.
+    The inverse divides by the scales, which never fall below `least_scale`, so that rounding errors
+    stay small.
 
-    Raises ValueError unless there are two inputs and one coupling at least, `deviation` is
+    Raises ValueError unless there are at least two inputs and one coupling, `deviation` is
     positive, and 0 < least_scale < 1.
     """
 

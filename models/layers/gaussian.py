@@ -1,5 +1,4 @@
-"""The normal density, in parameters that a network can put out without constraint, and mixtures of
-it.
+"""The normal density, in unconstrained parameters that a network can give, and mixtures of normals.
 
 C points, D features, M components.
 """
@@ -15,8 +14,8 @@ from infobound.errors import SettingError
 def log_normal(residual: Tensor, log_variance: Tensor, lower: Tensor | None) -> Tensor:
     """log N(y; m, S) of residuals y - m (..., C, D), nats: (..., C).
 
-    The precision is S^-1 = (I + L)' diag(1 / v) (I + L), with log v (..., D) and the strictly lower
-    L (..., D, D), or L = 0 where `lower` is None; then v are the variances.
+    The precision is S^-1 = (I + L)' diag(1 / v) (I + L), with log v (..., D) and a strictly lower
+    triangular L (..., D, D). If `lower` is None, L = 0 and v are the variances.
     """
     if lower is not None:
         residual = residual + residual @ lower.mT
@@ -28,10 +27,10 @@ def log_normal(residual: Tensor, log_variance: Tensor, lower: Tensor | None) -> 
 class GaussianMixture(nn.Module):
     """log r(y) of a learned mixture of normals with full covariances, (B, D) -> (B,) nats.
 
-    It starts with every component as wide as the rows y (N, D) and centred at one of them, or at
-    their mean if it is alone.
+    Each component starts with the covariance of the rows y (N, D) and is centred at one of them; a
+    single component is centred at their mean.
 
-    Raises ValueError if there are no components, or more than rows.
+    Raises ValueError if there are no components, or more components than rows.
     """
 
     def __init__(self, y: Tensor, components: int) -> None:

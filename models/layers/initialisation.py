@@ -1,5 +1,5 @@
-"""How weights are drawn before the first step, where it is not PyTorch's way; without a generator
-from PyTorch's own.
+"""Initial weights that differ from PyTorch's default. Without a generator they come from PyTorch's
+global one.
 """
 
 from typing import TypeVar
@@ -13,8 +13,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def glorot(network: Network, generator: torch.Generator | None) -> Network:
-    """The network with linear and convolutional weights U(-a, a), a^2 = 6 / (fan in + fan out), and
-    biases of 0.
+    """Draw linear and convolutional weights from U(-a, a) with a^2 = 6 / (fan in + fan out), set
+    biases to 0, and return the network.
 
     Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html
     """
@@ -26,9 +26,10 @@ def glorot(network: Network, generator: torch.Generator | None) -> Network:
 
 
 def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
-    """The critic with weights by Glorot's rule, from PyTorch's own generator.
+    """Draw the critic's weights by Glorot's rule, from PyTorch's global generator, and return the
+    critic.
 
-    Raises ValueError with `spectral_norm`, under which the size of a weight says nothing.
+    Raises ValueError with `spectral_norm`, under which the size of a weight has no effect.
     """
     if spectral_norm:
         raise SettingError(
@@ -40,8 +41,8 @@ def glorot_critic(critic: Network, spectral_norm: bool) -> Network:
 
 
 def near_zero(network: Network, deviation: float, generator: torch.Generator | None) -> Network:
-    """The network with linear and convolutional weights from N(0, deviation^2), cut off at two
-    deviations, and biases of 0.
+    """Draw linear and convolutional weights from N(0, deviation^2), truncated at two deviations,
+    set biases to 0, and return the network.
 
     Raises ValueError unless the deviation is positive.
     """

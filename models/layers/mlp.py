@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, the block that critics and encoders are made of."""
+"""Multilayer perceptrons, from which critics and encoders are built."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ def activation_layer(name: str) -> nn.Module:
         raise refusal
     try:
         return getattr(nn.modules.activation, name)()
-    except TypeError as error:  # Threshold and attention cannot be made from a name alone
+    except TypeError as error:  # Threshold and attention need more than a name
         raise refusal from error
 
 
 def linear(inputs: int, outputs: int, spectral_norm: bool) -> nn.Linear:
-    """A linear layer, its weight divided by its largest singular value where `spectral_norm`."""
+    """A linear layer; `spectral_norm` divides its weight by its largest singular value."""
     layer = nn.Linear(inputs, outputs)
     if spectral_norm:
         register_parametrization(layer, "weight", SpectralNorm(layer.weight))
@@ -35,7 +35,7 @@ def linear(inputs: int, outputs: int, spectral_norm: bool) -> nn.Linear:
 
 
 def hidden_block(width: int, activation: str, layer_norm: bool) -> list[nn.Module]:
-    """What follows the linear part of a hidden layer."""
+    """The modules after the linear part of a hidden layer."""
     return [*([nn.LayerNorm(width)] if layer_norm else []), activation_layer(activation)]
 
 
@@ -52,9 +52,9 @@ def mlp(
     """Linear layers of widths inputs, *hidden, outputs with the activation between them: (...,
     inputs) -> (..., outputs).
 
-    Hidden layers are normalised before their activation where `layer_norm`, all weights where
-    `spectral_norm`; `noise` lists the standard deviation of what is added in training before each
-    linear layer.
+    `layer_norm` normalises hidden layers before their activation, `spectral_norm` normalises all
+    weights. `noise` lists the standard deviations of the noise added before each linear layer in
+    training.
 
     Raises ValueError if a hidden width is not positive, or `noise` does not fit the layers.
     """

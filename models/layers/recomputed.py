@@ -1,5 +1,5 @@
-"""A network that keeps its inputs alone between the forward and the backward pass, also where
-several copies are lifted.
+"""A network call that keeps only its inputs between the forward and the backward pass, also for
+several lifted copies.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 
 class _Kept(Protocol):
-    """What one call keeps for its gradient."""
+    """The state that one call keeps for its gradient."""
 
     run: Callable[..., Tensor]
     saved_tensors: tuple[Tensor, ...]
@@ -39,11 +39,11 @@ class _Recomputed(torch.autograd.Function):
 
 
 def recomputed(network: nn.Module, combine: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """network(combine(*inputs)), of which both are done again when the gradient is taken, so that
-    nothing in between is kept.
+    """Compute network(combine(*inputs)), and compute it again for the gradient, so that no
+    intermediate result is kept.
 
-    torch.utils.checkpoint does that too, but not under vmap. The network must do the same twice: no
-    noise, no moving buffers.
+    torch.utils.checkpoint does this too, but not under vmap. Both computations must give the same
+    result: no noise, no buffers that change.
     """
     names, parameters = zip(*network.named_parameters(), strict=True)
     device = inputs[0].device.type

@@ -5,14 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ITERATIONS = 15
-"""Of the power method, before the first step; each training step adds one."""
+"""Iterations of the power method before the first step; each training step adds one."""
 
 
 class SpectralNorm(nn.Module):
-    """W / sigma(W), a parametrisation of a weight (out, in), by one step of the power method each
-    time it is used in training.
+    """Parametrises a weight (out, in) as W / sigma(W), with one step of the power method at each
+    use in training.
 
-    PyTorch's own writes into its buffers in a way that vmap refuses. Miyato et al. 2018,
+    PyTorch's own implementation changes its buffers in a way that vmap refuses. Miyato et al. 2018,
     https://arxiv.org/abs/1802.05957
     """
 

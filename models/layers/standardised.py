@@ -1,12 +1,12 @@
-"""Rows in units of their deviation, as the first layer of a network."""
+"""Standardised rows, as the first layer of a network."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Standardised(nn.Module):
-    """(x - mean) / deviation of every column of x (..., D), those of rows (N, D); what never varies
-    in them is only moved.
+    """Standardises every column of x (..., D) with the mean and deviation of rows (N, D); constant
+    columns are only centred.
     """
 
     mean: Tensor

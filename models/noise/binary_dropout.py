@@ -1,4 +1,4 @@
-"""Binary dropout, with noise from whoever trains it."""
+"""Binary dropout, with noise from generators that the training sets."""
 
 import math
 from statistics import NormalDist
@@ -13,8 +13,8 @@ from infobound.models.noise.interface import Block, NoiseLayer
 
 
 class Dropout(nn.Module):
-    """x / keep with probability `keep`, and 0 else; x itself where its `noise` is in evaluation
-    mode.
+    """Returns x / keep with probability `keep` and 0 otherwise; x itself while its `noise` is in
+    evaluation mode.
 
     Raises ValueError unless `keep` is above 0 and at most 1.
     """
@@ -34,7 +34,7 @@ class Dropout(nn.Module):
 
 @final
 class BinaryDropout(NoiseLayer):
-    """Dropout of a layer's outputs, whose rate is not known.
+    """Drops outputs of a layer; its rate is unknown.
 
     Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
 

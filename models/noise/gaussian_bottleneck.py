@@ -1,6 +1,6 @@
-"""The variational information bottleneck: a code with Gaussian noise, and what it tells at most.
+"""The variational information bottleneck: a code with Gaussian noise and its rate.
 
-B batch, D numbers of a code.
+B batch, D numbers in a code.
 """
 
 from typing import final
@@ -13,7 +13,7 @@ from infobound.models.noise.interface import Block, NoiseLayer
 
 
 def gaussian_rate(mean: Tensor, std: Tensor) -> Tensor:
-    """KL(N(mean, std^2), N(0, 1)) in nats, number by number."""
+    """KL(N(mean, std^2), N(0, 1)) in nats, elementwise."""
     return (mean.square() + std.square() - 1) / 2 - std.log()
 
 
@@ -38,5 +38,5 @@ class GaussianBottleneck(NoiseLayer):
 
 
 def wide(x: Tensor) -> Tensor:
-    """In single precision at least, for sums of many terms."""
+    """Convert to at least single precision, for sums of many terms."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

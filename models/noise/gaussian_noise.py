@@ -1,4 +1,4 @@
-"""Gaussian noise inside a network, drawn from generators that whoever trains it hands in."""
+"""Gaussian noise inside a network, drawn from generators that the training sets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from infobound.errors import SettingError
 
 
 class _Normal(torch.autograd.Function):
-    """Standard normal numbers of a tensor's shape; under vmap copy r draws from the r-th
+    """Draws standard normal numbers in a tensor's shape; under vmap, copy r draws from the r-th
     generator.
     """
 
@@ -43,10 +43,10 @@ def _drawn(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Noise(nn.Module):
-    """x + std e in training, e ~ N(0, I) drawn anew each time; x itself in evaluation.
+    """Returns x + std e with fresh e ~ N(0, I) in training, and x itself in evaluation.
 
-    `generators` are one a copy, of which an ordinary module has one; they must be set before
-    training.
+    `generators` has one generator for each copy (an ordinary module is one copy) and must be set
+    before training.
     """
 
     def __init__(self, std: float) -> None:
@@ -58,14 +58,14 @@ class Noise(nn.Module):
         return x + self.std * self.normal(x) if self.training else x
 
     def normal(self, like: Tensor) -> Tensor:
-        """Numbers from N(0, I) of a tensor's shape and type, also in evaluation."""
+        """Draw numbers from N(0, I) in a tensor's shape and type, also in evaluation."""
         drawn: Tensor = _Normal.apply(like.detach(), self.generators)  # pyright: ignore[reportAssignmentType]
         return drawn
 
 
 def noise_before(layers: int, std: Sequence[float]) -> list[list[nn.Module]]:
-    """What stands before each of so many linear layers: noise of the listed standard deviations, or
-    nothing where it is 0.
+    """The modules before each of `layers` linear layers: noise of the listed standard deviations,
+    or nothing for 0.
 
     Raises ValueError unless `std` is empty, for no noise, or lists a number of 0 or more for each
     layer.

@@ -1,4 +1,5 @@
-"""Information dropout: multiplicative log-normal noise, as strong as each activation can do with.
+"""Information dropout: multiplicative log-normal noise whose strength is learned for each
+activation.
 
 B batch, C channels.
 """
@@ -13,14 +14,14 @@ from infobound.models.noise.gaussian_bottleneck import wide
 from infobound.models.noise.interface import Block, NoiseLayer
 
 LEAST = 1e-3
-"""Of the strength of the noise."""
+"""Lower limit of the strength of the noise."""
 LEAST_ACTIVATION = 1e-4
-"""Below which an activation is taken to be this, for its logarithm."""
+"""Lower limit of an activation whose logarithm is taken."""
 
 
 class LogUniform(nn.Module):
-    """Rates against q(z) proportional to 1 / z, up to a constant: log(most / strength), 0 where the
-    noise is strongest.
+    """The rate with the prior q(z) proportional to 1 / z, up to a constant: log(most / strength),
+    which is 0 for the strongest noise.
     """
 
     def __init__(self, most: float) -> None:
@@ -32,10 +33,10 @@ class LogUniform(nn.Module):
 
 
 class LogNormal(nn.Module):
-    """KL(N(log h, a^2), N(m, s^2)) of log z, of activations h and strengths a, with a learned m and
-    s that all share.
+    """The rate KL(N(log h, a^2), N(m, s^2)) of log z, for activations h and strengths a, with one
+    learned m and s for all.
 
-    A softplus has outputs that can be told so; those of a ReLU are 0 at times.
+    It needs positive activations, such as those of a softplus; a ReLU gives zeros.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class InformationDropout(NoiseLayer):
         super().__init__()
         if not max_alpha > 0:
             raise SettingError(
-                "max_alpha", "must be positive", max_alpha, "model/noise=none is without noise"
+                "max_alpha", "must be positive", max_alpha, "model/noise=none has no noise"
             )
         self.affine, self.after = block.affine(2 * block.outputs), block.after()
         self.max_alpha = max_alpha

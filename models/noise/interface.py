@@ -1,7 +1,6 @@
-"""Noise layers: layers of a model that tell no more of their input than they have to, and how much
-that is.
+"""Noise layers: layers that limit the information about their input, and their rates.
 
-B batch, C channels (of a linear layer its outputs).
+B batch, C channels (the outputs of a linear layer).
 """
 
 from abc import ABC, abstractmethod
@@ -14,26 +13,25 @@ from infobound.models.noise.gaussian_noise import Noise
 
 
 class Block(NamedTuple):
-    """A layer of a model before it is decided what noise it has."""
+    """The parts of a layer to which a noise layer adds its noise."""
 
     affine: Callable[[int], nn.Module]
-    """Makes the affine map of so many output channels, the second axis."""
+    """Creates the affine map for a number of output channels, the second axis."""
     outputs: int
-    """Channels that are put out."""
+    """Number of output channels."""
     after: Callable[[], nn.Module]
-    """Makes what follows the affine map where the noise asks for no other: normalisation and
-    activation.
+    """Creates the normalisation and activation after the affine map, if the noise layer does not
+    bring its own.
     """
 
 
 class NoiseLayer(nn.Module, ABC):
-    """x -> (z, rates): z (B, C, ...) and as many rates in nats, or None for noise whose rate is not
-    known.
+    """x -> (z, rates): z (B, C, ...) and rates of the same shape in nats, or None if the rate is
+    unknown.
 
-    Their sum bounds from above what z tells of x, up to a constant where its prior is improper.
-    Noise is drawn where the layer's part `noise` is in training mode, whatever mode it is in
-    itself; without it z is the middle of its distribution. Subclasses are final and are made of a
-    Block.
+    The sum of the rates is an upper bound of I(X; Z), up to a constant if the prior is improper.
+    Noise is drawn while the submodule `noise` is in training mode, regardless of the layer's own
+    mode; otherwise z is the centre of its distribution. Subclasses are final and take a Block.
     """
 
     def __init__(self) -> None:
@@ -49,7 +47,7 @@ Layers = Callable[[Block], NoiseLayer]
 
 @final
 class Noiseless(NoiseLayer):
-    """The layer itself."""
+    """The layer itself, without noise."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()

@@ -97,6 +97,6 @@ def test_ranks_leave_26_tasks_apart_of_which_ten_are_gaussian() -> None:
 def test_an_unknown_task_is_refused_with_the_nearest() -> None:
     with pytest.raises(
         ValueError,
-        match=r"task must be one of the forty, got 1v1-normal; nearest: .*1v1-normal-0\.75",
+        match=r"task must be one of the forty tasks, got 1v1-normal; nearest: .*1v1-normal-0\.75",
     ):
         BeyondNormal("1v1-normal")

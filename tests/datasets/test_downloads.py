@@ -153,7 +153,7 @@ def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(
         f" md5:{MD5} but got " in message
     )
     assert f"{NOBODY} (ConnectionError)" in message
-    assert f"put it there by hand (md5 {MD5}), or give the data_dir that has it" in message
+    assert f"put it there yourself (md5 {MD5}), or set data_dir to a folder that has it" in message
     assert "\n" not in message
     assert not list(tmp_path.iterdir())
 

@@ -142,7 +142,8 @@ def test_a_pickle_that_names_more_than_arrays_is_not_opened(
     with pytest.raises(
         ValueError,
         match=(
-            rf"data_batch_1 cannot be read: it names {os.name}\.mkdir, which is no part of an array"
+            rf"data_batch_1 cannot be read: it names {os.name}\.mkdir, which is not part of an"
+            " array"
         ),
     ):
         cifar10.read(str(data_dir))

@@ -156,7 +156,7 @@ def test_one_feature_of_the_mass_peak_tells_of_the_class_what_the_mass_tells() -
     [
         (
             lambda: MassPeak(0.0, 1.0),
-            "signal must be a share of the rows above 0 and below 1, got 0.0",
+            "signal must be a share of the rows, above 0 and below 1, got 0.0",
         ),
         (lambda: MassPeak(0.5, math.inf), "coupling must be finite, got inf"),
         (lambda: ProtectedGroup(math.nan), "bias must be finite, got nan"),
@@ -248,7 +248,8 @@ def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
     path = written(tmp_path, frame=lacking)
     with pytest.raises(
         ValueError,
-        match=r"^missing must say what .* zero or median: there are 4 in height, 1 in colour$",
+        match=r"^missing must be drop, zero or median if values are missing: there are 4 in height,"
+        r" 1 in colour$",
     ):
         read(path)
     dropped, zero, median = (read(path, missing=choice) for choice in ("drop", "zero", "median"))
@@ -277,7 +278,7 @@ def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
         ),
         (
             {"height": None, "colour": None},
-            "the table must have features, columns whose names do not begin with _, got none",
+            "the table must have features, columns whose names do not start with _, got none",
         ),
         ({"_label": 1}, "column _label must hold 2 to 100 different values, got 1, such as 1"),
         ({"_label": np.linspace(0, 1, 40), "_pivot_x": range(40)}, "every class needs"),
@@ -386,7 +387,7 @@ def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
         file["df"].create_dataset("block2_values", (1,), h5py.vlen_dtype(np.uint8))
     with pytest.raises(
         ValueError,
-        match=r"^path .* cannot be read: column colour holds text, which a pickle stands for",
+        match=r"^path .* cannot be read: column colour holds text, which is stored as a pickle",
     ):
         read(path)
     with h5py.File(path, "w") as file:

@@ -136,11 +136,11 @@ def test_up_to_ranks_drops_the_outermost_increasing_maps_alone() -> None:
         ),
         (
             lambda: Transformed(NORMAL, Identity(), SwissRoll()),
-            "y_map does not fit: SwissRoll rolls up one dimension, got 5",
+            "y_map does not fit: SwissRoll takes one dimension, got 5",
         ),
         (
             lambda: Transformed(CorrelatedGaussians(1, 0.5, None), Bend(1.0), Identity()),
-            "Bend needs two dimensions",
+            "Bend needs at least two dimensions",
         ),
     ],
 )

@@ -236,7 +236,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         "noise must be positive and less than the 3.142 between the arms, got 3.2",
     ),
     (Spirals.three, {"noise": 0.0}, "noise must be positive and less than 0.3"),
-    (StackedMnist, {"channels": 4}, "channels must be 1, 2 or 3, as an image's are, got 4"),
+    (StackedMnist, {"channels": 4}, "channels must be 1, 2 or 3, the channels of an image, got 4"),
 ]
 FITTING: dict[Callable[..., Any], dict[str, Any]] = {
     GaussianModes.grid: {"side": 5, "spacing": 2.0, "std": 0.05, "standardised": False},

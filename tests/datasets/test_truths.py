@@ -314,10 +314,16 @@ def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
         (lambda: GammaExponential(0.1), "shape must be a finite number, 0.5 or more, got 0.1"),
         (
             lambda: DiscretePairs([[0.5, 0.4]], "index"),
-            "table must hold probabilities .* got a sum of 0.9",
+            "table must hold non-negative probabilities .* got a sum of 0.9",
         ),
-        (lambda: DiscretePairs([[1.5, -0.5]], "index"), "table must hold probabilities"),
-        (lambda: DiscretePairs([[0.5, 0.5], []], "index"), "table must hold rows of one length"),
+        (
+            lambda: DiscretePairs([[1.5, -0.5]], "index"),
+            "table must hold non-negative probabilities",
+        ),
+        (
+            lambda: DiscretePairs([[0.5, 0.5], []], "index"),
+            "table must have rows of the same length",
+        ),
         (lambda: DiscretePairs.symmetric(1, 0.0, "index"), "classes must be 2 or more, got 1"),
         (lambda: DiscretePairs.symmetric(3, 1.5, "index"), "flip must be a probability, got 1.5"),
         (lambda: NoisyFunction("sine", 0, 0.1), "dim must be a positive integer, got 0"),
@@ -337,7 +343,7 @@ def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
         (lambda: SharedLatent(-1.0, 0.9, shared=True), "latent must lie between -1 and 1"),
         (
             lambda: GaussianStaircase(lambda: NoisyRing(0.1), [], 10, Identity(), Identity()),
-            "levels must hold one",
+            "levels must list at least one",
         ),
         (
             lambda: GaussianStaircase(lambda: NoisyRing(0.1), [2.0], 0, Identity(), Identity()),

@@ -113,7 +113,7 @@ def read(function: Callable[..., Any], x: torch.Tensor) -> list[torch.Tensor]:
         ),
         (
             lambda: gan_mlp.Discriminator(POINT, 0, hidden=[8], slope=1.0),
-            "slope must be 0, for ReLUs, or more and below 1",
+            "slope must be at least 0, which gives ReLUs, and below 1",
         ),
         (
             lambda: dcgan.Generator(2, POINT, channels=[8], batch_norm=True),

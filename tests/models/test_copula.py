@@ -219,7 +219,7 @@ def test_lifted_copies_score_and_learn_as_each_alone() -> None:
         ({"waves": -1}, "waves must be 0 or more, got -1"),
         ({"clip": 0.0}, "clip must be positive, got 0.0"),
         ({"begin": math.nan}, "begin must be positive, got nan"),
-        ({"held_back": 1.0}, "held_back must be a share of the rows above 0 and below 1, got 1.0"),
+        ({"held_back": 1.0}, "held_back must be a share of the rows, above 0 and below 1, got 1.0"),
         ({"hidden": [0]}, "hidden must list positive widths"),
         ({"warp": [0]}, "hidden must list positive widths"),
     ],

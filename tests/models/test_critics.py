@@ -205,7 +205,7 @@ def test_wrong_options_are_refused_by_name(
 
 
 def test_an_inner_product_of_different_dimensions_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ValueError, match="one dimension, got 3 and 2; use critic=bilinear"):
+    with pytest.raises(ValueError, match="same dimension, got 3 and 2; use critic=bilinear"):
         InnerProduct(3, 2)
 
 
@@ -242,7 +242,7 @@ def test_squared_distance_is_minus_the_squared_distance(normalised: bool) -> Non
 def test_a_distance_needs_sides_of_one_dimension() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^a distance needs x and y of one dimension, got 3 and 2; use critic=bilinear",
+        match=r"^a distance needs x and y of the same dimension, got 3 and 2; use critic=bilinear",
     ):
         SquaredDistance(3, 2, normalised=True)
 

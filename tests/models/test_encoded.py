@@ -105,6 +105,6 @@ def test_it_gives_the_scores_that_its_critic_gives() -> None:
 def test_views_of_different_dimensions_cannot_share() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^shared must be false where x and y differ in their dimensions, got 5 and 4",
+        match=r"^shared must be false if x and y have different dimensions, got 5 and 4",
     ):
         made(dim_y=4, shared=True)

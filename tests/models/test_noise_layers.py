@@ -260,7 +260,7 @@ def test_an_all_convolutional_net_has_the_published_layers() -> None:
         ),
         (
             lambda: InformationDropout(linear(), prior="log_uniform", max_alpha=0.0),
-            "max_alpha must be positive, got 0.0; model/noise=none is without noise",
+            "max_alpha must be positive, got 0.0; model/noise=none has no noise",
         ),
         (
             lambda: MODELS["mlp"](noise=Noiseless, hidden=[0]),
