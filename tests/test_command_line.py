@@ -254,7 +254,7 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     ),
     "idle y": (
         lambda: [*npz(x=ROWS, y=ROWS), "dataset.y_path=y.npy"],
-        ["dataset.y_path", "for no other, got y.npy"],
+        ["dataset.y_path", "only for this, got y.npy"],
     ),
     "folder": (
         lambda: Path("pairs.npz").mkdir() or ["dataset.path=pairs.npz"],
