@@ -1,7 +1,7 @@
 """The errors of a finished `sweep=beyond_normal`: python -m benchmarks.beyond_normal
 outputs/sweeps/beyond_normal
 
-Over all forty tasks, and over those that stay distinct where only ranks are read; within counts
+It covers all forty tasks, and those that stay distinct if only ranks are read; `within` counts
 errors of at most max(0.1 nats, 15 % of the truth).
 """
 
@@ -23,8 +23,8 @@ HEAD = "seed  tasks     runs  mean error  largest  within"
 def errors(
     rows: Sequence[Mapping[str, Any]], names: Collection[str]
 ) -> tuple[int, float, float, int]:
-    """Runs of these tasks, their mean and largest absolute error in nats, and how many are
-    within.
+    """The number of runs of these tasks, their mean and largest absolute error in nats, and how
+    many are within the limit.
     """
     chosen = [row for row in rows if row["dataset.joint.task"] in names]
     off = [abs(row["mi"] - row["mi_true"]) for row in chosen]

@@ -2,8 +2,8 @@
 benchmarks.classifiers`.
 
 All-CNN-32 with information dropout on 32 x 32 photographs, batch 100, Nesterov momentum. The
-contestants take turns as those of benchmarks.throughput do: the bare loop, this project's, and this
-project's with channels last in memory and in bf16.
+contestants take turns, as in benchmarks.throughput: the bare loop, this project's loop, and this
+project's loop in channels-last memory format and in bf16.
 """
 
 import argparse
@@ -39,7 +39,7 @@ DESCENT: dict[str, Any] = {
 
 
 class Information(nn.Module):
-    """Information dropout of stride 2 as one would write it for this net alone."""
+    """Information dropout of stride 2, written by hand for this network."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Information(nn.Module):
 
 
 class Bare(nn.Module):
-    """All-CNN-32, logits and the rate."""
+    """All-CNN-32, which returns logits and the rate."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def convolution(inputs: int, outputs: int, side: int) -> list[nn.Module]:
 
 
 def bare(images: Labelled, share: float) -> Run:
-    """The loop that one would write by hand: a random batch, forward, backward, fused SGD."""
+    """The loop written by hand: a random batch, forward, backward, fused SGD."""
     net = Bare(share)
     optimizer = SGD(net.parameters(), **DESCENT)
 
@@ -119,7 +119,7 @@ def ours(
     channels_last: bool = False,
     precision: Literal["fp32", "bf16"] = "fp32",
 ) -> Run:
-    """The launcher's own loop, with a line every 100 steps."""
+    """The launcher's own loop, which logs every 100 steps."""
     noise = partial(InformationDropout, prior="log_uniform", max_alpha=MOST)
     settings: dict[str, Any] = {
         "channels": CHANNELS,
@@ -143,14 +143,18 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=40, help="CPU seconds for each contestant of a width"
     )
-    parser.add_argument("--rounds", type=int, default=8, help="turns that each takes")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each contestant")
     parser.add_argument(
-        "--shares", type=float, nargs="+", default=[0.25, 1.0], help="of the net's filters"
+        "--shares",
+        type=float,
+        nargs="+",
+        default=[0.25, 1.0],
+        help="shares of the network's filters",
     )
     parser.add_argument(
         "--no-bf16",
         action="store_true",
-        help="leave out bf16, which is slow without hardware for it",
+        help="skip bf16, which is slow without hardware support",
     )
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,9 +1,9 @@
-"""Cost of a penalty by `MutualInformation` against the same lines written by hand: `python -m
+"""Cost of a penalty by `MutualInformation`, compared with the same code written by hand: `python -m
 benchmarks.in_training`.
 
 A step is `mi(x, z)`, its backward pass to x and z, and `update`: NWJ with a separable critic, 2 x
-(20-256-256-32), of 20-d Gaussians. Both take turns in one process on one thread, so that a busy
-machine slows them alike.
+(20-256-256-32), on 20-d Gaussians. Both take turns in one process on one thread, so that a busy
+machine slows them equally.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from infobound.in_training.mutual_information import MutualInformation
 WIDTH, EMBED, DIM = 256, 32, 20
 PAIRS = CorrelatedGaussians(DIM, None, 4.0)
 Run = Callable[[int], None]
-"""Does this many steps."""
+"""Runs this many steps."""
 
 
 def by_hand(batch: int) -> Run:
-    """Bare PyTorch, as one would write it: the penalty's gradient is taken of x and z alone."""
+    """The loop in plain PyTorch; the penalty's gradient is taken only with respect to x and z."""
     g, h = (
         nn.Sequential(
             nn.Linear(DIM, WIDTH),
@@ -80,11 +80,11 @@ def ours(batch: int) -> Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10, help="CPU seconds for each")
-    parser.add_argument("--rounds", type=int, default=50, help="turns that each takes")
+    parser.add_argument("--rounds", type=int, default=50, help="turns of each contestant")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 128, 512])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("milliseconds of the processor for a step, and the median multiple of the bare lines'")
+    print("CPU milliseconds a step, and the median ratio to the bare loop")
     for batch in options.batches:
         runs = {"bare": by_hand(batch), "ours": ours(batch)}
         times: dict[str, list[float]] = {name: [] for name in runs}

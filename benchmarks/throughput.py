@@ -1,9 +1,10 @@
-"""Steps per CPU-second of this project's loop against a bare hand-written one: `python -m
-benchmarks.throughput`.
+"""Steps per CPU-second of this project's loop, compared with a bare loop written by hand: `python
+-m benchmarks.throughput`.
 
 All contestants of a workload take turns in one process on one thread, so that a busy machine slows
-them alike. A step of R copies counts R. W1: concat critic, one shuffled partner a row, DV. W2:
-concat critic, all pairs, DV. W3: separable critic, InfoNCE. 20-d Gaussians at 4 nats, batch 128.
+them equally. A step of R copies counts as R steps. W1: concat critic, one shuffled partner a row,
+DV. W2: concat critic, all pairs, DV. W3: separable critic, InfoNCE. 20-d Gaussians at 4 nats, batch
+128.
 """
 
 import argparse
@@ -32,11 +33,11 @@ from infobound.runners.training.settings import Cadence, Execution, Optimisation
 BATCH, WIDTH, EMBED = 128, 256, 32
 PAIRS = CorrelatedGaussians(20, None, 4.0)
 Run = Callable[[int], None]
-"""Does this many steps."""
+"""Runs this many steps."""
 
 
 def bare(parameters: list[Tensor], objective: Callable[[Tensor, Tensor], Tensor]) -> Run:
-    """The loop that one would write by hand: sample, forward, backward, fused Adam."""
+    """The loop written by hand: sample, forward, backward, fused Adam."""
     optimizer = Adam(parameters, lr=5e-4, fused=True)
     source = torch.Generator().manual_seed(0)
 
@@ -91,8 +92,8 @@ def bare_separable() -> Run:
 
 
 def ours(critic: Critics, estimator: Estimator, replicates: int) -> Run:
-    """The launcher's own loop with its defaults: weight average, a reading every 500 steps, a line
-    every 100.
+    """The launcher's own loop with its defaults: weight average, an evaluation every 500 steps, a
+    log line every 100.
     """
     training = ByCritic(
         dataset=PAIRS,
@@ -116,7 +117,7 @@ def interleaved(
     contestants: dict[str, tuple[Run, int, int]], seconds: float, rounds: int
 ) -> dict[str, float]:
     """Median steps per CPU-second of each contestant (run, steps a turn, copies); they take turns
-    until each had its time.
+    until each has used its time.
     """
     for run, _, _ in contestants.values():
         run(3)
@@ -136,7 +137,7 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=20, help="CPU seconds for each contestant of a workload"
     )
-    parser.add_argument("--rounds", type=int, default=10, help="turns that each takes")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each contestant")
     parser.add_argument("--copies", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -147,7 +148,7 @@ def main() -> None:
         "W2": (bare_concat(all_pairs=True), partial(concat, negatives=None), DV(), 8),
         "W3": (bare_separable(), separable, InfoNCE(), 200),
     }
-    print("steps per CPU-second, and as a multiple of the bare loop's")
+    print("steps per CPU-second, and their ratio to the bare loop's")
     print(f"{'':4}{'bare':>10}{'one copy':>18}{f'{options.copies} copies':>18}")
     for name, (by_hand, critic, estimator, steps) in workloads.items():
         contestants = {

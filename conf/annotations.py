@@ -1,5 +1,5 @@
-"""Whether a value from a configuration file fits a type annotation, and what to call the annotation
-where it does not.
+"""Type annotations: whether a value from a configuration file fits one, and a description for error
+messages.
 """
 
 import inspect
@@ -20,9 +20,10 @@ WORDS = {
 
 
 def fits(value: object, annotation: object) -> bool:
-    """Whether a value of a configuration file is of the annotated type.
+    """Whether a value of a configuration file has the annotated type.
 
-    An integer is a number too, a string a path, and a node with a `_target_` whatever it builds.
+    An integer counts as a number, a string as a path, and a node with a `_target_` as whatever it
+    builds.
     """
     annotation = _plain(annotation)
     arguments = get_args(annotation)
@@ -53,8 +54,8 @@ def fits(value: object, annotation: object) -> bool:
 
 
 def converted(value: object, annotation: object) -> object:
-    """A value that fits, as the class that is annotated where a file can only write its text: a
-    path, or the member of an enumeration.
+    """Convert a value that fits to the annotated class, if a file can only hold its text: a path,
+    or the member of an enumeration.
     """
     annotation = _plain(annotation)
     if _is_union(annotation):
@@ -69,7 +70,7 @@ def converted(value: object, annotation: object) -> object:
 
 
 def described(annotation: object) -> str:
-    """An annotation in words, such as `a positive integer or null`."""
+    """Describe an annotation in words, such as `a positive integer or null`."""
     annotation = _plain(annotation)
     arguments = get_args(annotation)
     if _is_union(annotation):
@@ -95,8 +96,8 @@ def _lists(value: Sequence[object], kind: type, arguments: tuple[object, ...]) -
 
 
 def _plain(annotation: object) -> object:
-    """The annotation without what says nothing of the value: the note of Annotated, the name of a
-    NewType; what is not known when the program runs is anything.
+    """Strip an annotation of parts that do not restrict the value, such as the note of Annotated or
+    the name of a NewType. Types that are unknown at run time become object.
     """
     if get_origin(annotation) is Annotated:
         return _plain(get_args(annotation)[0])
@@ -112,13 +113,13 @@ def _is_union(annotation: object) -> bool:
 
 
 def _kind(annotation: object) -> type:
-    """The class of an annotation, object where it is none."""
+    """The class of an annotation, or object if it is not a class."""
     found = get_origin(annotation) or annotation
     return found if inspect.isclass(found) else object
 
 
 def _takes(kind: type, written: type) -> bool:
-    """Whether a list or a mapping, as a file writes it, is what this class means."""
+    """Whether this class accepts a list or a mapping, as a file writes it."""
     if kind is object:
         return False
     concrete = (list, tuple, set, frozenset) if written is list else (dict,)

@@ -1,4 +1,4 @@
-"""Objects from a configuration: children first, each error under the dotted key of its cause."""
+"""Build objects from a configuration, children first; errors name the dotted key of their cause."""
 
 import functools
 import pkgutil
@@ -18,7 +18,7 @@ from infobound.errors import PartError, SettingError
 from infobound.runners.runs.errors import ConfigError
 
 POINTER = re.compile(r"\$\{(\w[\w.]*)\}")
-"""An interpolation that is the value of another key."""
+"""An interpolation of the value of another key."""
 WRONG = (
     ValueError,
     OSError,
@@ -29,26 +29,25 @@ WRONG = (
     ArithmeticError,
     RuntimeError,
 )
-"""What a constructor raises when its arguments, or the files that it reads, are not what it
-expects.
-"""
+"""Errors that a constructor raises for wrong arguments or files."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A node with a `_target_`: it knows the dotted keys that its errors are about."""
+    """A node with a `_target_`; it knows the dotted keys for its errors."""
 
     key: str
     keys: Mapping[str, str]
-    """The dotted key of each of its arguments; that of an interpolation is the one it points to."""
+    """The dotted key of each argument; for an interpolation, the key that it points to."""
     parts: Sequence["Part"]
-    """Those that it is given."""
+    """The parts among its arguments."""
 
     @contextmanager
     def at_work(self, wrong: tuple[type[Exception], ...] = (ValueError, OSError)) -> Iterator[None]:
-        """Complete the key of what this part, or one that it was given, raises inside the block.
+        """Complete the dotted key of errors that this part, or one of its parts, raises inside the
+        block.
 
-        Raises PartError for whatever else in `wrong` is raised.
+        Raises PartError in place of the other errors in `wrong`.
         """
         try:
             yield
@@ -62,7 +61,7 @@ class Part:
             raise PartError(self.key, str(error).strip() or type(error).__name__) from error
 
     def by_depth(self) -> Iterator["Part"]:
-        """This part, then those that it is given, then those that they are given."""
+        """This part, then its parts, then theirs."""
         level: Sequence[Part] = [self]
         while level:
             yield from level
@@ -70,8 +69,8 @@ class Part:
 
 
 class Configured(functools.partial[Any]):
-    """A target with its settings, which wants the arguments that are known when the run is; its
-    errors have their dotted key too.
+    """A target with its settings that still needs arguments known only in the run; its errors name
+    their dotted key too.
     """
 
     part: Part
@@ -82,20 +81,20 @@ class Configured(functools.partial[Any]):
 
 
 class Built(NamedTuple):
-    """What stands at a key, with the parts that it is or holds."""
+    """The object at a key, with its parts."""
 
     value: Any
     parts: Sequence[Part]
 
 
 Given: TypeAlias = Mapping[str, object]
-"""Objects by the dotted key of the value or the node in whose place they are."""
+"""Objects by the dotted key of the value or node that they replace."""
 
 
 def build(cfg: DictConfig, key: str, given: Given = MappingProxyType({})) -> Built:
-    """What the node at a key configures; what is `given` is taken as it is.
+    """Build the object that the node at a key configures; objects in `given` are used as they are.
 
-    Raises SettingError, PartError or ConfigError for what is wrong with it.
+    Raises SettingError, PartError or ConfigError if the configuration is wrong.
     """
     return _Tree(cfg, given).at(key)
 
@@ -162,7 +161,7 @@ class _Tree:
         return Built(value, [part])
 
     def _pointed(self, written: object, key: str) -> str:
-        """The key that holds a value: its own, or the one that an interpolation points to."""
+        """The key that holds a value: its own key, or the one that its interpolation points to."""
         pointer = POINTER.fullmatch(written) if isinstance(written, str) else None
         if pointer is None:
             return key
@@ -170,7 +169,7 @@ class _Tree:
         return key if found is ... else self._pointed(found, pointer[1])
 
     def _find(self, key: str) -> object:
-        """What is written at a dotted key, `...` where there is nothing."""
+        """The value written at a dotted key, or `...` if there is none."""
         found: object = self._written
         for name in key.split("."):
             found = found.get(name, ...) if isinstance(found, dict) else ...
@@ -180,7 +179,7 @@ class _Tree:
 def _called(
     target: Callable[..., Any], takes: Signature, given: dict[str, Any], *, partial: bool
 ) -> Any:
-    """The target called with its settings values and the rest, or ready to be called."""
+    """Call the target with its settings values and other arguments, or prepare the call."""
     for name, kind in takes.settings.items():
         inner = signature(kind)
         own = {field: given.pop(field) for field in inner.arguments if field in given}

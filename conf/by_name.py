@@ -1,4 +1,4 @@
-"""Parts by their names in conf/, or as objects."""
+"""Parts given by their names in conf/, or as objects."""
 
 import pkgutil
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from infobound.runners.runs.errors import ConfigError
 
 
 def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str) -> DictConfig:
-    """The configuration with the parts that are names, `chosen` before them and `overrides` after
-    them.
+    """Compose the configuration from `chosen`, then the parts given by name, then `overrides`.
 
-    Raises ValueError for what the tree does not know, or for a setting of a part that is an object.
+    Raises ValueError for unknown keys or options, and for settings of a part that was given as an
+    object.
     """
     for group, given in parts.items():
         own = [each for each in overrides if each.startswith((f"{group}.", f"{group}="))]
@@ -28,7 +28,7 @@ def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str
                 "overrides",
                 f"must not change {group}, which was given as an object",
                 own[0],
-                f"name the {group} as in conf/, or set what it is to have where you make it",
+                f"give the {group} by its name in conf/, or set these values where you create it",
             )
     names = [f"{group}={given}" for group, given in parts.items() if isinstance(given, str)]
     every = [*chosen, *names, *overrides]
@@ -39,14 +39,14 @@ def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str
 
 
 def part(cfg: DictConfig, group: str, given: object) -> Any:
-    """What was given, or where that is a name or nothing what the configuration has built."""
+    """The object that was given, or the one built from the configuration."""
     return schema.built(cfg, group) if given is None or isinstance(given, str) else given
 
 
 def with_shapes(
     cfg: DictConfig, x: int | Sequence[int], y: int | Sequence[int], overrides: Sequence[str]
 ) -> None:
-    """Tell a critic for images the shapes of its rows, unless `overrides` do."""
+    """Set the image shapes of a critic for images, unless `overrides` set them."""
     for key, shape in {"shape": x, "shape_x": x, "shape_y": y}.items():
         told = any(each.startswith(f"critic.{key}=") for each in overrides)
         if cfg.critic is not None and key in cfg.critic and not (told or isinstance(shape, int)):
@@ -54,13 +54,13 @@ def with_shapes(
 
 
 def option_of(group: str, made: object) -> str | None:
-    """The option of a group that makes objects of this class, None where there is none."""
+    """The option of a group that builds objects of this class, None if there is none."""
     return next((name for name, kind in targets(group).items() if kind is type(made)), None)
 
 
 @cache
 def targets(group: str) -> Mapping[str, object]:
-    """What each option of a group builds; options that build nothing are left out."""
+    """The target of each option of a group; options without a target are left out."""
     written = {
         name: OmegaConf.select(OmegaConf.load(CONFIGURATIONS / group / f"{name}.yaml"), "_target_")
         for name in options(group)

@@ -1,4 +1,4 @@
-"""The groups of the YAML tree and their options, and the nearest to a word that is none of them."""
+"""The groups of the YAML tree and their options, and the nearest names to an unknown one."""
 
 import difflib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 CONFIGURATIONS = Path(__file__).parent
 OVERRIDE = "override /"
-"""What stands before a group of which an option chooses another option."""
+"""Prefix of a group in a defaults list that chooses another option."""
 
 
 def groups() -> list[str]:
@@ -26,7 +26,7 @@ def options(group: str) -> list[str]:
 
 
 def brought(group: str, option: str) -> dict[str, str]:
-    """The options of other groups that this one chooses, by their group."""
+    """The options of other groups that this option chooses, by their group."""
     loaded = OmegaConf.to_container(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
     defaults = loaded.get("defaults", []) if isinstance(loaded, dict) else []
     pairs = [
@@ -43,7 +43,7 @@ def brought(group: str, option: str) -> dict[str, str]:
 
 
 def nearest(word: str, words: Sequence[str]) -> str:
-    """`; nearest: ...` with the words most like this one, empty if there are none."""
+    """`; nearest: ...` with the words most similar to this one, empty if there are none."""
     close = difflib.get_close_matches(word, words, n=3, cutoff=0.5)
     others = f"; there are {', '.join(sorted(words)[:20])}" if words else ""
     return f"; nearest: {', '.join(close)}" if close else others

@@ -1,4 +1,4 @@
-"""The YAML tree composed from Python, beside whatever Hydra application is running."""
+"""Compose the YAML tree from Python, also while another Hydra application is running."""
 
 import copy
 import functools
@@ -19,7 +19,7 @@ LOCK = threading.RLock()
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Let `hydra.compose` read this tree inside the block. Afterwards Hydra is as it was."""
+    """Let `hydra.compose` read this tree inside the block; restore Hydra's state afterwards."""
     with LOCK:
         instance, versions = GlobalHydra.instance(), VersionBase.instance()
         hydra, version = instance.hydra, versions.version_base
@@ -33,9 +33,9 @@ def composing() -> Iterator[None]:
 
 
 def composed(overrides: Sequence[str]) -> DictConfig:
-    """The configuration with these overrides, which the caller may change.
+    """Compose the configuration with these overrides; the caller may change it.
 
-    Raises HydraException for overrides that it cannot take.
+    Raises HydraException for overrides that cannot be applied.
     """
     return copy.deepcopy(_composed(tuple(overrides)))
 

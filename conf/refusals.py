@@ -1,4 +1,4 @@
-"""What Hydra could not compose: the override that is wrong, read against the tree."""
+"""Explain why Hydra could not compose a configuration: find the wrong override in the tree."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from infobound.runners.runs.identity import leaves
 
 
 def explained(error: Exception, overrides: Sequence[str]) -> str:
-    """What Hydra could not compose or begin, in one line with the nearest names that it could."""
+    """Say in one line what Hydra could not compose or start, with the nearest valid names."""
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return f"the run's folder cannot be written: {error}; give another name or hydra.run.dir"
+        return f"the run's folder cannot be written: {error}; set another name or hydra.run.dir"
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override} is not of the form key=value; the shell needs quotes around some, as"
-            " in 'seed=range(5)'"
+            f"{error.override} is not of the form key=value; the shell needs quotes around some"
+            " values, as in 'seed=range(5)'"
         )
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, ValueError):
         return str(error.__cause__)
@@ -42,7 +42,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _wrong(overrides: Sequence[str]) -> str | None:
-    """What is wrong with the first override that Hydra could not have taken."""
+    """Say what is wrong with the first override that Hydra could not apply."""
     given = list(_parsed(overrides))
     chosen = [each for each in given if _is_choice(each)]
     for each in chosen:
@@ -67,8 +67,8 @@ def _wrong(overrides: Sequence[str]) -> str | None:
             continue
         if key in everything.offered:
             return (
-                f"{key} is a key of options that are swept, which Hydra leaves out at first; write"
-                f" ++{key}=..."
+                f"{key} belongs to options that are swept, which Hydra does not know at first;"
+                f" write ++{key}=..."
             )
         words = [*groups(), *everything.leaves]
         return f"unknown key {key}{_offered(key) or nearest(key, words)}"
@@ -80,12 +80,12 @@ def _parsed(overrides: Sequence[str]) -> Iterator[Override]:
     for each in overrides:
         try:
             yield parser.parse_override(each)
-        except HydraException:  # an option of Hydra's command line, such as -m
+        except HydraException:  # a flag of Hydra's command line, such as -m
             continue
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether it chooses an option of a group."""
+    """Whether an override chooses an option of a group."""
     return bool(_available(override.key_or_group)) and not isinstance(override.value(), dict)
 
 
@@ -95,7 +95,7 @@ def _available(group: str) -> list[str]:
 
 
 def _options(choice: Override) -> list[str]:
-    """The options that it chooses, one after another in a sweep."""
+    """The options that an override chooses, several in a sweep."""
     value = choice.value()
     if isinstance(value, ChoiceSweep):
         return [str(each) for each in value.list]
@@ -104,7 +104,7 @@ def _options(choice: Override) -> list[str]:
 
 
 def _lacks_noise(regularizer: Override, composed: "_Composed") -> bool:
-    """Whether a regularizer chooses noise layers, for a model that has none to choose."""
+    """Whether a regularizer chooses noise layers for a model that has no noise layers."""
     if "model/noise" in composed.choices:
         return False
     return any("model/noise" in brought("regularizer", each) for each in _options(regularizer))
@@ -112,17 +112,17 @@ def _lacks_noise(regularizer: Override, composed: "_Composed") -> bool:
 
 @dataclass(frozen=True)
 class _Composed:
-    """What a configuration offers to override."""
+    """The keys and groups of a configuration that can be overridden."""
 
     leaves: Sequence[str]
     offered: frozenset[str]
-    """Every dotted key, also of nodes that hold others, and every group with an option."""
+    """Every dotted key, including those of nodes with children, and every group with an option."""
     choices: frozenset[str]
-    """The groups of which there is an option."""
+    """The groups that have an option."""
 
     @classmethod
     def of(cls, overrides: Sequence[Override]) -> "_Composed":
-        """That of these choices, the first of those that are swept; of none where they do not go
+        """Compose these choices, with the first of the swept ones; without any if they do not fit
         together.
         """
         chosen = [
@@ -145,15 +145,15 @@ class _Composed:
 
 
 def _parents(key: str) -> Iterator[str]:
-    """The key, and those of the nodes that hold it."""
+    """The key and the keys of its parent nodes."""
     while key:
         yield key
         key = key.rpartition(".")[0]
 
 
 def _offered(key: str) -> str:
-    """`; it is one of ...` with the options of the key's group that have such a key, empty if there
-    are none.
+    """`; it is one of ...` with the options of the group that have this key, empty if there are
+    none.
     """
     group, _, inner = key.partition(".")
     having = [

@@ -1,5 +1,5 @@
-"""What a configuration may say: checked before anything is built, refused in one line that names
-the key and the way out.
+"""Checks of a configuration before anything is built. An error is one line that names the key and
+the way out.
 """
 
 import typing
@@ -28,7 +28,7 @@ Prepared = TypeVar("Prepared")
 
 @dataclass(frozen=True)
 class Root:
-    """The keys that belong to no group, with their types."""
+    """The top-level keys that belong to no group, with their types."""
 
     name: str | int | None
     seed: int
@@ -43,8 +43,8 @@ class Root:
 
 
 def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
-    """Check every key, type and target against the constructors' own signatures, without building
-    anything. What is `given` stands in place of what the configuration says at its key.
+    """Check every key, type and target against the constructors' signatures, without building
+    anything. Objects in `given` replace the configuration at their keys.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
@@ -62,8 +62,8 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
             _check_node(cfg, key, allowed(key, target, cfg.allow_targets), node, given)
     if cfg.get("regularizer") is not None and "regularizer" not in cfg.runner:
         raise ConfigError(
-            f"regularizer must be none for {cfg.runner._target_}, which trains nothing to be"
-            f" regularised, got {cfg.regularizer._target_}; use runner=classify, gan or invariant"
+            f"regularizer must be none for {cfg.runner._target_}, which trains no model to"
+            f" regularise, got {cfg.regularizer._target_}; use runner=classify, gan or invariant"
         )
     known = [*root, *groups()]
     if unknown := [str(key) for key in cfg if key not in known]:
@@ -72,7 +72,7 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
         for key, target, _ in targets(cfg, resolve=True):
             allowed(
                 key, target, cfg.allow_targets
-            )  # a resolver such as oc.create can write a target of its own
+            )  # a resolver such as oc.create can introduce a target
     except OmegaConfBaseException as error:
         raise ConfigError(
             f"the configuration cannot be resolved: {str(error).splitlines()[0]}"
@@ -85,8 +85,8 @@ def built(
     places: Sequence[str] = (),
     given: Given = MappingProxyType({}),
 ) -> Any:
-    """Build what the node at a key configures, checked as validate() checks it; its targets may lie
-    in these places too. What is `given` stands in place of what the configuration says at its key.
+    """Check the node at a key like validate(), and build it; its targets may also be in these
+    places. Objects in `given` replace the configuration at their keys.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
@@ -103,8 +103,9 @@ def prepared(
     given: Given = MappingProxyType({}),
     prepare: Callable[[Any], Prepared] = methodcaller("prepare"),
 ) -> Prepared:
-    """What runs the configured run: its parts are built, its data read, nothing is written.
-    `prepare` makes it of the runner, and what is `given` is not built.
+    """Build the configured run and read its data, without writing anything.
+
+    `prepare` turns the runner into the run, and objects in `given` are not built.
 
     Raises ConfigError naming the dotted key that is wrong.
     """
@@ -116,7 +117,7 @@ def prepared(
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Refuse by ConfigError what is wrong with the settings or the data inside the block."""
+    """Turn errors about settings or data inside the block into ConfigError."""
     try:
         yield
     except ConfigError:
@@ -149,7 +150,7 @@ def _check_node(
 
 
 def _wanted(argument: Argument, node: dict[str, Any]) -> bool:
-    """Whether a node has to give it."""
+    """Whether a node must have this key."""
     return argument.required and not (bool(node.get("_partial_")) and argument.late)
 
 

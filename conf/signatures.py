@@ -1,4 +1,4 @@
-"""What a class or function may be given by a configuration file."""
+"""The arguments that a configuration file may give a class or function."""
 
 import dataclasses
 import functools
@@ -11,39 +11,39 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 REFUSING = ("typing", "torch.nn.modules.module")
-"""Whose constructors, that of Protocol and of nn.Module, accept any keyword only to refuse it."""
+"""Modules of Protocol and nn.Module, whose constructors accept any keyword only to refuse it."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One key that a target takes."""
+    """One key of a target."""
 
     annotation: object
     required: bool = False
     late: bool = False
-    """Whether whoever calls a partial may give it, by its place."""
+    """Whether the caller of a partial may give it as a positional argument."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The keys that a target takes."""
+    """The keys of a target."""
 
     arguments: Mapping[str, Argument]
     others: Argument | None
-    """What every other key has to be, for a target that takes any (`**kwargs`)."""
+    """The type of every other key, for a target with `**kwargs`."""
     settings: Mapping[str, type]
-    """Parameters that are settings values, made of keys of the target's own node."""
+    """Parameters that are settings values, built from keys of the target's own node."""
 
 
 def signature(target: Callable[..., Any]) -> Signature:
-    """The keys of a target, those of its settings values among them.
+    """The keys of a target, including those of its settings values.
 
-    A settings value is a dataclass with `flat = True`: its fields are keys beside the others, and
-    so are those of the settings values among them.
+    A settings value is a dataclass with `flat = True`: its fields are keys of the target's node,
+    and so are the fields of settings values inside it.
     """
     try:
         parameters = inspect.signature(target).parameters.values()
-    except ValueError:  # of what is written in C
+    except ValueError:  # for functions written in C
         return Signature({}, Argument(Any), {})
     arguments = dict[str, Argument]()
     others, settings = None, dict[str, type]()
@@ -67,21 +67,21 @@ def signature(target: Callable[..., Any]) -> Signature:
 
 
 def _refuses(kind: type) -> bool:
-    """Whether the constructor is one that accepts any keyword only to refuse it; compiling a
-    network has torch put another function in the place of nn.Module's.
+    """Whether the constructor accepts any keyword only to refuse it; for compiled networks, torch
+    replaces that of nn.Module.
     """
     owner = next(each for each in inspect.getmro(kind) if "__init__" in vars(each))
     return {owner.__module__, getattr(kind.__init__, "__module__", None)} & {*REFUSING} != set()
 
 
 def is_settings(kind: type) -> bool:
-    """Whether values of this class are made of keys beside the others."""
+    """Whether values of this class are built from keys of the target's own node."""
     return dataclasses.is_dataclass(kind) and getattr(kind, "flat", False) is True
 
 
 def _resolved(annotation: object, target: Callable[..., Any]) -> object:
-    """The annotation with its forward references followed, anything where one is of a type that
-    exists for type checkers alone.
+    """The annotation with resolved forward references; object if one exists only for type
+    checkers.
     """
     if annotation is inspect.Parameter.empty:
         return Any
@@ -96,8 +96,8 @@ def _resolved(annotation: object, target: Callable[..., Any]) -> object:
 
 
 def _namespaces(target: Callable[..., Any]) -> Iterator[dict[str, Any]]:
-    """Where the names in a target's annotations may be found: its module, and those of the classes
-    that it derives from.
+    """The namespaces of names in a target's annotations: its module, and those of its base
+    classes.
     """
     found = inspect.unwrap(target.func if isinstance(target, functools.partial) else target)
     kinds = inspect.getmro(found) if inspect.isclass(found) else (found,)

@@ -1,4 +1,4 @@
-"""The nodes of a configuration that build something, and what they may build."""
+"""The nodes of a configuration that build something, and the targets that are allowed."""
 
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +16,14 @@ FOLDERS = (
     "infobound.runners",
 )
 MARKS = ("_target_", "_partial_", "_convert_", "_recursive_")
-"""Keys of a node that say how it is built; Hydra would also take `_args_`, whose values no
-signature names.
+"""Keys of a node that say how to build it. Hydra also knows `_args_`, but signatures do not name
+its values.
 """
 
 
 def targets(cfg: DictConfig, *, resolve: bool = False) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every node with a `_target_`: its dotted key, the target, and its values, interpolations as
-    written or resolved.
+    """Every node with a `_target_`: its dotted key, its target, and its values, with interpolations
+    as written or resolved.
     """
 
     def walk(node: object, key: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -40,14 +40,14 @@ def targets(cfg: DictConfig, *, resolve: bool = False) -> Iterator[tuple[str, st
 
 
 def allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]:
-    """The class or function that a target names, where it lives in this project, in torch.optim, or
-    in what the user lists.
+    """The class or function that a target names, if it belongs to this project, to torch.optim, or
+    to a module that the user allows.
     """
     places = [*FOLDERS, "torch.optim", *listed]
     inside = [place for place in places if target.startswith(f"{place}.")]
     refusal = (
-        f"{key}._target_ must lie in {', '.join(places)}, got {target}; allow_targets=[...] lets"
-        " your own modules in"
+        f"{key}._target_ must be in {', '.join(places)}, got {target}; allow_targets=[...] allows"
+        " your own modules"
     )
     if not inside:
         raise ConfigError(refusal)

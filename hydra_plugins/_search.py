@@ -1,5 +1,5 @@
-"""A study and its trials as jobs. Hydra imports every module here when it starts, but for those
-with an underscore.
+"""A study and its trials as jobs. Hydra imports every module here when it starts, except those with
+a leading underscore.
 """
 
 import json
@@ -28,15 +28,13 @@ from infobound.runners.runs.written import Written
 log = logging.getLogger(__name__)
 
 ASKED = "asked"
-"""The attribute of a study that says what it searches."""
+"""The attribute of a study that describes its search."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is searched: a space of overrides, by a metric, under a configuration that all trials
-    share.
-    """
+    """A search: a space of overrides, a metric, and a configuration that all trials share."""
 
     config: DictConfig
     metric: str | None
@@ -44,7 +42,7 @@ class Objective:
     space: Mapping[str, BaseDistribution]
 
     def asked(self) -> dict[str, Any]:
-        """The same in plain values, to be compared with those of an earlier call."""
+        """The search as plain values, to compare it with that of an earlier call."""
         keys = [str(key) for key in self.config if key != "hydra"]
         config: Any = OmegaConf.to_container(OmegaConf.masked_copy(self.config, keys))
         space = {key: str(each) for key, each in self.space.items()}
@@ -58,9 +56,9 @@ class Objective:
         }
 
     def value(self, result: Written) -> float:
-        """The number of a completed job.
+        """The metric of a completed job.
 
-        Raises ConfigError if its result has no such number.
+        Raises ConfigError if its result has no such metric.
         """
         found = result["score"] if self.metric is None else result["metrics"].get(self.metric)
         if isinstance(found, int | float):
@@ -74,9 +72,10 @@ class Objective:
 
 
 def opened(storage: str, name: str, objective: Objective, *, force: bool) -> optuna.Study:
-    """The study of that name, new if there was none, if no trial of it is done, or by `force`.
+    """Open the study with this name; create it if it does not exist, if none of its trials is done,
+    or with `force`.
 
-    Raises Occupied if it searches something else, ConfigError if the storage cannot be opened.
+    Raises Occupied if it is another search, ConfigError if the storage cannot be opened.
     """
     try:
         study = optuna.create_study(
@@ -103,8 +102,8 @@ def opened(storage: str, name: str, objective: Objective, *, force: bool) -> opt
 
 
 class Search:
-    """Runs trials as jobs, follows them by their held-out readings, and tells the study what came
-    of each.
+    """Runs trials as jobs, follows their held-out readings, and reports their results to the
+    study.
     """
 
     def __init__(
@@ -118,26 +117,26 @@ class Search:
         self._launcher, self._study, self._objective = launcher, study, objective
         self._fixed, self._sampler = list(fixed), sampler
         self._trials: dict[sweep.Job, Trial] = {}
-        """Those under way."""
+        """Running trials."""
         self._reported: dict[sweep.Job, int] = {}
-        """The last step whose reading the study knows."""
+        """The last step whose reading was reported to the study."""
         self._pruned = set[sweep.Job]()
         self._refused: ConfigError | None = None
         self._seed_sampler()
 
     def run(self, trials: int) -> None:
-        """Bring the study to that many trials that are completed or pruned.
+        """Run trials until this many are completed or pruned.
 
-        Raises SweepFailed, Interrupted as the launcher does, ConfigError if the results do not have
-        the metric.
+        Raises SweepFailed and Interrupted like the launcher, and ConfigError if the results do not
+        have the metric.
         """
         example = {key: _space.example(each) for key, each in self._objective.space.items()}
         _ = Job(
             self._launcher, self._overrides(example), 0
-        ).config  # refuses here what would cost every trial
+        ).config  # refuse here what would make every trial fail
         done = len(self._study.get_trials(deepcopy=False, states=DONE))
         left = max(0, trials - done)
-        more = f"{left} to go" if left else "hydra.sweeper.trials=... goes on with more"
+        more = f"{left} to go" if left else "hydra.sweeper.trials=... runs more"
         log.info(f"{done} of {trials} trials done in {self._launcher.folder}, {more}")
         try:
             if left:
@@ -167,8 +166,8 @@ class Search:
             yield job
 
     def _proposed(self) -> Iterator[Trial]:
-        """The trials that a dead launcher left, then those that failed under it once more, then new
-        ones without end.
+        """Yield the open trials of a launcher that died, then its failed trials again, then new
+        trials.
         """
         for left in self._study.get_trials(states=(TrialState.RUNNING,)):
             if left.params.keys() == self._objective.space.keys():
@@ -176,7 +175,7 @@ class Search:
             else:
                 self._study.tell(
                     left.number, state=TrialState.FAIL
-                )  # its launcher died while it was drawn
+                )  # its launcher died while drawing it
         for params in self._to_repeat():
             self._study.enqueue_trial(params)
             yield self._ask()
@@ -184,7 +183,7 @@ class Search:
             yield self._ask()
 
     def _to_repeat(self) -> list[dict[str, Any]]:
-        """The parameters of trials that failed, and of no other."""
+        """The parameters of failed trials that no other trial has."""
         trials = self._study.get_trials(deepcopy=False)
         settled = [each.params for each in trials if each.state != TrialState.FAIL]
         failed = [
@@ -203,8 +202,8 @@ class Search:
         return self._study.ask(dict(self._objective.space))
 
     def _seed_sampler(self) -> None:
-        """Give the next trial a sampler of its own, so that a search that goes on proposes what a
-        quiet one would.
+        """Seed the sampler for the next trial, so that a resumed search proposes the same trials as
+        an uninterrupted one.
         """
         number = len(self._study.get_trials(deepcopy=False))
         [seed] = np.random.SeedSequence((self._launcher.config.seed, number)).generate_state(1)
@@ -223,20 +222,19 @@ class Search:
             if self._trials[job].should_prune():
                 self._pruned.add(job)
                 return (
-                    f"pruned by {pruner} at step {step}, where {self._objective.metric} is"
-                    f" {value:.4g}"
+                    f"pruned by {pruner} at step {step} with {self._objective.metric} = {value:.4g}"
                 )
         return None
 
     def _first(self, job: sweep.Job) -> sweep.Job:
-        """The earliest of the trials that have this job's folder, since they drew the same; it is
-        the one that runs there.
+        """The earliest of the trials that drew the same parameters and so share this job's folder;
+        only it runs there.
         """
         return next(each for each in self._trials if each.directory == job.directory)
 
     def _reporting(self, job: sweep.Job) -> Iterator[tuple[int, float]]:
-        """The steps and values of its held-out readings that the study does not know, each told to
-        it as it is taken.
+        """The steps and values of held-out readings that the study does not know; each is reported
+        as it is taken.
         """
         with suppress(FileNotFoundError):
             *lines, _ = (job.directory / "metrics.jsonl").read_bytes().split(b"\n")
@@ -252,8 +250,8 @@ class Search:
                     yield line["step"], value
 
     def ended(self, job: sweep.Job, result: Written) -> None:
-        """Tell the study; a trial that was interrupted by anything but pruning stays open for the
-        next call.
+        """Report the end of a trial to the study; a trial interrupted by anything but pruning stays
+        open for the next call.
         """
         if result["status"] == "completed":
             self._complete(job, result)
@@ -272,13 +270,11 @@ class Search:
             self._refused = error
 
     def _tell(self, job: sweep.Job, state: TrialState, value: float | None = None) -> None:
-        with suppress(
-            RuntimeError
-        ):  # of a sampler that has tried everything and would end a loop of Optuna's own
+        with suppress(RuntimeError):  # a sampler that has tried everything stops Optuna's own loop
             self._study.tell(self._trials[job], value, state)
 
     def _tell_best(self) -> None:
-        """Print the best trial so far, and write it to best.json."""
+        """Print the best trial and write it to best.json."""
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             return
         best, metric = self._study.best_trial, self._objective.metric or "score"

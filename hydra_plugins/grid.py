@@ -1,4 +1,4 @@
-"""hydra/sweeper=grid: every combination of the values given."""
+"""hydra/sweeper=grid: every combination of the given values."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from hydra.errors import HydraException, MissingConfigException
 
 
 class Grid(BasicSweeper):
-    """Hydra's own sweeper, in one batch. An option that is not there, or a key that no job has,
-    refuses the sweep; values that do not go together cost their own job.
+    """Hydra's own sweeper, in one batch. An unknown option or key is an error of the whole sweep;
+    values that do not fit together only fail their own job.
     """
 
     def __init__(self, params: dict[str, str] | None) -> None:
@@ -39,7 +39,7 @@ class Grid(BasicSweeper):
 
 
 def _with_new_values(jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """The jobs that have an override which no earlier one had."""
+    """The jobs with an override that no earlier job had."""
     seen, new = set[str](), list[Sequence[str]]()
     for job in jobs:
         if not seen.issuperset(job):

@@ -1,4 +1,4 @@
-"""What the launchers share: jobs as composed, the list of those expected, and what is told at the
+"""The common part of the launchers: composed jobs, the list of expected jobs, and the report at the
 end of a sweep.
 """
 
@@ -35,21 +35,19 @@ from infobound.runners.runs.run_directory import RunDirectory, read_result
 log = logging.getLogger(__name__)
 
 JOBS = "jobs.json"
-"""The jobs that a sweep's folder is to hold, and of which configuration files they were
-composed.
+"""File with the jobs of a sweep and a fingerprint of the configuration files that they were
+composed from.
 """
 
 
 def require(library: str, choice: str) -> None:
-    """Raise ConfigError unless the library that a choice of launcher needs is installed."""
+    """Raise ConfigError unless the library of a launcher is installed."""
     if find_spec(library) is None:
         raise ConfigError(f"hydra/launcher={choice} needs {library}; pip install {library}")
 
 
 def checkout() -> Path | None:
-    """The folder in which other processes find infobound; None where every process of this Python
-    finds it, because it is installed.
-    """
+    """The folder in which other processes find infobound, or None if it is installed."""
     folder = schema.CONFIGURATIONS.parents[1]
     installed = [*site.getsitepackages(), site.getusersitepackages()]
     return None if str(folder) in installed else folder
@@ -57,8 +55,8 @@ def checkout() -> Path | None:
 
 @dataclass(frozen=True)
 class Task:
-    """A job as composed, which runs where it is called: in a process of this machine, or of another
-    that has infobound.
+    """A composed job that runs where it is called: in a process of this machine, or of another
+    machine that has infobound.
     """
 
     config: DictConfig
@@ -80,7 +78,9 @@ class Task:
 
 
 class Job:
-    """One job of a sweep, composed when it begins; its label leaves out what is `common` to all."""
+    """One job of a sweep, composed when it starts; its label omits the overrides `common` to
+    all.
+    """
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Job:
 
     @property
     def config(self) -> DictConfig:
-        """Raises ConfigError where these overrides do not go together."""
+        """Compose the job. Raises ConfigError if its overrides do not fit together."""
         launcher = self._launcher
         try:
             config = launcher.context.config_loader.load_sweep_config(
@@ -114,10 +114,9 @@ class Job:
         return config
 
     def completed(self, *, unchanged: bool) -> bool:
-        """Whether there is nothing left to do, told from the result alone if it was composed of the
-        same files.
+        """Whether the job is done; its result decides this if it was composed from the same files.
 
-        Raises Occupied if a run of another configuration stands there.
+        Raises Occupied if the folder has a run with another configuration.
         """
         result = read_result(self.directory)
         if result is None or not unchanged:
@@ -126,7 +125,7 @@ class Job:
 
     @property
     def record(self) -> RunDirectory:
-        """Its directory, for what it cannot write itself."""
+        """The job's directory, for files that the job cannot write itself."""
         config = self._launcher.config
         with suppress(ConfigError):
             config = self.config
@@ -145,7 +144,7 @@ class Job:
 
 
 class SweepLauncher(Launcher):
-    """Runs the jobs of a sweep in a pool, and tells at the end what came of them."""
+    """Runs the jobs of a sweep in a pool, and reports their results at the end."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -155,7 +154,7 @@ class SweepLauncher(Launcher):
 
     @abstractmethod
     def pool(self) -> AbstractContextManager[sweep.Pool]:
-        """Where this launcher runs jobs."""
+        """The pool in which this launcher runs jobs."""
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -178,10 +177,9 @@ class SweepLauncher(Launcher):
         return [JobReturn(job.overrides, status=JobStatus.COMPLETED) for job in jobs]
 
     def expect(self, jobs: Sequence[Job]) -> set[Path]:
-        """Write down that the sweep is to hold these jobs, and return the directories of those that
-        are completed.
+        """Write the list of jobs of the sweep, and return the directories of the completed ones.
 
-        Raises Occupied if a run of another configuration stands under a job's name.
+        Raises Occupied if a job's folder has a run with another configuration.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._fingerprint()
@@ -203,11 +201,10 @@ class SweepLauncher(Launcher):
         return done
 
     def run(self, jobs: Iterable[Job], total: int, follower: sweep.Follower) -> None:
-        """Run the jobs, as many as the pool takes at once, and write the sweep's summary however it
-        ends.
+        """Run the jobs, as many at a time as the pool takes, and write the sweep's summary in any
+        case.
 
-        Raises SweepFailed with a table of the jobs that came to nothing, Interrupted after a
-        signal.
+        Raises SweepFailed with a table of the failed jobs, and Interrupted after a signal.
         """
         manner: sweep.Manner = schema.built(self.config, "sweep")
         with self.pool() as pool:
@@ -215,7 +212,7 @@ class SweepLauncher(Launcher):
             try:
                 running.run(jobs)
             except Interrupted:
-                log.info(f"go on by: {self._command()}")
+                log.info(f"to continue: {self._command()}")
                 raise
             finally:
                 self._summarise()
@@ -230,19 +227,19 @@ class SweepLauncher(Launcher):
                     [
                         f"{left} of {total} jobs are still to do:",
                         *lines,
-                        f"go on by: {self._command()}",
+                        f"to continue: {self._command()}",
                     ]
                 )
             )
 
     def _summarise(self) -> None:
-        # With pandas and matplotlib, which jobs need not wait for.
+        # Imports pandas and matplotlib, which the jobs do not need.
         from infobound.runners.reports import report
 
         log.info(report.summarise(self.folder).line)
 
     def _fingerprint(self) -> str:
-        """A hash of every configuration file that jobs are composed of."""
+        """A hash of every configuration file that jobs are composed from."""
         digest = hashlib.sha256()
         for source in self.config.hydra.runtime.config_sources:
             if source.schema == "file":
@@ -251,7 +248,7 @@ class SweepLauncher(Launcher):
         return digest.hexdigest()[:12]
 
     def _command(self) -> str:
-        """What to type to go on with this sweep."""
+        """The command that continues this sweep."""
         sweeps = Path("outputs", "sweeps")
         given = [each for each in sys.argv[1:] if each.partition("=")[0] not in ("name", "force")]
         named = (

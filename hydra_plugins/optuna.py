@@ -20,11 +20,10 @@ from infobound.runners.runs.errors import Busy, ConfigError
 
 
 class Optuna(Sweeper):
-    """Goes on with the study until `trials` are completed or pruned; what is written where, the
-    README says.
+    """Continues the study until `trials` trials are completed or pruned.
 
-    `sampler` and `pruner` stay nodes until Optuna is known to be there and their targets have been
-    checked.
+    `sampler` and `pruner` stay configuration nodes until Optuna is imported and their targets have
+    been checked.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Optuna(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         try:
-            import optuna  # it takes as long to import as a small job takes to run
+            import optuna  # its import takes as long as a small job
         except ImportError as error:
             raise ConfigError("hydra/sweeper=optuna needs optuna; pip install optuna") from error
         from hydra_plugins._search import Objective, Search, opened
@@ -83,8 +82,8 @@ class Optuna(Sweeper):
             Search(self._launcher, study, objective, fixed, sampler).run(self._trials)
 
     def _overrides(self, arguments: list[str]) -> tuple[dict[str, Override], list[str]]:
-        """What is searched, by its key, and what all trials share; of two for one key the later one
-        counts.
+        """The searched overrides by key, and the overrides that all trials share; the later of two
+        for one key counts.
         """
         lines = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
         given = {each.get_key_element(): each for each in self._parser.parse_overrides(lines)}
@@ -99,16 +98,16 @@ class Optuna(Sweeper):
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other launchers away from the search.
+    """Lock the search against other launchers.
 
-    Raises Busy if one is at it.
+    Raises Busy if another launcher has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "study.lock").open("w") as file:
         try:
             fcntl.lockf(
                 file, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # which forked jobs, unlike by flock, do not inherit
+            )  # forked jobs do not inherit it, unlike flock
         except OSError as error:
             raise Busy(
                 f"another process is searching in {folder}; wait for it, or use another name"

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 LATE = (
     "torch.utils.tensorboard",
     "tensorboard.plugins.hparams.summary_v2",
-    "torch._dynamo",  # two seconds, which torch.optim would take at the first step
+    "torch._dynamo",  # torch.optim would otherwise take two seconds for it at the first step
     "infobound.runners.estimate.beside",
     "infobound.runners.runs.plots",
 )
-"""What runs import when they first need it."""
+"""Modules that runs import when they first need them."""
 
 
 class ProcessLauncher(SweepLauncher):
-    """`workers` jobs at a time, by default one a core that `threads` leaves free."""
+    """Runs `workers` jobs at a time, by default as many as the cores allow with `threads` each."""
 
     def __init__(self, workers: int | None) -> None:
         if workers is not None and workers < 1:
@@ -45,7 +45,7 @@ class ProcessLauncher(SweepLauncher):
         )
 
     def _import_for_all(self) -> None:
-        """Import here what every job needs, which its process then has from its first moment."""
+        """Import the modules that every job needs, so that forked jobs have them from the start."""
         for module in LATE:
             importlib.import_module(module)
         with suppress(ConfigError):

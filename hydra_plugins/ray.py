@@ -1,4 +1,4 @@
-"""hydra/launcher=ray: the jobs of a sweep on a Ray cluster, or on a Ray of this machine's own."""
+"""hydra/launcher=ray: the jobs of a sweep on a Ray cluster, or with Ray on this machine."""
 
 import logging
 import os
@@ -23,8 +23,8 @@ from infobound.runners.runs.sweep import Job
 
 
 class RayLauncher(SweepLauncher):
-    """Jobs of `num_cpus` and `num_gpus` each on the Ray at `address`; `slots` at once, null for all
-    that it has room for.
+    """Runs jobs with `num_cpus` and `num_gpus` each on Ray at `address`; `slots` at a time, by
+    default as many as fit.
     """
 
     def __init__(self, address: str, num_cpus: float, num_gpus: float, slots: int | None) -> None:
@@ -56,16 +56,16 @@ class RayLauncher(SweepLauncher):
             ray.shutdown()
 
     def _room(self, resources: Mapping[str, float]) -> int:
-        """How many jobs the cluster runs at once.
+        """The number of jobs that the cluster can run at a time.
 
-        Raises ConfigError if it has no room for one.
+        Raises ConfigError if it has no room for one job.
         """
         name, room = min(
             ((name, resources.get(name, 0) / each) for name, each in self._needs.items() if each),
             key=lambda each: each[1],
         )
         if room < 1:
-            has = f"got {self._needs[name]:g} where Ray has {resources.get(name, 0):g}"
+            has = f"got {self._needs[name]:g}, but Ray has {resources.get(name, 0):g}"
             raise ConfigError(
                 f"hydra.launcher.num_{name.lower()}s must leave room for a job, {has}"
             )
@@ -73,7 +73,7 @@ class RayLauncher(SweepLauncher):
 
 
 class Workers:
-    """A pool of Ray's worker processes, each of which ends with its job."""
+    """A pool of Ray worker processes; each one ends with its job."""
 
     def __init__(self, slots: int, needs: Mapping[str, float]) -> None:
         import ray
@@ -84,7 +84,7 @@ class Workers:
         )
         self._remote = options(_perform)
         self._streams: dict[Job, Any] = {}
-        """Of what each job's worker tells."""
+        """The messages of each job's worker."""
         self._begun: set[Job] = set()
         self._over: dict[Job, int | str] = {}
 
@@ -98,7 +98,7 @@ class Workers:
             for job, end in self._over.items()
             if isinstance(end, int) or not held(job.directory)
         }
-        for job in ends:  # Ray may give a job up that is still writing its checkpoint
+        for job in ends:  # Ray may give up a job that is still writing its checkpoint
             del self._over[job], self._streams[job]
         return ends
 
@@ -122,7 +122,7 @@ class Workers:
         return job in self._begun
 
     def stop(self, job: Job, *, force: bool) -> None:
-        """Send it SIGINT, or end its process."""
+        """Send the job SIGINT, or end its process."""
         import ray
 
         if job in self._streams:
@@ -130,7 +130,7 @@ class Workers:
 
 
 def _perform(task: Callable[[], int], directory: Path, home: Path) -> Iterator[int | None]:
-    """Run a job's task in a worker, and tell that it has begun (None), then its exit code."""
+    """Run a job's task in a worker; yield None when it has started, then its exit code."""
     yield None
     os.chdir(home)
     printing_into(directory / LOG)
@@ -140,7 +140,7 @@ def _perform(task: Callable[[], int], directory: Path, home: Path) -> Iterator[i
 
 
 def _next(stream: Any) -> int | str | None:
-    """What a worker tells next, or the words of Ray about its end."""
+    """The worker's next message, or Ray's message about its end."""
     import ray
     from ray.exceptions import RayError
 
@@ -154,7 +154,7 @@ def _next(stream: Any) -> int | str | None:
 
 
 def _connect(address: str) -> None:
-    """Connect to the Ray at an address, which without one asks nobody but this process in.
+    """Connect to Ray at an address; a local Ray only accepts this process.
 
     Raises ConfigError if it does not answer.
     """
@@ -162,7 +162,7 @@ def _connect(address: str) -> None:
     if address == "local":
         os.environ.setdefault(
             "RAY_AUTH_TOKEN", secrets.token_hex(32)
-        )  # else Ray leaves one in the home directory
+        )  # otherwise Ray leaves one in the home directory
     import ray
     from ray.exceptions import RayError
 
@@ -178,5 +178,5 @@ def _connect(address: str) -> None:
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ConfigError(
-            f"hydra.launcher.address must be that of a Ray, got {address}: {error}"
+            f"hydra.launcher.address must be the address of a running Ray, got {address}: {error}"
         ) from error

@@ -42,15 +42,15 @@ OVER = (
     "REVOKED",
     "TIMEOUT",
 )
-"""States that a job does not leave; https://slurm.schedmd.com/squeue.html lists them all."""
+"""Final states of a job; https://slurm.schedmd.com/squeue.html lists all states."""
 
 
 class SlurmLauncher(SweepLauncher):
-    """Up to `slots` jobs in the queue, which is read every `poll_seconds`; `submission` is said in
-    submitit's words.
+    """Keeps up to `slots` jobs in the queue, which it reads every `poll_seconds`; `submission` has
+    submitit's parameters.
 
-    A job whose time is up, or whose place another needs, writes its checkpoint and goes back into
-    the queue.
+    A job whose time is up, or which is preempted, writes its checkpoint and goes back into the
+    queue.
     """
 
     def __init__(self, slots: int, poll_seconds: float, submission: Written) -> None:
@@ -73,7 +73,7 @@ class SlurmLauncher(SweepLauncher):
         require("submitit", "slurm")
         if shutil.which("sbatch") is None:
             raise ConfigError(
-                "hydra/launcher=slurm needs Slurm's commands, and there is no sbatch here"
+                "hydra/launcher=slurm needs Slurm's commands, but there is no sbatch here"
             )
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self._executor = _executor(self.folder, self._submission)
@@ -84,7 +84,7 @@ class SlurmLauncher(SweepLauncher):
 
 
 class Queue:
-    """A pool of jobs that Slurm runs. They live on where the launcher dies."""
+    """A pool of jobs that Slurm runs. They survive the launcher."""
 
     def __init__(self, executor: "AutoExecutor", slots: int, poll_seconds: float) -> None:
         self.slots = slots
@@ -93,10 +93,10 @@ class Queue:
         self._states: Mapping[str, str] = {}
 
     def start(self, job: Job) -> None:
-        """Submit it under a name of its own, as Slurm runs one job of a name at a time.
+        """Submit a job under a unique name; Slurm runs one job with a name at a time.
 
-        One that a launcher left behind is thus waited for. Raises ConfigError if Slurm does not
-        take it.
+        So it waits for a job that an earlier launcher left behind. Raises ConfigError if Slurm
+        refuses it.
         """
         from submitit.core.utils import FailedJobError
 
@@ -107,7 +107,7 @@ class Queue:
         try:
             number = self._executor.submit(Submitted(job.task(), directory)).job_id
         except FailedJobError as error:
-            raise ConfigError(f"Slurm refused it: {str(error).strip()}") from error
+            raise ConfigError(f"Slurm refused the job: {str(error).strip()}") from error
         self._numbers[job] = number
         self._states = {**self._states, number: "PENDING"}
 
@@ -129,7 +129,7 @@ class Queue:
         return self._states.get(self._numbers[job]) not in WAITING
 
     def stop(self, job: Job, *, force: bool) -> None:
-        """Cancel it: Slurm sends SIGTERM, and by itself SIGKILL where a job has not ended after its
+        """Cancel the job: Slurm sends SIGTERM, and SIGKILL if the job has not ended after
         KillWait.
         """
         if number := self._numbers.get(job):
@@ -138,14 +138,14 @@ class Queue:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job's task as Slurm runs it."""
+    """A job's task inside a Slurm job."""
 
     task: Callable[[], int]
     directory: Path
 
     def __call__(self) -> None:
-        """Run it and exit with its code, first asking for another turn where it was interrupted but
-        not cancelled.
+        """Run the task and exit with its code; if it was interrupted but not cancelled, ask to be
+        requeued first.
         """
         printing_into(self.directory / LOG)
         with interruptible():
@@ -160,9 +160,9 @@ class Submitted:
 
 
 def _executor(folder: Path, submission: Written) -> "AutoExecutor":
-    """What submits jobs whose process finds infobound, and which Slurm may put back into the queue.
+    """An executor for jobs that find infobound and that Slurm may requeue.
 
-    Raises ConfigError if a parameter is not one of submitit's.
+    Raises ConfigError for parameters that submitit does not have.
     """
     from submitit import AutoExecutor
 
@@ -185,16 +185,14 @@ def _executor(folder: Path, submission: Written) -> "AutoExecutor":
 
 
 def _states() -> dict[str, str] | None:
-    """The state of each of this user's jobs by its number; None where the controller gives no
-    answer.
-    """
+    """The states of this user's jobs by job number, or None if the controller gives no answer."""
     command = ["squeue", "--me", "--states=all", "--noheader", "--format=%i %T"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if told.returncode else dict(line.split() for line in told.stdout.splitlines())
 
 
 def _end(number: str) -> int | str:
-    """The exit code of a job that is over, negative for a signal; or in words how Slurm ended
+    """The exit code of an ended job, negative for a signal; or a description of how Slurm ended
     it.
     """
     told = subprocess.run(
@@ -205,6 +203,6 @@ def _end(number: str) -> int | str:
     ).stdout
     found = re.search(r"JobState=(\w+) .*ExitCode=(\d+):", told)
     if found is None or found[1] not in ("COMPLETED", "FAILED"):
-        return f"Slurm's job {number} is over: {found[1] if found else 'forgotten'}"
+        return f"Slurm's job {number} has ended: {found[1] if found else 'forgotten'}"
     code = int(found[2])
     return 128 - code if code > 128 else code

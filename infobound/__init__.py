@@ -40,7 +40,7 @@ HOMES = {
     "estimate": "infobound.estimation:estimate",
     "penalties": "infobound.penalties",
 }
-"""Where the public names are, which are imported when they are asked for: PyTorch takes seconds."""
+"""Modules of the public names, which are imported on first use because PyTorch takes seconds."""
 
 for folder in parts.FOLDERS:
     parts.opened(f"infobound.{folder}")

@@ -1,12 +1,12 @@
-"""What is wrong with a setting or a file, as values: the sentence is made where it is shown."""
+"""Errors about settings and files, as values; the sentence is made where it is shown."""
 
 from collections.abc import Mapping, Sequence
 
 
 class SettingError(ValueError):
-    """A setting has a value that it must not have.
+    """A setting has a wrong value.
 
-    A constructor names the setting by its own argument; what built the object knows the dotted key.
+    A constructor names its own argument; the code that builds the object knows the dotted key.
 
         SettingError("embed", "must be a positive integer", 0)
         SettingError(("validation", "test"), "must be positive shares", f"{validation} and {test}")
@@ -19,17 +19,17 @@ class SettingError(ValueError):
         self.keys = (key,) if isinstance(key, str) else tuple(key)
         self.requirement, self.got, self.remedy = requirement, got, remedy
         self.part = ""
-        """The dotted key of the innermost part that raised it and has no such setting."""
+        """The dotted key of the innermost part that raised the error, if it has no such setting."""
         self.complete = False
 
     @property
     def key(self) -> str:
-        """The setting, or the first of several that must fit one another."""
+        """The setting, or the first of several that must fit together."""
         return self.keys[0]
 
     def completed(self, keys: Mapping[str, str]) -> bool:
-        """Whether the setting is known by its dotted key, which the part that raised this may know
-        among its `keys`.
+        """Replace the setting's name by its dotted key, if the part's `keys` have it; return
+        whether the dotted key is known.
         """
         if not self.complete and self.key in keys:
             self.keys = (keys[self.key], *self.keys[1:])
@@ -44,11 +44,11 @@ class SettingError(ValueError):
 
 
 class MissingFileError(SettingError, FileNotFoundError):
-    """A setting names a file that is not there."""
+    """A setting names a file that does not exist."""
 
 
 class DataError(ValueError):
-    """A file, or what was read from it, cannot be used.
+    """A file or its content cannot be used.
 
     DataError("data/mnist/train.gz", "must be an IDX file in gzip", "a text")
     """
@@ -64,11 +64,11 @@ class DataError(ValueError):
 
 
 class UntrustedEstimate(UserWarning):
-    """An estimate is not to be believed as it stands; the text says why."""
+    """An estimate should not be trusted; the message says why."""
 
 
 class PartError(ValueError):
-    """A part of a run could not be built or could not do its work, for a reason of its own.
+    """A part of a run could not be built or failed, with its own message.
 
     PartError("optimizer", "Invalid learning rate: -1")
     """

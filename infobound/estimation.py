@@ -1,4 +1,4 @@
-"""Mutual information of rows in memory, as `experiment=my_data` estimates that of a file."""
+"""Estimate mutual information of rows in memory, by the same recipe as `experiment=my_data`."""
 
 import copy
 import inspect
@@ -27,7 +27,7 @@ from infobound.runners.runs.records import InMemory
 
 EXPERIMENT = "experiment=my_data"
 FIXED = ("x", "y", "mutual_information")
-"""Arguments of the rows that no setting gives."""
+"""Arguments of the rows that are not settings."""
 
 
 def estimate(
@@ -42,34 +42,37 @@ def estimate(
     threads: int | None = None,
     overrides: Sequence[str] = (),
 ) -> Estimate:
-    """I(X;Y) of paired rows x (N, ...) and y (N, ...) in nats: what `python run.py
-    experiment=my_data` reads of them, to the same digits.
+    """Estimate I(X;Y) of paired rows x (N, ...) and y (N, ...) in nats, with the same result as
+    `python run.py experiment=my_data`, to the last digit.
 
         infobound.estimate(x, y)
         infobound.estimate(frame["age"], frame[["income", "job"]], estimator="ksg")
         infobound.estimate(x, y, estimator="nwj", critic="separable", overrides=["dataset.folds=5"])
 
     x and y may be arrays, tensors on any device, Series, DataFrames, tables of other libraries, or
-    lists; columns that hold no numbers become one column a category. A setting that is None is the
-    experiment's own.
+    lists; a column without numbers becomes one column for each category. Arguments that are None
+    use the experiment's settings.
 
     Args:
-        estimator: the name of an option of `conf/estimator`, or an object such as `KSG(k=5)`. The
-            options that need a critic of a certain kind bring it.
-        critic: the name of an option of `conf/critic`; what makes a network for the dimensions of x
-            and y, such as `Separable`; or a network, copied for every fold, that takes x and y and
-            gives `Scores` or all pairs (B, B), or takes [x, y] and gives (B, 1).
-        steps: of training at most; it ends when the validation rows stop gaining.
-        seed: of the folds, the weights and the batches.
+        estimator: the name of an option of `conf/estimator`, or an object such as `KSG(k=5)`.
+            Options that need a certain kind of critic choose it.
+        critic: the name of an option of `conf/critic`; a function that creates a network for the
+            dimensions of x and y, such as `Separable`; or a network, copied for every fold, that
+            takes x and y and returns `Scores` or all pairs (B, B), or takes [x, y] and returns
+            (B, 1).
+        steps: maximum number of training steps; training stops earlier when the validation value
+            no longer rises.
+        seed: seed of the folds, the weights and the batches.
         device: `cpu`, `cuda`, `cuda:N` or `auto`.
-        threads: of the CPU while this runs.
-        overrides: further settings as the command line takes them, such as `"runner.patience=4"`.
+        threads: number of CPU threads during this call.
+        overrides: further settings as on the command line, such as `"runner.patience=4"`.
 
-    Nothing is written, and random generators, threads and Hydra stay as they were. What makes the
-    estimate doubtful is in the result's `warnings` and is an `UntrustedEstimate` warning too.
+    Nothing is written, and the states of random generators, threads and Hydra do not change.
+    Reasons to doubt the estimate are in the result's `warnings`, and are issued as
+    `UntrustedEstimate` warnings.
 
-    Raises ValueError for rows or settings that cannot be used, and RunFailed if a value stops being
-    finite.
+    Raises ValueError for rows or settings that cannot be used, and RunFailed if a value becomes
+    infinite or NaN.
     """
     rows = dict(zip(("dataset.x", "dataset.y"), paired(x, y), strict=True))
     named = {"runner.steps": steps, "seed": seed, "device": device, "threads": threads}
@@ -86,7 +89,7 @@ def estimate(
 
 
 def _brought_by(estimator: str | Estimator | SampleEstimator | None) -> Sequence[str]:
-    """The option of the critic that an estimator chooses, none where it leaves that to others."""
+    """The critic option that an estimator chooses, none if it chooses none."""
     if estimator is None:
         return []
     known = by_name.targets("estimator")
@@ -103,7 +106,7 @@ def _objects(
     shape_x: Dim | None,
     shape_y: Dim | None,
 ) -> dict[str, object]:
-    """What stands in place of a node of the configuration, by its key."""
+    """The objects that replace nodes of the configuration, by key."""
     given = dict[str, object]()
     if estimator is not None and not isinstance(estimator, str):
         if inspect.isclass(estimator) or not callable(estimator):
@@ -118,7 +121,7 @@ def _objects(
         if not callable(critic):
             raise SettingError(
                 "critic",
-                "must be the name of an option, a network or what makes one",
+                "must be the name of an option, a network or a function that creates one",
                 critic,
                 "use critic='separable' or critic=Separable",
             )
@@ -129,7 +132,7 @@ def _objects(
 def _own(
     critic: Critics | nn.Module, shape_x: Dim | None, shape_y: Dim | None, dim_x: int, dim_y: int
 ) -> nn.Module:
-    """A network for one fold, of its own; one that looks at training rows first stays as it is."""
+    """A network for one fold; a network with a `prepare` is not wrapped."""
     made = copy.deepcopy(critic) if isinstance(critic, nn.Module) else critic(dim_x, dim_y)
     return (
         made if isinstance(made, Prepared) else own_critic(made, shape_x or dim_x, shape_y or dim_y)
@@ -137,7 +140,7 @@ def _own(
 
 
 def _shape(values: Values) -> Sequence[int] | None:
-    """The shape of a row of an array (N, ..., D), None for one of at most two axes."""
+    """The shape of a row of an array (N, ..., D), None for an array with at most two axes."""
     shape = [*map(int, getattr(values, "shape", ()))]
     return shape[1:] if len(shape) > 2 else None
 
@@ -149,9 +152,9 @@ def _image(values: Values) -> Dim:
 
 
 def _put_in_memory(cfg: DictConfig) -> None:
-    """Take x and y in place of the file that the experiment reads.
+    """Replace the file of the experiment by x and y.
 
-    Raises ConfigError for settings that would name other rows, or another runner.
+    Raises ConfigError for settings of other rows, or of another runner.
     """
     if cfg.runner._target_ != f"{Runner.__module__}.{Runner.__qualname__}":
         raise ConfigError(f"runner must be estimate here, got {cfg.runner._target_}; leave it out")
@@ -161,7 +164,7 @@ def _put_in_memory(cfg: DictConfig) -> None:
     for key, value in other.items():
         if value not in (None, "???"):
             raise ConfigError(
-                f"dataset.{key} must not be given here, got {value}; x and y are the rows"
+                f"dataset.{key} must not be set here, got {value}; x and y are the rows"
             )
     kept = {key: written[key] for key in settings if key in written}
     cfg.dataset = {"_target_": f"{Arrays.__module__}.{Arrays.__qualname__}", **kept}

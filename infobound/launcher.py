@@ -1,4 +1,4 @@
-"""Infobound's launcher: compose a configuration, run it, leave a directory that explains itself."""
+"""Infobound's launcher: compose a configuration, run it, and write its directory."""
 
 import gc
 import os
@@ -45,14 +45,14 @@ def main(cfg: DictConfig) -> float:
                 if cfg.force and folder and folder.resolve() == directory.resolve():
                     raise SettingError(
                         "load",
-                        "must not name the run that force=true would delete",
+                        "must not be the run that force=true would delete",
                         loaded,
                         "use another name",
                     )
                 if not cfg.force and (result := run.completed()):
                     print(
                         f"{shortest(directory)} is completed: {result['summary']}; force=true"
-                        " starts afresh"
+                        " starts again"
                     )
                     return result["score"]
                 import torch
@@ -71,7 +71,7 @@ def main(cfg: DictConfig) -> float:
 
 
 def texts(cfg: DictConfig) -> dict[str, str]:
-    """The files of .hydra: the configuration as composed, Hydra's own, and the overrides."""
+    """The files in .hydra: the composed configuration, Hydra's own configuration, the overrides."""
     settings = HydraConfig.get()
     nodes = {"config": cfg, "hydra": settings, "overrides": settings.overrides.task}
     return {f"{name}.yaml": OmegaConf.to_yaml(node) for name, node in nodes.items()}
@@ -79,7 +79,7 @@ def texts(cfg: DictConfig) -> dict[str, str]:
 
 @contextmanager
 def telling_why(directory: Path, *, sweep: bool) -> Iterator[None]:
-    """Say why a job ends early, and exit with the code for it."""
+    """Print why a job ends early, and exit with its code."""
     try:
         yield
     except (Exception, *INTERRUPTS) as error:
@@ -91,13 +91,11 @@ def telling_why(directory: Path, *, sweep: bool) -> Iterator[None]:
 
 
 def launch(arguments: list[str]) -> int:
-    """Run the command line and return its exit code: 0, that of an ending, or 3 for a sweep with
-    failed jobs.
+    """Run the command line and return its exit code: 0, the code of an early end, or 3 for a sweep
+    with failed jobs.
     """
-    gc.disable()  # until the run begins: collecting again and again over imports slows the start
-    os.environ["HYDRA_FULL_ERROR"] = (
-        "1"  # Hydra raises what it could not compose instead of exiting with 1
-    )
+    gc.disable()  # until the run starts: garbage collection during imports slows the start
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of exiting with 1
     sys.argv[1:] = arguments
     try:
         sys.argv[1:] = with_settings(arguments)
@@ -108,7 +106,7 @@ def launch(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 3
     except INTERRUPTS as error:
-        print("interrupted; the same command with the same name goes on", file=sys.stderr)
+        print("interrupted; the same command with the same name continues", file=sys.stderr)
         return interrupted(error)
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         print(f"refused: {refusals.explained(error, sys.argv[1:])}", file=sys.stderr)

@@ -1,5 +1,5 @@
-"""The parts by their bare names, such as `infobound.estimators.KSG`: what `conf/` names, imported
-when it is asked for.
+"""Parts by their bare names, such as `infobound.estimators.KSG`: every class that `conf/` names,
+imported on first use.
 """
 
 import functools
@@ -16,7 +16,7 @@ TARGET = re.compile(r"_target_: (infobound(?:\.[a-z_0-9]+)+)\.(\w+)")
 
 
 class Parts(ModuleType):
-    """A folder of ours whose parts, and the modules in it, are its attributes."""
+    """A folder of this package whose parts and modules are its attributes."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -35,17 +35,17 @@ class Parts(ModuleType):
 
 
 def opened(name: str) -> ModuleType:
-    """The folder with this dotted name, which gives its parts by their names from now on."""
+    """Make the parts of the folder with this dotted name available by their names."""
     module = importlib.import_module(name)
-    if getattr(module, "__file__", None) is None:  # a folder without a file of its own
+    if getattr(module, "__file__", None) is None:  # a folder without an __init__.py
         module.__class__ = Parts
     return module
 
 
 @functools.cache
 def named(folder: str) -> Mapping[str, str]:
-    """The module of every class and function in a folder that a file of `conf/` names; those
-    whose name stands in two modules are left out.
+    """The module of every class and function in a folder that a file of `conf/` names, except names
+    that occur in two modules.
     """
     found = {
         (part, module)

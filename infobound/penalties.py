@@ -1,4 +1,4 @@
-"""Penalties of what a classifier's logits tell of pivots, each by the name of its regularizer in
+"""Penalties on the dependence of a classifier's logits on pivots, by the name of the regularizer in
 conf/: `ib.penalties.kl_update(logits=1, pivots=train_pivots)` is a PivotPenalty.
 """
 
@@ -11,7 +11,7 @@ from infobound.in_training.pivot_penalty import PivotPenalty
 
 
 def names() -> list[str]:
-    """The regularizers of conf/ that read logits and pivots alone."""
+    """The regularizers of conf/ that need only logits and pivots."""
     return [
         name
         for name, target in by_name.targets("regularizer").items()

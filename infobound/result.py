@@ -1,4 +1,4 @@
-"""What an estimate says: a number in nats with its interval, and what else can be asked of it."""
+"""The result of an estimate: a number in nats with its interval, and more on request."""
 
 import html
 import math
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 MEANINGS = {
     "lower bound": "of the lower bound: the truth may lie above it",
     "upper bound": "of the upper bound: the truth may lie below it",
-    "neither": "of what the estimator reads, whose bias it leaves out",
+    "neither": "of the estimator's value, without its bias",
 }
-"""What the interval is of, by kind."""
+"""The meaning of the interval, by kind."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -30,29 +30,32 @@ class Estimate:
     """An estimate of I(X;Y) in nats."""
 
     mi: float
-    """Nats."""
+    """The estimate in nats."""
     stderr: float
-    """Standard error of `mi` in nats, over what `metrics["stderr_of"]` says."""
+    """Standard error of `mi` in nats; `metrics["stderr_of"]` says over what."""
     interval: tuple[float, float]
-    """An interval of 95 % in nats for what the estimator reads: for the truth only where that has
-    no bias. A held-out lower bound reads low, so the truth often lies above its interval.
+    """A 95 % interval in nats for the estimator's expected value. It is one for the truth only if
+    the estimator has no bias: a held-out lower bound reads low, so the truth is often above its
+    interval.
     """
     lower_bound: float | None
-    """The held-out lower bound in nats, None where the estimator is no lower bound."""
+    """The held-out lower bound in nats, None if the estimator is not a lower bound."""
     kind: str
-    """`lower bound`, `upper bound` or `neither`: how the estimator's value relates to the truth."""
+    """`lower bound`, `upper bound` or `neither`: the relation of the estimator's value to the
+    truth.
+    """
     cap: float | None
-    """The most nats that the estimator can read, None without such a limit."""
+    """The largest value in nats that the estimator can read, None if there is no limit."""
     warnings: tuple[str, ...]
-    """Why the number is not to be believed as it stands."""
+    """Reasons to doubt the estimate."""
     estimator: str
-    """Its class, such as `DV`."""
+    """The estimator's class, such as `DV`."""
     critic: nn.ModuleList | None
-    """The trained networks, one a fold, in evaluation mode; None where nothing was trained. They
-    take rows that went through the data set's transform.
+    """The trained networks, one for each fold, in evaluation mode; None if nothing was trained.
+    They take rows after the data set's transform.
     """
     metrics: Written
-    """All that result.json would say of it."""
+    """The metrics that result.json would have."""
     measured: Measured = field(repr=False)
     history: Sequence[Written] = field(repr=False)
     """The lines that metrics.jsonl would have."""
@@ -65,7 +68,7 @@ class Estimate:
     @property
     def pointwise(self) -> "pd.DataFrame | None":
         """The pointwise mutual information of every held-out row, in the columns row, fold and pmi
-        (nats), as pointwise.parquet has them; None where the estimator gives none.
+        (nats), as in pointwise.parquet; None if the estimator does not give it.
         """
         columns = self.measured.reading.pointwise
         return None if columns is None else records.frame(columns)
@@ -73,8 +76,8 @@ class Estimate:
     def p_value(self, permutations: int | None = None) -> float:
         """The p-value against independence, from permutations of the held-out rows' partners.
 
-        A trained critic is fixed, so 999 permutations cost little; an estimator without one is
-        computed anew for each of 99. Phipson and Smyth 2010,
+        A trained critic is not trained again, so 999 permutations cost little; an estimator without
+        a critic is computed again for each of 99. Phipson and Smyth 2010,
         https://doi.org/10.2202/1544-6115.1585
 
         Raises ValueError for fewer than one permutation.
@@ -87,7 +90,7 @@ class Estimate:
 
     def plot(self) -> "Figure":
         """The estimate against training steps, with its error and the estimator's cap."""
-        from infobound.runners.runs import plots  # Matplotlib takes half a second to import
+        from infobound.runners.runs import plots  # importing Matplotlib takes half a second
 
         return plots.estimate_by_step(self.history, None, self.cap)
 
@@ -130,5 +133,5 @@ def _worded(kind: str) -> str:
 
 
 def _shown(value: float) -> str:
-    """Two places, without the sign of a zero."""
+    """Format with two decimals, without the sign of a zero."""
     return f"{round(value, 2) + 0.0:.2f}"

@@ -1,13 +1,13 @@
-"""`python -m infobound.stubs` writes what editors and type checkers read of the folders: the names
-that `infobound.parts` gives when the program runs.
+"""`python -m infobound.stubs` writes stubs of the folders for editors and type checkers: the names
+that `infobound.parts` gives at run time.
 """
 
 from infobound.parts import FOLDERS, PACKAGE, named
 
 
 def stub(folder: str) -> str:
-    """What stands in a folder's `__init__.pyi`. There is no `__init__.py` beside it: `datasets` at
-    the top of a checkout would then hide Hugging Face's.
+    """The text of a folder's `__init__.pyi`. There is no `__init__.py`, because `datasets` at the
+    top of a checkout would then hide Hugging Face's package.
     """
     lines = [f"from {home} import {part} as {part}" for part, home in named(folder).items()]
     return "\n".join(["# Written by `python -m infobound.stubs`.", "", *sorted(lines), ""])

@@ -171,11 +171,11 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["device=tpu"], ["device must be cpu, cuda, cuda:N or auto, got tpu"]),
         (
             [f"critic.{TARGET}=os.system"],
-            [f"critic.{TARGET} must lie in ", "got os.system", "allow_targets=[...]"],
+            [f"critic.{TARGET} must be in ", "got os.system", "allow_targets=[...]"],
         ),
         (
             [f"critic.{TARGET}=infobound.datasets.files.arrays.np.zeros"],
-            [f"critic.{TARGET} must lie in ", "got infobound.datasets.files.arrays.np.zeros"],
+            [f"critic.{TARGET} must be in ", "got infobound.datasets.files.arrays.np.zeros"],
         ),
         (["name=../elsewhere"], ["name must be a folder below outputs", "got ../elsewhere"]),
         (["name=a/deep/folder", "seed=-1"], ["seed must be at least 0, got -1"]),
@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_written_is_refused(command: Command) -> None:
         command("hydra.run.dir=file/run"),
         "folder cannot be written",
         "file/run",
-        "give another name",
+        "set another name",
     )
     assert content(Path()).keys() == {"file"}
 
@@ -411,7 +411,7 @@ def test_a_completed_run_says_so_and_does_nothing(command: Command) -> None:
     second = command("name=a", "device=auto", "threads=2", "runner.log_every=3")
     assert (first.code, second.code) == (0, 0)
     assert "is completed" in second.out
-    assert "force=true starts afresh" in second.out
+    assert "force=true starts again" in second.out
     assert first.out.splitlines()[0] in second.out
     assert content(Path()) == before
 

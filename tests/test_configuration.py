@@ -244,7 +244,7 @@ def test_a_target_cannot_hide_where_a_signature_has_no_types(composed: Compose) 
     OmegaConf.update(
         cfg, "critic.decay", [{"_target_": "shutil.copy", "src": "a", "dst": "b"}], force_add=True
     )
-    with pytest.raises(ConfigError, match=rf"^critic\.decay\[0\]\.{TARGET} must lie in "):
+    with pytest.raises(ConfigError, match=rf"^critic\.decay\[0\]\.{TARGET} must be in "):
         schema.validate(cfg)
 
 
@@ -256,7 +256,7 @@ def test_allow_targets_lets_a_module_of_the_user_in(
     )
     monkeypatch.syspath_prepend(tmp_path)
     mine = ["critic=bilinear", f"critic.{TARGET}=my_critics.mine", "+critic.width=3"]
-    with pytest.raises(ConfigError, match=rf"^critic\.{TARGET} must lie in .*allow_targets="):
+    with pytest.raises(ConfigError, match=rf"^critic\.{TARGET} must be in .*allow_targets="):
         schema.validate(composed(*mine))
     schema.validate(composed(*mine, "allow_targets=[my_critics]"))
     with pytest.raises(ConfigError, match=r"^critic\.width must be an integer"):

@@ -174,4 +174,4 @@ def test_the_module_sweeps_and_says_how_to_go_on(installed: Installed, tmp_path:
     _, err = call(*installed.python, "-m", "infobound", *arguments, folder=tmp_path, code=3)
     with (tmp_path / "outputs/sweeps/grid/summary.csv").open(newline="") as file:
         assert {row["status"] for row in csv.DictReader(file)} == {"failed", "completed"}
-    assert err.splitlines()[-1].startswith("go on by: python -m infobound -m critic.embed=0,4 ")
+    assert err.splitlines()[-1].startswith("to continue: python -m infobound -m critic.embed=0,4 ")

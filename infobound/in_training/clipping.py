@@ -9,20 +9,20 @@ from infobound.runners.training import adaptive_clipping
 
 
 def clipped(loss: Tensor, penalty: Tensor, parameters: Iterable[Tensor]) -> Tensor:
-    """loss + c penalty, c = min(1, |grad loss| / |grad penalty|): the penalty never pulls harder on
-    the parameters than the loss does.
+    """Return loss + c penalty with c = min(1, |grad loss| / |grad penalty|), so that the penalty's
+    gradient is never larger than the loss's.
 
         total = ib.clipped(task_loss, -beta * mi(z, g), generator.parameters())
         total.backward()
 
-    `loss` and `penalty` are scalars, and so is the result, whose `backward` is that of any loss: c
-    is a constant to it, and tensors that are not among `parameters` get their gradients too. Both
-    norms are over all `parameters` together. It costs a backward pass of each term beside the one
-    of the result. In distributed training each process clips by its own batch.
+    `loss`, `penalty` and the result are scalars. The result's `backward` works like that of any
+    loss: c is a constant, and tensors that are not among `parameters` get their gradients too. Both
+    norms are over all `parameters` together. It costs one more backward pass for each term. In
+    distributed training, each process clips by its own batch.
 
     Belghazi et al. 2018, section 5.1 and appendix, https://arxiv.org/abs/1801.04062
 
-    Raises ValueError where a term is no scalar, or depends on none of the parameters.
+    Raises ValueError if a term is not a scalar, or depends on none of the parameters.
     """
     listed = [each for each in parameters if each.requires_grad]
     beside = _gradient("loss", loss, listed)
@@ -31,7 +31,7 @@ def clipped(loss: Tensor, penalty: Tensor, parameters: Iterable[Tensor]) -> Tens
 
 
 def _gradient(name: str, term: Tensor, parameters: list[Tensor]) -> list[Tensor]:
-    """(1, N) for each parameter that the term depends on."""
+    """The gradient (1, N) of each parameter that the term depends on."""
     if term.numel() != 1:
         raise ValueError(f"{name} must be a scalar, got the shape {tuple(term.shape)}")
     found = (None,)

@@ -1,4 +1,4 @@
-"""What estimators and critics fit to rows before the first step."""
+"""Fit estimators and critics to rows before the first step."""
 
 import copy
 
@@ -9,7 +9,7 @@ from infobound.estimators.measurement import Measurement, Prepared
 from infobound.in_training.own_critic import OwnCritic
 
 BLANK = 64
-"""Rows of noise, beside one a feature, in view of which parts make their parameters."""
+"""Number of noise rows, plus one for each feature, with which parts create their parameters."""
 
 
 def parts(measurement: Measurement) -> list[nn.Module]:
@@ -19,13 +19,13 @@ def parts(measurement: Measurement) -> list[nn.Module]:
 
 
 def is_fitted(part: nn.Module) -> bool:
-    """Whether it takes in the numbers of rows, and not their dimensions alone."""
+    """Whether a part is fitted to the values of rows, not only to their dimensions."""
     return isinstance(part, Prepared) and getattr(part, "prepares_from", "rows") == "rows"
 
 
 @torch.no_grad()
 def make_blank(measurement: Measurement, dims: tuple[int, int]) -> None:
-    """Have all parameters and buffers made, by rows of noise."""
+    """Create all parameters and buffers, with rows of noise."""
     weight = next(measurement.parameters(), torch.zeros(()))
     source = torch.Generator().manual_seed(0)
     for part in parts(measurement):
@@ -36,9 +36,9 @@ def make_blank(measurement: Measurement, dims: tuple[int, int]) -> None:
 
 @torch.no_grad()
 def fit(measurement: Measurement, x: Tensor, y: Tensor) -> None:
-    """Fit to rows x (N, D_x) and y (N, D_y) what is fitted to any, in place.
+    """Fit the parts that need it to rows x (N, D_x) and y (N, D_y), in place.
 
-    Raises ValueError where they are too few, or do not vary enough.
+    Raises ValueError if there are too few rows, or if they do not vary enough.
     """
     for part in parts(measurement):
         if is_fitted(part):

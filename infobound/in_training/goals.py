@@ -1,4 +1,4 @@
-"""What a loss does with mutual information, and whether the estimator serves that."""
+"""Whether a loss maximises or minimises mutual information, and whether the estimator fits."""
 
 import warnings
 from typing import Literal, get_args
@@ -11,18 +11,18 @@ from infobound.estimators.base import Estimator
 
 Goal = Literal["minimise", "maximise"]
 AGAINST = {
-    ("lower bound", "minimise"): "a loss can lower it by hiding from the critic what z still tells"
-    " of x; take an upper bound such as estimator='club', or give the critic more steps",
-    ("upper bound", "maximise"): "a loss can raise it without z telling any more of x; take a lower"
+    ("lower bound", "minimise"): "z can lower it by fooling the critic, without losing information"
+    " about x; use an upper bound such as estimator='club', or give the critic more steps",
+    ("upper bound", "maximise"): "z can raise it without gaining information about x; use a lower"
     " bound such as estimator='infonce'",
-    ("loss", "minimise"): "it can be driven down without end; take an estimator that gives nats",
+    ("loss", "minimise"): "it has no lower limit; use an estimator that gives nats",
 }
-"""What is wrong with an estimator of a kind for a goal."""
+"""Why an estimator of a kind does not fit a goal."""
 
 
 class Watch:
-    """Warns once where an estimator does not serve a goal: one that is given, or else the one that
-    the sign of the first gradient shows, by which a loss moves the estimate.
+    """Warns once if an estimator does not fit the goal: the given goal, or the one that the sign of
+    the first gradient shows.
 
     Raises ValueError for another goal.
     """
@@ -36,7 +36,7 @@ class Watch:
             self._judge(goal)
 
     def over(self, nats: Tensor) -> Tensor:
-        """The same scalar, whose gradient is looked at when it arrives, but not while compiling."""
+        """Return the same scalar and watch its gradient, except while compiling."""
         if self._waiting and nats.requires_grad and not torch.compiler.is_compiling():
             nats.register_hook(self._look)
         return nats
@@ -44,7 +44,7 @@ class Watch:
     def _look(self, gradient: Tensor) -> None:
         try:
             sign = float(gradient)
-        except RuntimeError:  # inside vmap no number can be read
+        except RuntimeError:  # values cannot be read inside vmap
             return
         if self._waiting and sign:
             self._waiting = False

@@ -29,7 +29,7 @@ from infobound.runners.critics.splits import Part
 
 
 class MutualInformation(nn.Module):
-    """I(X; Z) of a batch in nats, with a critic of its own.
+    """Estimates I(X; Z) of a batch in nats, with its own critic.
 
         mi = ib.MutualInformation(dim_x, dim_z, estimator="nwj", critic="separable")
         loss = task_loss + beta * mi(x, z)  # minimises it; a minus sign maximises it
@@ -37,34 +37,32 @@ class MutualInformation(nn.Module):
         optimizer.step()
         mi.update(x, z)
 
-    `mi(x, z)` is differentiable in x and z. It moves nothing of the critic, whose parameters
-    require no gradient: `optimizer` may be given all parameters of a model that contains this
-    module. The critic moves in `update` alone.
+    `mi(x, z)` is differentiable in x and z. It does not train the critic, whose parameters require
+    no gradient, so an optimiser may get all parameters of a model that contains this module. Only
+    `update` trains the critic.
 
-    `dim_x` and `dim_z` are numbers of features, or shapes such as (1, 28, 28); rows are (B, D),
-    (B, *shape), or (B,) where there is one feature. `estimator`, `critic` and `optimizer` are names
-    as in conf/ or objects, None being what the tree chooses: infonce, adam, and the critic that
-    goes with the estimator. `overrides` are those of the command line, such as "critic.embed=8"
-    or "optimizer.lr=1e-3". As a critic there may also be a function of two numbers of features that
-    makes one, or a network of yours: one that takes x and z and returns Scores or a matrix (B, B)
-    of all pairs; or one that takes torch.cat([x, z], 1) and has one output. It is used as it is,
-    not copied.
+    `dim_x` and `dim_z` are numbers of features, or shapes such as (1, 28, 28); rows are (B, D), (B,
+    *shape), or (B,) for one feature. `estimator`, `critic` and `optimizer` are names in conf/ or
+    objects; None means the defaults: infonce, adam, and the critic that the estimator needs.
+    `overrides` are settings as on the command line, such as "critic.embed=8" or
+    "optimizer.lr=1e-3". The critic may also be a function that creates one from two numbers of
+    features, or your own network: one that takes x and z and returns Scores or a matrix (B, B) of
+    all pairs, or one that takes torch.cat([x, z], 1) and has one output. It is not copied.
 
     An estimator bounds mutual information from below, from above, or not at all (`estimator.kind`).
-    Lower bounds are for maximising, upper bounds for minimising. The sign in the loss decides which
-    is done: it is seen when the first gradient arrives, and a wrong pairing warns once. Say
-    `goal="minimise"` or `"maximise"` to be warned at once, or under torch.compile, where gradients
-    are not watched.
+    Maximise lower bounds and minimise upper bounds. The sign in the loss decides the goal: the
+    first gradient shows it, and a wrong pairing warns once. Set `goal="minimise"` or `"maximise"`
+    to be warned immediately, or under torch.compile, where gradients are not watched.
 
-    Estimators that fit the rows before the first step, such as barber_agakov, and critics that do,
-    such as copula, fit them to the first batch that this module meets, and again in `prepare`.
+    Estimators and critics that are fitted to rows before the first step, such as barber_agakov and
+    copula, are fitted to the first batch, and again by `prepare`.
 
     Half precision: autocast and `.bfloat16()` act on the critic; scores are read in float32.
-    Distributed training: leave this module as it is, on each process, inside or outside of the
-    model that DistributedDataParallel wraps; `update` averages the critic's gradients.
+    Distributed training needs no change: this module may be inside or outside the model that
+    DistributedDataParallel wraps; `update` averages the critic's gradients.
 
-    Raises ValueError for names, settings and parts that do not go together, and, in all calls, for
-    rows that do not have these shapes.
+    Raises ValueError for names, settings and parts that do not fit together, and, in all calls, for
+    rows with other shapes.
     """
 
     def __init__(
@@ -105,40 +103,40 @@ class MutualInformation(nn.Module):
 
     @property
     def critic(self) -> nn.Module:
-        """What gives the scores: a network of yours is its `network`."""
+        """The critic; your own network is its `network`."""
         return self.own.networks.critic
 
     @property
     def estimator(self) -> Estimator:
-        """What turns scores into nats."""
+        """The estimator, which turns scores into nats."""
         return self.own.networks.estimator
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Of the critic, as learning-rate schedules take it; None where nothing is trained."""
+        """The critic's optimiser, for learning-rate schedules; None if nothing is trained."""
         return self.own.optimizer
 
     @property
     def steps(self) -> int:
-        """Steps that the critic has taken."""
+        """The number of steps that the critic has taken."""
         return self.own.steps
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """I(X; Z) of paired rows x and z in nats, a scalar, differentiable in both.
 
-        The value is the estimator's; its gradient is what the estimator gives an encoder to
-        follow, for some, such as js and mine, that of a surrogate. Nothing of this module changes,
-        but that it fits what has to be fitted to the first batch.
+        The value and its gradient are the estimator's `objective`; for some estimators, such as js
+        and mine, the gradient is that of a surrogate. The module does not change, except that the
+        first batch may be used to fit it.
         """
         rows = self._flat(x, z)
         self._meet(*rows)
         return self._watch.over(self._read(*rows).objective)
 
     def update(self, x: Tensor, z: Tensor) -> Tensor:
-        """`critic_steps` steps of the critic on these rows, which are detached.
+        """Train the critic by `critic_steps` steps on these rows, which are detached.
 
-        Call it after the loss went backward. Returns the nats that the last step read before it
-        moved, a detached scalar.
+        Call it after the loss's backward pass. Returns the estimate in nats before the last step, a
+        detached scalar.
         """
         x, z = (rows.detach() for rows in self._flat(x, z))
         self._meet(x, z)
@@ -154,11 +152,11 @@ class MutualInformation(nn.Module):
         batch_size: int | None = None,
         generator: torch.Generator | None = None,
     ) -> "MutualInformation":
-        """Train the critic on arrays (N, ...) by single steps on batches drawn without replacement,
-        and return this module.
+        """Train the critic on arrays (N, ...) with batches drawn without replacement, and return
+        this module.
 
-        `steps` and `batch_size` are the tree's runner.steps and runner.batch_size where they are
-        None. Raises ValueError for fewer than two rows too.
+        `steps` and `batch_size` default to runner.steps and runner.batch_size of conf/. Also raises
+        ValueError for fewer than two rows.
         """
         rows = self._table(x, z)
         self._meet(*rows)
@@ -170,11 +168,12 @@ class MutualInformation(nn.Module):
     def value(
         self, x: ArrayLike | Tensor, z: ArrayLike | Tensor, *, batch_size: int | None = None
     ) -> float:
-        """I(X; Z) in nats of held-out arrays (N, ...), rows that the critic was not trained on.
+        """Estimate I(X; Z) in nats on held-out arrays (N, ...), rows that the critic was not
+        trained on.
 
-        Rows are scored in batches of at most `batch_size` (None: the tree's
-        runner.eval_batch_size), each row's product samples being the others of its batch; all
-        scores are pooled, and the bound is taken once.
+        Rows are scored in batches of at most `batch_size` (by default runner.eval_batch_size of
+        conf/); the product samples of a row are the other rows of its batch. All scores are pooled,
+        and the bound is computed once.
         """
         x, z = self._table(x, z)
         self._meet(x, z)
@@ -189,7 +188,7 @@ class MutualInformation(nn.Module):
             measurement.train(training)
 
     def pooled(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> Pooled:
-        """Micro-batches (x, z) read as one large batch, for gradient accumulation.
+        """Treat micro-batches (x, z) as one large batch, for gradient accumulation.
 
             information = mi.pooled((x, encoder(x)) for x in micro_batches)
             for x, share in zip(micro_batches, information):
@@ -198,10 +197,10 @@ class MutualInformation(nn.Module):
             mi.update(*information.rows)
 
         The shares add up to the estimate of the large batch, and their gradients to its gradient,
-        exactly and for every estimator, because every row meets every other row. `pairs` is
-        consumed without gradients, so no more than one micro-batch keeps what its gradient needs;
-        the encoder runs twice, and must give the same rows both times (Gao et al. 2021, gradient
-        cache, https://arxiv.org/abs/2101.06983).
+        exactly and for every estimator, because all rows of the large batch are paired. `pairs` is
+        consumed without gradients, so only one micro-batch at a time keeps its graph; the encoder
+        runs twice and must give the same rows both times (Gao et al. 2021, gradient cache,
+        https://arxiv.org/abs/2101.06983).
         """
         with torch.no_grad():
             parts = [self._flat(x, z) for x, z in pairs]
@@ -227,9 +226,9 @@ class MutualInformation(nn.Module):
         )
 
     def prepare(self, x: Tensor, z: Tensor) -> None:
-        """Fit to these rows what the estimator and the critic fit before the first step, anew.
+        """Fit the estimator and the critic to these rows again, as before the first step.
 
-        Of barber_agakov it is the entropy of z, which moves with an encoder.
+        barber_agakov needs this for the entropy of z, which changes with an encoder.
         """
         x, z = (rows.detach() for rows in self._flat(x, z))
         first_rows.fit(self.own.networks, x, z)
@@ -250,7 +249,7 @@ class MutualInformation(nn.Module):
             self.prepare(x, z)
 
     def _climb(self, x: Tensor, z: Tensor) -> Tensor:
-        """One step of the critic: what it read before."""
+        """Train the critic by one step, and return the value before it."""
         measurement, values = self.own.networks, list[Tensor]()
 
         def fit() -> Tensor:
@@ -269,7 +268,7 @@ class MutualInformation(nn.Module):
             return _bound(measurement.estimator, measurement.scores(x, z), x, z)
 
     def _flat(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D) of both, in float32."""
+        """Flatten both to (B, D) in float32."""
         flat_x, flat_z = flat("x", x, self._dims[0]), flat("z", z, self._dims[1])
         if len(flat_x) != len(flat_z):
             raise ValueError(
@@ -278,7 +277,7 @@ class MutualInformation(nn.Module):
         return flat_x, flat_z
 
     def _table(self, x: ArrayLike | Tensor, z: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
-        """Arrays as flat tensors where the critic is."""
+        """Convert arrays to flat tensors on the critic's device."""
         rows = self._flat(tensor("x", x), tensor("z", z))
         if len(rows[0]) < 2:
             raise ValueError(f"x and z must have at least 2 rows, got {len(rows[0])}")
@@ -287,7 +286,7 @@ class MutualInformation(nn.Module):
 
 
 class Lengths(NamedTuple):
-    """What the tree says of trainings and readings."""
+    """The defaults of conf/ for trainings and readings."""
 
     steps: int
     batch_size: int
@@ -295,7 +294,7 @@ class Lengths(NamedTuple):
 
 
 def _bound(estimator: Estimator, scores: Scores, x: Tensor, z: Tensor) -> Bound:
-    """What the estimator reads, in full precision."""
+    """Compute the estimator's bound in full precision."""
     device = x.device.type
     if not torch.is_autocast_enabled(device):
         return estimator.bound(scores, x, z)

@@ -1,4 +1,4 @@
-"""A network of the caller's as the critic of a measurement.
+"""Your own network as a critic.
 
 B batch, D_x and D_y features.
 """
@@ -15,27 +15,26 @@ from infobound.models.critics.pairwise import Pairwise
 from infobound.models.critics.scores import Scores, from_matrix
 
 Dim = int | Sequence[int]
-"""Features of a row, or its shape, such as (1, 28, 28) of an image."""
+"""Number of features of a row, or its shape, such as (1, 28, 28) for an image."""
 
 
 def features(name: str, dim: Dim) -> int:
-    """Numbers of a row.
+    """The number of features of a row.
 
     Raises ValueError, naming the argument, unless they are positive integers.
     """
     sizes = [dim] if isinstance(dim, int) else [*dim]
     if not sizes or not all(isinstance(each, int) and each > 0 for each in sizes):
-        raise SettingError(name, "must be a positive integer, or a shape of them", dim)
+        raise SettingError(name, "must be a positive integer, or a shape of positive integers", dim)
     return math.prod(sizes)
 
 
 class OwnCritic(nn.Module):
-    """A critic that is given flat rows x (B, D_x) and y (B, D_y) in float32, and gives Scores.
+    """A critic that takes flat rows x (B, D_x) and y (B, D_y) in float32 and returns Scores.
 
-    The network is what takes x and y and returns Scores, the two parts of it, or all pairs as a
-    matrix (B, B) of f(x_i, y_j); or what takes [x, y] (N, D_x + D_y) and returns (N, 1). It gets
-    rows in the precision of its own weights; one that takes x and y gets them in the shapes `dim_x`
-    and `dim_y`.
+    The network takes x and y and returns Scores, their two tensors, or a matrix (B, B) of f(x_i,
+    y_j) for all pairs; or it takes [x, y] (N, D_x + D_y) and returns (N, 1). It gets rows in the
+    precision of its own weights; a network of x and y gets them in the shapes `dim_x` and `dim_y`.
     """
 
     def __init__(self, network: nn.Module, dim_x: Dim, dim_y: Dim) -> None:
@@ -73,9 +72,9 @@ class OwnCritic(nn.Module):
 
 
 def own_critic(given: object, dim_x: Dim, dim_y: Dim) -> OwnCritic:
-    """A network as it is, or what a function makes of the numbers of features.
+    """Return a network as it is, or call a function with the numbers of features to create one.
 
-    Raises ValueError for what is neither.
+    Raises ValueError for anything else.
     """
     sizes = features("dim_x", dim_x), features("dim_y", dim_y)
     if isinstance(given, nn.Module):
@@ -84,15 +83,15 @@ def own_critic(given: object, dim_x: Dim, dim_y: Dim) -> OwnCritic:
     if not isinstance(made, nn.Module):
         raise SettingError(
             "critic",
-            "must be the name of one, a network, or a function of two numbers of features that"
-            " makes one",
+            "must be the name of a critic, a network, or a function that creates one from two"
+            " numbers of features",
             type(made).__name__,
         )
     return OwnCritic(made, *sizes)
 
 
 def _takes_two(network: nn.Module) -> bool:
-    forward = getattr(network, "_orig_mod", network).forward  # of a compiled module
+    forward = getattr(network, "_orig_mod", network).forward  # the original of a compiled module
     try:
         inspect.signature(forward).bind(None, None)
     except TypeError:

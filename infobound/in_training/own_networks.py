@@ -1,4 +1,4 @@
-"""Networks that a module of this package trains by itself, whatever loop it is used in."""
+"""Networks that a module of this package trains by itself, in any training loop."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
@@ -15,22 +15,22 @@ from infobound.runners.runs.written import State
 
 Network = TypeVar("Network", bound=nn.Module)
 Optimizers = Callable[[list[Tensor]], Optimizer]
-"""Makes an optimiser of parameters, such as `partial(torch.optim.Adam, lr=1e-3)`."""
+"""Creates an optimiser for parameters, such as `partial(torch.optim.Adam, lr=1e-3)`."""
 
 
 class OwnNetworks(nn.Module, Generic[Network]):
-    """Networks with an optimiser of their own, which alone moves them.
+    """Networks with their own optimiser; only it trains them.
 
-    Their parameters require no gradient outside `descend`: a loss that is read through them reaches
-    its inputs and leaves them alone, an optimiser that is given all parameters of a model skips
-    them, and so does DistributedDataParallel. In a process group the networks of rank 0 are those
-    of all, and gradients are averaged over the processes. Optimiser state and step count are part
-    of `state_dict`, and follow the networks to another device.
+    Their parameters require no gradient outside `descend`. So a loss computed with them passes
+    gradients only to their inputs; an optimiser of all parameters of a model skips them, and so
+    does DistributedDataParallel. In a process group, all processes use the networks of rank 0, and
+    gradients are averaged over the processes. Optimiser state and step count are part of
+    `state_dict` and follow the networks to another device.
     """
 
     networks: Network
     optimizer: Optimizer | None
-    """None where the networks have no parameters."""
+    """None if the networks have no parameters."""
 
     def __init__(self, networks: Network, optimizer: Optimizers) -> None:
         super().__init__()
@@ -47,7 +47,9 @@ class OwnNetworks(nn.Module, Generic[Network]):
         self.register_load_state_dict_post_hook(_follow)
 
     def descend(self, loss: Callable[[], Tensor]) -> None:
-        """One step of the networks down a loss, which is computed while they require gradients."""
+        """Take one step to minimise a loss, which is computed while the networks require
+        gradients.
+        """
         self.share()
         with torch.enable_grad():
             try:
@@ -68,7 +70,7 @@ class OwnNetworks(nn.Module, Generic[Network]):
 
     @contextmanager
     def unmoved(self) -> Iterator[None]:
-        """Keep buffers, such as running means, as they are before the block."""
+        """Restore buffers, such as running means, after the block."""
         if not (self._buffered and self.networks.training):
             yield
             return
@@ -88,7 +90,7 @@ class OwnNetworks(nn.Module, Generic[Network]):
             _broadcast([*self._leaves, *self.networks.buffers()])
 
     def follow(self) -> None:
-        """Bring the optimiser to where the parameters are, and to which they are."""
+        """Make the optimiser follow the parameters to another device, or to replaced tensors."""
         before, self._leaves = self._leaves, _leaves(self.networks)
         self._require_gradients(False)
         if self.optimizer is None:
@@ -117,7 +119,7 @@ class OwnNetworks(nn.Module, Generic[Network]):
         super()._apply(fn, recurse)
         for part in self.networks.modules():
             if isinstance(part, Estimator):
-                part.float()  # half precision loses a moving average, and nats
+                part.float()  # moving averages and nats need full precision
         self.follow()
         return self
 
@@ -148,6 +150,6 @@ def _average(parameters: list[Tensor]) -> None:
 
 @torch.no_grad()
 def _broadcast(tensors: Iterable[Tensor]) -> None:
-    """Give all processes what rank 0 has."""
+    """Copy tensors of rank 0 to all processes."""
     for each in tensors:
         dist.broadcast(each, 0)

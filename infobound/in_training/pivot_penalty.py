@@ -24,11 +24,11 @@ from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.critics.regularisation import held_out_penalty
 
 LOOKED_AT = 4096
-"""Pivots, of those given, in view of which a penalty is made."""
+"""Maximum number of the given pivots with which a penalty is created."""
 
 
 class PivotPenalty(nn.Module):
-    """What a classifier's logits tell of pivots, to be added to its loss.
+    """Penalises the dependence of a classifier's logits on pivots; add it to the classifier's loss.
 
         penalty = ib.penalties.kl_update(logits=1, pivots=train_pivots)
         loss = cross_entropy + lam * penalty(logits, pivot)
@@ -36,17 +36,18 @@ class PivotPenalty(nn.Module):
         optimizer.step()
         penalty.update(logits, pivot)
 
-    `penalty(logits, pivot)` is differentiable in the logits and moves nothing of the penalty's own
-    networks; `update` moves them. `name` is a regularizer of conf/, `logits` the number of columns
-    of the logits, and `pivots` (N, P) or (N,) those of the training rows, which tell the penalty
-    their scale: pivots are given as they are, categories as one-hot columns. `estimator` and
-    `critic` are names or objects as of MutualInformation, None being those of runner=invariant;
-    `optimizer` and `critic_steps` are the regularizer's own where they are None. `overrides` are
-    those of the command line, such as "regularizer.optimizer.lr=1e-4" or "critic.hidden=[32]".
+    `penalty(logits, pivot)` is differentiable in the logits and does not train the penalty's own
+    networks; `update` trains them. `name` is a regularizer of conf/, `logits` the number of columns
+    of the logits, and `pivots` (N, P) or (N,) the pivots of the training rows, from which the
+    penalty learns their scale. Do not standardise pivots; give categories as one-hot columns.
+    `estimator` and `critic` are names or objects as in MutualInformation, by default those of
+    runner=invariant; `optimizer` and `critic_steps` default to the regularizer's own. `overrides`
+    are settings as on the command line, such as "regularizer.optimizer.lr=1e-4" or
+    "critic.hidden=[32]".
 
     Half precision, devices, distributed training and `state_dict` are as in MutualInformation.
 
-    Raises ValueError for names, settings and parts that do not go together, and, in all calls, for
+    Raises ValueError for names, settings and parts that do not fit together, and, in all calls, for
     rows with another number of columns.
     """
 
@@ -88,9 +89,9 @@ class PivotPenalty(nn.Module):
         if penalty.warmup:
             raise SettingError(
                 "regularizer.warmup",
-                "must be 0 outside of a run",
+                "must be 0 outside a run",
                 penalty.warmup,
-                "raise the weight of the penalty in your loop",
+                "increase the weight of the penalty in your loop",
             )
         own_optimizer = penalty.optimizer if isinstance(penalty, Penalty) else torch.optim.SGD
         self.own = OwnNetworks[Penalty | PurePenalty](penalty, own_optimizer)
@@ -101,17 +102,17 @@ class PivotPenalty(nn.Module):
 
     @property
     def optimizer(self) -> Optimizer | None:
-        """Of the penalty's own networks, None where it has none."""
+        """The optimiser of the penalty's own networks, None if it has none."""
         return self.own.optimizer
 
     @property
     def steps(self) -> int:
-        """Steps that its own networks have taken."""
+        """The number of steps that its own networks have taken."""
         return self.own.steps
 
     def forward(self, logits: Tensor, pivot: Tensor) -> Tensor:
-        """The penalty of a batch, logits (B, L) and pivots (B, P), or (B,) where there is one: a
-        scalar, in nats where it is information.
+        """The penalty of a batch, logits (B, L) and pivots (B, P), or (B,) for one pivot: a scalar,
+        in nats if it is an information.
         """
         penalty, exposed = self.own.networks, self._exposed(*self._flat(logits, pivot))
         with self.own.unmoved():
@@ -121,10 +122,10 @@ class PivotPenalty(nn.Module):
         return penalty.strength * terms.penalty
 
     def update(self, logits: Tensor, pivot: Tensor) -> None:
-        """`critic_steps` steps of the penalty's own networks on this batch, which is detached; none
-        where it has nothing to learn.
+        """Train the penalty's own networks, if it has any, by `critic_steps` steps on this batch,
+        which is detached.
 
-        Call it after the loss went backward.
+        Call it after the loss's backward pass.
         """
         penalty = self.own.networks
         if isinstance(penalty, Penalty):
@@ -134,8 +135,8 @@ class PivotPenalty(nn.Module):
                 self.own.descend(lambda: penalty.fit(exposed))
 
     def value(self, logits: ArrayLike | Tensor, pivot: ArrayLike | Tensor) -> float:
-        """What it reads of held-out arrays, logits (N, L) and pivots (N, P): nats by its critic,
-        all scores pooled; or else the mean of its own value over blocks of rows.
+        """The value on held-out arrays, logits (N, L) and pivots (N, P): nats from the pooled
+        scores of its critic, or, without a critic, the mean of the penalty over blocks of rows.
         """
         penalty = self.own.networks
         training, device = penalty.training, self.code.mean.device

@@ -1,6 +1,6 @@
 """Micro-batches whose mutual information is that of one large batch.
 
-B rows of a micro-batch, K micro-batches.
+B rows in a micro-batch, K micro-batches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +12,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class MicroBatch:
-    """One micro-batch of K: called with its rows x and z, now with a graph behind them, it is the
-    share of the estimate that is theirs.
+    """One micro-batch of K. Call it with its rows x and z, now with their graph, to get its share
+    of the estimate.
 
     The shares of all micro-batches add up to the estimate of the large batch, and their gradients
     to its gradient.
@@ -22,15 +22,15 @@ class MicroBatch:
     rows: tuple[Tensor, Tensor]
     gradients: tuple[Tensor, Tensor]
     share: Tensor
-    """Nats: the estimate over K."""
+    """The estimate divided by K, nats."""
     flat: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     watched: Callable[[Tensor], Tensor]
     checked: bool
 
     def __call__(self, x: Tensor, z: Tensor) -> Tensor:
-        """Nats, a scalar, differentiable in x and z.
+        """The share in nats, a scalar that is differentiable in x and z.
 
-        Raises ValueError where the rows are not those that the estimate was computed of.
+        Raises ValueError if the rows are not those that the estimate was computed from.
         """
         again = self.flat(x, z)
         for name, before, now in zip("xz", self.rows, again, strict=True):
@@ -48,7 +48,7 @@ class MicroBatch:
 
 @dataclass(frozen=True, eq=False)
 class Pooled(Sequence[MicroBatch]):
-    """K micro-batches read as one batch: iterate over them to have the share of each."""
+    """K micro-batches treated as one batch: iterate over them to get the share of each."""
 
     rows: tuple[Tensor, Tensor]
     """All rows (K B, D) of x and of z, detached: `mi.update(*pooled.rows)`."""
@@ -57,7 +57,7 @@ class Pooled(Sequence[MicroBatch]):
     parts: Sequence[MicroBatch]
 
     def __len__(self) -> int:
-        """K."""
+        """The number of micro-batches, K."""
         return len(self.parts)
 
     def __getitem__(self, index: int) -> MicroBatch:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -68,6 +68,6 @@ class Pooled(Sequence[MicroBatch]):
 
 
 def _differ(before: Tensor, now: Tensor) -> bool:
-    """By more than kernels that add up in another order do."""
+    """Whether two tensors differ by more than rounding errors of other kernels."""
     scale = before.square().mean().sqrt()
     return bool((now - before).abs().amax() > 0.05 * scale)

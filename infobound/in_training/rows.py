@@ -1,4 +1,4 @@
-"""Rows as callers have them, as the flat batches that critics score.
+"""Convert the caller's rows to the flat batches that critics score.
 
 B batch, N rows of a table, D features.
 """
@@ -12,9 +12,9 @@ from torch import Tensor
 
 
 def flat(name: str, rows: Tensor, size: int) -> Tensor:
-    """(B, D) in float32 of (B, ...) with D = `size` numbers a row, or of (B,) with one.
+    """Flatten rows (B, ...) to (B, D) in float32, where D = `size`; rows (B,) have one feature.
 
-    Raises ValueError for another number.
+    Raises ValueError for another number of features.
     """
     found = rows
     if rows.ndim != 2:
@@ -27,9 +27,9 @@ def flat(name: str, rows: Tensor, size: int) -> Tensor:
 
 
 def tensor(name: str, values: ArrayLike | Tensor) -> Tensor:
-    """An array (N, ...) as a detached tensor.
+    """Convert an array (N, ...) to a detached tensor.
 
-    Raises ValueError for what is no array of real numbers.
+    Raises ValueError unless it is an array of real numbers.
     """
     if isinstance(values, Tensor):
         return values.detach()
@@ -45,7 +45,7 @@ def tensor(name: str, values: ArrayLike | Tensor) -> Tensor:
 def batches(
     total: int, size: int, steps: int, generator: torch.Generator | None
 ) -> Iterator[Tensor]:
-    """Row numbers of so many batches, from one order of all rows after another."""
+    """Row indices of `steps` batches, from one random order of all rows after another."""
     order = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
         if len(order) < size:

@@ -230,7 +230,7 @@ def test_trials_that_draw_the_same_count_each(
         ),
         (
             [f"hydra.sweeper.sampler.{TARGET}=os.system"],
-            f"hydra.sweeper.sampler.{TARGET} must lie in",
+            f"hydra.sweeper.sampler.{TARGET} must be in",
         ),
         (
             [f"hydra.sweeper.sampler.{TARGET}=optuna.samplers.Nope"],
@@ -241,7 +241,7 @@ def test_trials_that_draw_the_same_count_each(
         (["hydra.sweeper.storage=nonsense"], "hydra.sweeper.storage nonsense cannot be opened"),
         (
             ["optimizer.lr=tag(log,choice(1,2))"],
-            "optimizer.lr=tag(log,choice(1,2)) is no form to search",
+            "optimizer.lr=tag(log,choice(1,2)) cannot be searched",
         ),
         (["optimizer.lr=0.1"], "nothing to search"),
         (["optimizer.lrr=interval(0,1)"], "unknown key optimizer.lrr; nearest: "),

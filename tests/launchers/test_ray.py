@@ -69,7 +69,7 @@ def test_a_job_that_fits_nowhere_is_refused(sweep: Make) -> None:
     code, told = sweep("seed=0", *RAY, "hydra.launcher.num_gpus=99").run()
     assert code == 2
     assert (
-        "refused: hydra.launcher.num_gpus must leave room for a job, got 99 where Ray has " in told
+        "refused: hydra.launcher.num_gpus must leave room for a job, got 99, but Ray has " in told
     )
 
 

@@ -171,7 +171,7 @@ def test_a_hanging_job_is_ended(slurm: None, sweep: Make) -> None:
 def test_what_slurm_does_not_take_fails_in_its_words(slurm: None, sweep: Make) -> None:
     code, told = sweep("seed=0", *SLURM, "hydra.launcher.submission.slurm_partition=nowhere").run()
     assert code == 3
-    assert "Slurm refused it: sbatch: error: invalid partition specified: nowhere" in told
+    assert "Slurm refused the job: sbatch: error: invalid partition specified: nowhere" in told
 
 
 @pytest.mark.parametrize(

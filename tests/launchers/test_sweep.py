@@ -62,7 +62,7 @@ def test_a_bad_job_costs_itself_alone(command: Command) -> None:
         "  critic.embed=0",
         "  critic.embed=-1",
     }
-    assert command_line.startswith(f"go on by: python {RUN} -m ")
+    assert command_line.startswith(f"to continue: python {RUN} -m ")
     results = [json.loads(path.read_text()) for path in FOLDER.glob("*embed=*/result.json")]
     failed = [each for each in results if each["status"] == "failed"]
     assert all("Traceback" in each["error"]["traceback"] for each in failed)

@@ -220,5 +220,5 @@ def test_force_does_not_delete_the_run_that_is_loaded(trained: Command) -> None:
     before = Path("outputs/runs/a/checkpoint.pt").read_bytes()
     ended = trained("name=a", "force=true", *TABLE, *LOAD)
     assert ended.code == 2
-    assert "load must not name the run that force=true would delete" in ended.err
+    assert "load must not be the run that force=true would delete" in ended.err
     assert Path("outputs/runs/a/checkpoint.pt").read_bytes() == before
