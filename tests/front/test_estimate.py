@@ -159,7 +159,7 @@ def test_a_network_sees_images_as_they_were_given() -> None:
         ({"device": "gpu"}, "device must be "),
         ({"overrides": ["dataset.validation=2"]}, "dataset.validation must be a positive share"),
         ({"overrides": ["dataset.path=a.npz"]}, "dataset.path must not be set here, got a.npz"),
-        ({"overrides": ["dataset=drawn"]}, "dataset.joint must not be given here"),
+        ({"overrides": ["dataset=drawn"]}, "dataset.joint must not be set here"),
         ({"overrides": ["runner=trust"]}, "runner must be estimate here"),
         ({"overrides": ["steps"]}, "steps is not of the form key=value"),
         ({"estimator": "ksg", "critic": "separable"}, "critic must be none for KSG"),
