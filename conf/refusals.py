@@ -16,6 +16,9 @@ from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import leaves
 
+SHARED = "@_here_"
+"""Ends an entry of a defaults list that is a file of settings which several options share."""
+
 
 def explained(error: Exception, overrides: Sequence[str]) -> str:
     """Say in one line what Hydra could not compose or start, with the nearest valid names."""
@@ -165,7 +168,12 @@ def _offered(key: str) -> str:
 
 
 def _loaded(group: str, option: str) -> dict[str, Any]:
-    return _unresolved(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
+    """The keys of an option's file, and of the files that it shares with other options."""
+    own = _unresolved(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
+    for each in own.pop("defaults", []):
+        if isinstance(each, str) and each.endswith(SHARED):
+            own = {**_loaded(group, each.removesuffix(SHARED)), **own}
+    return own
 
 
 def _unresolved(cfg: DictConfig | ListConfig) -> dict[str, Any]:

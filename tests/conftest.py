@@ -13,27 +13,37 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from matplotlib.figure import Figure
 
 import run
-from infobound.conf import schema
 from infobound.datasets.images import cifar10, mnist
 from infobound.runners.runs import plots
 from infobound.runners.runs.processes import printing_into
 from infobound.runners.runs.signals import CAUGHT
-from tests import shapes
+from tests import composing, shapes
 
 jaxtyping.install_import_hook(shapes.PACKAGES, "tests.shapes.checked")
+REMEMBERING = ExitStack()
+
+
+def pytest_configure() -> None:
+    """Before the tests are collected, since some families compose their members then."""
+    REMEMBERING.enter_context(composing.remembered())
+    REMEMBERING.enter_context(composing.once())
+
+
+def pytest_unconfigure() -> None:
+    REMEMBERING.close()
+
 
 RUN = Path(run.__file__)
 SMALL = [
@@ -156,22 +166,6 @@ def _no_checks_in_compiled_networks() -> Iterator[None]:
         patched.setattr(
             torch, "compile", lambda *args, **kw: shapes.unchecked(compiled(*args, **kw))
         )
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _composed_once() -> Iterator[None]:
-    """Hydra composes each command once more for hydra.mode alone, which an overlay may set."""
-    with initialize_config_dir(str(schema.CONFIGURATIONS), version_base="1.3"):
-        kind: Any = type(GlobalHydra.instance().hydra)
-    asked = kind.get_mode
-
-    def get_mode(hydra: object, config_name: str, overrides: list[str]) -> object:
-        overlaid = any(each.startswith(("sweep=", "experiment=", "hydra")) for each in overrides)
-        return asked(hydra, config_name, overrides) if overlaid else None
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kind, "get_mode", get_mode)
         yield
 
 
