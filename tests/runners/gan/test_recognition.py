@@ -18,7 +18,7 @@ from infobound.runners.gan.recognition import recognition
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(channels=(4,), hidden=16, steps=60, batch_size=20, rate=1e-2, warmup=5, seed=0)
-REAL = Path(__file__).parents[3] / "shared" / "data"
+REAL = Path(__file__).parents[4] / "shared" / "data"
 
 
 def bars(size: int, seed: int) -> Labelled:
