@@ -1,7 +1,7 @@
-"""Reading a critic on held-out pairs: scores are pooled over all blocks and the bound is taken
+"""Read a critic on held-out pairs: the scores of all blocks are pooled, and the bound is computed
 once.
 
-N rows read, K product samples a row, G groups.
+N held-out rows, K product samples a row, G groups.
 """
 
 import math
@@ -18,7 +18,7 @@ from infobound.runners.critics.held_out import Block
 from infobound.runners.training.readings import Error
 
 GROUPS = 10
-"""Readings of parts of the held-out rows that a standard error is taken from."""
+"""Number of parts of the held-out rows whose readings give a standard error."""
 
 
 class Pool(NamedTuple):
@@ -28,13 +28,13 @@ class Pool(NamedTuple):
     x: Tensor
     y: Tensor
     position: Tensor
-    """(N,) the row's place in its block."""
+    """(N,) the position of each row in its block."""
     block_size: int
 
 
 @torch.no_grad()
 def pool(measurement: Measurement, blocks: Iterable[Block]) -> Pool:
-    """Score all blocks, which are of one size, without committing anything."""
+    """Score all blocks, which have the same size, without changing any state."""
     measurement.eval()
     parts = []
     size = 0
@@ -62,8 +62,8 @@ def value(estimator: Estimator, pooled: Pool) -> float:
 
 @torch.no_grad()
 def pointwise(estimator: Estimator, pooled: Pool) -> Tensor:
-    """(N,) the pointwise mutual information of every row in nats, NaN where the estimator implies
-    none.
+    """The pointwise mutual information (N,) of every row in nats, NaN if the estimator does not
+    give it.
     """
     normaliser = estimator.log_normaliser(pooled.scores, pooled.x, pooled.y)
     return pooled.scores.joint - (math.nan if normaliser is None else normaliser)
@@ -71,19 +71,19 @@ def pointwise(estimator: Estimator, pooled: Pool) -> Tensor:
 
 @torch.no_grad()
 def negative_fit(estimator: Estimator, pooled: Pool) -> float:
-    """What the critic climbs, by which to choose among critics where a higher value is not a better
-    one.
+    """The function that the critic maximises, to choose among critics when a higher value is not
+    better.
     """
     return -float(estimator.bound(pooled.scores, pooled.x, pooled.y).fit)
 
 
 @torch.no_grad()
 def stderr(estimator: Estimator, pooled: Pool) -> Error:
-    """Standard error of value() over the held-out rows for the critic as it is, in nats; training
-    variance is left out.
+    """Standard error of value() over the held-out rows, in nats, for the given critic; the variance
+    of training is not included.
 
-    It is the spread of the blocks' own readings where there are enough blocks, else a jackknife
-    over groups of rows.
+    It is the spread of the blocks' readings if there are enough blocks, otherwise a jackknife over
+    groups of rows.
     """
     blocks = [
         Scores(*part)
@@ -99,11 +99,11 @@ def stderr(estimator: Estimator, pooled: Pool) -> Error:
 
 
 def _jackknife(estimator: Estimator, pooled: Pool) -> Error:
-    """Each group of rows is left out in turn, as rows and, where all pairs are scored, as partners
+    """Leave out each group of rows in turn, as rows and, if all pairs are scored, also as partners
     of the others.
 
-    se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, I_g - mean I
-    being their influence. Shao and Wu 1989, https://doi.org/10.1214/aos/1176347263
+    se^2 = (N - d) / (d G) sum_g (I_g - mean I)^2 with d of N rows in each of G groups, where I_g -
+    mean I is a group's influence. Shao and Wu 1989, https://doi.org/10.1214/aos/1176347263
     """
     groups = max(2, min(GROUPS, pooled.block_size // 2))
     width = pooled.block_size // groups
@@ -119,7 +119,7 @@ def _jackknife(estimator: Estimator, pooled: Pool) -> Error:
 
 
 def _without(pooled: Pool, start: int, width: int) -> Pool:
-    """The pool without the rows at `width` places of every block, beginning with `start`."""
+    """The pool without `width` rows of every block, starting at position `start`."""
     kept = (pooled.position < start) | (pooled.position >= start + width)
     product = pooled.scores.product[kept]
     count = product.shape[1]

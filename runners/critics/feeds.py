@@ -20,25 +20,25 @@ from infobound.runners.training.memory import must_fit
 from infobound.runners.training.randomness import generator
 
 WATCHED = 4096
-"""Validation rows of a table that are read during training, its first ones in random order: all of
-40,000 rows' tenth.
+"""Maximum number of validation rows that are read during training, the first in random order:
+enough for a tenth of 40,000 rows.
 """
 MONITORED = 4
-"""Training batches whose rows make one evaluation during training: about five steps' work even
-where all pairs are scored.
+"""Number of training batches whose rows make one evaluation during training, which costs about five
+steps even if all pairs are scored.
 """
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What a run of R copies reads: batches to train on, blocks to be judged by."""
+    """The data of a run of R copies: batches for training, blocks for held-out readings."""
 
     batches: Batches
     held_out: HeldOut
     zeros: tuple[Tensor, Tensor]
-    """A batch of the shapes to come, x (R, B, dim_x) and y (R, B, dim_y)."""
+    """A batch of zeros with the shapes of the data, x (R, B, dim_x) and y (R, B, dim_y)."""
     changes: Sequence[Changes]
-    """What each copy's x and y went through before they came here."""
+    """The fitted transforms of each copy's x and y."""
 
 
 def sampled(
@@ -52,8 +52,8 @@ def sampled(
     replicates: int,
     device: torch.device,
 ) -> Feed:
-    """Pairs sampled on the device: fresh for every batch, or `train_rows` fixed ones a copy;
-    held-out ones always fresh.
+    """A feed of pairs sampled on the device: fresh for every batch, or `train_rows` fixed pairs for
+    each copy; held-out pairs are always fresh.
 
     Raises ValueError for more rows than fit in memory.
     """
@@ -93,8 +93,8 @@ def tabled(
     replicates: int,
     device: torch.device,
 ) -> Feed:
-    """Minibatches of a finite table's training rows; its splits are read whole, but for more than
-    `WATCHED` validation rows.
+    """A feed of minibatches of a finite table's training rows; its splits are read whole, except
+    validation rows beyond `WATCHED`.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
@@ -116,10 +116,10 @@ def viewed(
     replicates: int,
     device: torch.device,
 ) -> Feed:
-    """Minibatches of what is seen of the training examples; all test examples, seen once by each
-    copy, are the held-out pairs.
+    """A feed of minibatches of the views of training examples; the held-out pairs are the views of
+    all test examples, drawn once for each copy.
 
-    They are read during training too, because nothing is chosen by them.
+    They are also read during training, because they are not used to choose anything.
     """
     batches = SeenBatches(
         views, batch_size=batch_size, seed=seed, replicates=replicates, device=device
@@ -135,8 +135,8 @@ def viewed(
 def every_row(
     dataset: Joint | Rows, *, size: int, seed: int, replicates: int, device: torch.device
 ) -> list[tuple[Tensor, Tensor]]:
-    """Rows for estimators that train nothing: `size` sampled ones a copy, or the finite ones,
-    transformed, whole and once.
+    """Rows for estimators without training: `size` sampled rows for each copy, or the whole
+    transformed table once.
     """
     if isinstance(dataset, Joint):
         must_fit("eval_batch_size", replicates * size, dataset.dim_x + dataset.dim_y, device)
@@ -145,7 +145,7 @@ def every_row(
             for copy in range(replicates)
         ]
     if replicates > 1:
-        raise SettingError("replicates", "must be 1 where every row is read", replicates)
+        raise SettingError("replicates", "must be 1 if every row is read", replicates)
     fit = getattr(transforms, dataset.transform)
     return [(fit(dataset.x)(dataset.x).to(device), fit(dataset.y)(dataset.y).to(device))]
 
@@ -160,6 +160,8 @@ def zeros(
 
 
 def _even(copies: Sequence[Tensor]) -> Tensor:
-    """(R, N, D) of tables (N, D), less the last rows of those that have more than the others."""
+    """Stack tables (N, D) into (R, N, D), dropping last rows of tables that have more than
+    others.
+    """
     fewest = min(map(len, copies))
     return torch.stack([each[:fewest] for each in copies])

@@ -12,14 +12,14 @@ from infobound.runners.critics.splits import Part, Split
 from infobound.runners.training.randomness import generator
 
 POOLED = 2**25
-"""Scores of one reading of a table (128 MiB), whatever its rows: blocks are smaller where all pairs
-would be more.
+"""Maximum number of scores in one reading of a table (128 MiB); blocks are smaller if all pairs
+would exceed it.
 """
 
 
 class Block(NamedTuple):
-    """Pairs that are scored together; the rows before `first` were read in another block and only
-    serve as partners.
+    """Pairs that are scored together; rows before `first` belong to another block and only serve as
+    partners.
     """
 
     x: Tensor
@@ -28,28 +28,28 @@ class Block(NamedTuple):
 
 
 class HeldOut(Protocol):
-    """Pairs that no critic was trained on."""
+    """Pairs on which no critic was trained."""
 
     @property
     def least(self) -> int:
-        """Rows of the smallest block."""
+        """The number of rows of the smallest block."""
         ...
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
-        """What copy `copy` is read on after `step` steps."""
+        """The blocks on which copy `copy` is read after `step` steps."""
         ...
 
     def rows(self, copy: int, split: Split) -> Tensor | None:
-        """(N,) where the rows of these blocks stand in the whole table, None for pairs sampled for
-        the occasion.
+        """The positions (N,) of the blocks' rows in the whole table, None for freshly sampled
+        pairs.
         """
         ...
 
 
 @dataclass(frozen=True)
 class FreshHeldOut:
-    """Pairs sampled for the occasion: `validation_size` rows in training, `test_blocks` blocks of
-    `test_size` at the end.
+    """Freshly sampled pairs: `validation_size` rows during training, `test_blocks` blocks of
+    `test_size` rows at the end.
     """
 
     joint: Joint
@@ -79,8 +79,8 @@ class FreshHeldOut:
 
 @dataclass(frozen=True)
 class RowHeldOut:
-    """Finite splits, read whole in blocks of one size up to `block_size`, and such that all pairs
-    are at most `POOLED`.
+    """Finite splits, read whole in blocks of equal size, at most `block_size`, with at most
+    `POOLED` pairs in total.
     """
 
     splits: Mapping[Split, Part]

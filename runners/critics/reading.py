@@ -1,4 +1,4 @@
-"""Reading copies of a critic, each on held-out pairs of its own."""
+"""Read copies of a critic, each on its own held-out pairs."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -26,9 +26,9 @@ class CriticReader:
     """Reads an ensemble of measurements with its averaged weights, or with `weights`.
 
     `copies` says what they are: independent replicates; the folds of one table, whose test rows are
-    disjoint; or critics that all read the same rows. A fold's error is by influence values for its
-    critic as it is: what training makes of other rows is left out, of the second order, but at 400
-    rows it has added half again.
+    disjoint; or critics that all read the same rows. The standard error of a fold comes from
+    influence values for its trained critic. It does not include the effect of other training rows,
+    which is of second order but increased the error by half at 400 rows.
     """
 
     ensemble: Ensemble
@@ -43,7 +43,7 @@ class CriticReader:
         step: int,
         told: Callable[[Estimator, evaluation.Pool], float] = evaluation.value,
     ) -> list[float]:
-        """The estimate in nats of every copy, or what else is `told` of its scores."""
+        """The estimate of every copy in nats, or another function `told` of its scores."""
         return [told(*self._pool(index, split, step)) for index in range(self.ensemble.replicates)]
 
     def read(self, step: int) -> Reading:
@@ -69,8 +69,8 @@ class CriticReader:
                 errors.append(evaluation.stderr(estimator, pooled))
             if estimator.log_of_mean and values[-1] > math.log(pairs):
                 warnings.append(
-                    f"{values[-1]:.2f} is above log {pairs}, its product pairs, and not to be"
-                    " believed"
+                    f"{values[-1]:.2f} is above log {pairs}, the number of its product pairs, and"
+                    " not reliable"
                 )
             pointwise.append(evaluation.pointwise(estimator, pooled).cpu())
         return Reading(
@@ -83,7 +83,7 @@ class CriticReader:
         )
 
     def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
-        """Each copy's mean joint score on its test pairs, as they are and with permuted
+        """Each copy's mean joint score on its test pairs, with their own and with permuted
         partners.
         """
         sources = [
@@ -117,7 +117,7 @@ class CriticReader:
         return [self.measurement(index).critic.eval() for index in range(self.ensemble.replicates)]
 
     def measurement(self, index: int) -> Measurement:
-        """Copy `index`."""
+        """The measurement of copy `index`."""
         module = self.ensemble.copy(index, self.weights)
         assert isinstance(module, Measurement)
         return module

@@ -1,5 +1,5 @@
-"""A penalty in training: R copies of it, and what moves their own networks, beside the copies of a
-model.
+"""A penalty in training: R copies of it, next to the copies of a model, with the training of their
+own networks.
 
 R copies, B batch.
 """
@@ -27,22 +27,21 @@ from infobound.runners.training.player import Player
 from infobound.runners.training.schedule import Schedule
 
 BLOCK = 500
-"""Held-out rows that are scored together."""
+"""Number of held-out rows that are scored together."""
 WHOLE = 2048
-"""Held-out rows whose distances from one another are held at a time, by penalties without a
-critic.
-"""
+"""Number of held-out rows whose pairwise distances penalties without a critic hold at a time."""
 
 
 class Regularisation:
-    """Copies of a penalty, each made of rows (N, D) of what its copy of the model exposes at first.
+    """Copies of a penalty, each created from rows (N, D) that its copy of the model exposes before
+    training.
 
-    `ensemble` makes networks of copies from a function of their number, and `steps` are those of
-    the whole training; the model takes `begin` of them before it has a penalty.
+    `ensemble` creates the copies' networks from a function of the copy's index. `steps` is the
+    length of the whole training; the model takes the first `begin` steps without a penalty.
     """
 
     networks: Ensemble
-    """The copies, with no parameters where the penalty has nothing to learn."""
+    """The copies, without parameters if the penalty has nothing to learn."""
 
     def __init__(
         self,
@@ -62,22 +61,22 @@ class Regularisation:
         self._critic = "" if critic is None else described(critic)
 
     def active(self, step: int) -> bool:
-        """Whether it has anything to say to the model at the step after `step` ones."""
+        """Whether the penalty acts on the model at the step after `step` steps."""
         return self._begin <= step < self._end
 
     def strength_at(self, step: int) -> float:
-        """What the penalty is weighed by at the step after `step` ones."""
+        """The weight of the penalty at the step after `step` steps."""
         warmup = self._penalty.warmup
         return (
             self.strength * min(1.0, (step - self._begin + 1) / warmup) if warmup else self.strength
         )
 
     def lead(self, model: Player, loss: Tensor, exposed: Exposed) -> dict[str, Tensor]:
-        """One step of the model down its loss (R,) and the penalty of a batch (R, B, D) of each
-        name: what that reads, (R,).
+        """Take one step of the model to minimise its loss (R,) plus the penalty of a batch (R, B,
+        D) of each name, and return the penalty's reading (R,).
 
-        It leaves the gradients of all other networks alone. A penalty that clips weighs beta c, c
-        of both gradients before it.
+        The gradients of all other networks do not change. A penalty that clips has the weight beta
+        c, with c from both gradients.
         """
         terms = self.terms(exposed)
         networks, told = model.networks, {self._penalty.quantity: terms.value}
@@ -94,15 +93,15 @@ class Regularisation:
         return told | {"clip": share}
 
     def terms(self, exposed: Exposed) -> PureTerms:
-        """What the model is to descend, (R,) each, of a batch (R, B, D) of each name, without a
-        side effect.
+        """The terms (R,) that the model minimises, for a batch (R, B, D) of each name, without side
+        effects.
         """
         read = self.networks(*required(exposed, self._penalty.requires))
         return read if self.networks.replicates > 1 else PureTerms(*(each[None] for each in read))
 
     def fit(self, batches: Callable[[], Exposed]) -> None:
-        """The steps of its own networks for one of the model, each on a batch of its own, (R, B, D)
-        of each name; none where it has nothing to learn.
+        """Train the penalty's own networks, if it has any, for one step of the model; each of their
+        steps has its own batch, (R, B, D) of each name.
         """
         if self._learner is None:
             return
@@ -115,8 +114,8 @@ class Regularisation:
 
     @torch.no_grad()
     def held_out(self, copy: int, exposed: Exposed) -> dict[str, float]:
-        """What the penalty of a copy reads of held-out rows (N, D) of each name: information by its
-        critic, or else its value, the mean over blocks of rows.
+        """The reading of a copy's penalty on held-out rows (N, D) of each name: the information
+        from its critic, or, without a critic, its mean value over blocks of rows.
         """
         penalty = self.penalty(copy)
         name = penalty.quantity if critics.reader(penalty) is None else "mi_critic"
@@ -124,12 +123,12 @@ class Regularisation:
 
     @property
     def reads(self) -> bool:
-        """Whether it has a critic that reads information."""
+        """Whether the penalty has a critic that estimates information."""
         return critics.reader(self._penalty) is not None
 
     def information(self, copy: int, exposed: Exposed) -> float | None:
-        """Nats that the critic of a copy reads of held-out rows (N, D) of each name, all scores
-        pooled; None where it has no such critic.
+        """The information in nats that a copy's critic reads on held-out rows (N, D) of each name,
+        from pooled scores; None without such a critic.
         """
         penalty = self.penalty(copy)
         if (critic := critics.reader(penalty)) is None:
@@ -138,18 +137,18 @@ class Regularisation:
         return held_out(critic, x, y)
 
     def penalty(self, copy: int) -> Penalty | PurePenalty:
-        """A copy as an ordinary module; the next call overwrites it."""
+        """A copy as an ordinary module, valid until the next call."""
         return _turns(self.networks.copy(copy)).penalty
 
     def check(self, exposed: Exposed) -> None:
         """Run once on a batch (R, B, D) of each name.
 
-        Raises ValueError where that does not fit.
+        Raises ValueError if the batch does not fit.
         """
         self.networks.check(*required(exposed, self._penalty.requires))
 
     def take_over(self, state: State) -> bool:
-        """Have the critics of a state() where they are built like these; whether they are."""
+        """Load the critics of a state() if they are built like these; return whether they are."""
         alike = state.get("critic", self._critic) == self._critic
         if not alike or not self.networks.fits(state["networks"]):
             return False
@@ -169,8 +168,8 @@ class Regularisation:
 
 
 class _Turns(nn.Module):
-    """A penalty as an ensemble runs it: at the model's turn its terms, at that of its own networks
-    what these descend.
+    """A penalty as an ensemble runs it: it gives its terms in the model's turn, and its networks'
+    loss in theirs.
     """
 
     def __init__(self, penalty: Penalty | PurePenalty) -> None:
@@ -179,7 +178,7 @@ class _Turns(nn.Module):
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """Its own networks are at their turn."""
+        """Switch to the turn of the penalty's own networks."""
         self._own = True
         try:
             yield
@@ -194,14 +193,16 @@ class _Turns(nn.Module):
 
 
 class _Learner(NamedTuple):
-    """What moves a penalty's own networks, by so many steps for one of the model."""
+    """The training of a penalty's own networks: their player, and their steps for one of the
+    model.
+    """
 
     player: Player
     steps: int
 
 
 def _learner(penalty: Penalty | PurePenalty, networks: Ensemble) -> _Learner | None:
-    """None where a penalty has nothing to learn."""
+    """The learner of a penalty, None if the penalty has nothing to learn."""
     if isinstance(penalty, PurePenalty) or not networks.parameters.numel():
         return None
     optimizer = elementwise(penalty.optimizer([networks.parameters]))
@@ -217,8 +218,8 @@ def _turns(module: nn.Module) -> _Turns:
 
 @torch.no_grad()
 def held_out_penalty(penalty: Penalty | PurePenalty, exposed: Exposed) -> float:
-    """What a penalty reads of held-out rows (N, D) of each name: nats by its critic, or else its
-    value, the mean over blocks of rows.
+    """The reading of a penalty on held-out rows (N, D) of each name: nats from its critic, or,
+    without a critic, its mean value over blocks of rows.
     """
     rows = required(exposed, penalty.requires)
     if (critic := critics.reader(penalty)) is not None:
@@ -229,7 +230,7 @@ def held_out_penalty(penalty: Penalty | PurePenalty, exposed: Exposed) -> float:
 
 
 def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:
-    """Nats that a critic reads of held-out rows x (N, dim_x), y (N, dim_y), all scores pooled."""
+    """The estimate in nats on held-out rows x (N, dim_x), y (N, dim_y), from pooled scores."""
     rows = RowHeldOut({"test": Part([x], [y], [])}, BLOCK)
     return evaluation.value(
         measurement.estimator, evaluation.pool(measurement, rows.blocks(0, "test", 0))
@@ -237,8 +238,8 @@ def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:
 
 
 def ending(until: float | None, steps: int) -> int:
-    """The step at which what lasts `until` a step, or below 1 until a share of all steps, is off;
-    None is never.
+    """The step at which a penalty ends: `until` is a step, a share of all steps if it is below 1,
+    or None for never.
     """
     if until is None:
         return steps

@@ -1,4 +1,4 @@
-"""Splits of a finite table: every copy's, or every fold's, training, validation and test rows.
+"""Splits of a finite table: the training, validation and test rows of every copy or fold.
 
 R copies, N rows.
 """
@@ -19,14 +19,14 @@ Split = Literal["train", "validation", "test"]
 
 
 class Part(NamedTuple):
-    """One split of every copy; numbers of rows may differ by one between folds."""
+    """One split of every copy; the numbers of rows of folds may differ by one."""
 
     x: Sequence[Tensor]
     """R tables (N, dim_x)."""
     y: Sequence[Tensor]
     """R tables (N, dim_y)."""
     rows: Sequence[Tensor]
-    """R times (N,), where these rows stand in the whole table."""
+    """R times (N,), the positions of these rows in the whole table."""
 
     def first(self, count: int) -> "Part":
         """Up to this many rows of every copy."""
@@ -34,11 +34,11 @@ class Part(NamedTuple):
 
 
 Changes = tuple[Fitted, Fitted]
-"""What is done to x and to y before a copy sees them."""
+"""The transforms of x and of y before a copy sees them."""
 
 
 class Splits(NamedTuple):
-    """A table split for every copy, and what each copy's rows went through."""
+    """A table split for every copy, and the transforms of each copy's rows."""
 
     parts: Mapping[Split, Part]
     changes: Sequence[Changes]
@@ -48,15 +48,15 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     """The training, validation and test rows of every copy, transformed as fitted on the copy's own
     training rows.
 
-    Each copy has a split of its own; with `rows.folds` there are that many copies of one order of
-    the rows, and each row is a test row of exactly one.
+    Each copy has its own split. With `rows.folds` there is one copy for each fold, and each row is
+    a test row in exactly one fold.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     if rows.folds is not None and replicates > 1:
         raise SettingError(
             "replicates",
-            "must be 1 with dataset.folds, which are copies themselves",
+            "must be 1 with dataset.folds, because each fold is a copy",
             replicates,
             "sweep over seed",
         )
@@ -80,7 +80,7 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
 
 
 def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:
-    """Every row of the table for every copy, changed as the copy's own training rows were."""
+    """Every row of the table for every copy, with the transform of the copy's training rows."""
     return _part(rows, [torch.arange(len(rows.x))] * len(changes), changes, device)
 
 
@@ -93,7 +93,7 @@ def _part(
 
 
 def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
-    """Numbers of a copy's training, validation and test rows."""
+    """Indices of a copy's training, validation and test rows."""
     total, last = len(rows.x), rows.test if isinstance(rows.test, int) else 0
     validation, test = round(total * rows.validation), last or round(total * rows.test)
     order = torch.cat([_order(total - last, seed, copy), torch.arange(total - last, total)])
@@ -101,8 +101,8 @@ def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
 
 
 def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:
-    """Numbers of a fold's training, validation and test rows; the validation rows are the last of
-    the others.
+    """Indices of a fold's training, validation and test rows; the validation rows are the last rows
+    outside the fold.
     """
     parts = _order(len(rows.x), seed, 0).tensor_split(folds)
     others = torch.cat([part for index, part in enumerate(parts) if index != fold])

@@ -1,4 +1,4 @@
-"""The task of training critics, R at once, to be read on pairs that they never saw."""
+"""The task of training R critics at once, which are read on held-out pairs."""
 
 import dataclasses
 import statistics
@@ -23,7 +23,7 @@ from infobound.runners.training.task import Kept, Stateful, Task
 
 
 class Facts:
-    """What a checkpoint says of a training, so that another run can read rows by its critics."""
+    """The facts about a training that another run needs to read rows with its critics."""
 
     def __init__(self, values: Written) -> None:
         self._values = values
@@ -35,12 +35,12 @@ class Facts:
 
 
 class CriticTraining(Task):
-    """The critics climb the estimator on the batches of `feed`; with early stopping each is read at
-    its best.
+    """Trains critics on the batches of `feed`; with early stopping, each critic is read at its
+    best.
 
-    With `folds` the copies are the folds of one table. What they descend is `loss` of a batch's
-    bound, by default its fit. `truth` is the mutual information of the pairs, where it is known,
-    and `beside` says what else is to be known of them at the end.
+    With `folds` the copies are the folds of one table. They minimise `loss` of a batch's bound, by
+    default its fit. `truth` is the mutual information of the pairs, if it is known, and `beside`
+    gives further values for the final reading.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class CriticTraining(Task):
         beside: Callable[[], Metrics] = dict,
     ) -> None:
         self._loss, self._truth, self._beside = loss, truth, beside
-        self._more_steps_help = not optimisation.cosine  # else the last steps are the smallest
+        self._more_steps_help = (
+            not optimisation.cosine
+        )  # with cosine, the last steps are the smallest
         self._feed, self._estimator = feed, estimator
         self._ensemble = execution.ensemble(
             lambda index: Measurement.of(critic, estimator, *feed.batches.look(index)),
@@ -106,7 +108,7 @@ class CriticTraining(Task):
 
     @property
     def finished(self) -> bool:
-        """Every copy has stopped early, or the critic has no parameters to train."""
+        """Whether every copy has stopped early, or the critic has no parameters to train."""
         untrainable = self._ensemble.parameters.numel() == 0
         return untrainable or (self._stopping is not None and self._stopping.done)
 
@@ -116,16 +118,16 @@ class CriticTraining(Task):
 
     @property
     def cap(self) -> float | None:
-        """The most nats that a training batch can read, None without such a limit."""
+        """The largest value in nats that a training batch can read, None if there is no limit."""
         return self._estimator.cap(self.training_negatives)
 
     def critic(self, index: int) -> nn.Module:
-        """Copy `index` as it is now."""
+        """Copy `index` with its current weights."""
         return self._current.measurement(index).critic.eval()
 
     @property
     def training_negatives(self) -> int:
-        """Product samples a row in a training batch, K."""
+        """The number of product samples a row in a training batch, K."""
         x, y = self._feed.zeros
         module = self._ensemble.copy(0).eval()
         if not isinstance(module, Measurement):
@@ -134,14 +136,14 @@ class CriticTraining(Task):
             return module.scores(x[0], y[0]).product.shape[-1]
 
     def read(self, step: int) -> Written:
-        """Read every copy once on the test pairs, at its best where it stops early.
+        """Read every copy once on the test pairs, at its best if it stops early.
 
         Raises RunFailed if a reading is not finite.
         """
         return {**self.reading(step).metrics(self._truth), **self._beside()}
 
     def reading(self, step: int) -> Reading:
-        """The same, taken once, as it is for those who want to know more than its metrics."""
+        """The test reading, computed once, with more than its metrics."""
         if self._reading is None:
             reading = self._best.read(step)
             if self._stopping is not None:
@@ -155,13 +157,13 @@ class CriticTraining(Task):
         return self._reading
 
     def _untimely(self, stopping: EarlyStopping, reading: Reading) -> list[str]:
-        """What is to be known where the best reading stands at either end of the training."""
+        """Warnings if the best reading is at the start or the end of the training."""
         copies, warnings = self._ensemble.replicates, list[str]()
         if stopping.first and reading.mean < 2 * reading.error.value:
             warnings.append(
                 f"{stopping.first} of {copies} critics read the validation rows best before the"
-                " first step, so training found no information: x and y may be independent, or else"
-                " lower optimizer.lr or runner.eval_every"
+                " first step, so training found no information: x and y may be independent;"
+                " otherwise lower optimizer.lr or runner.eval_every"
             )
         if stopping.last and self._more_steps_help:
             warnings.append(
@@ -178,5 +180,5 @@ class CriticTraining(Task):
 
     @property
     def reader(self) -> CriticReader:
-        """What reads the copies, at their best where they stop early."""
+        """The reader of the copies, at their best if they stop early."""
         return self._best

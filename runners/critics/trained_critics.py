@@ -1,4 +1,4 @@
-"""Critics that an earlier run has trained, to read other rows with."""
+"""Critics that an earlier run trained, to read other rows with."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +26,11 @@ class TrainedCritics(NamedTuple):
 
     run: TrainedRun
     saved: State
-    """Of their networks."""
+    """The state of their networks."""
 
     @classmethod
     def load(cls, path: Path) -> "TrainedCritics":
-        """The last state of a completed run's training.
+        """Load the last state of a completed run's training.
 
         Raises ValueError if there is no such run, or it has no critics.
         """
@@ -54,10 +54,10 @@ class TrainedCritics(NamedTuple):
         block_size: int,
         device: torch.device,
     ) -> CriticReader:
-        """What reads all rows by every copy, each with the transform that was fitted to its own
-        training rows.
+        """A reader of all rows by every copy, each with the transform fitted to its own training
+        rows.
 
-        Raises ValueError where dimensions, critic or estimator are not those of the run.
+        Raises ValueError if dimensions, critic or estimator differ from those of the run.
         """
         run, facts = self.run, self.run.part("facts")
         dims = [rows.x.shape[-1], rows.y.shape[-1]]
@@ -83,8 +83,8 @@ class TrainedCritics(NamedTuple):
 def _blank(
     critic: Critics, estimator: Estimator, dims: list[int], device: torch.device
 ) -> nn.Module:
-    """Networks of the right shapes: what they see before the first step is noise, and what they
-    make of it written over.
+    """Create networks with the right shapes; they are prepared with noise, and the loaded state
+    then replaces the result.
     """
     x, y = (torch.randn(4 * sum(dims) + 64, dim).to(device) for dim in dims)
     return Measurement.of(critic, estimator, x, y)

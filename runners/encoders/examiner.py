@@ -1,4 +1,4 @@
-"""Examination of encoders in training, when it is due."""
+"""Examine encoders during training."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -9,12 +9,12 @@ from infobound.runners.runs.written import State, Written
 from infobound.runners.training import probes
 
 RISING = ("accuracy", "log_condition")
-"""What is also told by how much more it is at the end than before step 0."""
+"""Quantities whose increase since step 0 is also reported."""
 
 
 class Examiner:
-    """A part of a task: probes its encoders and takes their Jacobians in their cadence, and keeps
-    what was read first and last.
+    """A part of a task that probes its encoders and computes their condition numbers at the set
+    steps, and keeps the first and the last readings.
     """
 
     def __init__(self, reader: EncoderReader) -> None:
@@ -29,17 +29,17 @@ class Examiner:
 
     @property
     def constants(self) -> dict[str, float | None]:
-        """The accuracy that is to be beaten."""
+        """The baseline of the accuracy."""
         return {"accuracy/pixels": self.reader.pixels}
 
     def evaluate(self, step: int) -> Metrics:
-        """What is due after `step` steps."""
+        """The examinations that are due after `step` steps."""
         due = [index for index, (every, _) in enumerate(self._looks) if step % every == 0]
         return self._examined(step, due)
 
     def read(self, step: int) -> dict[str, Quantity | JSON]:
-        """All about the encoders after the last step, with the standard error of the accuracy, and
-        how much more accuracy and log condition are than before step 0.
+        """All examinations after the last step, with the standard error of the accuracy, and the
+        increase of accuracy and log condition since step 0.
         """
         self._examined(step, range(len(self._looks)))
         found = {name: each for name, each in self._latest.items() if isinstance(each, Quantity)}
@@ -82,7 +82,7 @@ class Examiner:
 
 
 def _plain(metrics: Metrics) -> Written:
-    """As a checkpoint has them."""
+    """Convert readings to plain values for a checkpoint."""
     return {
         name: dataclasses.asdict(each) if isinstance(each, Quantity) else each
         for name, each in metrics.items()

@@ -1,4 +1,4 @@
-"""Figures of encoders in training, drawn from the lines of a run."""
+"""Figures of encoders during training, drawn from the lines of a run."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -13,7 +13,7 @@ Lines = list[Written]
 
 
 def of_encoders(history: Iterable[Written], pixels: float) -> Iterator[tuple[str, Figure]]:
-    """Every figure that the lines have the quantities for, with its name."""
+    """Every figure whose quantities are in the lines, with its name."""
     lines = [line for line in history if line["split"] == "validation"]
     if probed := [line for line in lines if "accuracy" in line]:
         yield "accuracy", accuracy(probed, pixels)
@@ -24,8 +24,8 @@ def of_encoders(history: Iterable[Written], pixels: float) -> Iterator[tuple[str
 
 
 def accuracy(lines: Lines, pixels: float) -> Figure:
-    """Test accuracy of both probes by step, the range of the copies, and that of the view
-    itself.
+    """Draw the test accuracy of both probes by step, the range of the copies, and the accuracy for
+    the view itself.
     """
     figure, axes = plots.blank("step", "test accuracy")
     steps = [line["step"] for line in lines]
@@ -39,8 +39,8 @@ def accuracy(lines: Lines, pixels: float) -> Figure:
 
 
 def condition(lines: Lines) -> Figure:
-    """Log condition numbers of the Jacobians by step, in bands from the least to the greatest, as
-    in Tschannen et al. 2020.
+    """Draw the log condition numbers of the Jacobians by step, in bands from the smallest to the
+    largest, as in Tschannen et al. 2020.
     """
     figure, axes = plots.blank("step", "log condition number in nats")
     steps = [line["step"] for line in lines]

@@ -1,4 +1,4 @@
-"""How far an encoder is from losing what it was shown.
+"""The invertibility of an encoder: condition numbers of its Jacobian, and reconstruction errors.
 
 B rows, D inputs.
 """
@@ -10,17 +10,17 @@ from torch.func import jacrev, vmap
 from infobound.models.encoders.networks import Invertible
 
 CHUNK = 16
-"""Jacobians that are computed at a time."""
+"""Number of Jacobians that are computed at a time."""
 BLOCK = 4096
-"""Rows that are encoded at a time."""
+"""Number of rows that are encoded at a time."""
 
 
 def log_conditions(encoder: nn.Module, x: Tensor) -> Tensor:
-    """(B,) log of the condition number of the encoder's Jacobian at each row of x (B, D), log
+    """The log condition number (B,) of the encoder's Jacobian at each row of x (B, D), log
     sigma_max - log sigma_min.
 
-    Nothing above -log of the precision can be told from a singular Jacobian (15.9 in float32), so
-    it is what they read.
+    It is limited to -log of the precision (15.9 in float32), above which a Jacobian cannot be
+    distinguished from a singular one.
     """
     jacobians = vmap(jacrev(lambda row: encoder(row[None])[0]), chunk_size=CHUNK)(x).detach()
     singular = torch.linalg.svdvals(jacobians)
@@ -31,8 +31,8 @@ def log_conditions(encoder: nn.Module, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reconstruction_error(encoder: Invertible, x: Tensor, z: Tensor) -> float:
-    """The largest absolute difference of any number of x (B, D) from what the inverse makes of its
-    representation z.
+    """The largest absolute difference between x (B, D) and its reconstruction from the
+    representation by the inverse.
     """
     return max(
         float((encoder.inverse(part) - of).abs().max())
@@ -42,5 +42,5 @@ def reconstruction_error(encoder: Invertible, x: Tensor, z: Tensor) -> float:
 
 @torch.no_grad()
 def encoded(encoder: nn.Module, x: Tensor) -> Tensor:
-    """The representations of x (B, D)."""
+    """Encode x (B, D) in blocks."""
     return torch.cat([encoder(part) for part in x.split(BLOCK)])

@@ -1,5 +1,5 @@
-"""What encoders are worth: what a probe makes of their representations, and how far from invertible
-they are.
+"""The quality of encoders: the accuracy of probes of their representations, and their
+invertibility.
 
 R copies, N examples.
 """
@@ -27,9 +27,9 @@ UNITS: Mapping[str, Unit] = {"accuracy": "share", "accuracy_knn": "share", "reco
 
 @dataclass(frozen=True)
 class EncoderReader:
-    """Reads the encoders of all copies on labelled examples, each with noise of its own.
+    """Reads the encoders of all copies on labelled examples, each with its own noise.
 
-    `encoder` gives that of a copy, in evaluation mode.
+    `encoder` gives the encoder of a copy, in evaluation mode.
     """
 
     views: Views
@@ -38,9 +38,7 @@ class EncoderReader:
     execution: Execution
 
     def probes(self) -> dict[str, Quantity]:
-        """Accuracies of both probes, and where the encoder has an inverse how well that
-        reconstructs.
-        """
+        """Accuracies of both probes, and the reconstruction error if the encoder has an inverse."""
         copies = range(self.execution.replicates)
         return together([self._probed(self.encoder(copy), copy) for copy in copies], UNITS)
 
@@ -59,13 +57,13 @@ class EncoderReader:
 
     @cached_property
     def pixels(self) -> float:
-        """Accuracy of the linear probe of the view itself."""
+        """The accuracy of the linear probe of the view itself."""
         features = probes.scaled(self._seen("train", 0), self._seen("test", 0))
         return probes.linear_accuracy(*self._labelled(*features))
 
     @property
     def protocol(self) -> str:
-        """What the accuracies are, in words."""
+        """A description of how the accuracies were computed."""
         sizes = len(self.views.train_examples.labels), self.tested
         return probes.PROTOCOL.format(
             probes.INVERSE_PENALTY, probes.TOLERANCE, self.examinations.neighbours, *sizes
@@ -73,7 +71,7 @@ class EncoderReader:
 
     @property
     def tested(self) -> int:
-        """Test examples that every accuracy is over."""
+        """The number of test examples of every accuracy."""
         return len(self.views.test_examples.labels)
 
     def _probed(self, encoder: nn.Module, copy: int) -> dict[str, float]:
@@ -99,7 +97,7 @@ class EncoderReader:
         return train, train_labels, test, test_labels
 
     def _seen(self, split: str, copy: int) -> Tensor:
-        """What copy `copy` sees of the first view, the same every time."""
+        """The first view as copy `copy` sees it, always the same."""
         place = self.execution.place
         x = self._examples(split).x.to(place)
         source = generator(place, self.execution.seed, copy, "examined", split)

@@ -1,4 +1,4 @@
-"""When encoders in training are examined, and what they must be."""
+"""Settings of the examinations of encoders, and checks of their data."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from infobound.runners.training.settings import Cadence, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Examinations(Settings):
-    """Every `probe_every` steps a linear classifier and the `neighbours` nearest training examples
-    tell the labels of all test examples from their representations; where the encoder has an
-    inverse, the largest error of any number that it gives back is read.
+    """Every `probe_every` steps, a linear classifier and the `neighbours` nearest training examples
+    predict the labels of all test examples from their representations; if the encoder has an
+    inverse, its largest reconstruction error is also computed.
 
-    Every `condition_every` steps (None: never) the condition numbers of its Jacobian at
-    `condition_rows` test examples are.
+    Every `condition_every` steps (None: never), the condition numbers of the encoder's Jacobian at
+    `condition_rows` test examples are computed.
 
     Raises ValueError for values out of range.
     """
@@ -40,11 +40,11 @@ class Examinations(Settings):
 
 
 def check_views(dataset: object) -> None:
-    """Raise ValueError unless the data set is one of labelled views."""
+    """Raise ValueError unless the data set has labelled views."""
     if not isinstance(dataset, Views):
         raise SettingError(
             "dataset",
-            "must be one of labelled views",
+            "must have labelled views",
             type(dataset).__name__,
             "use dataset=mnist_halves",
         )

@@ -1,4 +1,4 @@
-"""Courses of training: a held-out quantity against step, over the runs of each setting."""
+"""Learning curves: a held-out quantity by step, over the runs of each setting."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from infobound.runners.runs.written import Written
 
 
 def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
-    """Of the completed runs of each setting of `keys` the mean and the standard deviation of `name`
-    by step.
+    """The mean and the standard deviation of `name` by step, over the completed runs of each
+    setting of `keys`.
 
-    Columns are the keys, step, mean and sd. Replicates of a run count as runs, and of one alone
-    there is no sd. Empty where no run has recorded such a quantity.
+    Columns are the keys, step, mean and sd. Replicates count as runs; a single run has no sd. The
+    table is empty if no run has recorded the quantity.
     """
     points = [
         {**{key: row[key] for key in keys}, **point}
@@ -33,9 +33,7 @@ def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
 
 
 def _points(run: Path, name: str, independent: bool) -> Iterator[Written]:
-    """What a run read on held-out examples at each step; of independent copies, what each of them
-    did.
-    """
+    """The held-out values of a run at each step, one for each independent copy."""
     file = run / "metrics.jsonl"
     for text in file.read_text().splitlines() if file.is_file() else ():
         line = json.loads(text)

@@ -1,6 +1,4 @@
-"""Report: run directories in, summary.csv, a table and figures out, without training anything
-again.
-"""
+"""The report: read run directories and write summary.csv, a table and figures, without training."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,19 +15,19 @@ from infobound.runners.runs.records import Outcome, Record
 
 
 class Summary(NamedTuple):
-    """What came of a sweep."""
+    """The state of a sweep."""
 
     line: str
-    """How many runs are completed, and where the table is."""
+    """The number of completed runs, and the place of the table."""
     unfinished: list[Run]
-    """The runs that are not, each with its status and error."""
+    """The runs that are not completed, with their status and error."""
 
 
 def summarise(folder: Path) -> Summary:
-    """Write summary.csv, summary.md and figures/ of the runs below `folder` into it, as
-    `runner=report` does.
+    """Write summary.csv, summary.md and figures/ of the runs below `folder` into it, like
+    `runner=report`.
 
-    Raises ConfigError if it holds neither a run nor a jobs.json.
+    Raises ConfigError if it contains neither a run nor a jobs.json.
     """
     results = Results.of([folder])
     for _ in results.written(folder):
@@ -39,15 +37,15 @@ def summarise(folder: Path) -> Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Reads every run at or below `source`, one folder or several, and writes into `into`, by
-    default the one source.
+    """Reads every run in or below `source`, one folder or several, and writes into `into`, by
+    default the source.
 
-    The table is of `metric`, by default the first that the runs name, with a column for the mean of
-    each in `beside`; runs that differ in the keys `over` alone are taken together, as those of
-    several seeds are. The figure of the metric by step has the mean of `baseline`, one of `beside`,
-    as a level. The metric is also drawn `against` another one, by default the information `mi` that
-    stands beside it. `page` names a Markdown file, such as RESULTS.md, in which the table takes the
-    place of what stands between `<!-- block -->` and `<!-- /block -->`.
+    The table shows `metric`, by default the first that the runs name, and the means of the metrics
+    `beside`. It averages over runs that differ only in the keys `over`, as over seeds. The figure
+    of the metric by step has the mean of `baseline`, one of `beside`, as a level. The metric is
+    also drawn `against` another one, by default `mi` if the runs have it. `page` names a Markdown
+    file, such as RESULTS.md, in which the table replaces the text between `<!-- block -->` and
+    `<!-- /block -->`.
     """
 
     source: str | Sequence[str]
@@ -66,9 +64,7 @@ class Report:
                 ("page", "block"), "must be given together", f"{self.page} and {self.block}"
             )
         if self.into is None and not isinstance(self.source, str):
-            raise SettingError(
-                "into", "must name the folder to write to where source lists several"
-            )
+            raise SettingError("into", "must name the folder to write to if source lists several")
         if self.baseline is not None and self.baseline not in self.beside:
             raise SettingError(
                 "baseline",
@@ -79,7 +75,7 @@ class Report:
     def prepare(self) -> Callable[[Record], Outcome]:
         """Read the runs.
 
-        Raises ConfigError if there are none, or no block to replace.
+        Raises ConfigError if there are no runs, or no block to replace.
         """
         sources = [self.source] if isinstance(self.source, str) else self.source
         chosen = self.metric, self.beside, self.over, self.baseline, self.against
@@ -99,7 +95,7 @@ class Report:
         return run
 
     def _page(self, table: str) -> str:
-        """The page with the table in its block."""
+        """The text of the page with the table in its block."""
         if self.page is None:
             return ""
         name = re.escape(self.block or "")
@@ -109,7 +105,7 @@ class Report:
         )
         if not count:
             raise ConfigError(
-                f"block must be one that stands in {self.page} as <!-- block --> <!-- /block -->,"
-                f" got {self.block}"
+                f"block must be in {self.page}, marked by <!-- block --> and <!-- /block -->, got"
+                f" {self.block}"
             )
         return page

@@ -1,6 +1,4 @@
-"""What came of runs: a row each, the mean of a metric for each setting, and the figures that a
-reader looks for.
-"""
+"""The results of runs: a row for each run, the mean of a metric for each setting, and figures."""
 
 import math
 import statistics
@@ -21,7 +19,7 @@ from infobound.runners.runs.snapshots import Snapshots
 
 @dataclass(frozen=True)
 class Results:
-    """Runs, their rows, the keys that were swept, and the means of a metric; no means where no
+    """Runs, their rows, the swept keys, and the means of a metric, which are missing if no
     completed run has it.
     """
 
@@ -32,7 +30,7 @@ class Results:
     beside: Sequence[str]
     means: pd.DataFrame
     baseline: str | None = None
-    """One of `beside` whose mean stands in the course of the metric, as a level."""
+    """One of `beside` whose mean is drawn as a level in the figure of the metric by step."""
     against: tuple[str, pd.DataFrame] | None = None
     """Another metric and its means, to draw the metric against."""
 
@@ -46,16 +44,17 @@ class Results:
         baseline: str | None = None,
         against: str | None = None,
     ) -> "Results":
-        """What stands below the sources; the metric is by default the first of the completed runs,
-        and what it is drawn against is information that they have beside it.
+        """Read the runs below the sources; the metric is by default the first of the completed
+        runs, drawn against the information that they have, if any.
 
-        Raises ConfigError if nothing does, or if no run has the metrics or differs in the keys.
+        Raises ConfigError if there are no runs, or if no run has the metrics or differs in the
+        keys.
         """
         runs = found(sources)
         rows, keys = tables.table(runs)
         if unknown := set(over) - set(keys):
             raise ConfigError(
-                f"over must name keys that the runs differ in, got {min(unknown)}; they differ in"
+                f"over must name keys in which the runs differ, got {min(unknown)}; they differ in"
                 f" {', '.join(keys)}"
             )
         keys = [key for key in keys if key not in over]
@@ -74,7 +73,7 @@ class Results:
         for name, each in asked:
             if each not in numbers:
                 raise ConfigError(
-                    f"{name} must be one that the runs have, got {each}; they have"
+                    f"{name} must be a metric of the runs, got {each}; they have"
                     f" {', '.join(numbers)}"
                 )
         means = tables.aggregated(rows, keys, metric, beside)
@@ -83,7 +82,7 @@ class Results:
 
     @property
     def units(self) -> dict[str, str]:
-        """What the metrics are measured in, by name."""
+        """The units of the metrics, by name."""
         return tables.units(self.runs)
 
     @property
@@ -93,13 +92,13 @@ class Results:
 
     @property
     def counts(self) -> str:
-        """How the runs ended, such as `4 of 6 runs completed, 1 failed, 1 missing`."""
+        """The states of the runs, such as `4 of 6 runs completed, 1 failed, 1 missing`."""
         ends = [run.status for run in self.unfinished]
         others = [f", {ends.count(status)} {status}" for status in sorted(set(ends))]
         return f"{len(self.runs) - len(ends)} of {len(self.runs)} runs completed{''.join(others)}"
 
     def line(self, folder: Path) -> str:
-        """How the runs ended, and where the rows stand that `written` left in the folder."""
+        """The states of the runs, and the place of the table that `written` wrote."""
         return f"{self.counts}; {folder / 'summary.csv'}"
 
     def table(self) -> str:
@@ -110,7 +109,7 @@ class Results:
         return markdown(self.means, self.keys, self.beside, bits=in_nats)
 
     def written(self, folder: Path) -> Iterator[tuple[str, plots.Figure]]:
-        """Write summary.csv, summary.md and figures/, and hand out each figure with its name."""
+        """Write summary.csv, summary.md and figures/, and yield each figure with its name."""
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
         parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
@@ -123,8 +122,8 @@ class Results:
             sample_plots.film(snapshots, folder / "figures" / "training.gif")
 
     def figures(self) -> Iterator[tuple[str, plots.Figure]]:
-        """The metric by what was swept, alone and over what stands beside it, by step, and samples,
-        each where there is such a thing.
+        """The figures for which there are data: the metric by the swept keys, alone and with the
+        metrics `beside`, the metric by step, and samples.
         """
         if len(self.means):
             yield from sweep_figures.of_means(self.means, self.keys, self.metric, self.units)
@@ -151,10 +150,10 @@ class Results:
 def markdown(
     means: pd.DataFrame, keys: Sequence[str], beside: Sequence[str] = (), *, bits: bool
 ) -> str:
-    """A Markdown table: the swept keys, the kind where kinds differ, the truth where there is one,
-    what stands beside, mean ± sd over runs, the same in bits if asked for, runs.
+    """A Markdown table: the swept keys, the kind if kinds differ, the truth if there is one, the
+    metrics `beside`, mean ± sd over runs, optionally the same in bits, and the number of runs.
 
-    A setting with one run has its standard error for the sd if the run states one.
+    A setting with a single run shows the run's standard error instead of the sd, if it has one.
     """
     kinds = ["kind"] if len({*means["kind"]}) > 1 else []
     truth = ["truth"] if len(means["truth"].dropna()) else []
@@ -172,8 +171,8 @@ def markdown(
 
 
 def failures(unfinished: Sequence[Run]) -> str:
-    """A Markdown table of the runs that are not completed, those of one error together; nothing
-    where there are none.
+    """A Markdown table of the runs that are not completed, grouped by error; empty if all are
+    completed.
     """
     together: dict[tuple[str, str], list[Run]] = {}
     for run in unfinished:
@@ -186,7 +185,7 @@ def failures(unfinished: Sequence[Run]) -> str:
     ]
     return (
         "\n".join(
-            ["| status | runs | error | the first |", "| --- | --- | --- | --- |", *lines, ""]
+            ["| status | runs | error | first run |", "| --- | --- | --- | --- |", *lines, ""]
         )
         if lines
         else ""
@@ -194,8 +193,8 @@ def failures(unfinished: Sequence[Run]) -> str:
 
 
 def _mean(row: Mapping[Any, Any]) -> str:
-    """The mean and its sd, or what a single run states, with three decimals or two digits of
-    that.
+    """The mean and its sd, or a single run's own error, with three decimals or two digits of the
+    error.
     """
     spread, words = (row["sd"], "") if row["runs"] > 1 else (row["stderr"], " (standard error)")
     if pd.isna(spread):
@@ -205,8 +204,8 @@ def _mean(row: Mapping[Any, Any]) -> str:
 
 
 def _decimals(value: float) -> str:
-    """Three decimals, or the power of ten of what would show none of its digits; nothing of what is
-    not there.
+    """A number with three decimals, or in scientific notation if these would be zeros; empty if it
+    is missing.
     """
     if pd.isna(value):
         return ""

@@ -1,4 +1,4 @@
-"""Runs read back from their folders: what each was asked for, and how it ended."""
+"""Runs read back from their folders: their settings and how they ended."""
 
 import json
 import os
@@ -18,12 +18,12 @@ KILLED = "it was killed, or its machine went down; the same command"
 
 
 class Run(NamedTuple):
-    """What a folder says about its run."""
+    """A run as its folder describes it."""
 
     path: Path
     overrides: list[str]
     status: str
-    """completed, failed, interrupted, running, or missing where a sweep expects a run that has no
+    """completed, failed, interrupted, running, or missing if a sweep expects a run that has no
     result.
     """
     error: str = ""
@@ -33,15 +33,15 @@ class Run(NamedTuple):
 
     @property
     def levels(self) -> list[Written]:
-        """The metrics, or those of each level of a run over several."""
+        """The metrics, or those of each level if the run has several levels."""
         return [{**self.metrics, **level} for level in self.metrics.get("levels", [{}])]
 
 
 def found(sources: Iterable[Path]) -> list[Run]:
-    """Every run at or below the sources, and every one that a sweep's jobs.json there expects, in
-    order of name.
+    """Every run in or below the sources, and every run that a sweep's jobs.json expects there,
+    ordered by name.
 
-    Reports are not among them. Raises ConfigError if a source holds none.
+    Reports are left out. Raises ConfigError if a source has no runs.
     """
     runs: dict[Path, Run] = {}
     for source in sources:
@@ -49,17 +49,15 @@ def found(sources: Iterable[Path]) -> list[Run]:
         here = {run.path: run for run in read if "runner=report" not in run.overrides}
         if not here:
             raise ConfigError(
-                f"source must name folders of runs, but there is no result.json in {source} or"
-                " below it"
+                f"source must name folders of runs, but there is no result.json in or below"
+                f" {source}"
             )
         runs |= here
     return [runs[path] for path in sorted(runs)]
 
 
 def _below(source: Path) -> dict[Path, list[str]]:
-    """The folders of results and of expected jobs, with the overrides that jobs.json has for
-    them.
-    """
+    """The folders of results and of expected jobs, with their overrides from jobs.json."""
     expected: dict[Path, list[str]] = {}
     for folder, _, files in os.walk(source):
         if "jobs.json" in files:
@@ -114,11 +112,11 @@ def _result(path: Path) -> Written:
 
 
 def _settled(path: Path, result: Written) -> Written:
-    """A run whose result says that it is running has failed if nobody is at work in its folder."""
+    """Turn a run marked as running into a failed one, if no process works in its folder."""
     with unless_held(path) as free:
-        result = _result(path) if free else result  # it may have ended just before
+        result = _result(path) if free else result  # it may have just ended
     further = (
-        "goes on from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
+        "continues from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
     )
     killed = {"status": "failed", "error": {"message": f"{KILLED} {further}"}}
     return {**result, **killed} if free and result["status"] == "running" else result

@@ -1,6 +1,4 @@
-"""Figures of many runs: a metric by what was swept and by step, and what the models of every
-setting have made.
-"""
+"""Figures of many runs: a metric by the swept keys and by step, and the samples of each setting."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,21 +18,21 @@ from infobound.runners.runs.snapshots import Snapshots
 Figures = Iterator[tuple[str, plots.Figure]]
 """Figures with their names."""
 Units = Mapping[str, str]
-"""What metrics are measured in, by name."""
+"""Units of metrics, by name."""
 
 LINES = 20
-"""Lines that a figure has at most; the keys beyond are averaged over."""
+"""Maximum number of lines in a figure; it averages over the remaining keys."""
 SETTINGS = 60
-"""Settings that stand side by side in one figure at most."""
+"""Maximum number of settings side by side in one figure."""
 ROWS, COPIES = 12, 8
-"""Settings whose samples are shown at most, and copies of each."""
+"""Maximum numbers of settings whose samples are shown, and of copies of each."""
 
 
 def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str, units: Units) -> Figures:
-    """The metric against each numeric swept key, against the truth where there are several, and a
+    """The metric against each numeric swept key, against the truth if there are several, and a heat
     map of each two keys.
 
-    Where only names were swept, such as estimators, they stand side by side.
+    If only names were swept, such as estimators, they are drawn side by side.
     """
     label = _labelled(metric, units)
     numeric = [
@@ -74,8 +72,8 @@ def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str, units: Units
 def of_several(
     rows: pd.DataFrame, keys: Sequence[str], metrics: Sequence[str], units: Units
 ) -> Figures:
-    """Several metrics against each numeric swept key, one over the other, such as an error over a
-    rate.
+    """Several metrics against each numeric swept key, in panels above each other, such as an error
+    above a rate.
     """
     means = {metric: tables.aggregated(rows, keys, metric) for metric in metrics}
     first = means[metrics[0]]
@@ -102,8 +100,8 @@ def of_courses(
     levels: Mapping[str, float],
     units: Units,
 ) -> Figures:
-    """Each quantity that the runs have recorded by step, the first of them beside named levels,
-    while settings are few.
+    """Each quantity that the runs have recorded by step, if there are few settings; the first one
+    with named levels.
     """
     if tables.grouped(rows, keys).ngroups > LINES:
         return
@@ -125,10 +123,10 @@ def of_tradeoff(
     against: str,
     units: Units,
 ) -> Figures:
-    """The means of a metric against those of another, for the same settings: a line through those
-    that differ in numbers alone.
+    """The means of one metric against those of another for the same settings; a line connects
+    settings that differ only in a number.
 
-    A line goes in the order of the numbers, such as strengths of a penalty; settings without the
+    A line follows the order of the numbers, such as strengths of a penalty; settings without a
     number are points.
     """
     if len(means) < 2:
@@ -151,7 +149,7 @@ def of_tradeoff(
 
 
 def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
-    """The last samples of the copies of every setting, where the runs have kept any."""
+    """The last samples of the copies of every setting, if the runs have kept samples."""
     settings: dict[str, sample_plots.Row] = {}
     for values, group in tables.grouped(rows, keys):
         kept = [each for path in group["run"] if (each := Snapshots.of(Path(path)))]
@@ -169,10 +167,10 @@ def of_samples(rows: pd.DataFrame, keys: Sequence[str]) -> Figures:
 def _against(
     means: pd.DataFrame, key: str, others: Sequence[str], metric: str, label: str
 ) -> plots.Figure:
-    """A line for each setting of the other keys, over some of which there is a mean where all would
-    be too many lines.
+    """A line for each setting of the other keys, averaged over some of them if there would be too
+    many lines.
 
-    Where no setting has all values of those, as in a random search, every setting is a point.
+    If no setting has all values of these keys, as in a random search, every setting is a point.
     """
     kept = _distinguished(means, others)
     over = [other for other in others if other not in kept]
@@ -187,8 +185,8 @@ def _against(
 def _heat_map(
     means: pd.DataFrame, row: str, column: str, keys: Sequence[str], label: str
 ) -> Figures:
-    """The mean of each pair of values over the other keys; nothing unless most pairs of two or more
-    values each were run.
+    """The mean of each pair of values over the other keys; nothing unless both keys have two or
+    more values and most pairs were run.
     """
     over = [key for key in keys if key not in (row, column)]
     pairs = tables.averaged(means, [row, column], over)
@@ -212,8 +210,8 @@ def _lines(points: pd.DataFrame, key: str, kept: Sequence[str], metric: str) -> 
 
 
 def _distinguished(means: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """As many of the keys, those of the fewest values first, as have no more settings than a figure
-    has lines.
+    """As many keys, those with the fewest values first, as give no more settings than a figure can
+    have lines.
     """
     kept: list[str] = []
     for key in sorted(keys, key=lambda key: _distinct(means, key)):

@@ -1,4 +1,6 @@
-"""Runs as tables: a row a run, and a row a setting with its mean and standard error."""
+"""Tables of runs: one row for each run, and one for each setting with its mean and standard
+error.
+"""
 
 import json
 import re
@@ -18,21 +20,21 @@ from infobound.runners.runs.written import Written
 
 NAMES = ("name", "force")
 REPEATS = ("seed", *NAMES)
-"""Overrides that tell runs of one setting apart."""
+"""Overrides in which runs of one setting differ."""
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CHOICES = re.compile(r"^runtime:\n(?: .*\n)+", re.MULTILINE)
-"""Where Hydra's own configuration says what was chosen of each group; the rest of it takes ten
-times as long to read.
+"""The part of Hydra's own configuration with the chosen options; reading the rest takes ten times
+as long.
 """
 
 
 def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run (folder, overrides, status, settings, metrics of one value, seed, steps, seconds,
-    error), and the swept keys.
+    """A table with one row for each run (folder, overrides, status, settings, metrics of one value,
+    seed, steps, seconds, error), and the swept keys.
 
-    What failed is said in the column error, or failure where there is a metric of that name. The
-    settings are what any of the runs has overridden. A run over several levels has a row for each,
-    and `level` is one of the keys then.
+    The column of errors is called error, or failure if there is a metric called error. The settings
+    are all keys that any run overrides. A run with several levels has one row for each, and `level`
+    is then one of the keys.
     """
     given = [(run, _given(run.overrides, REPEATS)) for run in runs]
     keys = list(dict.fromkeys(key for _, settings in given for key in settings))
@@ -46,25 +48,24 @@ def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
 
 
 def first_metric(runs: Iterable[Run]) -> str | None:
-    """The metric that most of the completed runs name first; None where none has any."""
+    """The metric that most of the completed runs name first; None if no run has a metric."""
     firsts = [[*_values(run.levels[0])][:1] for run in runs if run.status == "completed"]
     counted = Counter(name for names in firsts for name in names).most_common(1)
     return counted[0][0] if counted else None
 
 
 def units(runs: Iterable[Run]) -> dict[str, str]:
-    """What the metrics of the runs are measured in, by name."""
+    """The units of the runs' metrics, by name."""
     return {name: unit for run in runs for name, unit in run.units.items()}
 
 
 def aggregated(
     rows: pd.DataFrame, keys: Sequence[str], metric: str, beside: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The completed runs of each setting of `keys` together: kind, truth, mean, sd, standard error,
-    number; the means beside.
+    """Aggregate the completed runs of each setting of `keys`: kind, truth, mean, sd, standard
+    error, number of runs, and the means of the metrics `beside`.
 
-    The replicates of a run count as runs. A single one has no sd, and the standard error that the
-    run itself states.
+    Replicates count as runs. A single run has no sd, and its own standard error.
     """
     done = rows.query("status == 'completed'").dropna(subset=[metric])
     columns = {
@@ -100,8 +101,8 @@ def aggregated(
 
 
 def averaged(means: pd.DataFrame, keys: Sequence[str], others: Sequence[str]) -> pd.DataFrame:
-    """The means of each setting of `keys` over all settings of the `others`, where none of those is
-    absent.
+    """The means of each setting of `keys` over all settings of the `others`, if none of these is
+    missing.
     """
     if not others:
         return means
@@ -114,19 +115,19 @@ def averaged(means: pd.DataFrame, keys: Sequence[str], others: Sequence[str]) ->
 
 
 def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Any:
-    """The rows by setting, all of them together where there are no keys."""
+    """Group the rows by setting; without keys there is one group."""
     return rows.groupby([*keys] or (lambda _: 0), dropna=False)
 
 
 def shown(value: float | str | None) -> str:
-    """A setting as a person writes it."""
+    """Write a setting in readable form."""
     if value is None or pd.isna(value):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _copies(done: pd.DataFrame, metric: str) -> pd.Series:
-    """The metric of each run, a list where it has independent copies; folds are none."""
+    """The metric of each run, a list if it has independent copies; folds are not independent."""
     if copies_key(metric) not in done or "stderr_of" not in done:
         return cast(pd.Series, done[metric])
     each = done[copies_key(metric)]
@@ -152,8 +153,8 @@ def _given(overrides: Iterable[str], but: Sequence[str]) -> dict[str, str]:
 def _settings(
     run: Path, given: Mapping[str, str], keys: Sequence[str]
 ) -> dict[str, float | str | None]:
-    """What the run had at these keys, by its overrides, or else by what it was composed of; None
-    where it had no such key.
+    """The run's values at these keys, from its overrides or its composed configuration; None if it
+    has no such key.
     """
     defaults = _composed(run) if any(key not in given for key in keys) else {}
     texts = {**defaults, **given}
@@ -161,7 +162,7 @@ def _settings(
 
 
 def _composed(run: Path) -> dict[str, str]:
-    """The choices of groups and the values of dotted keys in .hydra, written as overrides are."""
+    """The chosen options and the values of dotted keys in .hydra, written like overrides."""
     files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
     config, hydra = (file.read_text() if file.is_file() else "" for file in files)
     part = CHOICES.search(hydra)
@@ -178,7 +179,7 @@ def _values(metrics: Written) -> dict[str, float]:
 
 
 def _shown(metrics: Written) -> Written:
-    """Numbers and short texts; of the lists those alone that have a number for each copy."""
+    """Numbers and short texts, and lists with one number for each copy."""
     return {
         key: value
         for key, value in metrics.items()

@@ -19,16 +19,16 @@ from infobound.runners.runs.identity import leaves
 from infobound.runners.runs.written import Written
 
 CURVES = ["mi/train", "mi/validation", "mi/test", "mi/true", "mi/cap"]
-"""What the chart of the custom scalars draws of every run."""
+"""Curves of every run in the custom scalars chart."""
 ROW = "events.out.tfevents.row"
-"""How the file of a row begins: TensorBoard reads it after the numbered files of events."""
+"""Name prefix of a row's file, which TensorBoard reads after the numbered event files."""
 ENDS = {"completed": "STATUS_SUCCESS", "interrupted": "STATUS_UNKNOWN"}
-"""TensorBoard's words for what became of a run; whatever else is a failure."""
+"""TensorBoard's names for how a run ended; anything else is a failure."""
 
 
 class Board:
-    """The events of a run that begins, or goes on after `step` steps; its earlier row is taken
-    back.
+    """Writes the events of a run that starts, or continues after `step` steps; its earlier row is
+    removed.
     """
 
     def __init__(self, path: Path, step: int | None) -> None:
@@ -41,8 +41,8 @@ class Board:
             self._writer.add_scalar(tag, value, step)
 
     def layout(self) -> None:
-        """Draw the curves with truth and cap in one chart; alike in all runs, so that a sweep has
-        one chart too.
+        """Draw the curves with truth and cap in one chart, which is the same for all runs, so that
+        a sweep has one chart too.
         """
         self._writer.add_custom_scalars(
             {"mutual information": {"I(X;Y) in nats": ["Multiline", CURVES]}}
@@ -60,14 +60,13 @@ class Board:
 
 
 def row(path: Path, config: Written, metrics: Written, status: str, step: int = 0) -> None:
-    """Give the run in `path` its row, with its settings, its numbers, and what became of it, in
-    place of an earlier one.
+    """Write the row of the run in `path`, with its settings, its numbers and how it ended,
+    replacing an earlier row.
 
-    TensorBoard keeps the first row that it finds of a run, so a row is a file of its own. A server
-    that has shown the earlier one shows it until it is started again.
+    TensorBoard keeps the first row that it finds of a run, so each row has its own file. A server
+    that has shown the earlier row shows it until it is restarted.
     """
-    # TensorBoard shows a few columns at first: those that differ, then by name, where capitals come
-    # first.
+    # TensorBoard initially shows a few columns: those that differ, then by name, capitals first.
     began = {
         "sessionStartInfo": {
             "hparams": {"Status": status, **dict(settings(config))},
@@ -100,7 +99,7 @@ def _told(tag: str, content: Written) -> Summary.Value:
 
 
 def _events(summary: Summary, step: int) -> bytes:
-    """The bytes of a file of events that holds one summary."""
+    """The bytes of an event file with one summary."""
     written, now = io.BytesIO(), time.time()
     for event in (Event(file_version="brain.Event:2"), Event(summary=summary, step=step)):
         event.wall_time = now
@@ -109,8 +108,8 @@ def _events(summary: Summary, step: int) -> bytes:
 
 
 def settings(config: Written) -> Iterator[tuple[str, bool | float | str]]:
-    """What was chosen, by dotted key; a group goes by the class that was chosen in it; lists and
-    infinities are texts.
+    """The settings by dotted key; a group is given by its chosen class; lists and infinities become
+    text.
     """
     for key, value in leaves({**config, "name": None, "force": None}):
         if key.endswith("._target_"):

@@ -1,4 +1,4 @@
-"""The state of a run on disk: written whole or not at all, read without executing anything."""
+"""The state of a run on disk: written atomically, read without executing any code."""
 
 import hashlib
 import io
@@ -14,18 +14,17 @@ CHECKSUM = 32
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, so that a reader, or a kill at any moment, sees the old file or
-    the new one.
+    """Replace `path` by `content` atomically: a reader, or a kill at any moment, finds either the
+    old file or the new one.
 
-    Processes that write it at once take turns. Raises RunFailed if the disk does not take it; the
-    old file stays.
+    Concurrent writers take turns. Raises RunFailed if it cannot be written; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
         with owned(temporary, seconds=60, doing=f"writing {path}") as descriptor:
             try:
                 with os.fdopen(descriptor, "wb", closefd=False) as file:
-                    file.truncate()  # what a kill may have left
+                    file.truncate()  # remove what a killed process may have left
                     file.write(content)
                 os.fsync(descriptor)
                 os.replace(temporary, path)
@@ -34,15 +33,15 @@ def write_atomically(path: Path, content: bytes) -> None:
                 raise
     except OSError as error:
         raise RunFailed(
-            f"{path} could not be written: {error.strerror}; what it held before is still there"
+            f"{path} could not be written: {error.strerror}; its previous content is unchanged"
         ) from error
     _sync_folder(path.parent)
 
 
 def save(path: Path, state: State) -> None:
-    """Write tensors, numbers, strings, lists and dictionaries of them.
+    """Write tensors, numbers, strings, and lists and dictionaries of them.
 
-    Raises RunFailed if the disk does not take it; the last good checkpoint stays.
+    Raises RunFailed if it cannot be written; the last good checkpoint stays.
     """
     import torch
 
@@ -53,10 +52,10 @@ def save(path: Path, state: State) -> None:
 
 
 def load(path: Path) -> State | None:
-    """What save() wrote, on the CPU, or None if there is nothing; bytes whose checksum is wrong are
-    not opened.
+    """Load what save() wrote, to the CPU, or return None if there is no file; a file with a wrong
+    checksum is not opened.
 
-    Raises RunFailed if the file is torn or is no checkpoint.
+    Raises RunFailed if the file is damaged or is not a checkpoint.
     """
     try:
         whole = path.read_bytes()
@@ -67,7 +66,7 @@ def load(path: Path) -> State | None:
     content, digest = whole[:-CHECKSUM], whole[-CHECKSUM:]
     if hashlib.sha256(content).digest() != digest:
         raise RunFailed(
-            f"{path} is torn or is no checkpoint; move it away, or start afresh with force=true"
+            f"{path} is damaged or not a checkpoint; move it away, or start again with force=true"
         )
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 

@@ -1,5 +1,5 @@
-"""Why a job ends early: in a line for its user, and by the exit code 2 refused, 1 failed or 128 +
-signal interrupted.
+"""Why a job ends early: a line for its user, and an exit code: 2 refused, 1 failed, 128 + signal
+interrupted.
 """
 
 import signal
@@ -22,10 +22,10 @@ INTERRUPTS = (Interrupted, KeyboardInterrupt)
 
 
 class Ending(NamedTuple):
-    """What a job leaves behind that came to nothing."""
+    """The end of a job that did not complete."""
 
     line: str
-    """A traceback, where nobody expected the error."""
+    """A traceback, if the error was unexpected."""
     code: int
 
 
@@ -33,7 +33,7 @@ def ending(error: BaseException, directory: Path, *, sweep: bool) -> Ending:
     """The ending of a job in `directory`, which may be one of a sweep."""
     if isinstance(error, INTERRUPTS):
         further = (
-            f"goes on from the checkpoint in {directory}"
+            f"continues from the checkpoint in {directory}"
             if (directory / "checkpoint.pt").is_file()
             else "starts again"
         )
@@ -56,8 +56,8 @@ def interrupted(error: BaseException) -> int:
 
 
 def remove_empty(directory: Path) -> None:
-    """Remove what Hydra made for a run that never began, up to the working directory; a folder with
-    files in it stays.
+    """Remove empty folders that Hydra made for a run that never started, up to the working
+    directory.
     """
     with suppress(OSError):
         for folder in (
@@ -68,5 +68,5 @@ def remove_empty(directory: Path) -> None:
 
 
 def shortest(path: Path) -> Path:
-    """The path as it is typed from here, where it lies below."""
+    """The path relative to the working directory, if it is inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

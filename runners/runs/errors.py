@@ -1,23 +1,25 @@
-"""How a run can end early, each with an exit code of its own in endings.py."""
+"""The errors that end a run early; endings.py gives each its exit code."""
 
 LESS = "lower runner.batch_size, runner.eval_batch_size or replicates, or set critic.negatives"
-"""The way out of what does not fit into memory."""
+"""The way out if something does not fit into memory."""
 
 
 class ConfigError(ValueError):
-    """The configuration or a data file is wrong; nothing was sampled or written over."""
+    """The configuration or a data file is wrong; nothing was sampled or overwritten."""
 
 
 class Occupied(ConfigError):
-    """The run's folder holds another run, which stays as it is."""
+    """The run's folder has another run, which stays unchanged."""
 
 
 class Busy(Occupied):
-    """Another process is at work in the run's folder."""
+    """Another process is working in the run's folder."""
 
 
 class RunFailed(RuntimeError):
-    """The run cannot go on: a value is not finite, the disk is full, a checkpoint is torn."""
+    """The run cannot continue: a value is not finite, the disk is full, or a checkpoint is
+    damaged.
+    """
 
 
 class Interrupted(Exception):
@@ -29,19 +31,19 @@ class Interrupted(Exception):
 
 
 class JobDied(RuntimeError):
-    """The process of a sweep's job ended, or was ended, before it could say why."""
+    """The process of a sweep's job ended, or was killed, before it could say why."""
 
 
 class SweepFailed(Exception):
-    """Some jobs of a sweep came to nothing; the others have their results."""
+    """Some jobs of a sweep failed; the others have their results."""
 
 
 NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed: PyTorch says so by a class of its own on a GPU, by words alone
-    on the CPU.
+    """Whether an allocation failed: on a GPU, PyTorch has an exception class for it; on the CPU,
+    only the message shows it.
     """
     by_words = isinstance(error, RuntimeError) and any(each in str(error) for each in NO_MEMORY)
     return isinstance(error, MemoryError) or by_words

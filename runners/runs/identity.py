@@ -1,4 +1,4 @@
-"""Which run a configuration is: its hash, and the keys in which two configurations differ."""
+"""The identity of a run: a hash of its configuration, and differences between configurations."""
 
 import dataclasses
 import hashlib
@@ -13,9 +13,9 @@ from typing import Any
 from infobound.runners.runs.written import Written
 
 NOT_HASHED = ("name", "force", "device", "threads")
-"""Keys of the root that change nothing of what a run computes."""
+"""Top-level keys that do not change what a run computes."""
 NAMED = 6
-"""Differences that are told, in a line that can be read."""
+"""Maximum number of differences in an error message."""
 
 
 def leaves(config: Written, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -30,9 +30,9 @@ def leaves(config: Written, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def essence(config: Written) -> Written:
     """The leaves that decide what a run computes.
 
-    The components say which do not: a settings dataclass with `paces` names when things are written
-    and no more, and the number of steps decides nothing unless a class `counts_steps` (a static
-    method of its settings): a longer run goes on from a shorter one.
+    The components declare the others: a settings dataclass with `paces` only says when to write,
+    and the number of steps does not count unless a class `counts_steps` (a static method of its
+    settings), so that a longer run can continue a shorter one.
     """
     left_out = {*NOT_HASHED, "runner.steps"}
     for key, node, owner in _owners(config):
@@ -52,10 +52,10 @@ def essence(config: Written) -> Written:
 
 
 def parts_of(owner: object) -> Iterator[Any]:
-    """The settings dataclasses whose fields are keys of the node that a class is made of."""
+    """The settings dataclasses whose fields are keys of a class's node."""
     try:
         hints = typing.get_type_hints(owner.__init__ if inspect.isclass(owner) else owner)
-    except (NameError, TypeError):  # types that a library imports for type checkers alone
+    except (NameError, TypeError):  # types that a library imports only for type checkers
         return
     for hint in hints.values():
         if dataclasses.is_dataclass(hint) and getattr(hint, "flat", False):
@@ -64,10 +64,10 @@ def parts_of(owner: object) -> Iterator[Any]:
 
 
 def _owners(config: Written) -> Iterator[tuple[str, Written, object]]:
-    """The dotted key of each group that has a `_target_`, with its node and what it names."""
+    """The dotted key of each group with a `_target_`, its node, and its class."""
     for key, node in config.items():
         if isinstance(node, Mapping) and "_target_" in node:
-            with suppress(ImportError, AttributeError, ValueError):  # of a module that is gone
+            with suppress(ImportError, AttributeError, ValueError):  # the module no longer exists
                 yield key, node, pkgutil.resolve_name(str(node["_target_"]))
 
 
@@ -77,13 +77,13 @@ def _declares(owner: object, name: str, node: Written) -> bool:
 
 
 def config_hash(config: Written) -> str:
-    """Twelve hexadecimal digits, equal for configurations that compute the same."""
+    """Twelve hexadecimal digits that are equal for configurations that compute the same."""
     return hashlib.sha256(json.dumps(essence(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def differences(before: Written, after: Written) -> str:
-    """The first keys that differ in essence, as `key: before -> after`, those ahead that both have,
-    and how many more do.
+    """The first differences in essence as `key: before -> after`, keys of both configurations
+    first, and the number of further ones.
     """
     old, new = essence(before), essence(after)
     changed = [key for key in sorted({*old, *new}) if old.get(key, ...) != new.get(key, ...)]

@@ -1,4 +1,4 @@
-"""Who may write: one process at a time, which the system lets in when the one before it dies."""
+"""File locks: one process at a time may write; the system releases the lock of a dead process."""
 
 import fcntl
 import os
@@ -27,11 +27,11 @@ def locked(path: Path, *, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def owned(file: Path, *, seconds: float, doing: str) -> Iterator[int]:
-    """A descriptor of the file, made where it is not, that no other process has as long; its owner
-    may take the file away.
+    """Yield a descriptor of the locked file, which is created if it does not exist; the owner may
+    remove the file.
 
-    It is opened for writing, as locks on network file systems need. Raises Busy, which tells what
-    another process is `doing`, if it still is after `seconds`.
+    It is opened for writing, as locks on network file systems require. Raises Busy, which says what
+    the other process is `doing`, if that still has the lock after `seconds`.
     """
     until = time.monotonic() + seconds
     while (descriptor := _acquired(file)) is None:
@@ -46,7 +46,7 @@ def owned(file: Path, *, seconds: float, doing: str) -> Iterator[int]:
 
 @contextmanager
 def unless_held(path: Path) -> Iterator[bool]:
-    """Whether nobody is at work in the directory; who finds a lock there then waits for the end of
+    """Yield whether no process works in the directory; if so, other processes wait for the end of
     this block.
     """
     try:
@@ -61,14 +61,14 @@ def unless_held(path: Path) -> Iterator[bool]:
 
 
 def held(path: Path) -> bool:
-    """Whether a process is at work in the directory."""
+    """Whether a process is working in the directory."""
     with unless_held(path) as free:
         return not free
 
 
 def _acquired(file: Path) -> int | None:
-    """A descriptor that holds the lock; None if another has it, or took the file away just
-    before.
+    """A descriptor that holds the lock, or None if another process has it or has just removed the
+    file.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     if _taken(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):

@@ -1,6 +1,6 @@
-"""Metrics are values: quantities with their copies and standard errors, and how they are written.
+"""Metrics as values: quantities with their copies and standard errors, and their form in files.
 
-The names that a quantity has in files (`mi`, `mi_stderr`, `mi_replicates`) are known here alone.
+Only this module knows a quantity's names in files (`mi`, `mi_stderr`, `mi_replicates`).
 """
 
 import statistics
@@ -13,56 +13,56 @@ from infobound.runners.runs.written import Written
 JSON: TypeAlias = float | int | str | bool | Sequence["JSON"] | Mapping[str, "JSON"] | None
 Unit = Literal["nats", "bits", "share", ""]
 STDERR, COPIES = "_stderr", "_replicates"
-"""What follows a quantity's name in files, for its standard error and for its copies."""
+"""Suffixes of a quantity's name in files, for its standard error and for its copies."""
 
 
 def stderr_key(name: str) -> str:
-    """What the standard error of a quantity is called in files."""
+    """The name of a quantity's standard error in files."""
     return f"{name}{STDERR}"
 
 
 def copies_key(name: str) -> str:
-    """What the list of the copies of a quantity is called in files."""
+    """The name of the list of a quantity's copies in files."""
     return f"{name}{COPIES}"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number a copy (replicate or fold), and the standard error of their mean."""
+    """One number for each copy (replicate or fold), and the standard error of their mean."""
 
     copies: Sequence[float]
     stderr: float | None = None
     stderr_of: str | None = None
-    """What the standard error is over, such as `replicates` or `test rows`."""
+    """The units that the standard error is over, such as `replicates` or `test rows`."""
     unit: Unit = ""
     pooled: float | None = None
-    """What all copies give together where that is not the mean of theirs, such as a median."""
+    """The joint value of all copies if it is not their mean, such as a median."""
 
     @property
     def value(self) -> float:
-        """The mean of the copies, or what they give together."""
+        """The mean of the copies, or their joint value."""
         return statistics.fmean(self.copies) if self.pooled is None else self.pooled
 
     def spread(self) -> float | None:
-        """The standard error of the mean by the spread of the copies, None for one copy."""
+        """The standard error of the mean from the spread of the copies, None for one copy."""
         count = len(self.copies)
         return None if count < 2 else statistics.stdev(self.copies) / count**0.5
 
 
 Metrics: TypeAlias = Mapping[str, Quantity | JSON]
-"""Quantities, and what else is to be known, by name."""
+"""Quantities and other facts, by name."""
 
 
 def single(value: float, unit: Unit) -> Quantity:
-    """What one copy has read."""
+    """A quantity of one copy."""
     return Quantity([value], unit=unit)
 
 
 def together(
     copies: Sequence[Mapping[str, float]], units: Unit | Mapping[str, Unit]
 ) -> dict[str, Quantity]:
-    """The quantities that every copy has measured, by name, in one unit or in those that are named;
-    the others have none.
+    """The quantities that every copy has measured, by name; all have one unit, or those that are
+    named have one.
     """
 
     def unit(name: str) -> Unit:
@@ -74,8 +74,7 @@ def together(
 def joined(copies: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     """The quantities that every copy has read, by name, from readings of one copy each.
 
-    Those that have a standard error of their own have the spread of the copies instead where there
-    are several.
+    With several copies, the spread of the copies replaces the readings' own standard errors.
     """
     found = dict[str, Quantity]()
     for name, first in copies[0].items():
@@ -88,8 +87,8 @@ def joined(copies: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
 def with_errors(
     found: Mapping[str, Quantity], alone: Mapping[str, float], alone_of: str
 ) -> dict[str, Quantity]:
-    """The quantities with their standard errors: over several copies by their spread, of one copy
-    those given by name, which are over `alone_of`.
+    """The quantities with their standard errors: the spread of several copies, or for one copy the
+    given errors, which are over `alone_of`.
     """
     several = any(len(each.copies) > 1 for each in found.values())
     if several:
@@ -104,14 +103,14 @@ def with_errors(
 
 
 def read_at(when: str, found: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    """Quantities that were read at another time than the end, by names that say so, such as
+    """Quantities that were not read at the end, under names that say so, such as
     `auc_pretrained`.
     """
     return {f"{name}_{when}": each for name, each in found.items()}
 
 
 def result(metrics: Metrics) -> dict[str, JSON]:
-    """The metrics as result.json has them: means and standard errors, copies, then the rest."""
+    """The metrics for result.json: means and standard errors, copies, then the rest."""
     quantities = _quantities(metrics)
     means = {name: each.value for name, each in quantities.items()}
     errors = {stderr_key(n): q.stderr for n, q in quantities.items() if q.stderr is not None}
@@ -123,7 +122,7 @@ def result(metrics: Metrics) -> dict[str, JSON]:
 
 
 def line(metrics: Metrics) -> dict[str, JSON]:
-    """The metrics as a line of metrics.jsonl has them: copies where there are several."""
+    """The metrics for a line of metrics.jsonl, with all copies if there are several."""
     written: dict[str, JSON] = {}
     for name, each in metrics.items():
         if not isinstance(each, Quantity):
@@ -138,20 +137,20 @@ def line(metrics: Metrics) -> dict[str, JSON]:
 
 
 def units(metrics: Metrics) -> dict[str, str]:
-    """The units of the quantities that have one, and of their standard errors, by name in files."""
+    """The units of quantities and of their standard errors, by name in files."""
     told = {name: each.unit for name, each in _quantities(metrics).items() if each.unit}
     return told | {stderr_key(name): unit for name, unit in told.items()}
 
 
 def tested(metrics: Metrics) -> dict[str, float]:
-    """Of a final reading the means and the standard errors, without what is no quantity."""
+    """The means and standard errors of a final reading's quantities."""
     quantities = _quantities(metrics).items()
     means = {name: each.value for name, each in quantities}
     return means | {stderr_key(n): q.stderr for n, q in quantities if q.stderr is not None}
 
 
 def copies_of(written: Written, name: str) -> Sequence[float]:
-    """The copies of a quantity in a result or a line; its mean alone where none are written."""
+    """The copies of a quantity in a result or a line; only its mean if no copies are written."""
     return written.get(copies_key(name), [written[name]])
 
 
@@ -160,6 +159,6 @@ def _quantities(metrics: Metrics) -> dict[str, Quantity]:
 
 
 def in_order(metrics: Metrics, first: Iterable[str]) -> dict[str, Quantity | JSON]:
-    """The metrics with these names ahead of the others."""
+    """The metrics with these names first."""
     ahead = {name: metrics[name] for name in first if name in metrics}
     return {**ahead, **metrics}

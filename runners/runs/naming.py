@@ -27,9 +27,9 @@ def run_name(name: str | int | None, runner: str) -> str:
 
 
 def job_name(overrides: Sequence[str]) -> str:
-    """A sweep job's folder: its overrides, sorted, shortened by a hash past 120 characters.
+    """A sweep job's folder: its sorted overrides, shortened with a hash above 120 characters.
 
-    Left out are name, force, and what is said of the sweep as a whole.
+    name, force and the settings of the sweep as a whole are left out.
     """
     given = [(each, each.partition("=")[0].lstrip("+")) for each in overrides]
     kept = sorted(

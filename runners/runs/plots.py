@@ -1,4 +1,4 @@
-"""Every figure, drawn from records alone and in one style."""
+"""Figures in one style, drawn only from records."""
 
 import io
 import math
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 TRUTH = {"color": "black", "linewidth": 1.2}
 SPAN = 200
-"""Values that a moving average of single batches is taken over."""
+"""Number of values in a moving average of single batches."""
 CAP = {"color": "tab:red", "linestyle": "--", "linewidth": 1.0}
 TICKS = 12
-"""Ticks that an axis of numbers has at most."""
+"""Maximum number of ticks on a numeric axis."""
 NAMES = 40
-"""Rows or columns of a heat map that still have room for their names."""
+"""Maximum number of rows or columns of a heat map with room for their names."""
 WRITTEN = 120
-"""Cells of a heat map that still have room for their values."""
+"""Maximum number of cells of a heat map with room for their values."""
 
 
 class Lines(NamedTuple):
-    """What a figure has a line each of: settings with their points (columns mean, stderr, truth,
-    and what they stand above).
+    """The lines of a figure: settings with their points (columns mean, stderr, truth, and the
+    horizontal coordinate).
     """
 
     points: Mapping[str, "pd.DataFrame"]
@@ -45,8 +45,8 @@ class Lines(NamedTuple):
 
 
 def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float | None) -> Figure:
-    """Training and held-out estimate against step, the range of the replicates, the truth, the cap
-    of a training batch.
+    """Draw the training and held-out estimate by step, the range of the replicates, the truth, and
+    the cap of a training batch.
     """
     lines = list(history)
     figure, axes = blank("step", "I(X;Y) in nats")
@@ -84,8 +84,8 @@ def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float
 
 
 def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Figure:
-    """What each batch read (S,), its moving average over the steps before, the truth and the cap,
-    as in Poole et al. 2019.
+    """Draw the reading of each batch (S,), its moving average over earlier steps, the truth and the
+    cap, as in Poole et al. 2019.
     """
     figure, axes = blank("step", "I(X;Y) in nats")
     sums = values.double().cumsum(0)
@@ -102,8 +102,8 @@ def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Fi
 
 
 def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
-    """Mean and standard error against `key`, and the truth; on a logarithmic axis where the values
-    of the key are geometric.
+    """Draw mean and standard error against `key`, and the truth; on a logarithmic axis if the
+    values of the key are geometric.
     """
     figure, axes = blank(key, label)
     _errorbars(axes, key, lines, joined=joined)
@@ -123,8 +123,8 @@ def against(key: str, lines: Lines, label: str, *, joined: bool) -> Figure:
 
 
 def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
-    """Mean and standard error of several quantities against one `key`, each on axes of its own
-    under its label.
+    """Draw mean and standard error of several quantities against one `key`, each on its own axes
+    with its label.
     """
     figure = Figure(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
     axes: Sequence[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
@@ -143,8 +143,8 @@ def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
 
 
 def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
-    """Mean and standard deviation over runs against step, a line a setting (columns step, mean,
-    sd), and named levels.
+    """Draw mean and standard deviation over runs by step, one line for each setting (columns step,
+    mean, sd), and named levels.
     """
     figure, axes = blank("step", label)
     for index, (name, points) in enumerate(lines.points.items()):
@@ -164,7 +164,7 @@ def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
 
 
 def against_truth(lines: Lines, label: str) -> Figure:
-    """Mean and standard error against the truth, and the line on which the two are equal."""
+    """Draw mean and standard error against the truth, and the line on which they are equal."""
     figure, axes = blank("truth", label)
     _errorbars(
         axes,
@@ -182,8 +182,8 @@ def against_truth(lines: Lines, label: str) -> Figure:
 
 
 def tradeoff(lines: Lines, across: str, label: str) -> Figure:
-    """One metric against another with both standard errors (columns across, across_stderr, mean,
-    stderr), a line a setting.
+    """Draw one metric against another with both standard errors (columns across, across_stderr,
+    mean, stderr), one line for each setting.
     """
     figure, axes = blank(across, label)
     for index, (name, points) in enumerate(lines.points.items()):
@@ -211,8 +211,8 @@ def tradeoff(lines: Lines, across: str, label: str) -> Figure:
 
 
 def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
-    """Mean and standard error of every setting, from top to bottom, a colour a kind of bound, and
-    the truth.
+    """Draw mean and standard error of every setting from top to bottom, coloured by kind of bound,
+    and the truth.
 
     The columns are label, kind, mean, stderr and truth.
     """
@@ -248,8 +248,8 @@ def side_by_side(means: "pd.DataFrame", label: str, title: str) -> Figure:
 
 
 def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
-    """The value of each pair of settings (index by columns) as a colour, and written in it while
-    few; a hole is grey.
+    """Draw the value of each pair of settings (index by columns) as a colour, with numbers if there
+    are few; missing cells are grey.
     """
     rows, columns = cells.shape
     figure, axes = blank(str(cells.columns.name), str(cells.index.name))
@@ -269,8 +269,8 @@ def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
 
 
 def consistency(metrics: Written, expected: Mapping[str, int]) -> Figure:
-    """Estimates of derived data sets with their errors, beside the multiples of this one's that
-    they should be.
+    """Draw the estimates of derived data sets with their errors, next to the expected multiples of
+    the original estimate.
     """
     figure, axes = blank("derived data set", "I(X;Y) in nats")
     names = [f"mi_{name}" for name in expected]
@@ -299,7 +299,7 @@ def consistency(metrics: Written, expected: Mapping[str, int]) -> Figure:
 
 
 def permutation(permuted: np.ndarray, observed: float) -> Figure:
-    """The statistic of permuted pairs as a histogram, and where the pairs themselves have it."""
+    """Draw a histogram of the statistic of permuted pairs, and that of the original pairs."""
     figure, axes = blank("statistic", "permutations")
     axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
     axes.axvline(observed, color="tab:orange", label="observed")
@@ -308,16 +308,16 @@ def permutation(permuted: np.ndarray, observed: float) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
+    """Return the figure as the bytes of a PNG file."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # once, where Figure.savefig draws a second time to place the axes
+    canvas.draw()  # draws once; Figure.savefig would draw twice
     buffer = io.BytesIO()
     imsave(buffer, canvas.buffer_rgba(), format="png", dpi=figure.dpi, origin="upper")
     return buffer.getvalue()
 
 
 def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """A figure to draw in, in the style of all."""
+    """An empty figure in the common style."""
     figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x_label)
@@ -332,9 +332,9 @@ def _level(axes: Axes, value: float | None, label: str, style: Written) -> None:
 
 
 def geometric(values: Sequence[float]) -> bool:
-    """Whether three or more positive values, in order, have one ratio within a percent.
+    """Whether three or more positive values, in order, have a constant ratio within a percent.
 
-    So do, over a decade or more, those of such a grid that were rounded to one digit: 1, 2, 5, 10.
+    This includes grids over a decade or more that were rounded to one digit: 1, 2, 5, 10.
     """
     if len(values) < 3 or values[0] <= 0:
         return False
@@ -346,8 +346,8 @@ def geometric(values: Sequence[float]) -> bool:
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis for a geometric grid, with ticks at its values; a zero stands one step
-    before the others.
+    """Set a logarithmic axis for a geometric grid, with ticks at its values; a zero is drawn one
+    step before the others.
     """
     positive = [value for value in values if value > 0]
     if not geometric(positive) or values[0] < 0:
@@ -356,7 +356,7 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
         step = math.log10(positive[-1] / positive[0]) / (len(positive) - 1)
         axes.set_xscale(
             "symlog", linthresh=positive[0], linscale=0.9 * step
-        )  # Matplotlib makes the linear part 1/0.9 as long
+        )  # Matplotlib makes the linear part longer by 1/0.9
     else:
         axes.set_xscale("log")
     ticks = [*values[: len(values) - len(positive)], *positive[:: _every(positive, TICKS)]]
@@ -400,7 +400,7 @@ def _write(axes: Axes, cells: np.ndarray) -> None:
 
 
 def _legend(figure: Figure, axes: Axes, title: str) -> None:
-    """What the lines are, beside the axes, where it covers none of them."""
+    """Add a legend next to the axes, where it covers no lines."""
     _, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
         figure.legend(

@@ -1,4 +1,4 @@
-"""Processes of this machine, one a job, forked from one that has imported what they need."""
+"""Processes on this machine, one for each job, forked after all imports are done."""
 
 import ctypes
 import multiprocessing
@@ -16,12 +16,12 @@ from infobound.runners.runs.signals import CAUGHT
 from infobound.runners.runs.sweep import Job
 
 END_WITH_PARENT = 1
-"""The option of Linux's prctl() for the signal that a process gets when its parent dies."""
+"""Option of Linux's prctl() that sets the signal for the death of the parent."""
 
 
 class Processes:
-    """A pool of `slots` processes. Jobs that a dead launcher leaves behind write their checkpoints
-    and end.
+    """A pool of `slots` processes. If the launcher dies, its jobs write their checkpoints and
+    end.
     """
 
     def __init__(self, slots: int) -> None:
@@ -60,8 +60,8 @@ class Processes:
 
 
 def _perform(task: Callable[[], int], directory: Path, parent: int) -> None:
-    """Run the task in this forked process, away from the terminal and its Ctrl-C, which the
-    launcher passes on.
+    """Run the task in this forked process, detached from the terminal, whose Ctrl-C the launcher
+    passes on.
     """
     for number in CAUGHT:
         signal.signal(
@@ -77,8 +77,8 @@ def _perform(task: Callable[[], int], directory: Path, parent: int) -> None:
 
 
 def printing_into(path: Path) -> None:
-    """Send what this process prints from now on, its libraries and its last words too, to the end
-    of a file.
+    """Append everything that this process prints from now on, including its libraries' output, to a
+    file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""How the user called this program."""
+"""The command with which the user called this program."""
 
 import shlex
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def program() -> str:
-    """What to type before the arguments: `python run.py`, `python -m infobound` or `infobound`."""
+    """The command without arguments: `python run.py`, `python -m infobound` or `infobound`."""
     called = Path(sys.argv[0])
     if called.name == "run.py":
         return shlex.join(["python", sys.argv[0]])

@@ -1,4 +1,4 @@
-"""How far a run is: a bar in a terminal, plain lines in a pipe or a file."""
+"""The progress of a run: a bar in a terminal, plain lines in a pipe or a file."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 PAUSE = 5.0
-"""Seconds from one line to the next that has no reading."""
+"""Seconds between two lines without a reading."""
 
 
 class Progress:
@@ -29,11 +29,11 @@ class Progress:
         self._silent_until = self._begun
 
     def advance(self) -> None:
-        """One step was done."""
+        """Count one step."""
         self._bar.update()
 
     def show(self, step: int, reading: str) -> None:
-        """Put the current reading beside the bar, or print a line where there is none."""
+        """Show the current reading next to the bar, or print a line if there is no bar."""
         if not self._bar.disable:
             self._bar.set_postfix_str(reading)
             return

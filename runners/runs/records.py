@@ -1,4 +1,4 @@
-"""What a run writes as it goes, for the report, TensorBoard and people to read."""
+"""The record of a run, written as it goes, for the report, for TensorBoard and for people."""
 
 import csv
 import io
@@ -27,49 +27,49 @@ PACKAGES = ("torch", "numpy", "hydra-core", "omegaconf")
 
 
 class Outcome(NamedTuple):
-    """What a runner hands back."""
+    """The outcome that a runner returns."""
 
     metrics: Written
     """Numbers, lists of numbers and short texts for result.json."""
     score: float
-    """The one number that a sweeper may optimise."""
+    """The number that a sweeper may optimise."""
     summary: str
-    """What a person reads first, one line or a few."""
+    """A summary for people, one line or a few."""
     units: Mapping[str, str]
-    """What the metrics are measured in, by name, where that is more than a number."""
+    """The units of the metrics that have one, by name."""
     steps: int = 0
     seconds: float = 0.0
 
 
 class Record(Protocol):
-    """Where a runner writes what it finds."""
+    """The record to which a runner writes its values."""
 
     def write(self, step: int, split: str, values: Written) -> None:
-        """Append one line: numbers, and lists of one number a copy."""
+        """Append one line: numbers, and lists with one number for each copy."""
         ...
 
     def constants(self, values: Mapping[str, float | None]) -> None:
-        """Numbers that stay, such as {"mi/true": 2.0}, drawn beside what is written; None is left
-        out.
+        """Set constants, such as {"mi/true": 2.0}, which are drawn with the written values; None is
+        left out.
         """
         ...
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
     def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
-        """Write a table of the test rows, each column (M,), to `name`.parquet; it replaces an
-        earlier one.
+        """Write a table of the test rows, each column (M,), to `name`.parquet, replacing an earlier
+        one.
         """
         ...
 
     def samples(self, step: int | None, x: "Tensor") -> None:
-        """Keep samples x (R, N, *shape) after `step` steps for figures of them, or data (N, *shape)
-        where it is None.
+        """Keep samples x (R, N, *shape) after `step` steps for figures, or data (N, *shape) if
+        `step` is None.
         """
         ...
 
     def history(self) -> list[Written]:
-        """Every line written so far, by this process or by those before it."""
+        """Every line written so far, by this process or by earlier ones."""
         ...
 
     def save(self, state: State) -> None:
@@ -77,23 +77,23 @@ class Record(Protocol):
         ...
 
     def save_best(self, state: State) -> None:
-        """Keep the best state so far beside the checkpoint."""
+        """Write the best state so far next to the checkpoint."""
         ...
 
     def restore(self) -> State | None:
-        """The checkpoint that this run begins from, or None."""
+        """The checkpoint from which this run starts, or None."""
         ...
 
 
 def frame(columns: Mapping[str, "Tensor"]) -> "pd.DataFrame":
     """A table of columns (M,) by name."""
-    import pandas as pd  # it takes half a second, which runs of no table need not wait for
+    import pandas as pd  # takes half a second, and most runs do not need it
 
     return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
 
 
 def _flat(line: Written) -> Iterator[tuple[str, object]]:
-    """The values of a line by name, those of a list each by its number too."""
+    """The values of a line by name; values of a list have their index in the name."""
     for name, value in line.items():
         if isinstance(value, list):
             yield from ((f"{name}_{at}", each) for at, each in enumerate(value))
@@ -102,7 +102,7 @@ def _flat(line: Written) -> Iterator[tuple[str, object]]:
 
 
 class InMemory:
-    """The record of a run that was started from Python: its lines are kept, the rest is not."""
+    """The record of a run started from Python: it keeps the lines and nothing else."""
 
     def __init__(self) -> None:
         self._history: list[Written] = []
@@ -129,7 +129,7 @@ class InMemory:
 
 
 class Recording:
-    """A run's directory while it runs, a Record; with `csv` its lines stand in metrics.csv too."""
+    """The Record in a run's directory; with `csv` its lines are also in metrics.csv."""
 
     def __init__(
         self, path: Path, config: Written, overrides: list[str], *, csv: bool = False
@@ -159,9 +159,10 @@ class Recording:
         self._board: Board | None = None
 
     def open(self) -> None:
-        """Say that the run is running, and put everything back to the last checkpoint.
+        """Mark the run as running, and restore everything to the last checkpoint.
 
-        Raises RunFailed, before anything is written, if that is torn or counts lines that are lost.
+        Raises RunFailed, before anything is written, if the checkpoint is damaged or counts lines
+        that are lost.
         """
         self._state = checkpoint.load(self.path / "checkpoint.pt")
         metrics = self.path / "metrics.jsonl"
@@ -169,13 +170,13 @@ class Recording:
         kept = self._state["metrics_bytes"] if self._state else 0
         if metrics.stat().st_size < kept:
             raise RunFailed(
-                f"{metrics} has lost lines that its checkpoint counts; start afresh with force=true"
+                f"{metrics} has lost lines that its checkpoint counts; start again with force=true"
             )
         self._write_result()
         os.truncate(metrics, kept)
         self._metrics = metrics.open("a", encoding="utf-8")
         from infobound.runners.runs.board import (
-            Board,  # TensorBoard takes a second to import, which a refused run need not wait for
+            Board,  # importing TensorBoard takes a second, and refused runs do not need it
         )
 
         self._board = Board(self.path, self._state["step"] if self._state else None)
@@ -209,7 +210,7 @@ class Recording:
         checkpoint.write_atomically(self.path / f"{name}.parquet", table)
 
     def samples(self, step: int | None, x: "Tensor") -> None:
-        # NumPy takes a while to import, which a refused run need not wait for.
+        # importing NumPy takes a while, and refused runs do not need it
         from infobound.runners.runs import snapshots
 
         snapshots.write(self.path, step, x)
@@ -231,12 +232,12 @@ class Recording:
 
     @property
     def board(self) -> "Board":
-        """This run in TensorBoard."""
+        """The TensorBoard events of this run."""
         assert self._board is not None, "open() comes first"
         return self._board
 
     def complete(self, outcome: Outcome) -> None:
-        """The run has come to its end: write its result."""
+        """Write the result of the completed run."""
         self._result |= outcome._asdict()
         self._result["steps_per_second"] = (
             outcome.steps / outcome.seconds if outcome.seconds else 0.0
@@ -244,7 +245,7 @@ class Recording:
         self.close("completed")
 
     def close(self, status: str, error: BaseException | None = None) -> None:
-        """Write the last word on this run: its result, and its row in TensorBoard's table."""
+        """Write the result of this run, and its row in TensorBoard's table."""
         from infobound.runners.runs import board
 
         if error is not None:
@@ -255,7 +256,7 @@ class Recording:
                 "traceback": trace,
             }
         self._result["status"] = status
-        if self._board is not None:  # else it ended before it began
+        if self._board is not None:  # otherwise the run ended before it started
             self._metrics.close()
             self._board.close()
             if self._csv:

@@ -1,4 +1,4 @@
-"""A run's directory: whose it is, what is in it, and who may write there."""
+"""A run's directory: its run, its files, and the right to write there."""
 
 import json
 import logging
@@ -18,10 +18,10 @@ from infobound.runners.runs.written import Written
 
 LOG = "run.log"
 LAST, BEST = "checkpoint.pt", "best.pt"
-"""The state after the last step, and at the best reading where that is kept."""
+"""Files of the state after the last step, and of the best state if it is kept."""
 PATIENCE = 0.1
-"""Seconds after which a directory is taken for another process's; who only looks has its lock for a
-moment.
+"""Seconds to wait for a directory's lock, because processes that only check it hold the lock
+briefly.
 """
 OWN = (
     "metrics.jsonl",
@@ -41,15 +41,15 @@ OWN = (
     "samples/*.npy",
     "events.out.tfevents.*",
 )
-"""Everything that a run writes; `force` removes this and nothing else."""
+"""Everything that a run writes; `force` removes only these files."""
 
 
 class RunDirectory:
-    """A run's directory before it is touched: what is there, and whether this configuration may go
-    on from it.
+    """A run's directory before it is changed: its content, and whether this configuration may
+    continue it.
 
-    Where a result is expected, as of every job of a sweep, a refused run leaves one too; elsewhere
-    it leaves nothing.
+    If a result is expected, as for every job of a sweep, a refused run writes one too; otherwise it
+    writes nothing.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class RunDirectory:
         self._recording: Recording | None = None
 
     def completed(self) -> Written | None:
-        """The result of this very run, if it has been completed before; None if it is still to do.
+        """The result of this run if it is already completed, otherwise None.
 
-        Raises Occupied if another configuration, or more steps, stand under this name.
+        Raises Occupied if the directory has a run with another configuration or with more steps.
         """
         saved = self.path / ".hydra" / "config.yaml"
         result = read_result(self.path)
@@ -72,7 +72,7 @@ class RunDirectory:
         before: Written = yaml.safe_load(saved.read_text())
         if changed := differences(before, self._config):
             raise Occupied(
-                f"{self.path} holds a run of another configuration ({changed}); use another name,"
+                f"{self.path} has a run of another configuration ({changed}); use another name,"
                 " or force=true"
             )
         asked, had = (config["runner"].get("steps", 0) for config in (self._config, before))
@@ -85,15 +85,14 @@ class RunDirectory:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keep other processes out, and write down how the block ends where it ends early.
+        """Lock the directory, and record the error if the block ends early.
 
-        Raises Busy if another process is at it.
+        Raises Busy if another process has the lock.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path, os.W_OK):
             raise ConfigError(
-                f"the run's folder {self.path} cannot be written; give another name or"
-                " hydra.run.dir"
+                f"the run's folder {self.path} cannot be written; set another name or hydra.run.dir"
             )
         with locked(self.path, seconds=PATIENCE):
             try:
@@ -110,15 +109,15 @@ class RunDirectory:
 
     @contextmanager
     def recording(self, *, force: bool, csv: bool = False) -> Iterator[Recording]:
-        """Write the configuration into the claimed directory, and record, with `csv` as a table
-        too.
+        """Write the configuration into the claimed directory and start the record; `csv` also
+        writes a table.
 
-        Raises RunFailed if the checkpoint in it is torn.
+        Raises RunFailed if the checkpoint is damaged.
         """
         if force:
             self._clear()
         recording = Recording(self.path, self._config, self._overrides, csv=csv)
-        recording.open()  # if this fails, everything here stays as it is
+        recording.open()  # if this fails, nothing here changes
         self._recording = recording
         with _logged_to(self.path / LOG):
             (self.path / ".hydra").mkdir(exist_ok=True)
@@ -127,8 +126,8 @@ class RunDirectory:
             yield recording
 
     def fail(self, error: BaseException) -> None:
-        """Write down what ended the run; before it has begun to record, only where a result is
-        expected and none stands.
+        """Record the error that ended the run; before the record is open, only if a result is
+        expected and there is none.
         """
         recording = self._recording
         if (
@@ -144,7 +143,7 @@ class RunDirectory:
         for pattern in OWN:
             for file in self.path.glob(pattern):
                 if file.name == LOG:
-                    os.truncate(file, 0)  # what a job of a sweep prints goes there
+                    os.truncate(file, 0)  # the output of a sweep's job goes there
                 else:
                     file.unlink()
 

@@ -1,5 +1,5 @@
-"""Figures of what a generator makes: its samples beside the data, the modes that it covers, and a
-film of its training.
+"""Figures of a generator: its samples next to the data, the modes that it covers, and an animation
+of its training.
 
 N samples.
 """
@@ -27,20 +27,20 @@ QUANTITIES = {
     "kl": "KL in nats",
     "js": "JS in nats",
 }
-"""What the lines of a run say of coverage, each with the label of its axis."""
+"""Quantities of coverage in the lines of a run, with their axis labels."""
 COLOURS = colormaps["tab10"]
 SIDE = 8
-"""Images in a row and in a column of a mosaic."""
+"""Number of images in a row and in a column of a mosaic."""
 MARGIN = 0.15
-"""Beyond the range of the data that a plane is shown, as a share of it."""
+"""Margin around the data in a plane, as a share of their range."""
 LATTICE = 80
-"""Points in each direction at which a contour is read."""
+"""Number of points in each direction at which a contour is evaluated."""
 FRAMES, FRAMES_PER_SECOND = 60, 8
-"""Of a film at most; the steps between are left out."""
+"""Maximum number of frames of an animation, which skips steps in between; and its speed."""
 
 
 class Drawn(NamedTuple):
-    """Samples, and the mode of each, which gives it its colour."""
+    """Samples, and the mode of each, which determines its colour."""
 
     x: Tensor
     """(N, 2) points, or (N, channels, height, width) images from -1 to 1."""
@@ -49,25 +49,25 @@ class Drawn(NamedTuple):
 
 
 class Surface(NamedTuple):
-    """What a discriminator says of a lattice of points."""
+    """A discriminator's scores of a lattice of points."""
 
     points: Tensor
-    """(LATTICE^2, 2) as lattice() gives them."""
+    """(LATTICE^2, 2) points of lattice()."""
     values: Tensor
     """(LATTICE^2,)"""
 
 
 class Row(NamedTuple):
-    """What the copies of one setting made."""
+    """The samples of the copies of one setting."""
 
     copies: Sequence[np.ndarray]
     """Each (N, *shape)."""
     data: np.ndarray
-    """(N, *shape) what they were to learn."""
+    """(N, *shape) the data that they were to learn."""
 
 
 def lattice(data: Tensor) -> Tensor:
-    """(LATTICE^2, 2) points over the plane that figures of data (N, 2) show, on its device."""
+    """Points (LATTICE^2, 2) over the plane in figures of data (N, 2), on its device."""
     axes = [
         torch.linspace(low, high, LATTICE, device=data.device)
         for low, high in _range(data.cpu().numpy(force=True)).tolist()
@@ -76,7 +76,7 @@ def lattice(data: Tensor) -> Tensor:
 
 
 def beside(found: Drawn, truth: Drawn, surface: Surface | None = None) -> Figure:
-    """Samples beside data, points over the contour of a discriminator if there is one."""
+    """Draw samples next to data, points over the contour of a discriminator if there is one."""
     figure, panels = _panels(["generated", "data"])
     for axes, drawn in zip(panels, (found, truth), strict=True):
         if drawn.x.ndim > 2:
@@ -91,8 +91,8 @@ def beside(found: Drawn, truth: Drawn, surface: Surface | None = None) -> Figure
 
 
 def coverage_by_step(history: Iterable[Written], modes: int) -> Figure:
-    """Modes covered, high quality and both divergences of held-out samples by step, and the range
-    of the copies.
+    """Draw the covered modes, the share of high quality and both divergences of held-out samples by
+    step, and the range of the copies.
     """
     lines = [line for line in history if line["split"] == "validation" and "modes" in line]
     figure = Figure(figsize=(6.4, 7.0), dpi=120, layout="constrained")
@@ -112,7 +112,7 @@ def coverage_by_step(history: Iterable[Written], modes: int) -> Figure:
 
 
 def gallery(rows: Mapping[str, Row]) -> Figure:
-    """The samples of every copy, those of one setting in one row."""
+    """Draw the samples of every copy, one row for each setting."""
     columns = max(len(row.copies) for row in rows.values())
     figure = Figure(figsize=(1 + 2 * columns, 0.5 + 2 * len(rows)), dpi=100, layout="constrained")
     panels: np.ndarray = figure.subplots(len(rows), columns, squeeze=False)
@@ -149,7 +149,7 @@ def _panels(titles: Sequence[str]) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _show(axes: Axes, x: np.ndarray, data: np.ndarray) -> None:
-    """Samples before the data in grey, or as a mosaic."""
+    """Draw samples in front of the data in grey, or as a mosaic."""
     if x.ndim > 2:
         _mosaic(axes, x)
         return
@@ -182,7 +182,7 @@ def _plane(axes: Axes, data: np.ndarray) -> None:
 
 
 def _range(data: np.ndarray) -> np.ndarray:
-    """(2, 2) the least and the greatest value shown of each coordinate."""
+    """The limits (2, 2) of each coordinate."""
     low, high = data.min(axis=0), data.max(axis=0)
     return np.stack([low - MARGIN * (high - low), high + MARGIN * (high - low)], axis=1)
 
@@ -195,6 +195,6 @@ def _contour(figure: Figure, axes: Axes, surface: Surface) -> None:
 
 
 def _thinned(steps: list[int], most: int) -> list[int]:
-    """At most so many of the steps, evenly, the first and the last among them."""
+    """At most this many steps, evenly spaced, including the first and the last."""
     places = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int))
     return [steps[place] for place in places]

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGUSR2: an exception between steps, a note to be read later within one."""
+"""SIGINT, SIGTERM and SIGUSR2: an exception between steps, a flag for later within a step."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ from typing import Any
 from infobound.runners.runs.errors import Interrupted
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
-"""The last is Slurm's word that time is up; it may follow a SIGTERM that said so too."""
+"""Slurm sends the last one when time is up; it may follow a SIGTERM with the same meaning."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted at once when a signal comes."""
+    """Raise Interrupted immediately when a signal arrives."""
     with _handled(_stop):
         yield
 
@@ -25,15 +25,15 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 class Deferred:
-    """Notes the first signal in `received`, to be asked for between two steps; a second one ends
-    the process at once.
+    """Notes the first signal in `received`, which is checked between steps; a second signal ends
+    the process immediately.
     """
 
     received: int = 0
 
     @contextmanager
     def noting(self) -> Iterator[None]:
-        """Note signals where interruptible() is entered; a caller from Python keeps its own
+        """Note signals if interruptible() is active; otherwise a caller from Python keeps its own
         handlers.
         """
         if signal.getsignal(signal.SIGINT) is not _stop:
@@ -50,7 +50,7 @@ class Deferred:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Python lets the main thread alone handle signals; elsewhere this does nothing."""
+    """Handle signals in the main thread, as Python requires; elsewhere this does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,5 +1,5 @@
-"""Snapshots: samples that a training made on its way, kept beside its metrics so that figures can
-be drawn again.
+"""Snapshots: samples from during a training, kept next to its metrics so that figures can be drawn
+again.
 
 R copies, N samples.
 """
@@ -21,16 +21,18 @@ DATA = "data"
 
 
 class Snapshots(NamedTuple):
-    """What stands in a run's folder."""
+    """The snapshots in a run's folder."""
 
     data: np.ndarray
-    """(N, *shape) what the generators were to learn."""
+    """(N, *shape) the data that the generators were to learn."""
     files: dict[int, Path]
-    """Where samples (R, N, *shape) stand, by step."""
+    """Files of samples (R, N, *shape), by step."""
 
     @classmethod
     def of(cls, run: Path) -> "Snapshots | None":
-        """Those of a run, None if it has kept no samples of its data and its generators."""
+        """The snapshots of a run, None if it has not kept samples of its data and its
+        generators.
+        """
         files = {path.stem: path for path in sorted((run / FOLDER).glob("*.npy"))}
         data = files.pop(DATA, None)
         if data is None or not files:
@@ -39,20 +41,20 @@ class Snapshots(NamedTuple):
 
     @property
     def last(self) -> np.ndarray:
-        """The samples (R, N, *shape) after most steps."""
+        """The latest samples (R, N, *shape)."""
         return next(each for _, each in self.through([max(self.files)]))
 
     def through(self, steps: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Each of the steps with its samples (R, N, *shape)."""
+        """Yield each step with its samples (R, N, *shape)."""
         for step in steps:
             yield step, np.load(self.files[step]).astype("f4")
 
 
 def write(run: Path, step: int | None, x: "Tensor") -> None:
-    """Keep samples (R, N, *shape) after `step` steps, or data (N, *shape) where it is None; an
-    earlier file is replaced.
+    """Write samples (R, N, *shape) after `step` steps, or data (N, *shape) if `step` is None,
+    replacing an earlier file.
 
-    They are for looking at: 16 bits a number.
+    They are only for figures, so they have 16 bits a number.
     """
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)

@@ -1,6 +1,4 @@
-"""A sweep: jobs in processes of their own, so that what happens to one of them costs that one
-alone.
-"""
+"""A sweep: each job has its own process, so that a failing job never affects the others."""
 
 import logging
 import math
@@ -21,44 +19,44 @@ from infobound.runners.runs.written import Written
 log = logging.getLogger(__name__)
 
 POLL = 0.5
-"""Seconds between two looks at what else there is to see while no job ends."""
+"""Seconds between two checks of followers and limits while no job ends."""
 BUSY = 75
-"""What a job exits with that finds another process at work in its directory; it is asked again when
-that one has ended.
+"""Exit code of a job that finds another process working in its directory; it is started again when
+that process has ended.
 """
 
 
 class Job(Protocol):
-    """One job of a sweep, before it has begun."""
+    """One job of a sweep, before it starts."""
 
     directory: Path
     label: str
-    """What sets it apart from the others of its sweep."""
+    """The overrides in which it differs from the other jobs of its sweep."""
 
     def task(self) -> Callable[[], int]:
-        """What runs the job in the process that calls it, and returns an exit code; it can be
-        pickled.
+        """A function, which can be pickled, that runs the job in the calling process and returns an
+        exit code.
 
         Raises ConfigError if the job cannot be composed.
         """
         ...
 
     def fail(self, error: Exception) -> None:
-        """Write a result that says so."""
+        """Write a result with this error."""
         ...
 
 
 class Pool(Protocol):
-    """Where jobs run, each in a process of its own."""
+    """A pool that runs jobs, each in its own process."""
 
     slots: int
-    """Jobs that are begun at once."""
+    """Maximum number of jobs at a time."""
 
     def start(self, job: Job) -> None: ...
 
     def ended(self, timeout: float) -> Mapping[Job, int | str]:
-        """The jobs that ended since the last call, waiting up to `timeout` seconds for one: exit
-        code, or what became of it.
+        """The jobs that ended since the last call, waiting up to `timeout` seconds for one, with
+        their exit codes or descriptions of their end.
         """
         ...
 
@@ -67,15 +65,17 @@ class Pool(Protocol):
         ...
 
     def stop(self, job: Job, *, force: bool) -> None:
-        """Ask a job to write its checkpoint and end, or end it."""
+        """Ask a job to write its checkpoint and end, or kill it."""
         ...
 
 
 class Follower(Protocol):
-    """Who looks on, such as a search that learns from what jobs find."""
+    """A follower of a sweep, such as a search that learns from the jobs' results."""
 
     def stops(self, job: Job) -> str | None:
-        """Why a running job is to be stopped, asked time and again once it records."""
+        """Why a running job should be stopped, empty if not; asked repeatedly once the job
+        records.
+        """
         ...
 
     def ended(self, job: Job, result: Written) -> None: ...
@@ -91,23 +91,23 @@ class Onlooker:
 
 
 class _Attempt:
-    """A job under way."""
+    """A running job."""
 
     def __init__(self, job: Job) -> None:
         self.before = _stamp(job.directory)
         self.since: float | None = None
-        """When it was first seen to have left the queue."""
+        """The time at which it was first seen to have left the queue."""
         self.stopped: str | None = None
-        """Why it was told to end."""
+        """Why it was asked to end."""
         self.overdue = self.pruned = False
         self.deadline = math.inf
-        """When it is ended if it has not by then."""
+        """The time at which it is killed if it has not ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How a sweep treats its jobs: seconds for each (None: no limit), seconds to end in when told
-    to, and failures.
+    """Limits of a sweep's jobs: seconds for each (None: no limit), seconds to end when asked to,
+    and the action on a failure.
     """
 
     job_timeout: float | None
@@ -122,30 +122,32 @@ class Manner:
 
 
 class Ended(NamedTuple):
-    """A job and what came of it."""
+    """An ended job with its result."""
 
     job: Job
     result: Written
     """Its result.json."""
     failed: bool
-    """Whether it is still to do; what a follower has stopped is not."""
+    """Whether the job is still to do; a job that a follower stopped is not."""
 
 
 class Sweep:
-    """Runs jobs in `pool`, in this `manner`, and says how each of the `total` ends."""
+    """Runs jobs in `pool`, with the limits of `manner`, and reports how each of the `total`
+    ends.
+    """
 
     def __init__(self, pool: Pool, manner: Manner, total: int, follower: Follower) -> None:
         self._pool, self._manner, self._total, self._follower = pool, manner, total, follower
         self._running: dict[Job, _Attempt] = {}
         self._elsewhere: list[Job] = []
         self._stopping = ""
-        """Why no more jobs are begun."""
+        """Why no more jobs are started."""
         self.ended: list[Ended] = []
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Run the jobs, which are taken as there is room for them.
+        """Run the jobs, starting them as slots become free.
 
-        Raises Interrupted after a signal, when the jobs under way have written their checkpoints.
+        Raises Interrupted after a signal, when the running jobs have written their checkpoints.
         """
         signals = Deferred()
         with interruptible(), signals.noting():
@@ -177,8 +179,8 @@ class Sweep:
                 self._watch(job, attempt)
 
     def _fill(self, jobs: Iterator[Job], signals: Deferred) -> None:
-        """Begin jobs while there is room, first those that another launcher was at and is no
-        longer.
+        """Start jobs while there are free slots, first those that another launcher was running
+        before.
         """
         while len(self._running) < self._pool.slots and not (self._stopping or signals.received):
             free = next((job for job in self._elsewhere if not held(job.directory)), None)
@@ -222,9 +224,7 @@ class Sweep:
                 self._stop(job, attempt, reason)
 
     def _settle(self, job: Job, end: int | str, attempt: _Attempt) -> None:
-        """See to it that the job's result says what became of it, which it may not have lived to
-        write.
-        """
+        """Make sure that the job's result says how it ended, even if the job could not write it."""
         result = {**(read_result(job.directory) or {})}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (
@@ -232,7 +232,7 @@ class Sweep:
         )
         if attempt.overdue or not (told or attempt.stopped):
             error = JobDied(
-                f"{attempt.stopped or death(end)}; what it printed is in {job.directory / LOG}"
+                f"{attempt.stopped or death(end)}; its output is in {job.directory / LOG}"
             )
             job.fail(error)
             result |= {"status": "failed", "error": {"type": "JobDied", "message": str(error)}}
@@ -263,21 +263,21 @@ class Sweep:
 
 
 def death(end: int | str) -> str:
-    """What an exit code, negative for a signal, or the words of a queue say about a job that wrote
-    no result.
+    """Describe the end of a job that wrote no result, from its exit code (negative for a signal) or
+    a queue's message.
     """
     if isinstance(end, str):
         return end
     if end >= 0:
-        return f"it exited with code {end} before its end"
+        return f"it exited with code {end} without a result"
     name = signal.Signals(-end).name
     return f"it was killed by {name}" + (
-        ", as the system does where memory runs out" if -end == signal.SIGKILL else ""
+        ", as the system does when memory runs out" if -end == signal.SIGKILL else ""
     )
 
 
 def _stamp(directory: Path) -> tuple[int, int] | None:
-    """Which result.json stands there; it is replaced, never written over."""
+    """The identity of the current result.json, which is always replaced, never modified."""
     try:
         status = (directory / "result.json").stat()
     except FileNotFoundError:

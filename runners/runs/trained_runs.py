@@ -1,4 +1,4 @@
-"""What an earlier run has trained: how a command names it, and what its folder holds."""
+"""Earlier runs whose networks are loaded: how a command names them, and what they contain."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from infobound.runners.runs.run_directory import BEST, LAST, read_result
 from infobound.runners.runs.written import State
 
 OF_THE_RUN = ("name", "force", "device", "threads", "sweep", "runner.load", "runner.train_on")
-"""Overrides that say nothing of what was trained."""
+"""Overrides that do not affect what was trained."""
 
 
 class TrainedRun(NamedTuple):
@@ -20,15 +20,15 @@ class TrainedRun(NamedTuple):
 
     path: Path
     overrides: Sequence[str]
-    """Those that it was made with."""
+    """The overrides of the run."""
     step: int
     state: State
-    """Of its task, after that step."""
+    """The state of its task after that step."""
 
     @classmethod
     def open(cls, named: Path) -> "TrainedRun":
-        """A completed run by its folder, at its best where that was kept, or by one of the two
-        files that hold its weights.
+        """Open a completed run by its folder, at its best state if that was kept, or by one of its
+        two checkpoint files.
 
         Raises ValueError if there is no such run.
         """
@@ -42,7 +42,7 @@ class TrainedRun(NamedTuple):
             raise SettingError(
                 "load",
                 f"must name a completed run, but {path} is {result['status']}",
-                remedy="run it to its end first",
+                remedy="complete it first",
             )
         best = path / BEST
         file = named if named != path else best if best.is_file() else path / LAST
@@ -54,7 +54,7 @@ class TrainedRun(NamedTuple):
             ) from error
         if saved is None:
             raise SettingError(
-                "load", f"must name a run that has trained something, but there is no {file}"
+                "load", f"must name a run with trained networks, but there is no {file}"
             )
         return cls(path, result["overrides"], saved["step"], saved["task"])
 
@@ -66,24 +66,23 @@ class TrainedRun(NamedTuple):
         if name not in self.state:
             raise SettingError(
                 "load",
-                f"must name a run that has trained {name}, but {self.path} has"
-                f" {', '.join(self.state)}",
+                f"must name a run with trained {name}, but {self.path} has {', '.join(self.state)}",
             )
         return self.state[name]
 
     @property
     def settings(self) -> str:
-        """What was trained, as it is typed."""
+        """The settings of the run as overrides."""
         return shlex.join(own_settings(self.overrides)) or "the defaults"
 
 
 def folder_of(named: Path) -> Path:
-    """The run's folder, of that folder or of a file of weights in it."""
+    """The run's folder, from the folder itself or from a checkpoint in it."""
     return named.parent if named.name in (BEST, LAST) else named
 
 
 def own_settings(overrides: Iterable[str]) -> list[str]:
-    """The overrides of a run that say what was trained."""
+    """The overrides of a run that affect what was trained."""
     return [
         each
         for each in overrides
@@ -92,5 +91,5 @@ def own_settings(overrides: Iterable[str]) -> list[str]:
 
 
 def key_of(override: str) -> str:
-    """The key of an override as it is typed."""
+    """The key of an override."""
     return override.lstrip("+~").partition("=")[0]

@@ -182,7 +182,7 @@ def test_a_trial_that_learns_nothing_is_pruned(
     assert (good.state, bad.state) == (TrialState.COMPLETE, TrialState.PRUNED)
     assert bad.last_step == 100
     assert good.last_step == 1500
-    assert "pruned by ThresholdPruner at step 100, where mi is" in ended.err
+    assert "pruned by ThresholdPruner at step 100 with mi =" in ended.err
     results = [json.loads(each.read_text()) for each in folder.glob("*/result.json")]
     assert sorted(each["status"] for each in results) == ["completed", "interrupted"]
 

@@ -226,7 +226,7 @@ def test_what_a_job_prints_is_in_its_log(completed: Path) -> None:
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        (-9, "killed by SIGKILL, as the system does where memory runs out"),
+        (-9, "killed by SIGKILL, as the system does when memory runs out"),
         (-11, "killed by SIGSEGV"),
         (7, "exited with code 7"),
     ],

@@ -331,8 +331,8 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(
     ended = trained("name=b", LOAD)
     assert ended.code == 2
     assert (
-        "runner.load must name a completed run, but outputs/runs/a is interrupted; run it to its"
-        " end first" in ended.err
+        "runner.load must name a completed run, but outputs/runs/a is interrupted; complete it"
+        " first" in ended.err
     )
 
 

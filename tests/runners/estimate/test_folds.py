@@ -129,7 +129,7 @@ def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPa
 def test_replicates_of_folds_are_refused() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^replicates must be 1 with dataset.folds, which are copies themselves, got 2",
+        match=r"^replicates must be 1 with dataset.folds, because each fold is a copy, got 2",
     ):
         metrics(gaussian(600, seed=0), replicates=2)
 

@@ -171,11 +171,14 @@ def test_a_wrong_run_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda run: (run / "checkpoint.pt").write_bytes(b"torn"), "is torn or is no checkpoint"),
+        (
+            lambda run: (run / "checkpoint.pt").write_bytes(b"torn"),
+            "is damaged or not a checkpoint",
+        ),
         (lambda run: (run / "checkpoint.pt").unlink(), "there is no outputs/runs/a/checkpoint.pt"),
         (
             lambda run: (run / "result.json").write_text('{"status": "failed"}'),
-            "is failed; run it to its end first",
+            "is failed; complete it first",
         ),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     before = page.read_text()
     ended = swept(*report, "runner.block=c")
     assert ended.code == 2
-    assert "block must be one that stands in RESULTS.md" in ended.err
+    assert "block must be in RESULTS.md" in ended.err
     assert page.read_text() == before
 
 
@@ -112,7 +112,7 @@ def test_runs_that_differ_in_a_key_taken_over_are_one_row(swept: Command) -> Non
     assert f"{mean:.3f} ± {np.std(values, ddof=1):.3f} | {mean / np.log(2):.3f} | 4 |" in table
     ended = swept("runner=report", "runner.source=outputs/sweeps/s", "runner.over=[nothing]")
     assert ended.code == 2
-    assert "over must name keys that the runs differ in, got nothing; they differ in " in ended.err
+    assert "over must name keys in which the runs differ, got nothing; they differ in " in ended.err
 
 
 @pytest.mark.parametrize(("stderr_of", "count"), [("replicates", 6), ("folds", 2)])
@@ -153,7 +153,7 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(swept: Command
     before = (SWEEP / "summary.csv").stat().st_mtime_ns
     ended = swept("runner=report", "runner.source=outputs/sweeps/s", "runner.metric=accuracy")
     assert ended.code == 2
-    assert "metric must be one that the runs have, got accuracy; they have " in ended.err
+    assert "metric must be a metric of the runs, got accuracy; they have " in ended.err
     assert (SWEEP / "summary.csv").stat().st_mtime_ns == before
 
 

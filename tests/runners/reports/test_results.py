@@ -156,7 +156,7 @@ def test_the_metric_is_the_first_that_the_runs_name_and_has_its_unit(
     assert drawn(tmp_path)[BETA].axes[0].get_ylabel() == "accuracy"
     assert drawn(tmp_path, metric="mi")[BETA].axes[0].get_ylabel() == "mi in nats"
     assert "bits" not in Results.of([tmp_path]).table()
-    with pytest.raises(ConfigError, match="metric must be one that the runs have, got kind"):
+    with pytest.raises(ConfigError, match="metric must be a metric of the runs, got kind"):
         Results.of([tmp_path], "kind")
 
 

@@ -52,7 +52,7 @@ def test_every_expected_job_has_a_row_with_its_overrides_and_how_it_ended(
     assert rows["never"]["overrides"] == "estimator=never 'critic.hidden=[8]'"
     assert rows["raised"]["error"] == "mi stopped being finite\nat step 3"
     assert str(rows["killed"]["error"]).endswith(
-        "or its machine went down; the same command goes on from its checkpoint"
+        "or its machine went down; the same command continues from its checkpoint"
     )
     assert (rows["done"]["mi"], rows["done"]["seconds"]) == (1.5, 1.5)
     assert (
@@ -140,4 +140,4 @@ def test_a_run_is_running_while_it_lives_and_failed_once_it_is_killed(
     process.ended()
     [run] = report.summarise(tmp_path / "outputs").unfinished
     assert run.status == "failed"
-    assert run.error.endswith("the same command goes on from its checkpoint")
+    assert run.error.endswith("the same command continues from its checkpoint")

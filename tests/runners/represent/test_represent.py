@@ -363,7 +363,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(
     [
         (
             {"dataset": CorrelatedGaussians(2, None, 1.0)},
-            "dataset must be one of labelled views, got CorrelatedGaussians",
+            "dataset must have labelled views, got CorrelatedGaussians",
         ),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
         ({"model": MLPS}, "model must be an encoder, got Adversaries; use model=mlp"),

@@ -56,7 +56,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
     monkeypatch.setattr(os, call, full)
     with pytest.raises(
         RunFailed,
-        match=r"checkpoint.pt could not be written: No space left on device; what it held before",
+        match=r"checkpoint.pt could not be written: No space left on device; its previous content",
     ):
         checkpoint.save(path, state(step=4))
     assert path.read_bytes() == before
@@ -121,7 +121,7 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_good_one(kind: str, path: Pat
         path.write_bytes(damaged(whole, kind, chance))
         with pytest.raises(
             RunFailed,
-            match="is torn or is no checkpoint; move it away, or start afresh with force=true",
+            match="is damaged or not a checkpoint; move it away, or start again with force=true",
         ):
             checkpoint.load(path)
 

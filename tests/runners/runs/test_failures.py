@@ -196,7 +196,7 @@ def test_a_torn_checkpoint_is_refused_and_never_run(
     metrics = (FOLDER / "metrics.jsonl").read_bytes()
     spoil(FOLDER / "checkpoint.pt")
     spoiled = (FOLDER / "checkpoint.pt").read_bytes()
-    assert_failed(command("name=a"), "checkpoint.pt is torn or is no checkpoint", "force=true")
+    assert_failed(command("name=a"), "checkpoint.pt is damaged or not a checkpoint", "force=true")
     assert not Path("ran").exists()
     assert (FOLDER / "checkpoint.pt").read_bytes() == spoiled
     assert (FOLDER / "metrics.jsonl").read_bytes() == metrics

@@ -170,7 +170,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
         ended = process.ended()
         assert ended.code == code
         assert ended.err.splitlines()[-1].startswith(
-            "interrupted; the same command with the same name goes on from the checkpoint in "
+            "interrupted; the same command with the same name continues from the checkpoint in "
         )
         assert "Traceback" not in ended.err
         assert outcome("broken")["status"] == "interrupted"
