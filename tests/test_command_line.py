@@ -149,7 +149,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         ),
         (
             ["~optimizer", "+optimizer={_target_: torch.optim.LBFGS, _partial_: true, lr: 0.1}"],
-            ["optimizer must treat every parameter by itself, which LBFGS does not; use adam"],
+            ["optimizer must treat every parameter separately, which LBFGS does not; use adam"],
         ),
         (["optimizer.lr=-1"], ["optimizer", "learning rate", "-1"]),
         (["optimizer.lr=0"], ["optimizer must have a learning rate above 0, got 0"]),
@@ -166,7 +166,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         (["runner.train_rows=4"], ["runner.batch_size must not exceed the 4 training rows, got 8"]),
         (
             ["device=cuda:99"],
-            ["device must be one that this machine has, got cuda:99", "use device=cpu or auto"],
+            ["device must be a device of this machine, got cuda:99", "use device=cpu or auto"],
         ),
         (["device=tpu"], ["device must be cpu, cuda, cuda:N or auto, got tpu"]),
         (

@@ -1,6 +1,7 @@
-"""Adaptive gradient clipping: a regulariser never pulls harder than what it regularises.
+"""Adaptive gradient clipping: the gradient of a regularizer is never larger than that of the loss
+it regularises.
 
-R copies; a gradient is a list of its parts (R, N), a part a parameter.
+R copies; a gradient is a list of parts (R, N), one for each parameter.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from torch import Tensor
 
 
 def share(gradient: Sequence[Tensor], beside: Sequence[Tensor]) -> Tensor:
-    """(R,) c = min(|g|, |b|) / |g| of gradients g and b over all parameters of a copy, 1 where g is
-    0.
+    """The factor c = min(|g|, |b|) / |g|, (R,), of gradients g and b over all parameters of a copy;
+    1 if g is 0.
 
     Belghazi et al. 2018, section 5.1 and appendix, https://arxiv.org/abs/1801.04062
     """
@@ -20,7 +21,7 @@ def share(gradient: Sequence[Tensor], beside: Sequence[Tensor]) -> Tensor:
 
 
 def _lengths(gradient: Sequence[Tensor]) -> Tensor:
-    """(R,)"""
+    """Lengths (R,) of a gradient."""
     return (
         torch.stack([torch.linalg.vector_norm(part, dim=1) for part in gradient])
         .square()

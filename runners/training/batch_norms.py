@@ -1,6 +1,4 @@
-"""Batch normalisation that is to be read: the averages that it kept in training lag behind its
-weights.
-"""
+"""Batch normalisation for reading: the running averages from training lag behind the weights."""
 
 from collections.abc import Iterable
 
@@ -11,8 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 @torch.no_grad()
 def estimate_anew(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the averages of a module's batch norms to those over the batches, which are run once
-    where there is such a layer.
+    """Set the averages of a module's batch norms to those over the given batches, which are run
+    once if there is such a layer.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
     if not layers:

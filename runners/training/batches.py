@@ -1,7 +1,7 @@
-"""Training batches of pairs without end, for every copy of a run.
+"""Training batches of pairs for every copy of a run.
 
-R copies, B batch, N rows. Copy r draws from generators of its own, so that it does not depend on
-the others.
+R copies, B batch, N rows. Copy r draws from its own generators, so that it does not depend on the
+others.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from infobound.runners.runs.written import State
 from infobound.runners.training.randomness import generator
 
 LOOKED_AT = 4096
-"""Fresh rows, or examples, that are looked at before step 0."""
+"""Number of fresh rows, or examples, that are shown before step 0."""
 
 
 class Batches(Protocol):
-    """Training batches without end."""
+    """An endless source of training batches."""
 
     def draw(self) -> tuple[Tensor, Tensor]:
-        """The next batch of every copy, x (R, B, dim_x) and y (R, B, dim_y)."""
+        """Draw the next batch of every copy, x (R, B, dim_x) and y (R, B, dim_y)."""
         ...
 
     def look(self, copy: int) -> tuple[Tensor, Tensor]:
-        """Training rows of one copy, x (N, dim_x) and y (N, dim_y), for whatever is fitted before
-        step 0.
+        """Training rows of one copy, x (N, dim_x) and y (N, dim_y), for parts that are fitted
+        before step 0.
         """
         ...
 
@@ -42,7 +42,7 @@ class Batches(Protocol):
 
 
 class FreshBatches:
-    """Every batch is sampled anew, from the distribution of its step: pairs, or samples with their
+    """Samples every batch freshly from the distribution of its step: pairs, or samples with their
     labels (R, B).
     """
 
@@ -78,10 +78,10 @@ class FreshBatches:
 
 
 class RowOrder:
-    """Minibatches, without replacement, of the numbers of the rows of tables (R, N, ...): every
-    epoch in a new order less a ragged tail.
+    """Draws minibatches of row indices of tables (R, N, ...) without replacement: every epoch has a
+    new order and drops the incomplete last batch.
 
-    Raises ValueError for batches of more rows than there are.
+    Raises ValueError for batches with more rows than there are.
     """
 
     def __init__(self, *tables: Tensor, batch_size: int, seed: int) -> None:
@@ -102,7 +102,7 @@ class RowOrder:
         self._position = 0
 
     def draw(self) -> Tensor:
-        """(R, B) the numbers of the next batch of every copy."""
+        """Draw the row indices (R, B) of the next batch of every copy."""
         if self._position + self._size > self._order.shape[1]:
             self._order, self._position = self._shuffled(), 0
         rows = self._order[:, self._position : self._position + self._size]
@@ -110,8 +110,8 @@ class RowOrder:
         return rows
 
     def take(self, table: Tensor, rows: Tensor) -> Tensor:
-        """Of a table (R, N, ...) the rows (R, B), as (R, B, ...): one index_select is several times
-        faster than indexing.
+        """Take the rows (R, B) from a table (R, N, ...), as (R, B, ...); one index_select is
+        several times faster than indexing.
         """
         values, places = (
             (table[0], rows) if _shared(table) else (table.flatten(0, 1), rows + self._begins)
@@ -127,9 +127,9 @@ class RowOrder:
         }
 
     def load(self, state: State) -> None:
-        """Take over a state().
+        """Load a state().
 
-        Raises RunFailed if that is one of other rows.
+        Raises RunFailed if it belongs to other rows.
         """
         if state["digest"] != self._digest:
             raise RunFailed(
@@ -159,11 +159,11 @@ class RowOrder:
 
 
 class RowBatches:
-    """Minibatches, in the order of RowOrder, of pairs x (R, N, dim_x), y (R, N, dim_y).
+    """Minibatches of pairs x (R, N, dim_x), y (R, N, dim_y), in the order of RowOrder.
 
-    Copies of the same rows may be expanded ones, which are held once.
+    Copies of the same rows may be expanded tensors, which are held once.
 
-    Raises ValueError for batches of more rows than there are.
+    Raises ValueError for batches with more rows than there are.
     """
 
     def __init__(self, x: Tensor, y: Tensor, *, batch_size: int, seed: int) -> None:
@@ -185,9 +185,7 @@ class RowBatches:
 
 
 class SeenBatches:
-    """Minibatches of what is seen of the examples of `views`; each copy has an order and noise of
-    its own.
-    """
+    """Minibatches of the views of examples; each copy has its own order and noise."""
 
     def __init__(
         self, views: Views, *, batch_size: int, seed: int, replicates: int, device: torch.device
@@ -220,5 +218,5 @@ class SeenBatches:
 
 
 def _shared(values: Tensor) -> bool:
-    """Whether all copies are one."""
+    """Whether all copies share one tensor."""
     return values.stride(0) == 0

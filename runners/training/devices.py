@@ -1,4 +1,4 @@
-"""Where a run computes."""
+"""The device of a run."""
 
 import torch
 
@@ -6,7 +6,7 @@ from infobound.errors import SettingError
 
 
 def device_named(name: str) -> torch.device:
-    """The device for cpu, cuda, cuda:N or auto (a GPU if there is one).
+    """The device named cpu, cuda, cuda:N or auto (a GPU if there is one).
 
     Raises ValueError if this machine does not have it.
     """
@@ -23,7 +23,7 @@ def device_named(name: str) -> torch.device:
     if kind == "cuda" and int(index or 0) >= count:
         raise SettingError(
             "device",
-            "must be one that this machine has",
+            "must be a device of this machine",
             f"{name} with {count} GPUs here",
             "use device=cpu or auto",
         )

@@ -1,4 +1,4 @@
-"""Early stopping, for every copy by itself."""
+"""Early stopping, separately for every copy."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from infobound.runners.training.ensemble import Weights
 
 
 class EarlyStopping:
-    """Keeps a copy of each replicate's weights at its best reading, and says when none has improved
-    for `patience` readings.
+    """Keeps each replicate's weights at its best reading, and tells when none has improved for
+    `patience` readings.
     """
 
     def __init__(self, weights: Weights, patience: int | None) -> None:
@@ -20,7 +20,7 @@ class EarlyStopping:
         self.begin(weights)
 
     def begin(self, weights: Weights) -> None:
-        """Forget all readings; the best weights so far are these."""
+        """Forget all readings; these are the best weights so far."""
         for name, best in self.best.items():
             best.copy_(weights[name])
         replicates = len(next(iter(weights.values())))
@@ -34,17 +34,17 @@ class EarlyStopping:
 
     @property
     def first(self) -> int:
-        """How many copies were never better than at their first reading."""
+        """The number of copies whose first reading is the best."""
         return sum(at == 1 for at in self._at) if self._seen > 1 else 0
 
     @property
     def last(self) -> int:
-        """How many copies are best at the latest reading, so that another may be better."""
+        """The number of copies whose latest reading is the best, so that more training may help."""
         return sum(at == self._seen for at in self._at) if self._seen > 1 else 0
 
     def see(self, readings: Sequence[float], weights: Weights) -> None:
-        """Take in a reading of each copy, higher being better, and the weights behind it; a stopped
-        copy stays as it is.
+        """Take a reading of each copy, where higher is better, and its weights; a stopped copy does
+        not change.
         """
         self._seen += 1
         for copy, reading in enumerate(readings):

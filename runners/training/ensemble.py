@@ -1,7 +1,7 @@
 """Replicates: R independent copies of a module, run as one by torch.func.
 
-Shapes lead with R. One copy takes the same code without the lift, which would cost it a third of
-its speed.
+Shapes start with R. A single copy runs the same code without vmap, which would cost a third of its
+speed.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from infobound.runners.training.flat_parameters import flattened, views
 from infobound.runners.training.randomness import generator, stream
 
 STRIDE = 4
-"""Steps between two updates of the weight average, which reads all weights and would cost a
-fortieth of a step every time.
+"""Steps between two updates of the weight average, which reads all weights and takes a fortieth of
+a step.
 """
 Weights = Mapping[str, Tensor]
 """Parameters and buffers by name, each (R, ...)."""
 
 
 class Ensemble:
-    """`replicates` copies of what `build` returns for their numbers, each initialised from a seed
-    of its own.
+    """`replicates` copies of the module that `build` returns for a copy's index, each initialised
+    from its own seed.
 
-    The module is an ordinary one and knows nothing of R; copy r does not depend on how many run
-    beside it. With `average` above 0 what is read from the copies are exponential moving averages
-    of their parameters with this decay.
+    The module is an ordinary one that does not know R; copy r does not depend on the number of
+    other copies. With `average` above 0, readings use exponential moving averages of the parameters
+    with this decay.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Ensemble:
         self.replicates = replicates
         self._reader = copy.deepcopy(modules[0]).requires_grad_(False)
         self.built = described(self._reader)
-        """How every copy is built."""
+        """A description of how every copy is built."""
         if replicates == 1:
             self._module = modules[0]
             self._parameters, self._buffers = (
@@ -75,7 +75,7 @@ class Ensemble:
         )
         trained = {
             name: each for name, each in self._parameters.items() if each.requires_grad
-        }  # weight decay moves the rest
+        }  # weight decay applies to the rest
         self.parameters = flattened(trained.values())
         self._trained = [*trained.values()]
         self._generators = [generator(device, seed, index, "noise") for index in range(replicates)]
@@ -90,15 +90,17 @@ class Ensemble:
         )
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """The module's output on inputs (R, ...), every tensor in it (R, ...), or without the R
-        where there is one copy.
+        """Compute the module's output on inputs (R, ...), every tensor in it (R, ...), or without R
+        if there is one copy.
         """
         with self._precision:
             return self._forward(self._parameters, self._buffers, inputs)
 
     @torch.no_grad()
     def read(self, *inputs: Tensor) -> Any:
-        """The same by the averaged weights and in evaluation mode, so that nothing is committed."""
+        """Compute the output with averaged weights in evaluation mode, without changing any
+        state.
+        """
         self._reader.eval()
         with self._precision:
             if self.replicates == 1:
@@ -106,8 +108,8 @@ class Ensemble:
             return torch.func.vmap(self._read_copy)(self._readable, inputs)
 
     def descend(self, losses: Tensor, optimizer: Optimizer) -> None:
-        """One step of the optimiser down the losses of all copies, (R,) or (), and of the averages
-        behind it.
+        """Take one optimiser step to minimise the losses of all copies, (R,) or (), and update the
+        averages.
         """
         assert self.parameters.grad is not None, "made with the parameters"
         self.parameters.grad.zero_()
@@ -115,10 +117,10 @@ class Ensemble:
         self._step(optimizer)
 
     def gradient(self, losses: Tensor, *, again: bool = False) -> list[Tensor]:
-        """That of all copies' losses by their parameters, a part (R, N) for each; no other network
-        is asked for its own.
+        """The gradient of all copies' losses by their parameters, a part (R, N) for each; other
+        networks get no gradients.
 
-        `again` keeps what another gradient through the same values needs.
+        `again` keeps the graph for another gradient through the same values.
         """
         parts = torch.autograd.grad(
             losses.sum(), self._trained, retain_graph=again, materialize_grads=True
@@ -126,16 +128,16 @@ class Ensemble:
         return [part.reshape(self.replicates, -1) for part in parts]
 
     def follow(self, gradient: Sequence[Tensor], optimizer: Optimizer) -> None:
-        """The same step by a gradient, as `gradient` gives it."""
+        """Take one optimiser step with a gradient from `gradient`."""
         torch.cat([part.view(-1) for part in gradient], out=self.parameters.grad)
         self._step(optimizer)
 
     @torch.no_grad()
     def check(self, *inputs: Tensor) -> None:
-        """Run once and put everything back, so that what does not fit is refused before anything is
-        sampled.
+        """Run once and restore everything, so that shapes that do not fit are refused before
+        anything is sampled.
 
-        Raises ValueError if the copies cannot be lifted, or with whatever the module itself says.
+        Raises ValueError if the copies cannot run under vmap, or with the module's own message.
         """
         before = {name: tensor.clone() for name, tensor in self._buffers.items()}
         noise = [each.get_state() for each in self._generators]
@@ -157,8 +159,8 @@ class Ensemble:
 
     @property
     def groups(self) -> list[Written]:
-        """The parameters for an optimiser whose weight decay spares biases and the gains of
-        normalisation: all but matrices.
+        """Parameter groups for an optimiser whose weight decay only applies to matrices, not to
+        biases and normalisation gains.
         """
         axes = 2 if self.replicates == 1 else 3
         decayed, spared = (
@@ -169,18 +171,16 @@ class Ensemble:
 
     @property
     def module(self) -> nn.Module:
-        """What runs every copy: its plain attributes are theirs."""
+        """The module that runs every copy; copies share its plain attributes."""
         return self._module
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of what is read from the replicates: averaged parameters, and buffers, (R,
-        ...).
-        """
+        """A copy of the weights for reading: averaged parameters, and buffers, (R, ...)."""
         return {name: self._leading(tensor).clone() for name, tensor in self._readable.items()}
 
     @torch.no_grad()
     def copy(self, index: int, weights: Weights | None = None) -> nn.Module:
-        """Copy `index`, with its averaged weights or those given, as a module of its own."""
+        """Copy `index` as a separate module, with its averaged weights or the given ones."""
         source = weights or {name: self._leading(tensor) for name, tensor in self._readable.items()}
         module = copy.deepcopy(self._reader, {id(self._generators): self._generators})
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
@@ -188,7 +188,7 @@ class Ensemble:
         return module
 
     def state(self) -> State:
-        """All that a resumed run needs."""
+        """The state that a resumed run needs."""
         flat = {"parameters": self.parameters.detach(), "average": self._average}
         noise = [each.get_state() for each in self._generators]
         counted = {"steps": self.steps, "noise": noise, "built": self.built}
@@ -196,7 +196,7 @@ class Ensemble:
 
     @torch.no_grad()
     def load(self, state: State) -> None:
-        """Take over a state()."""
+        """Load a state()."""
         self.steps = state["steps"]
         self.parameters.copy_(state["parameters"])
         self._average.copy_(state["average"])
@@ -205,8 +205,8 @@ class Ensemble:
         self._set_noise(state["noise"])
 
     def fits(self, state: State) -> bool:
-        """Whether a state() is one of as many copies of networks that are built alike, with as many
-        parameters and the same buffers.
+        """Whether a state() belongs to the same number of copies of networks that are built alike,
+        with the same numbers of parameters and the same buffers.
         """
         buffers = {name: tensor.shape for name, tensor in state["buffers"].items()}
         sizes = (
@@ -218,7 +218,7 @@ class Ensemble:
 
     @torch.no_grad()
     def begin(self, weights: Weights) -> None:
-        """Stand before the first step with these weights."""
+        """Start before the first step with these weights."""
         self.steps = 0
         for name, tensor in {**self._parameters, **self._buffers}.items():
             self._leading(tensor).copy_(weights[name])
@@ -231,7 +231,7 @@ class Ensemble:
             updates = self.steps // STRIDE
             weight = 1 - min(
                 self._decay**STRIDE, updates / (updates + 9)
-            )  # the average begins short and lengthens to its decay
+            )  # the average starts short and grows to its decay
             self._average.lerp_(self.parameters.detach(), weight)
 
     def _set_noise(self, states: list[Tensor]) -> None:
@@ -252,8 +252,8 @@ class Ensemble:
 
 
 def described(module: nn.Module) -> str:
-    """The classes of a module and of its parts with all their settings, to tell whether two modules
-    are built alike.
+    """A description of a module by the classes and settings of its parts, to compare how modules
+    are built.
     """
     plain = (bool, int, float, str, type(None))
     parts = [
@@ -276,8 +276,8 @@ def _stacked(modules: list[nn.Module]) -> tuple[dict[str, Tensor], dict[str, Ten
 
 
 def _initialised(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """torch.nn draws its weights from the global generator, so it is set for the moment and put
-    back.
+    """Build with a seed: torch.nn draws weights from the global generator, which is set and then
+    restored.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,5 +1,5 @@
-"""All parameters of a network in one tensor, so that an optimiser's step costs one call and not one
-a layer.
+"""All parameters of a network in one tensor, so that an optimiser's step costs one call instead of
+one for each layer.
 """
 
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ from torch.optim import Optimizer
 from infobound.errors import SettingError
 
 MIXING = ("LBFGS", "Adafactor", "Muon")
-"""Optimisers of PyTorch that look at several elements at once; in one vector they would mix layers,
-and copies.
+"""Optimisers of PyTorch that combine several elements; in one vector they would mix layers and
+copies.
 """
 
 
 def flattened(parameters: Iterable[Tensor]) -> nn.Parameter:
-    """One vector that these leaf tensors, and their gradients, become views of: stepping it steps
-    them all.
+    """Turn these leaf tensors and their gradients into views of one vector, so that one step
+    updates them all.
 
-    It suits optimisers that treat every element by itself: see `elementwise`.
+    It works with optimisers that treat every element separately: see `elementwise`.
     """
     leaves = list(parameters)
     flat = nn.Parameter(
@@ -35,7 +35,7 @@ def flattened(parameters: Iterable[Tensor]) -> nn.Parameter:
 
 
 def views(flat: Tensor, like: Iterable[Tensor]) -> list[Tensor]:
-    """The parts of a flat vector, shaped like the tensors that it was made of."""
+    """The parts of a flat vector, with the shapes of the original tensors."""
     leaves = list(like)
     return [
         part.view_as(leaf)
@@ -44,15 +44,14 @@ def views(flat: Tensor, like: Iterable[Tensor]) -> list[Tensor]:
 
 
 def elementwise(optimizer: Optimizer) -> Optimizer:
-    """The optimiser itself.
+    """Return the optimiser after checking it.
 
-    Raises ValueError if it is one that does not treat every element by itself, or that moves
-    nothing.
+    Raises ValueError if it does not treat every element separately, or if its learning rate is 0.
     """
     if (name := type(optimizer).__name__) in MIXING:
         raise SettingError(
             "optimizer",
-            f"must treat every parameter by itself, which {name} does not",
+            f"must treat every parameter separately, which {name} does not",
             remedy="use adam, adamw or sgd",
         )
     if optimizer.defaults.get("lr") == 0:

@@ -1,4 +1,4 @@
-"""What a classifier descends of labels.
+"""The loss of a classifier on labels.
 
 R copies, B batch, C classes.
 """
@@ -12,8 +12,8 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class LabelLoss:
-    """Cross-entropy in nats to labels of which the share `smoothing` is spread over all classes,
-    less `confidence_penalty` H.
+    """Cross-entropy in nats with label smoothing by the share `smoothing`, minus
+    `confidence_penalty` times H.
 
     H is the entropy of the prediction. Szegedy et al. 2016, https://arxiv.org/abs/1512.00567;
     Pereyra et al. 2017, https://arxiv.org/abs/1701.06548
@@ -26,14 +26,12 @@ class LabelLoss:
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:
-            raise SettingError(
-                "label_smoothing", "must be a share, 0 for none, below 1", self.smoothing
-            )
+            raise SettingError("label_smoothing", "must be at least 0 and below 1", self.smoothing)
         if not self.confidence_penalty >= 0:
             raise SettingError("confidence_penalty", "must be 0 or more", self.confidence_penalty)
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(R,) of logits (R, B, C) and labels (R, B)."""
+        """The loss (R,) of logits (R, B, C) and labels (R, B)."""
         predicted = logits.float().log_softmax(-1)
         loss = cross_entropy(predicted, labels)
         if self.smoothing:
@@ -44,8 +42,8 @@ class LabelLoss:
 
 
 def cross_entropy(predicted: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """(...,) nats of log probabilities (..., B, C) and labels (..., B), a mean by weights (..., B)
-    if there are any.
+    """The cross-entropy (...,) in nats of log probabilities (..., B, C) and labels (..., B),
+    weighted by (..., B) if given.
     """
     told = predicted.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return -told.mean(-1) if weights is None else -(told * weights).sum(-1) / weights.sum(-1)

@@ -1,4 +1,4 @@
-"""Limits of settings that several runners have."""
+"""Limits of settings that several runners share."""
 
 import inspect
 from collections.abc import Callable
@@ -9,21 +9,21 @@ from infobound.errors import SettingError
 
 
 def at_least(settings: object, /, **least: int) -> None:
-    """Raise ValueError where the setting of a name is below the number given for it."""
+    """Raise ValueError if a setting is below the limit given for its name."""
     for name, value in least.items():
         if getattr(settings, name) < value:
             raise SettingError(name, f"must be at least {value}", getattr(settings, name))
 
 
 def positive(settings: object, /, *names: str) -> None:
-    """Raise ValueError where the setting of a name is below 1."""
+    """Raise ValueError if one of these settings is below 1."""
     for name in names:
         if (value := getattr(settings, name)) < 1:
             raise SettingError(name, "must be a positive integer", value)
 
 
 def positive_or_null(settings: object, /, *names: str) -> None:
-    """Raise ValueError where the setting of a name is a number below 1."""
+    """Raise ValueError if one of these settings is a number below 1."""
     for name in names:
         if (value := getattr(settings, name)) is not None and value < 1:
             raise SettingError(name, "must be a positive integer or null", value)
@@ -34,15 +34,15 @@ def decay(average: float) -> None:
     if not 0 <= average < 1:
         raise SettingError(
             "average",
-            "must be the decay of a moving average, 0 (none) or more and below 1",
+            "must be the decay of a moving average, at least 0 (none) and below 1",
             average,
         )
 
 
 def encoders(model: Callable[[int], nn.Module] | None) -> Callable[[int], nn.Module]:
-    """The same `model`.
+    """Return `model` after checking it.
 
-    Raises ValueError unless it makes an encoder of a number of inputs and needs nothing else.
+    Raises ValueError unless it creates an encoder from just the number of inputs.
     """
     try:
         if callable(model):

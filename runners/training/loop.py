@@ -1,5 +1,5 @@
-"""The one training loop: cadence, progress, records, held-out evaluation, checkpoints, resume,
-signals and the finite check.
+"""The training loop of all runners: cadence, progress, records, held-out evaluation, checkpoints,
+resuming, signals and checks for finite values.
 
 R copies.
 """
@@ -21,7 +21,7 @@ from infobound.runners.training.settings import Cadence
 from infobound.runners.training.task import Task
 
 SHOWN = 8
-"""Quantities of an evaluation that are shown beside the progress, the first ones."""
+"""Number of an evaluation's first quantities that are shown with the progress."""
 Window = list[Mapping[str, Tensor]]
 REMEDY = (
     "try a lower optimizer.lr or a larger runner.batch_size; the gradients of infonce and js are"
@@ -30,9 +30,9 @@ REMEDY = (
 
 
 class Loop:
-    """Trains a task from the checkpoint of `record`, if it has one, for `steps` steps.
+    """Trains a task for `steps` steps, starting from the checkpoint of `record` if there is one.
 
-    `draw` gets the number of steps after each evaluation but the last.
+    `draw` is called with the number of steps after each evaluation except the last.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Loop:
         self._window: Window = []
 
     def run(self) -> "Trained":
-        """Train to the end and leave a checkpoint of it.
+        """Train to the end and write a checkpoint.
 
-        Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
+        Raises Interrupted after a signal, and RunFailed if a quantity becomes infinite or NaN.
         """
         self._restore()
         if self._step == 0:
@@ -67,9 +67,7 @@ class Loop:
         return Trained(self._step, self._seconds)
 
     def advance(self, steps: int) -> None:
-        """Do up to `steps` more steps, and whatever falls due with them; fewer where the task has
-        finished.
-        """
+        """Do up to `steps` more steps with everything that is due; fewer if the task finishes."""
         cadence, task, signals = self._cadence, self._task, Deferred()
         end, begun, before = self._step + steps, time.monotonic(), self._seconds
         saved_at = begun
@@ -98,7 +96,7 @@ class Loop:
                     raise Interrupted(signals.received)
 
     def _log(self) -> None:
-        """Record the mean of each quantity over the steps since the last time."""
+        """Record the mean of each quantity over the steps since the last record."""
         if self._window:
             self._record.write(
                 self._step,
@@ -128,14 +126,16 @@ class Loop:
         return "  ".join(shown[:SHOWN])
 
     def _keep(self, found: Metrics) -> None:
-        """Keep the weights behind an evaluation that is the best so far, where they are kept."""
+        """Keep the weights if this evaluation is the best so far and best weights are kept."""
         merit = None if self._merit is None else self._merit(found)
         if merit is not None and merit > self._best:
             self._best = merit
             self._record.save_best({"step": self._step, "task": self._task.state()})
 
     def _finite(self) -> dict[str, Tensor]:
-        """The window's quantities, each (steps, R)."""
+        """The quantities of the steps since the last record, (steps, R) each, after a finite
+        check.
+        """
         if not self._window:
             return {}
         devices = {name: values.device for name, values in self._window[-1].items()}
@@ -183,7 +183,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished training took."""
+    """The steps and the time of a finished training."""
 
     steps: int
     seconds: float

@@ -1,4 +1,4 @@
-"""Sizes are asked before they are taken: an allocator that runs dry kills the process."""
+"""Check sizes before allocating memory, because a process without memory is killed."""
 
 import os
 
@@ -7,15 +7,15 @@ import torch
 from infobound.errors import SettingError
 
 FLOAT = 4
-"""Bytes of a number."""
+"""Bytes of a float32 number."""
 COPIES = 4
-"""How often rows are in memory at least, while they are drawn and a critic reads them."""
+"""Minimum number of copies of rows in memory while they are drawn and scored."""
 GIB = 2**30
 
 
 def must_fit(key: str, rows: int, numbers: int, device: torch.device) -> None:
-    """Raise ValueError, in the name of the setting `key`, if working on `rows` rows of so many
-    numbers takes more memory than the device has.
+    """Raise ValueError about the setting `key` if `rows` rows of `numbers` numbers need more memory
+    than the device has.
     """
     needed, there = COPIES * FLOAT * rows * numbers, total(device)
     if needed > there:
@@ -28,7 +28,7 @@ def must_fit(key: str, rows: int, numbers: int, device: torch.device) -> None:
 
 
 def total(device: torch.device) -> int:
-    """Bytes of memory that the device has."""
+    """The device's memory in bytes."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

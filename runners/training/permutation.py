@@ -1,12 +1,11 @@
-"""The permutation test against independence: are x and y more alike in their own pairs than in
-pairs put together anew?
+"""The permutation test of independence: do pairs score higher than permuted pairs?
 
 B rows permuted among themselves, P permutations, R copies.
 
-A critic is fixed, it never saw the rows, and the statistic is its mean joint score. Where all pairs
-are scored, what an estimator takes off that mean is about the same for every permutation (exactly
-so for InfoNCE), so that the order is the bound's own, at the price of one score matrix; and what
-the score owes to x alone or to y alone cancels.
+The critic is fixed and has not seen the rows; the statistic is its mean joint score. If all pairs
+are scored, an estimator subtracts about the same value from this mean for every permutation
+(exactly the same for InfoNCE). So the bound would order permutations in the same way, but one score
+matrix is enough; parts of the score that depend only on x or only on y cancel.
 
 Phipson and Smyth 2010, https://doi.org/10.2202/1544-6115.1585
 """
@@ -22,19 +21,19 @@ from infobound.estimators.base import SampleEstimator
 from infobound.models.critics.scores import Critic
 
 GROUP = 512
-"""Most rows that are permuted among themselves: all pairs of N rows cost N times this many scores,
-whatever N is.
+"""Maximum number of rows that are permuted among themselves; all pairs of N rows then cost N times
+this many scores.
 """
 
 
 PERMUTATIONS = 999
-"""Of the rows under a fixed critic."""
+"""Default number of permutations for a fixed critic."""
 RECOMPUTATIONS = 99
-"""Permutations for an estimator of rows, which computes each one anew."""
+"""Default number of permutations for an estimator of rows, which is computed again for each."""
 
 
 class Permuted(NamedTuple):
-    """A statistic as observed, and for permuted partners."""
+    """A statistic for the observed pairs and for permuted partners."""
 
     observed: float
     permuted: Tensor
@@ -49,8 +48,8 @@ class Permuted(NamedTuple):
 def of_scores(
     matrices: Iterable[Tensor], permutations: int, generator: torch.Generator
 ) -> Permuted:
-    """The mean joint score of groups of rows from the scores (B, B) of each group's pairs, permuted
-    within each group.
+    """The mean joint score from the scores (B, B) of all pairs of each group, permuted within each
+    group.
     """
     observed, permuted, rows = 0.0, torch.zeros(permutations, dtype=torch.float64), 0
     for matrix in matrices:
@@ -65,19 +64,18 @@ def of_scores(
 def of_rows(
     estimator: SampleEstimator, x: Tensor, y: Tensor, permutations: int, generator: torch.Generator
 ) -> Permuted:
-    """The estimate on rows x (N, dim_x), y (N, dim_y), computed anew for every permutation of y."""
+    """The estimate on rows x (N, dim_x), y (N, dim_y), computed again for each permutation of y."""
     orders = (torch.randperm(len(y), generator=generator) for _ in range(permutations))
     permuted = [estimator(x, y[order.to(y.device)]).value for order in orders]
     return Permuted(estimator(x, y).value, torch.tensor(permuted, dtype=torch.float64))
 
 
 def combined(p_values: Sequence[float]) -> float:
-    """One p-value from those of R copies that may depend on one another in any way: twice their
-    mean, at most 1.
+    """One p-value from those of R copies with any dependence: twice their mean, at most 1.
 
-    Folds do depend: each critic was trained on the test rows of the others, so that a chance
-    likeness of two folds' rows raises both their statistics, and permuting each fold by itself
-    understates the spread of a mean over folds.
+    Folds are dependent: each critic was trained on the test rows of the others, so that a chance
+    similarity of the rows of two folds raises both statistics, and permuting each fold separately
+    underestimates the spread of a mean over folds.
 
     Vovk and Wang 2020, https://arxiv.org/abs/1212.4966
     """
@@ -86,8 +84,8 @@ def combined(p_values: Sequence[float]) -> float:
 
 @torch.no_grad()
 def score_matrices(critic: Critic, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-    """scores[i, j] = f(x_i, y_j), (B, B) for groups of rows of near equal size; a row that is alone
-    is left out.
+    """Yield scores[i, j] = f(x_i, y_j), (B, B), for groups of rows of nearly equal size; a single
+    remaining row is left out.
     """
     groups = -(-len(x) // GROUP)
     if len(x) > 1:
@@ -98,8 +96,8 @@ def score_matrices(critic: Critic, x: Tensor, y: Tensor) -> Iterator[Tensor]:
 
 
 def _matrix(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
-    """All pairs' scores (B, B), by as many calls as a critic needs that scores a few partners a
-    call.
+    """The scores of all pairs (B, B); a critic that scores a few partners a call is called several
+    times.
     """
     size = len(x)
     rolled: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""One side of a game: its networks, and what moves them."""
+"""One player of a game: its networks and their training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from infobound.runners.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class Player:
-    """Copies of a network with their optimiser, and the schedule of its learning rate over their
-    own steps.
+    """Copies of a network with their optimiser and the schedule of its learning rate, which counts
+    their own steps.
     """
 
     networks: Ensemble
@@ -23,22 +23,24 @@ class Player:
     schedule: Schedule
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """The networks' output on inputs (R, ...), a tensor or several, each (R, ...) also where
-        there is one copy.
+        """Compute the networks' output on inputs (R, ...), one tensor or several, each (R, ...)
+        even for one copy.
         """
         return self._leading(self.networks(*inputs))
 
     def read(self, *inputs: Tensor) -> Any:
-        """The same by averaged weights and in evaluation mode, so that nothing is committed."""
+        """Compute the output with averaged weights in evaluation mode, without changing any
+        state.
+        """
         return self._leading(self.networks.read(*inputs))
 
     def descend(self, losses: Tensor) -> None:
-        """One step down the losses of all copies, (R,)."""
+        """Take one step to minimise the losses of all copies, (R,)."""
         self.schedule.set(self.networks.steps)
         self.networks.descend(losses, self.optimizer)
 
     def follow(self, gradient: Sequence[Tensor]) -> None:
-        """One step by a gradient as Ensemble.gradient gives it."""
+        """Take one step with a gradient from Ensemble.gradient."""
         self.schedule.set(self.networks.steps)
         self.networks.follow(gradient, self.optimizer)
 

@@ -1,4 +1,4 @@
-"""Probes: simple classifiers of representations, trained on all training examples and read on all
+"""Probes: simple classifiers of representations, trained on all training examples and tested on all
 test examples.
 
 N examples, D features.
@@ -17,19 +17,19 @@ PROTOCOL = (
     " nearest neighbours, features scaled to 0..1 by the {} training examples, read on {} test"
     " examples"
 )
-"""What was done, with C, tolerance, neighbours and both numbers of examples to be filled in."""
+"""A description to fill in with C, tolerance, neighbours and both numbers of examples."""
 ROUNDING = 10
-"""Units of precision below which a range is none."""
+"""Ranges below this many units of precision count as 0."""
 BLOCK = 256
-"""Test examples whose distances from all training examples are held at a time."""
+"""Number of test examples whose distances from all training examples are held at a time."""
 
 
 def scaled(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, D), each brought from its range over the training examples to 0..1.
+    """Scale features (N, D) from their range over the training examples to 0..1.
 
-    One whose range is rounding error is only shifted, as scikit-learn's MinMaxScaler does: pixels
-    that are always black would otherwise become features behind an encoder that begins near the
-    identity, and lift its accuracy from .849 to .862.
+    A feature whose range is a rounding error is only shifted, as by scikit-learn's MinMaxScaler:
+    otherwise pixels that are always black would become features after an encoder close to the
+    identity, and raise its accuracy from .849 to .862.
 
     Raises RunFailed if a feature is not finite.
     """
@@ -49,7 +49,7 @@ def linear_accuracy(
     https://arxiv.org/abs/1907.13625.
     """
     from sklearn.linear_model import (
-        LogisticRegression,  # it takes two seconds to import, which other runs need not wait for
+        LogisticRegression,  # importing it takes two seconds, and other runs do not need it
     )
 
     probe = LogisticRegression(solver="saga", C=INVERSE_PENALTY, tol=TOLERANCE, random_state=0)
@@ -60,7 +60,7 @@ def linear_accuracy(
 def nearest_accuracy(
     train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, neighbours: int
 ) -> float:
-    """Accuracy of the vote of that many training examples, the nearest by Euclidean distance; the
+    """Accuracy of the vote of the `neighbours` nearest training examples by Euclidean distance; the
     lower label wins a tie.
     """
     squares = train.square().sum(dim=1)
@@ -73,7 +73,7 @@ def nearest_accuracy(
 
 
 def stderr(accuracy: float, examples: int) -> float:
-    """Standard error of an accuracy over test examples; what another training would change is left
-    out.
+    """Standard error of an accuracy over test examples; it does not include the variance of
+    training.
     """
     return math.sqrt(accuracy * (1 - accuracy) / examples)

@@ -1,4 +1,4 @@
-"""Seeds: every use of randomness has a stream of its own, named by what it is for."""
+"""Seeds: every use of randomness has its own stream, named by its purpose."""
 
 import hashlib
 
@@ -6,8 +6,8 @@ import torch
 
 
 def stream(seed: int, *names: object) -> int:
-    """A 63-bit seed for one use, such as stream(0, copy, "train"); streams of different names are
-    independent.
+    """A 63-bit seed for one purpose, such as stream(0, copy, "train"); streams with different names
+    are independent.
     """
     digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

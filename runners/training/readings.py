@@ -1,4 +1,4 @@
-"""What was read on held-out pairs: the metrics of result.json and the sentence for a person."""
+"""Readings on held-out pairs: the metrics of result.json and a sentence for people."""
 
 import math
 import statistics
@@ -13,20 +13,20 @@ from infobound.runners.runs.metrics import JSON, Quantity
 from infobound.runners.runs.written import Written
 
 NEAR = 0.5
-"""Nats below the cap at which an estimate begins to feel it."""
+"""Distance from the cap in nats below which the cap affects an estimate."""
 
 
 NORMAL = 1.96
-"""Standard errors to each side of the mean that hold 95 % of a normal distribution."""
+"""Number of standard errors on each side of the mean of a 95 % normal interval."""
 
 
 class Error(NamedTuple):
-    """A standard error in nats, and what it is of."""
+    """A standard error in nats, and what it is over."""
 
     value: float
     of: Literal["replicates", "folds", "test rows by influence values", "subsamples"]
     freedom: int
-    """Degrees of freedom behind it."""
+    """Degrees of freedom."""
 
 
 def spread(values: Sequence[float]) -> Error:
@@ -35,11 +35,11 @@ def spread(values: Sequence[float]) -> Error:
 
 
 def combined(errors: Sequence[Error], *, disjoint: bool) -> Error:
-    """The standard error of the mean of readings that have one each: on disjoint rows, or all on
-    the same rows.
+    """The standard error of the mean of readings with their own standard errors, on disjoint rows
+    or all on the same rows.
 
-    On disjoint rows it is sqrt(sum_k se_k^2) / K; on the same ones it is at most the mean of the
-    errors, which is taken.
+    For disjoint rows it is sqrt(sum_k se_k^2) / K. For the same rows it is at most the mean of the
+    errors, which is used.
     """
     values = [each.value for each in errors]
     if disjoint:
@@ -51,7 +51,7 @@ def combined(errors: Sequence[Error], *, disjoint: bool) -> Error:
 
 @dataclass(frozen=True)
 class Reading:
-    """Readings of mutual information, one a copy, in nats."""
+    """Readings of mutual information in nats, one for each copy."""
 
     values: Sequence[float]
     error: Error
@@ -60,9 +60,9 @@ class Reading:
     cap: float | None = None
     warnings: Sequence[str] = ()
     beside: Mapping[str, float | None] = field(default_factory=dict)
-    """What else was computed, by its name in the metrics."""
+    """Further values, by their names in the metrics."""
     pointwise: Mapping[str, Tensor] | None = field(default=None, compare=False)
-    """(M,) each: row of the table, fold (or copy), pmi in nats; None for pairs that stand in no
+    """(M,) each: row of the table, fold (or copy), pmi in nats; None for pairs that are not from a
     table.
     """
 
@@ -79,7 +79,7 @@ class Reading:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """An interval of 95 % in nats for what the estimator reads, by the normal distribution."""
+        """A 95 % normal interval in nats for the estimator's expected value."""
         reach = NORMAL * self.error.value
         return self.mean - reach, self.mean + reach
 
@@ -106,9 +106,7 @@ class Reading:
 
 
 def sentence(metrics: Written) -> str:
-    """The estimate as a person reads it, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true
-    2.00`.
-    """
+    """The estimate in one sentence, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true 2.00`."""
     mi, truth = metrics["mi"], metrics["mi_true"]
     line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits)"
     line += "" if truth is None else f"; true {truth:.2f}"

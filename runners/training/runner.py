@@ -1,4 +1,4 @@
-"""The one way to run a training: train, read once, write, draw, and return the outcome."""
+"""The base of all runners that train: train, read once, write, draw, and return the outcome."""
 
 import math
 from abc import ABC, abstractmethod
@@ -27,10 +27,10 @@ T = TypeVar("T", bound=Task)
 
 @dataclass(frozen=True, kw_only=True)
 class Runner(ABC, Generic[T]):
-    """Trains a task and reads it once. A runner says what its task, its score, its sentence and its
-    figures are.
+    """Trains a task and reads it once. A runner defines its task, its score, its sentence and its
+    figures.
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError if a setting is wrong.
     """
 
     optimisation: Optimisation
@@ -40,9 +40,9 @@ class Runner(ABC, Generic[T]):
 
     @property
     def steps(self) -> int:
-        """How long the training is.
+        """The number of training steps.
 
-        Raises ValueError where nothing says so.
+        Raises ValueError if it is not set.
         """
         if self.optimisation.steps is None:
             raise SettingError(
@@ -52,14 +52,14 @@ class Runner(ABC, Generic[T]):
 
     @property
     def pace(self) -> Cadence:
-        """What is due when."""
+        """The cadence of the training."""
         return self.cadence
 
     @abstractmethod
     def task(self) -> T:
-        """The task before the first step, with its networks tried on a batch.
+        """The task before the first step, after trying its networks on a batch.
 
-        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        Raises ValueError or OSError if settings or data are wrong.
         """
 
     @property
@@ -69,24 +69,24 @@ class Runner(ABC, Generic[T]):
 
     @abstractmethod
     def sentence(self, metrics: Written) -> str:
-        """The result as a person reads it; `metrics` as result.json has them."""
+        """The result in a sentence, from the metrics of result.json."""
 
     def figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
-        """Figures by name of what is known after `step` steps."""
+        """Figures by name after `step` steps."""
         return ()
 
     def draws_after(self, evaluations: int) -> bool:
-        """Whether figures are drawn after so many evaluations: the 1st, 4th, 16th, ..., because a
+        """Whether to draw figures after this many evaluations: the 1st, 4th, 16th, ..., because a
         figure takes a tenth of a second.
         """
         return (math.log2(evaluations) / 2).is_integer()
 
     def last_figures(self, task: T, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
-        """Figures of the test reading, which are drawn once."""
+        """Figures of the test reading, drawn once."""
         return ()
 
     def prepare(self) -> Callable[[Record], Outcome]:
-        """Build everything, so that what is wrong is refused before anything is written."""
+        """Build everything, so that errors are found before anything is written."""
         _ = self.steps
         earlier = None if self.start.load is None else TrainedRun.open(Path(self.start.load))
         task = self.checked()
@@ -96,19 +96,19 @@ class Runner(ABC, Generic[T]):
         return partial(self.run if self.start.trains else partial(self.again, earlier.step), task)
 
     def checked(self) -> T:
-        """The task, which can say what it is to keep.
+        """The task, after checking that it can keep its best weights if it has to.
 
-        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        Raises ValueError or OSError if settings or data are wrong.
         """
         task = self.task()
         if self.cadence.keep == "best" and task.merit is None:
             raise SettingError(
-                "keep", "must be last where no validation reading says which are best", "best"
+                "keep", "must be last without validation readings, which choose the best", "best"
             )
         return task
 
     def again(self, step: int, task: T, record: Record) -> Outcome:
-        """Read what an earlier run has trained for so many steps, and write and draw all of it."""
+        """Read the networks of an earlier run again, and write and draw everything."""
         record.constants(task.constants)
         if (data := task.data) is not None:
             record.samples(None, data)
@@ -117,9 +117,9 @@ class Runner(ABC, Generic[T]):
         return self.told(task, task.read(step), record)
 
     def run(self, task: T, record: Record) -> Outcome:
-        """Train the task from the record's checkpoint, read it once, and write and draw all of it.
+        """Train the task from the record's checkpoint, read it once, and write and draw everything.
 
-        Raises Interrupted after a signal, and RunFailed if a quantity stops being finite.
+        Raises Interrupted after a signal, and RunFailed if a quantity becomes infinite or NaN.
         """
         record.constants(task.constants)
         if (data := task.data) is not None:
@@ -137,7 +137,7 @@ class Runner(ABC, Generic[T]):
     def told(
         self, task: T, metrics: Metrics, record: Record, steps: int = 0, seconds: float = 0.0
     ) -> Outcome:
-        """The outcome of a reading, after all of it is written and drawn."""
+        """The outcome of a reading, after writing and drawing it."""
         record.write(steps, "test", written.tested(metrics))
         for name, columns in task.rows.items():
             record.rows(name, columns)

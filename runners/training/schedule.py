@@ -13,10 +13,10 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True)
 class Drops:
-    """The learning rate is multiplied by `factor` after each of the steps `at`, or after every `at`
+    """Multiplies the learning rate by `factor` after each of the steps `at`, or after every `at`
     steps.
 
-    Raises ValueError for steps that do not rise, or a factor outside 0..1.
+    Raises ValueError for steps that do not increase, or a factor outside 0..1.
     """
 
     at: Sequence[int] | int
@@ -26,20 +26,22 @@ class Drops:
         steps = [0, *self.at] if isinstance(self.at, Sequence) else [0, self.at]
         if any(before >= after for before, after in pairwise(steps)):
             raise SettingError(
-                "drops", "must be steps that rise from 1 or more, or one for every so many", self.at
+                "drops",
+                "must be increasing steps from 1 on, or one number n for every n steps",
+                self.at,
             )
         if not 0 < self.factor <= 1:
             raise SettingError("drop", "must be a factor above 0 and at most 1", self.factor)
 
     def __call__(self, step: int) -> float:
-        """What the rate is multiplied by after `step` steps."""
+        """The factor of the learning rate after `step` steps."""
         count = bisect_right(self.at, step) if isinstance(self.at, Sequence) else step // self.at
         return self.factor**count
 
 
 class Schedule:
-    """The optimiser's own learning rates, begun in a line over `warmup` steps; then they drop, if
-    they do, and where `end` is given they fall by half a cosine to 0 there.
+    """Schedules the optimiser's learning rates: a linear rise over `warmup` steps, then optional
+    drops, and, if `end` is given, half a cosine down to 0 at that step.
 
     Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983
     """
@@ -48,18 +50,18 @@ class Schedule:
         self, optimizer: Optimizer, warmup: int, end: int | None, drops: Drops | None = None
     ) -> None:
         if warmup < 0:
-            raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)
+            raise SettingError("warmup", "must be a number of steps, 0 or more", warmup)
         self._optimizer, self._warmup, self._end, self._drops = optimizer, warmup, end, drops
         self._rates = [group["lr"] for group in optimizer.param_groups]
 
     def set(self, step: int) -> None:
-        """Set the rates of the step after `step` ones."""
+        """Set the rates of the step after `step` steps."""
         if self._warmup or self._end is not None or self._drops is not None:
             for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * self.factor(step)
 
     def factor(self, step: int) -> float:
-        """What the rates are multiplied by after `step` steps."""
+        """The factor of the rates after `step` steps."""
         if step < self._warmup:
             return (step + 1) / self._warmup
         dropped = self._drops(step) if self._drops else 1.0

@@ -1,6 +1,6 @@
-"""The settings that everything that trains has, as three values; each owns its checks.
+"""Settings of every training, as three values with their own checks.
 
-In YAML their fields stand among the keys of the runner itself, such as `runner.steps`.
+In YAML their fields are keys of the runner itself, such as `runner.steps`.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from infobound.runners.training.schedule import Drops, Schedule
 
 
 class Settings:
-    """Marks a dataclass whose fields are keys of the node that has it."""
+    """Marks a dataclass whose fields are keys of the node that it belongs to."""
 
     flat: ClassVar[bool] = True
 
@@ -31,9 +31,9 @@ class Settings:
 class Optimisation(Settings):
     """`steps` steps of `optimizer` on batches of `batch_size`.
 
-    The learning rate rises in a line over the first `warmup` steps, and where `cosine` it falls to
-    zero at the last one. What is read are moving averages of the weights with decay `average`, 0
-    being the weights themselves. `steps` is None where the data say how long a training is.
+    The learning rate rises linearly over the first `warmup` steps; with `cosine` it then falls to
+    zero at the last step. Readings use moving averages of the weights with decay `average`; 0 means
+    the weights themselves. `steps` is None if the data determine the length of the training.
 
     Raises ValueError for values out of range.
     """
@@ -47,7 +47,7 @@ class Optimisation(Settings):
 
     @staticmethod
     def counts_steps(settings: Written) -> bool:
-        """Whether what happens before the last step depends on how many steps there are."""
+        """Whether the course of training before the last step depends on the number of steps."""
         return bool(settings.get("cosine"))
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Optimisation(Settings):
             limits.positive(self, "steps")
         limits.decay(self.average)
         if self.warmup < 0:
-            raise SettingError("warmup", "must be a number of steps, 0 for none", self.warmup)
+            raise SettingError("warmup", "must be a number of steps, 0 or more", self.warmup)
 
     def player(
         self,
@@ -67,10 +67,10 @@ class Optimisation(Settings):
         drops: Drops | None = None,
         spared: bool = False,
     ) -> Player:
-        """The networks with an optimiser of their own and its schedule.
+        """The networks with their own optimiser and its schedule.
 
-        They may take other `steps` than the training does, with a `warmup` of their own; weight
-        decay leaves biases and the gains of normalisation alone where these are `spared`.
+        They may have another number of `steps` than the training, with their own `warmup`; with
+        `spared`, weight decay does not apply to biases and normalisation gains.
         """
         optimizer = elementwise(self.optimizer([networks.parameters]))
         if spared and optimizer.defaults.get("weight_decay"):
@@ -82,12 +82,12 @@ class Optimisation(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Cadence(Settings):
-    """What is due when, in steps.
+    """The cadence of a training, in steps.
 
-    What a step did is written every `log_every` steps, held-out values every `eval_every` (None: at
-    the end alone), and a checkpoint every `checkpoint_every`, also `checkpoint_seconds` after the
-    last one (None: by steps alone). Where `keep` is best, the weights of the best evaluation are
-    kept beside the last ones. With `csv` what is written stands in metrics.csv too.
+    Training values are written every `log_every` steps, held-out values every `eval_every` (None:
+    only at the end), and a checkpoint every `checkpoint_every` and `checkpoint_seconds` after the
+    last one (None: only by steps). If `keep` is best, the weights of the best evaluation are kept
+    too. `csv` also writes the values to metrics.csv.
 
     Raises ValueError for values that are not positive.
     """
@@ -99,8 +99,8 @@ class Cadence(Settings):
     keep: Literal["last", "best"] = "last"
     csv: bool = False
     paces: ClassVar[bool] = True
-    """These say when things are written; on a table `eval_every` also says which weights stand to
-    choice.
+    """These settings only say when things are written; for a table, `eval_every` also says among
+    which weights to choose.
     """
 
     def __post_init__(self) -> None:
@@ -114,9 +114,9 @@ class Cadence(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Execution(Settings):
-    """`replicates` independent copies on `device`, each with a random stream of `seed` of its own.
+    """`replicates` independent copies on `device`, each with its own random stream from `seed`.
 
-    With `compile` networks run compiled, with `precision` bf16 in half precision. Threads belong to
+    `compile` compiles networks, and `precision` bf16 runs them in half precision. Threads belong to
     the process, not to a run: the launcher sets them.
 
     Raises ValueError for values out of range.
@@ -147,7 +147,9 @@ class Execution(Settings):
         replicates: int | None = None,
         average: float = 0.0,
     ) -> Ensemble:
-        """Copies of a network, read by a moving average of their weights of decay `average`."""
+        """Copies of a network, whose readings use a moving average of the weights with decay
+        `average`.
+        """
         return Ensemble(
             build,
             replicates=self.replicates if replicates is None else replicates,

@@ -1,4 +1,4 @@
-"""Networks that an earlier run has trained, in the place of new ones."""
+"""Load the networks of an earlier run instead of new ones."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from infobound.runners.training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Start(Settings):
-    """Where a run begins: at new networks, or with `load` at those of a completed run, which are
-    read and not trained.
+    """The start of a run: new networks, or with `load` those of a completed run, which are read and
+    not trained.
     """
 
     load: str | None = None
@@ -24,9 +24,9 @@ class Start(Settings):
 
 
 def take_over(run: TrainedRun, networks: Ensemble, saved: State) -> None:
-    """Have what a run has saved of its networks.
+    """Load the networks that a run has saved.
 
-    Raises ValueError unless these are as many, and built alike.
+    Raises ValueError unless the numbers of copies and the networks are the same.
     """
     if (copies := len(saved["noise"])) != networks.replicates:
         raise SettingError(
@@ -41,10 +41,10 @@ def take_over(run: TrainedRun, networks: Ensemble, saved: State) -> None:
 
 
 def other_networks(run: TrainedRun) -> SettingError:
-    """The refusal of a run whose networks are not those of the settings."""
+    """The error for a run whose networks differ from those of the settings."""
     return SettingError(
         "load",
         f"must name a run with the networks of these settings, but those of {run.path} are built"
-        " otherwise",
-        remedy=f"leave out what is not among its own settings, {run.settings}",
+        " differently",
+        remedy=f"use only the run's own settings, {run.settings}",
     )

@@ -1,4 +1,5 @@
-"""What a runner trains: steps, held-out readings, and a state that is composed of its parts.
+"""The interface of tasks, which runners train: steps, held-out readings, and the state of all
+parts.
 
 R copies.
 """
@@ -18,7 +19,7 @@ from infobound.runners.training.taking_over import take_over
 
 
 class Stateful(Protocol):
-    """What a resumed run needs of a part: weights, optimisers, generators, counts."""
+    """A part with a state for resumed runs: weights, optimisers, generators or counts."""
 
     def state(self) -> State: ...
 
@@ -26,20 +27,20 @@ class Stateful(Protocol):
 
 
 class Task(ABC):
-    """A training. `parts` are all that changes in it, by name; a checkpoint holds their states."""
+    """A training. `parts` has everything that changes, by name; a checkpoint has their states."""
 
     parts: Mapping[str, Stateful]
     read_again: Sequence[str] = ()
-    """The parts, players all, that the test reading is of; none where it is of the training."""
+    """The players that the test reading reads; empty if it reads the training itself."""
     merit: Callable[[Metrics], float | None] | None = None
-    """How good the weights behind a validation reading are, higher being better, and None where
-    they do not count yet; None where no validation data say so.
+    """The merit of the weights at a validation reading, where higher is better, or None if they do
+    not count yet. The function is None without validation data.
     """
 
     @abstractmethod
     def step(self) -> Mapping[str, Tensor]:
-        """Do one step and return its detached quantities, each (R,) or (), without waiting for the
-        device.
+        """Take one step and return its detached quantities, each (R,) or (), without waiting for
+        the device.
         """
 
     def evaluate(self, step: int) -> Metrics:
@@ -48,7 +49,7 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, step: int) -> Metrics:
-        """The metrics of result.json, read once, on test data, after the last step."""
+        """The metrics of result.json, read once on test data after the last step."""
 
     @property
     def finished(self) -> bool:
@@ -57,21 +58,21 @@ class Task(ABC):
 
     @property
     def constants(self) -> Mapping[str, float | None]:
-        """Numbers that are drawn beside what is written, such as {"mi/true": 2.0}."""
+        """Constants that are drawn with the written values, such as {"mi/true": 2.0}."""
         return {}
 
     @property
     def rows(self) -> Mapping[str, Mapping[str, Tensor]]:
-        """Tables of the test rows, known after read(): columns (M,) by the name of the file."""
+        """Tables of the test rows after read(): columns (M,) by file name."""
         return {}
 
     @property
     def data(self) -> Tensor | None:
-        """Data (N, *shape) to show beside `samples`, None for a task that makes none."""
+        """Data (N, *shape) to show next to `samples`, None for a task without samples."""
         return None
 
     def samples(self) -> Tensor | None:
-        """What the copies make now, (R, N, *shape), kept after every evaluation; None for none."""
+        """Samples (R, N, *shape) of the copies, kept after every evaluation; None for none."""
         return None
 
     def state(self) -> State:
@@ -79,17 +80,19 @@ class Task(ABC):
         return {name: part.state() for name, part in self.parts.items()}
 
     def load(self, state: State) -> None:
-        """Take over a state()."""
+        """Load a state()."""
         for name, part in self.parts.items():
             part.load(state[name])
 
     def take_over(self, run: TrainedRun) -> None:
-        """Have the networks of a completed run, to read them again.
+        """Load the networks of a completed run, to read them again.
 
-        Raises ValueError unless these are built like its own.
+        Raises ValueError unless they are built like the task's own.
         """
         if not self.read_again:
-            raise SettingError("load", "must be null here: nothing is read that was trained before")
+            raise SettingError(
+                "load", "must be null here: this runner cannot read trained networks"
+            )
         for name in self.read_again:
             if not isinstance(player := self.parts[name], Player):
                 raise TypeError(f"{name} must be a player, got {type(player).__name__}")
@@ -97,7 +100,7 @@ class Task(ABC):
 
 
 class Kept:
-    """Plain values that a checkpoint has to keep, such as a count of steps."""
+    """Plain values for a checkpoint, such as a count of steps."""
 
     def __init__(self, **values: Any) -> None:
         self.values = values

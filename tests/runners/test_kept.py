@@ -55,6 +55,6 @@ def test_the_best_cannot_be_kept_where_no_validation_reading_says_which(
     ended = command("name=a", "runner.keep=best", *arguments)
     assert ended.code == 2
     assert ended.err.startswith(
-        "refused: runner.keep must be last where no validation reading says which are best, got"
+        "refused: runner.keep must be last without validation readings, which choose the best, got"
         " best"
     )

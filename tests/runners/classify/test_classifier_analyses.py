@@ -303,7 +303,7 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(
             ["model.channels=[4,5]"],
             (
                 "runner.load must name a run with the networks of these settings, but those of"
-                " outputs/runs/a are built otherwise; leave out what is not among its own settings"
+                " outputs/runs/a are built differently; use only the run's own settings"
             ),
         ),
         (

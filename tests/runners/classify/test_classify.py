@@ -368,15 +368,15 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
             {"dataset": dataset(0), "weights": "best"},
             "weights must be last where no images are held back to choose by",
         ),
-        ({"label_smoothing": 1.0}, "label_smoothing must be a share, 0 for none, below 1, got 1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1, got 1.0"),
         ({"confidence_penalty": -1.0}, "confidence_penalty must be 0 or more, got -1.0"),
         (
             {"drops": [3, 3]},
-            r"drops must be steps that rise from 1 or more, or one for every so many, got \[3, 3\]",
+            r"drops must be increasing steps from 1 on, or one number n for every n steps, got",
         ),
         (
             {"drops": 0},
-            "drops must be steps that rise from 1 or more, or one for every so many, got 0",
+            "drops must be increasing steps from 1 on, or one number n for every n steps, got 0",
         ),
         ({"drop": 0.0}, "drop must be a factor above 0 and at most 1, got 0.0"),
         ({"batch_size": 400}, "batch_size must not exceed the 160 training rows, got 400; use 128"),
@@ -384,7 +384,7 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
             {"regularizer": partial(Rate, beta=1.0)},
             "beta must weigh a rate, and this model has none, got 1.0",
         ),
-        ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
+        ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter separately"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_the_way_out(

@@ -353,7 +353,7 @@ def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_w
             "compile must be false with a penalty of the discriminator's gradient",
         ),
         ({"regularizer": penalty(of="label")}, "of must be what this model has, latent, got label"),
-        ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter by itself"),
+        ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter separately"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_the_way_out(

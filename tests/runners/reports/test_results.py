@@ -194,7 +194,7 @@ def test_a_metric_beside_information_is_drawn_against_it(leave: Leave, tmp_path:
         == "ece"
     )
     assert "tradeoff" not in dict(Results.of([tmp_path], "mi").figures())
-    with pytest.raises(ConfigError, match="against must be one that the runs have, got nothing"):
+    with pytest.raises(ConfigError, match="against must be a metric of the runs, got nothing"):
         Results.of([tmp_path], against="nothing")
 
 

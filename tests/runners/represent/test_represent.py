@@ -385,7 +385,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(
         ({"steps": 0}, "steps must be a positive integer"),
         (
             {"average": 1.0},
-            r"average must be the decay of a moving average, 0 \(none\) or more and below 1, got 1",
+            r"average must be the decay of a moving average, at least 0 \(none\) and below 1",
         ),
     ],
 )
@@ -577,7 +577,7 @@ def test_every_encoder_and_loss_runs_by_its_name(
     [
         (
             ["runner=represent", "dataset=correlated_gaussians", "critic=bilinear"],
-            "dataset must be one of labelled views",
+            "dataset must have labelled views",
         ),
         (
             ["runner=represent", "dataset=mnist_halves", "critic=bilinear", "model=none"],

@@ -139,10 +139,10 @@ class Shell:
 def test_a_pickle_is_never_run(path: Path) -> None:
     trace = path.parent / "ran"
     path.write_bytes(pickle.dumps(Shell(trace)))
-    with pytest.raises(RunFailed, match="is no checkpoint"):
+    with pytest.raises(RunFailed, match="not a checkpoint"):
         checkpoint.load(path)
     torch.save({"step": Shell(trace)}, path)
-    with pytest.raises(RunFailed, match="is no checkpoint"):
+    with pytest.raises(RunFailed, match="not a checkpoint"):
         checkpoint.load(path)
     path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
     with pytest.raises(pickle.UnpicklingError):
@@ -152,5 +152,5 @@ def test_a_pickle_is_never_run(path: Path) -> None:
 
 def test_a_file_of_weights_from_elsewhere_is_no_checkpoint(path: Path) -> None:
     torch.save({"step": 3, "weight": torch.zeros(3)}, path)
-    with pytest.raises(RunFailed, match="is no checkpoint"):
+    with pytest.raises(RunFailed, match="not a checkpoint"):
         checkpoint.load(path)

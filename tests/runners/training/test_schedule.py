@@ -38,7 +38,7 @@ def test_fewer_steps_than_the_warm_up_rise_as_far_as_they_get() -> None:
 
 
 def test_a_negative_warm_up_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^warmup must be a number of steps, 0 for none, got -1"):
+    with pytest.raises(ValueError, match=r"^warmup must be a number of steps, 0 or more, got -1"):
         rates(-1, None, 0)
 
 
