@@ -2,6 +2,7 @@
 in one of its own.
 """
 
+import gc
 import gzip
 import hashlib
 import logging
@@ -39,6 +40,12 @@ def pytest_configure() -> None:
     """Before the tests are collected, since some families compose their members then."""
     REMEMBERING.enter_context(composing.remembered())
     REMEMBERING.enter_context(composing.once())
+
+
+def pytest_collection_finish() -> None:
+    """Spare what is imported by now from the collector of cycles, and let it run more rarely."""
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def pytest_unconfigure() -> None:

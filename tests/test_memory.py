@@ -42,6 +42,7 @@ for arguments in {[[*arguments, f"name={n}"] for n, arguments in enumerate(runs)
     return [int(line[1]) / 2**20 for line in lines if line[0] == "peak"]
 
 
+@pytest.mark.slow
 def test_estimators_without_training_read_forty_thousand_rows_in_little_memory(
     tmp_path: Path,
 ) -> None:

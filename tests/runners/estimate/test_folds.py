@@ -112,6 +112,7 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
     assert {"mi_gaussian", "mi_ksg", "mi_training"} <= found.keys()
 
 
+@pytest.mark.slow
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """30 tables: their spread is known to 13 %, the mean of the stated errors better; 40 % is three
     standard errors.
