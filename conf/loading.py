@@ -19,6 +19,8 @@ OUTPUTS = Path("outputs")
 """Where runs are looked for that are named by their settings alone."""
 OF_THE_USER = ("allow_targets",)
 """Overrides that are not taken from a folder, which somebody else may have filled."""
+DATA = "dataset"
+"""The group whose options leave what was trained as it is, whatever they choose for a training."""
 PLAIN = re.compile(r"[\w./@%+-]+")
 """Values that Hydra takes without quotes."""
 LISTED = 6
@@ -123,12 +125,16 @@ def _beside(recorded: Iterable[str], given: Sequence[str], choices: Written) -> 
     keys = {*OF_THE_USER, *map(key_of, given)}
     kept = [each for each in recorded if key_of(each) not in keys]
     chosen = {key_of(each) for each in (*kept, *given)}
-    anew = set[str]()
+    anew, held = set[str](), list[str]()
     for group, option in map(_setting, given):
         if choices.get(group, option) != option:
-            others = brought(group, option) if option in options(group) else {}
-            anew |= {group, *(each for each in others if each not in chosen)}
-    return [
+            brings = brought(group, option) if option in options(group) else {}
+            others = [each for each in brings if each not in chosen]
+            if group == DATA:
+                held += [f"{other}={choices[other]}" for other in others if other in choices]
+                others = []
+            anew |= {group, *others}
+    return held + [
         each
         for each in kept
         if not any(key_of(each).startswith((f"{group}.", f"{group}/")) for group in anew)

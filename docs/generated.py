@@ -26,8 +26,12 @@ PAPER = re.compile(
     r"(?:, [^,;:()]+)??,? \(?(https?://[^\s),;]+)"
 )
 HIDDEN = ("defaults", "_target_", "_partial_", "_convert_", "_recursive_")
-PLACES = {"runner/settings": "runner", "dataset/map": "dataset.x_map"}
-"""Dotted keys of groups whose options are not put at a key of their name."""
+PLACES = {
+    "runner/settings": "runner",
+    "dataset/map": "dataset.x_map",
+    "recipe/settings": "",
+}
+"""Dotted keys of groups whose options are not put at a key of their name, empty for the top."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,11 @@ def settings_table(group: str, name: str) -> str:
     """A table of the keys of an option, with defaults and meanings; empty where it has none."""
     top = PLACES.get(group, group.replace("/", "."))
     rows = [
-        [f"`{top}.{setting.key}`", f"`{setting.default}`", escaped(setting.meaning)]
+        [
+            f"`{top}.{setting.key}`".replace("`.", "`"),
+            f"`{setting.default}`",
+            escaped(setting.meaning),
+        ]
         for setting in read(group, name).settings
     ]
     rows = [[key, default if default != "``" else "", meaning] for key, default, meaning in rows]

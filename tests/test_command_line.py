@@ -200,6 +200,9 @@ def test_a_folder_that_cannot_be_written_is_refused(command: Command) -> None:
     assert content(Path()).keys() == {"file"}
 
 
+ONE_SPLIT = ["dataset.folds=null", "dataset.validation=0.4", "dataset.test=0.4"]
+
+
 def saved(path: Path, **arrays: np.ndarray) -> None:
     np.savez(path, **arrays)  # pyright: ignore[reportArgumentType]
 
@@ -298,7 +301,7 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     ),
     "few": (lambda: npz(x=ROWS[:8], y=ROWS[:8]), ["at least 4 rows", "2 for test", "collect more"]),
     "few for a batch": (
-        lambda: [*npz(x=ROWS[:20], y=ROWS[:20]), "dataset.validation=0.4", "dataset.test=0.4"],
+        lambda: [*npz(x=ROWS[:20], y=ROWS[:20]), *ONE_SPLIT],
         ["runner.batch_size must not exceed the 4 training rows, got 8; use 4"],
     ),
     "no column": (
@@ -364,7 +367,7 @@ def test_my_data_names_the_batch_that_fits_a_small_table(command: Command) -> No
 @pytest.mark.parametrize(
     "write",
     [
-        lambda: npz(x=ROWS[:20], y=ROWS[:20]),
+        lambda: npz(x=ROWS[:40], y=ROWS[:40]),
         lambda: npy(ROWS, ROWS),
         lambda: csv(["low", "high"] * 30),
         lambda: npz(x=constant(1).reshape(60, 2, 1), y=ROWS),
@@ -439,7 +442,7 @@ def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Comma
     "data",
     [
         [],
-        ["dataset=arrays", "dataset.path=pairs.npz"],
+        ["dataset=arrays", "dataset.path=pairs.npz", "runner.cosine=false"],
         [
             "critic=concat",
             "critic.negatives=null",

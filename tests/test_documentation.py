@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 FILES = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 BUILT = {page: generated.expanded(page.read_text()) for page in PAGES}
-PRESETS = ("experiment", "sweep")
-NO_PAGES = ("hydra", "runner/settings")
+PRESETS = ("experiment", "sweep", "recipe")
+NO_PAGES = ("hydra", "recipe/settings", "runner/settings")
 GROUPS = sorted(
     {
         path.parent.relative_to(choices.CONFIGURATIONS).as_posix()

@@ -58,7 +58,7 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
             "replicates",
             "must be 1 with dataset.folds, because each fold is a copy",
             replicates,
-            "sweep over seed",
+            "sweep over seed, or use dataset.folds=null",
         )
     chosen = [
         _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)
@@ -77,6 +77,16 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
         _part(rows, part, changes, device) for part in zip(*chosen, strict=True)
     )
     return Splits({"train": train, "validation": validation, "test": test}, changes)
+
+
+def training_rows(rows: Rows) -> int:
+    """How many rows a copy trains on, to one."""
+    total, validation = len(rows.x), round(len(rows.x) * rows.validation)
+    if rows.folds is not None:
+        return total - -(-total // rows.folds) - validation
+    return (
+        total - validation - (rows.test if isinstance(rows.test, int) else round(total * rows.test))
+    )
 
 
 def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:

@@ -1,5 +1,6 @@
 """Estimates by critics: train them on pairs, read them on pairs that they never saw."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Critics
 from infobound.runners.critics import feeds
+from infobound.runners.critics.splits import training_rows
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.evaluation import Evaluation
@@ -22,9 +24,15 @@ from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training.readings import sentence
 from infobound.runners.training.runner import Runner
+from infobound.runners.training.settings import Cadence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+PASSES = 3
+"""Times that a critic sees each training row of a table from one reading to the next."""
+SELDOM = 50
+"""Most steps of that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,16 @@ class ByCritic(Runner[CriticTraining]):
     ) -> "Iterable[tuple[str, Figure]]":
         truth = self.dataset.mutual_information
         yield "estimate", plots.estimate_by_step(record.history(), truth, task.cap)
+
+    @property
+    def pace(self) -> Cadence:
+        """What is due when: a table that does not say it is read after every third pass over its
+        training rows, because a critic of few rows is past its best after some more.
+        """
+        if isinstance(self.dataset, Joint) or self.cadence.eval_every is not None:
+            return self.cadence
+        passes = PASSES * training_rows(self.dataset) / self.optimisation.batch_size
+        return dataclasses.replace(self.cadence, eval_every=max(1, min(SELDOM, round(passes))))
 
     def task(self) -> CriticTraining:
         table = None if isinstance(self.dataset, Joint) else self.dataset

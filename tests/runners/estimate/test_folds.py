@@ -154,3 +154,29 @@ def test_a_drawn_table_is_its_seeds() -> None:
     assert not torch.equal(one.x, other.x)
     with pytest.raises(ValueError, match=r"^rows must be at least 1, got 0"):
         gaussian(0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "steps"), [(90, None, 1), (900, None, 12), (40_000, None, 50), (90, 7, 7)]
+)
+def test_a_small_table_is_read_after_every_third_pass_unless_a_cadence_is_asked_for(
+    rows: int, asked: int | None, steps: int
+) -> None:
+    """Of three folds of 900 rows, 510 rows are trained on: four batches of 128."""
+    x = torch.randn(rows, 1, generator=torch.Generator().manual_seed(0))
+    settings = {
+        **TRAINING,
+        "dataset": Arrays(x, -x, validation=0.1, test=0.2, transform="none", folds=3),
+        "critic": COPULA,
+        "estimator": DV(),
+        "optimizer": partial(torch.optim.AdamW, lr=5e-3),
+        "steps": 20,
+        "batch_size": 128,
+        "log_every": 10,
+        "eval_every": asked,
+        "eval_batches": 1,
+        "eval_batch_size": 4096,
+    }
+    way = flat(Estimate, settings).way
+    assert isinstance(way, by_critic.ByCritic)
+    assert way.pace.eval_every == steps

@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import Background
 
 Command = Callable[..., Any]
+SPLIT = ["dataset.folds=null"]
 TABLE = ["dataset=arrays", "dataset.path=pairs.npz"]
 FOLDS = ["dataset.folds=3", "dataset.validation=0.1"]
 LOAD = ["runner.load=outputs/runs/a"]
@@ -64,7 +65,7 @@ def test_every_row_has_a_pointwise_value_and_their_mean_is_the_estimate(trained:
 
 
 @pytest.mark.parametrize(
-    "split", [[], FOLDS, ["replicates=2"]], ids=["one split", "folds", "replicates"]
+    "split", [SPLIT, FOLDS, [*SPLIT, "replicates=2"]], ids=["one split", "folds", "replicates"]
 )
 def test_a_row_number_is_its_place_in_the_table(split: list[str], command: Command) -> None:
     """The score is x . y, and the ratio that JS implies is the score itself."""
@@ -110,7 +111,7 @@ def test_rows_go_through_the_transform_of_the_training_rows(
     """The run's own test rows read as they did, whatever transform the new table names."""
     save("pairs.npz", 90, 0)
     change = f"dataset.transform={transform}"
-    assert command("name=a", *TABLE, "estimator=dv", change).code == 0
+    assert command("name=a", *TABLE, *SPLIT, "estimator=dv", change).code == 0
     first = pointwise("a")
     arrays = np.load("pairs.npz")
     np.savez("new.npz", x=arrays["x"][first["row"]], y=arrays["y"][first["row"]])
