@@ -137,6 +137,12 @@ class LabelledTable(Described, Protocol):
         """Facts that a user should know, such as the treatment of missing values."""
         ...
 
+    def whole(self) -> LabelledRows:
+        """Every row of the file that is split; NaN where a feature is missing and is to be
+        filled.
+        """
+        ...
+
     def split(self, generator: torch.Generator) -> LabelledSplits:
         """Split the table with a generator on the CPU, unless the parts have their own files."""
         ...

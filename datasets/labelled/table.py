@@ -81,6 +81,10 @@ class Table:
         sizes = [len(kept[key]) if key in kept else 0 for key in paths]
         return cls(found.features, found.classes, found.pivots, warnings, found.rows, sizes, shares)
 
+    def whole(self) -> LabelledRows:
+        """Every row of the first file."""
+        return self.rows.take(torch.arange(self.sizes[0]))
+
     def split(self, generator: torch.Generator) -> LabelledSplits:
         """Split the table; the generator draws the parts of the first file.
 

@@ -117,9 +117,12 @@ class Regularisation:
         """The reading of a copy's penalty on held-out rows (N, D) of each name: the information
         from its critic, or, without a critic, its mean value over blocks of rows.
         """
-        penalty = self.penalty(copy)
-        name = penalty.quantity if critics.reader(penalty) is None else "mi_critic"
-        return {name: held_out_penalty(penalty, exposed)}
+        return {self.quantity: held_out_penalty(self.penalty(copy), exposed)}
+
+    @property
+    def quantity(self) -> str:
+        """What held_out() reads, by name."""
+        return "mi_critic" if self.reads else self._penalty.quantity
 
     @property
     def reads(self) -> bool:

@@ -52,6 +52,8 @@ class LabelledFeed:
     """(N,) where a copy's test rows stand in their table; None for rows sampled for the
     occasion.
     """
+    chooses: bool = True
+    """Whether there are rows to choose a threshold by that are not those it is tested on."""
 
     @property
     def penalised(self) -> LabelledBatches:
@@ -139,6 +141,19 @@ def of_population(
 
     confined = None if alone is None else batches(alone)
     return LabelledFeed(batches(None), confined, held_out, None)
+
+
+def of_scored(
+    scored: Sequence[LabelledRows], *, batch_size: int, execution: Execution
+) -> LabelledFeed:
+    """All rows of a table as every copy sees them, to be read; no threshold is chosen by others."""
+    copies = [rows.to(execution.place) for rows in scored]
+    size = min(batch_size, len(copies[0]))
+    batches = TableLabelled(copies, batch_size=size, seed=execution.seed)
+    places = torch.arange(len(copies[0]))
+    return LabelledFeed(
+        batches, None, lambda copy, split, step: copies[copy], lambda copy: places, chooses=False
+    )
 
 
 def of_table(

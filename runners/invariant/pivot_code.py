@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infobound.datasets.labelled.rows import Pivot
 from infobound.models.layers.standardised import Standardised
+from infobound.runners.runs.written import State
 
 
 class PivotCode:
@@ -20,10 +21,15 @@ class PivotCode:
     def __init__(self, pivots: Sequence[Pivot], copies: Sequence[Tensor]) -> None:
         self._sizes = [len(pivot.categories) for pivot in pivots]
         self._scales = [Standardised(self._columns(rows)) for rows in copies]
-        self._mean, self._scale = (
-            torch.stack([each.get_buffer(name) for each in self._scales]).unsqueeze(1)
-            for name in ("mean", "scale")
-        )
+        self._mean, self._scale = self._stacked()
+
+    def state(self) -> State:
+        return {"scales": [dict(each.named_buffers()) for each in self._scales]}
+
+    def load(self, state: State) -> None:
+        for each, saved in zip(self._scales, state["scales"], strict=True):
+            each.load_state_dict(saved)
+        self._mean, self._scale = self._stacked()
 
     def __call__(self, pivots: Tensor) -> Tensor:
         """(R, B, E) of a batch (R, B, P) of all copies."""
@@ -32,6 +38,14 @@ class PivotCode:
     def of(self, copy: int, pivots: Tensor) -> Tensor:
         """(N, E) of rows (N, P) of one copy."""
         return self._scales[copy](self._columns(pivots))
+
+    def _stacked(self) -> tuple[Tensor, Tensor]:
+        """(R, 1, E) means and deviations of all copies."""
+        mean, scale = (
+            torch.stack([each.get_buffer(name) for each in self._scales]).unsqueeze(1)
+            for name in ("mean", "scale")
+        )
+        return mean, scale
 
     def _columns(self, pivots: Tensor) -> Tensor:
         """(..., E)"""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from infobound.datasets.labelled.rows import Bayes
 from infobound.regularizers.exposed import expose
@@ -20,6 +21,7 @@ from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.invariant.significance import Curve, Significance, thresholds
 from infobound.runners.runs.metrics import JSON, Quantity, together, with_errors
+from infobound.runners.runs.written import State
 from infobound.runners.training import permutation
 from infobound.runners.training.batch_norms import estimate_anew
 from infobound.runners.training.ensemble import Ensemble
@@ -42,6 +44,25 @@ class JudgedCopy(NamedTuple):
     curve: Curve
 
 
+class Settled:
+    """A part of a task: training rows (N, D) of each copy, which averages of batch normalisation
+    are estimated on, none of them for a model without any.
+    """
+
+    def __init__(self, networks: Ensemble, feed: LabelledFeed) -> None:
+        normalised = any(isinstance(each, BatchNorm) for each in networks.module.modules())
+        most = CHUNK if normalised else 0
+        self.rows = [feed.batches.look(copy).x[:most] for copy in range(networks.replicates)]
+
+    def state(self) -> State:
+        return {"rows": self.rows}
+
+    def load(self, state: State) -> None:
+        self.rows = [
+            saved.to(each.device) for saved, each in zip(state["rows"], self.rows, strict=True)
+        ]
+
+
 @dataclass(frozen=True)
 class InvarianceReader:
     """Reads copies of classifiers, and of the penalty beside them, on held-out rows."""
@@ -55,6 +76,7 @@ class InvarianceReader:
     bayes: Bayes | None
     warnings: Sequence[str]
     seed: int
+    settled: Settled
 
     def watch(self, split: Held, step: int) -> dict[str, Quantity]:
         """What costs little, of the rows for a use after `step` steps."""
@@ -111,7 +133,7 @@ class InvarianceReader:
     def module(self, copy: int) -> nn.Module:
         """A copy that is ready to be read, with averages of batch normalisation of its own."""
         module = self.networks.copy(copy).eval()
-        estimate_anew(module, [self.feed.batches.look(copy).x[:CHUNK]])
+        estimate_anew(module, [self.settled.rows[copy]])
         return module
 
     @torch.no_grad()
@@ -143,8 +165,9 @@ class InvarianceReader:
             choice, background, categories, thresholds(choice, background)
         )
         curve = self.significance.curve(found, background, categories, tried.thresholds)
-        values |= {
-            "ams": float(curve.ams[tried.ams.argmax()]),
-            "ams_certain": float(curve.certain[tried.certain.argmax()]),
-        }
+        if self.feed.chooses:
+            values |= {
+                "ams": float(curve.ams[tried.ams.argmax()]),
+                "ams_certain": float(curve.certain[tried.certain.argmax()]),
+            }
         return JudgedCopy(found, Measured(values, errors), p_value, curve)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,9 +18,10 @@ from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant import checks, feeds
 from infobound.runners.invariant.feeds import LabelledFeed
+from infobound.runners.invariant.known import Known, Scored, scored
 from infobound.runners.invariant.measures import Judging, Measures
 from infobound.runners.invariant.pivot_code import PivotCode
-from infobound.runners.invariant.reading import InvarianceReader
+from infobound.runners.invariant.reading import InvarianceReader, Settled
 from infobound.runners.invariant.significance import Significance
 from infobound.runners.invariant.task import Invariance, Phases
 from infobound.runners.runs.records import Record
@@ -105,7 +106,7 @@ class Invariant(Runner[Invariance]):
             return module(points.to(self.execution.place)).cpu()
 
         return figures.every(
-            self.dataset,
+            self.rows,
             copy.predictions,
             copy.curve,
             self.judging.background,
@@ -113,24 +114,33 @@ class Invariant(Runner[Invariance]):
             decide,
         )
 
+    @cached_property
+    def rows(self) -> LabelledPopulation | LabelledTable | Scored:
+        """What is trained on and read; of another table than that of a loaded run every row."""
+        if self.earlier is None or isinstance(self.dataset, LabelledPopulation):
+            return self.dataset
+        return scored(self.earlier, self.dataset, self.execution.seed)
+
     def task(self) -> Invariance:
         feed, warnings = self._feed()
         classifiers = self._classifiers(feed)
         copies = range(self.execution.replicates)
-        code = PivotCode(self.dataset.pivots, [feed.batches.look(copy).pivots for copy in copies])
+        code = PivotCode(self.rows.pivots, [feed.batches.look(copy).pivots for copy in copies])
         regularisation = self._regularisation(classifiers, feed, code)
         reader = InvarianceReader(
             networks=classifiers.networks,
             regularisation=regularisation,
             feed=feed,
             code=code,
-            measures=Measures(self.dataset, self.judging),
+            measures=Measures(self.rows, self.judging),
             significance=self.significance,
-            bayes=self.dataset.bayes if isinstance(self.dataset, LabelledPopulation) else None,
+            bayes=self.rows.bayes if isinstance(self.rows, LabelledPopulation) else None,
             warnings=warnings,
             seed=self.execution.seed,
+            settled=Settled(classifiers.networks, feed),
         )
-        return Invariance(feed, classifiers, code, regularisation, reader, self.phases)
+        known = Known(self.rows, feed, self.execution.replicates)
+        return Invariance(feed, classifiers, code, regularisation, reader, self.phases, known)
 
     @property
     def _classifier(self) -> TabularModel:
@@ -149,9 +159,9 @@ class Invariant(Runner[Invariance]):
     def _feed(self) -> tuple[LabelledFeed, list[str]]:
         """Batches and held-out rows, and what is to be known of them."""
         judging, size, execution = self.judging, self.optimisation.batch_size, self.execution
-        if isinstance(self.dataset, LabelledPopulation):
+        if isinstance(self.rows, LabelledPopulation):
             feed = feeds.of_population(
-                self.dataset,
+                self.rows,
                 judging.alone,
                 batch_size=size,
                 eval_rows=judging.eval_rows,
@@ -159,21 +169,24 @@ class Invariant(Runner[Invariance]):
                 execution=execution,
             )
             said = list[str]()
+        elif isinstance(self.rows, Scored):
+            feed = feeds.of_scored(self.rows.copies, batch_size=size, execution=execution)
+            said = [*self.rows.warnings]
         else:
             feed = feeds.of_table(
-                self.dataset,
+                self.rows,
                 judging.alone,
                 batch_size=size,
                 eval_rows=judging.eval_rows,
                 execution=execution,
             )
-            said = [*self.dataset.warnings]
-        rows = checks.of_shape(self.dataset, feed.batches.look(0))
+            said = [*self.rows.warnings]
+        rows = checks.of_shape(self.rows, feed.batches.look(0))
         confined = judging.background_only
-        return feed, said + checks.warnings(self.dataset, rows, judging.background, confined)
+        return feed, said + checks.warnings(self.rows, rows, judging.background, confined)
 
     def _classifiers(self, feed: LabelledFeed) -> Player:
-        features, logits = len(self.dataset.features), len(self.dataset.classes) - 1
+        features, logits = len(self.rows.features), len(self.rows.classes) - 1
         execution, size = self.execution, self.optimisation.batch_size
 
         def build(copy: int) -> nn.Module:

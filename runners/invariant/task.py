@@ -13,14 +13,17 @@ from infobound.datasets.labelled.rows import LabelledRows
 from infobound.regularizers.exposed import Exposed, expose
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.feeds import LabelledFeed
+from infobound.runners.invariant.known import Known
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.predictions import log_probabilities
 from infobound.runners.invariant.reading import InvarianceReader, JudgedCopy
-from infobound.runners.runs.metrics import JSON, Quantity, read_at
+from infobound.runners.runs.metrics import JSON, Metrics, Quantity, read_at
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training import limits
 from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.player import Player
 from infobound.runners.training.settings import Settings
+from infobound.runners.training.taking_over import other_networks
 from infobound.runners.training.task import Kept, Stateful, Task
 
 
@@ -60,6 +63,7 @@ class Invariance(Task):
         regularisation: Regularisation | None,
         reader: InvarianceReader,
         phases: Phases,
+        known: Known,
     ) -> None:
         self.feed, self.reader = feed, reader
         self.classifiers, self.regularisation = classifiers, regularisation
@@ -69,8 +73,10 @@ class Invariance(Task):
         self._kept = Kept(done=0, before=before)
         parts: dict[str, Stateful | None] = {"batches": feed.batches, "alone": feed.alone}
         parts |= {"classifiers": classifiers, "regularisation": regularisation}
-        parts["kept"] = self._kept
+        parts |= {"kept": self._kept, "known": known, "code": code, "settled": reader.settled}
         self.parts = {name: part for name, part in parts.items() if part is not None}
+
+        self.read_again, self.merit = ["classifiers"], self._merit
 
     def step(self) -> Mapping[str, Tensor]:
         done, phases, regularisation = self._kept["done"], self._phases, self.regularisation
@@ -116,6 +122,30 @@ class Invariance(Task):
     @property
     def rows(self) -> Mapping[str, Mapping[str, Tensor]]:
         return {"predictions": self.reader.table(self._tested)} if self._tested else {}
+
+    def take_over(self, run: TrainedRun) -> None:
+        """Have the classifiers of a completed run with what they know of its rows, and the penalty
+        where that is the run's.
+
+        Raises ValueError unless they are built alike.
+        """
+        super().take_over(run)
+        self._code.load(run.part("code"))
+        self.reader.settled.load(run.part("settled"))
+        if (penalty := self.regularisation) is not None and (
+            "regularisation" not in run.state or not penalty.take_over(run.part("regularisation"))
+        ):
+            raise other_networks(run)
+
+    def _merit(self, found: Metrics) -> float | None:
+        """Less the held-out loss, with the penalty where there is one, once both are trained."""
+        if self._kept["done"] <= self._phases.begin:
+            return None
+        parts = {"cross_entropy": 1.0}
+        if self.regularisation is not None:
+            parts[self.regularisation.quantity] = self.regularisation.strength
+        read = {name: each for name in parts if isinstance(each := found[name], Quantity)}
+        return -sum(parts[name] * each.value for name, each in read.items())
 
     def loss(self, logits: Tensor, rows: LabelledRows) -> Tensor:
         """(R,) cross-entropy in nats of logits (R, B, C - 1), by the rows' weights."""

@@ -56,9 +56,9 @@ class Record(Protocol):
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
-    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
-        """Write a table of the test rows, each column (M,), to `name`.parquet, replacing an earlier
-        one.
+    def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None:
+        """Write a table of the test rows, each column (M,), to `name`.parquet, and as `text` to
+        `name`.csv; it replaces an earlier one.
         """
         ...
 
@@ -114,7 +114,7 @@ class InMemory:
 
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
-    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None: ...
+    def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None: ...
 
     def samples(self, step: int | None, x: "Tensor") -> None: ...
 
@@ -205,9 +205,12 @@ class Recording:
         checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
         self.board.image(name, picture, step)
 
-    def rows(self, name: str, columns: Mapping[str, "Tensor"]) -> None:
-        table = frame(columns).to_parquet(index=False)
-        checkpoint.write_atomically(self.path / f"{name}.parquet", table)
+    def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None:
+        table = frame(columns)
+        checkpoint.write_atomically(self.path / f"{name}.parquet", table.to_parquet(index=False))
+        if text:
+            content = table.to_csv(index=False).encode()
+            checkpoint.write_atomically(self.path / f"{name}.csv", content)
 
     def samples(self, step: int | None, x: "Tensor") -> None:
         # importing NumPy takes a while, and refused runs do not need it

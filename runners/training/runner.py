@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -88,12 +88,19 @@ class Runner(ABC, Generic[T]):
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build everything, so that errors are found before anything is written."""
         _ = self.steps
-        earlier = None if self.start.load is None else TrainedRun.open(Path(self.start.load))
-        task = self.checked()
+        task, earlier = self.checked(), self.earlier
         if earlier is None:
             return partial(self.run, task)
         task.take_over(earlier)
         return partial(self.run if self.start.trains else partial(self.again, earlier.step), task)
+
+    @cached_property
+    def earlier(self) -> TrainedRun | None:
+        """The run that is loaded.
+
+        Raises ValueError if there is no such run.
+        """
+        return None if self.start.load is None else TrainedRun.open(Path(self.start.load))
 
     def checked(self) -> T:
         """The task, after checking that it can keep its best weights if it has to.
@@ -140,7 +147,7 @@ class Runner(ABC, Generic[T]):
         """The outcome of a reading, after writing and drawing it."""
         record.write(steps, "test", written.tested(metrics))
         for name, columns in task.rows.items():
-            record.rows(name, columns)
+            record.rows(name, columns, text=not self.start.trains)
         drawn = [*self.figures(task, record, steps), *self.last_figures(task, record, steps)]
         for name, figure in drawn:
             record.figure(name, figure, steps)

@@ -1,0 +1,94 @@
+"""What a run knows of the rows that it trained classifiers on, so that these can score others.
+
+R copies, N rows, D features, P pivots, E columns of their code.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from infobound.datasets.labelled.recoded import recoded
+from infobound.datasets.labelled.rows import (
+    Described,
+    LabelledRows,
+    LabelledTable,
+    Pivot,
+)
+from infobound.errors import SettingError
+from infobound.runners.invariant.feeds import LabelledFeed
+from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.written import State
+from infobound.runners.training.randomness import generator
+
+CPU = torch.device("cpu")
+
+
+class Known:
+    """A part of a task: the columns of its rows, the medians of their features, and which rows of
+    their table it tests.
+    """
+
+    def __init__(self, described: Described, feed: LabelledFeed, copies: int) -> None:
+        self._state: State = {
+            "features": [*described.features],
+            "classes": [*described.classes],
+            "pivots": [[pivot.name, [*pivot.categories]] for pivot in described.pivots],
+            "medians": [feed.batches.look(copy).x.median(0).values.cpu() for copy in range(copies)],
+            "table": digest(described.whole()) if isinstance(described, LabelledTable) else "",
+            "tested": [] if feed.places is None else [feed.places(copy) for copy in range(copies)],
+        }
+
+    def state(self) -> State:
+        return self._state
+
+    def load(self, state: State) -> None:
+        self._state = state
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """All rows of a table, by the columns that classifiers were trained on."""
+
+    features: Sequence[str]
+    classes: Sequence[str]
+    pivots: Sequence[Pivot]
+    warnings: Sequence[str]
+    copies: Sequence[LabelledRows]
+    """What each classifier sees of them."""
+
+
+def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | Scored:
+    """What classifiers of a run are to score: all rows of another table, and of its own the rows
+    that it tested.
+
+    Raises ValueError where the columns are others, or where these test rows are not the run's.
+    """
+    known, rows = run.part("known"), table.whole()
+    if digest(rows) == known["table"]:
+        for copy, tested in enumerate(known["tested"]):
+            places = table.split(generator(CPU, seed, copy, "split")).places
+            if not torch.equal(places, tested):
+                raise SettingError(
+                    "load",
+                    f"reads the rows that {run.path} tested, which depend on seed,"
+                    " dataset.validation and dataset.test",
+                    remedy="leave these as they were",
+                )
+        return table
+    pivots = [Pivot(name, categories) for name, categories in known["pivots"]]
+    found = Scored(known["features"], known["classes"], pivots, table.warnings, [])
+    coded = recoded(table, rows, found)
+    copies = [
+        replace(coded, x=coded.x.where(~coded.x.isnan(), median)) for median in known["medians"]
+    ]
+    return replace(found, copies=copies)
+
+
+def digest(rows: LabelledRows) -> str:
+    """A fingerprint of a table's rows."""
+    found = hashlib.sha256()
+    for values in (rows.x, rows.labels, rows.pivots):
+        found.update(values.contiguous().numpy().tobytes())
+    return found.hexdigest()
