@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infobound.runners.encoders.examiner import Examiner
 from infobound.runners.runs.metrics import Metrics
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.batches import SeenBatches
 from infobound.runners.training.player import Player
 from infobound.runners.training.task import Task
@@ -38,6 +39,7 @@ class Hiding(Task):
             "batches": batches,
             "examiner": examiner,
         }
+        self.read_again, self._loaded = ["encoders"], False
 
     def step(self) -> dict[str, Tensor]:
         if self.classifiers.networks.steps < self._warm_up:
@@ -56,6 +58,15 @@ class Hiding(Task):
         of training examples is no result.
         """
         return self.examiner.read(step)
+
+    def take_over(self, run: TrainedRun) -> None:
+        super().take_over(run)
+        self._loaded = True
+
+    @property
+    def rows(self) -> dict[str, dict[str, Tensor]]:
+        """The codes that loaded encoders give the test examples."""
+        return self.examiner.codes if self._loaded else {}
 
     @property
     def constants(self) -> dict[str, float | None]:

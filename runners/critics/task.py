@@ -88,6 +88,7 @@ class CriticTraining(Task):
         parts: dict[str, Stateful] = {"critics": self.critics, "batches": feed.batches}
         parts |= {"evaluated": self._evaluated, "facts": Facts(facts)}
         self.parts = parts | ({"stopping": self._stopping} if self._stopping else {})
+        self.read_again = ["critics"]
 
     def step(self) -> dict[str, Tensor]:
         self.critics.schedule.set(self._ensemble.steps)

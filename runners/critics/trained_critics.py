@@ -1,7 +1,6 @@
 """Critics that an earlier run trained, to read other rows with."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -29,17 +28,16 @@ class TrainedCritics(NamedTuple):
     """The state of their networks."""
 
     @classmethod
-    def load(cls, path: Path) -> "TrainedCritics":
-        """Load the last state of a completed run's training.
+    def of(cls, run: TrainedRun) -> "TrainedCritics":
+        """Those that a run has trained.
 
-        Raises ValueError if there is no such run, or it has no critics.
+        Raises ValueError if it has no critics.
         """
-        run = TrainedRun.open(path)
         critics, evaluated = run.part("critics"), run.part("evaluated")["step"]
         if "stopping" in run.state and evaluated < run.step:
             raise SettingError(
                 "load",
-                f"must name a run that ended with an evaluation, but {path} had its last at"
+                f"must name a run that ended with an evaluation, but {run.path} had its last at"
                 f" step {evaluated} of {run.step}",
                 remedy="train it with a runner.eval_every that divides runner.steps",
             )

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Iterable
 
+from torch import Tensor
+
 from infobound.runners.encoders.reading import EncoderReader
 from infobound.runners.runs.metrics import JSON, Metrics, Quantity, with_errors
 from infobound.runners.runs.written import State, Written
@@ -41,6 +43,7 @@ class Examiner:
         """All examinations after the last step, with the standard error of the accuracy, and the
         increase of accuracy and log condition since step 0.
         """
+        first = self._first  # nothing, where encoders are read that an earlier run has trained
         self._examined(step, range(len(self._looks)))
         found = {name: each for name, each in self._latest.items() if isinstance(each, Quantity)}
         accuracy = found["accuracy"]
@@ -50,8 +53,13 @@ class Examiner:
             "accuracy_pixels": self.reader.pixels,
             "probe": self.reader.protocol,
             **{name: each for name, each in self._latest.items() if name != "accuracy"},
-            **{f"{name}_rise": self._rise(found[name], name) for name in RISING if name in found},
+            **{f"{name}_rise": self._rise(found[name], name) for name in RISING if name in first},
         }
+
+    @property
+    def codes(self) -> dict[str, dict[str, Tensor]]:
+        """Those of the test examples, as the table of a task."""
+        return {"codes": self.reader.codes()}
 
     def state(self) -> State:
         return {

@@ -55,6 +55,16 @@ class EncoderReader:
             "log_condition_percentiles": values.flatten().quantile(levels).tolist(),
         }
 
+    def codes(self) -> dict[str, Tensor]:
+        """Of every copy and test example its place, its label and the numbers of its code (M,)."""
+        labels = self._examples("test").labels
+        parts = [
+            code_columns(copy, encoded(self.encoder(copy), self._seen("test", copy)), "z")
+            | {"label": labels}
+            for copy in range(self.execution.replicates)
+        ]
+        return {name: torch.cat([each[name].cpu() for each in parts]) for name in parts[0]}
+
     @cached_property
     def pixels(self) -> float:
         """The accuracy of the linear probe of the view itself."""
@@ -105,6 +115,13 @@ class EncoderReader:
 
     def _examples(self, split: str) -> Examples:
         return self.views.train_examples if split == "train" else self.views.test_examples
+
+
+def code_columns(copy: int, z: Tensor, name: str) -> dict[str, Tensor]:
+    """Columns (N,) of the codes z (N, D) of a copy's rows, with their places."""
+    rows = torch.arange(len(z))
+    numbers = {f"{name}_{index}": column for index, column in enumerate(z.float().T)}
+    return {"copy": torch.full_like(rows, copy), "row": rows, **numbers}
 
 
 def sentence(metrics: Written) -> str:

@@ -13,6 +13,7 @@ from infobound.runners.estimate.by_critic import of_table
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.settings import Execution
 
 
@@ -33,7 +34,7 @@ class Loaded:
 
         Raises ValueError where these are not the run's critics, or its columns.
         """
-        reader = TrainedCritics.load(self.load).reader(
+        reader = TrainedCritics.of(TrainedRun.open(self.load)).reader(
             self.dataset,
             self.critic,
             self.estimator,

@@ -105,6 +105,18 @@ class GANReader:
             **({} if error is None else {"classifier_error": error}),
         }
 
+    def tested(self, step: int, generators: Ensemble) -> dict[str, Tensor]:
+        """The samples that test() measures, (R, N, *shape), and the codes (R, N, L + C) that they
+        are made of.
+        """
+        copies = [
+            self._made(_module(generators, copy), copy, "test", step, self.samples)
+            for copy in range(generators.replicates)
+        ]
+        samples = [torch.cat([each.outputs[0] for each in made]).float() for made in copies]
+        codes = [torch.cat([each.code.whole for each in made]) for made in copies]
+        return {"samples": torch.stack(samples), "codes": torch.stack(codes)}
+
     def shown(self, generators: Ensemble, copy: int) -> Made:
         """What a copy makes of codes that are the same at every step, for figures."""
         size = POINTS if self.dataset.shape == (2,) else IMAGES

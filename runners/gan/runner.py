@@ -87,8 +87,9 @@ class GAN(Runner[GANTraining]):
         self, task: GANTraining, record: Record, step: int
     ) -> "Iterable[tuple[str, Figure]]":
         yield "samples", figures.samples(task)
-        modes = len(self.dataset.shares)
-        yield "coverage", sample_plots.coverage_by_step(record.history(), modes)
+        history, modes = record.history(), len(self.dataset.shares)
+        if any(line["split"] == "validation" for line in history):  # none of a loaded run
+            yield "coverage", sample_plots.coverage_by_step(history, modes)
 
     def draws_after(self, evaluations: int) -> bool:
         """After every one: modes come and go."""

@@ -3,6 +3,7 @@
 R copies, B batch, N samples.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from infobound.runners.gan.made import Made
 from infobound.runners.gan.objectives import AdversarialObjective
 from infobound.runners.gan.reading import GANReader
 from infobound.runners.gan.watch import DiscriminatorWatch
-from infobound.runners.runs.metrics import JSON, Quantity
+from infobound.runners.runs.metrics import JSON, Metrics, Quantity
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import FreshBatches
@@ -93,6 +95,8 @@ class GANTraining(Task):
         parts: dict[str, Stateful] = {"generators": generators, "discriminators": discriminators}
         parts |= {"batches": batches, "codes": codes, "noise": noise, "watch": watch}
         self.parts = parts | ({"regularisation": regularisation} if regularisation else {})
+        self.read_again, self.merit = ["generators", "discriminators"], _merit
+        self._loaded_at: int | None = None
 
     def step(self) -> dict[str, Tensor]:
         for _ in range(self._game.discriminator_steps - 1):
@@ -116,6 +120,19 @@ class GANTraining(Task):
     def read(self, step: int) -> dict[str, Quantity | JSON]:
         found = self.reader.test(step, self.generators.networks)
         return {**found, "warnings": self._watch.warnings}
+
+    def take_over(self, run: TrainedRun) -> None:
+        super().take_over(run)
+        self._loaded_at = run.step
+
+    @property
+    def arrays(self) -> dict[str, dict[str, Tensor]]:
+        """The samples of loaded generators that are measured, with the codes that they are made
+        of.
+        """
+        if self._loaded_at is None:
+            return {}
+        return {"samples": self.reader.tested(self._loaded_at, self.generators.networks)}
 
     @property
     def data(self) -> Tensor:
@@ -178,3 +195,9 @@ class GANTraining(Task):
         alone.
         """
         self.generators.follow(self.generators.networks.gradient(losses))
+
+
+def _merit(found: Metrics) -> float:
+    """Less the divergence of the modes that samples cover from those of the data, nats."""
+    js = found["js"]
+    return -js.value if isinstance(js, Quantity) else -math.inf

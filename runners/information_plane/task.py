@@ -28,6 +28,7 @@ class PlaneTraining(Task):
         self._kept = Kept()
         self._last: tuple[int, PlaneReading] | None = None
         self.parts = {"batches": batches, "networks": networks, "violations": self._kept}
+        self.read_again = ["networks"]
 
     def step(self) -> dict[str, Tensor]:
         x, labels = self._batches.draw()
@@ -47,7 +48,8 @@ class PlaneTraining(Task):
         read_at, reading = self._last or (None, None)
         if reading is None or read_at != step:  # a resumed run had no step left
             reading = self._reader.read(self.networks.networks, step)
-        return {"epoch": self._due[step], **reading.quantities, **self._worst(reading)}
+        epoch = {"epoch": self._due[step]} if step in self._due else {}
+        return {**epoch, **reading.quantities, **self._worst(reading)}
 
     def _worst(self, reading: PlaneReading) -> dict[str, float]:
         return worst([self._kept.values, reading.violations])

@@ -50,6 +50,7 @@ class Shaping(Task):
             "regularisation": regularisation,
             "done": self._done,
         }
+        self.read_again = ["encoders"]
 
     def step(self) -> Mapping[str, Tensor]:
         terms = self.regularisation.terms(self._drawn())

@@ -83,7 +83,8 @@ def scores(found: Predictions, index: int, pivot: Pivot, background: int) -> Fig
     score = -found.log_odds(background)
     figure, axes = plots.blank("log-odds", "density")
     low, high = (float(score.quantile(share)) for share in (SHOWN, 1 - SHOWN))
-    slices = _slices(found.pivots[:, index], pivot)
+    every = _slices(found.pivots[:, index], pivot)
+    slices = [(name, which) for name, which in every if which.any()]  # a new table may lack one
     for place, (name, which) in enumerate(slices):
         colour = colormaps["viridis"](0.9 * place / max(1, len(slices) - 1))
         ends = np.linspace(low, max(high, low + 1e-6), BINS + 1)

@@ -36,7 +36,7 @@ class Known:
             "classes": [*described.classes],
             "pivots": [[pivot.name, [*pivot.categories]] for pivot in described.pivots],
             "medians": [feed.batches.look(copy).x.median(0).values.cpu() for copy in range(copies)],
-            "table": digest(described.whole()) if isinstance(described, LabelledTable) else "",
+            "table": digest(described) if isinstance(described, LabelledTable) else "",
             "tested": [] if feed.places is None else [feed.places(copy) for copy in range(copies)],
         }
 
@@ -65,8 +65,8 @@ def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | 
 
     Raises ValueError where the columns are others, or where these test rows are not the run's.
     """
-    known, rows = run.part("known"), table.whole()
-    if digest(rows) == known["table"]:
+    known = run.part("known")
+    if digest(table) == known["table"]:
         for copy, tested in enumerate(known["tested"]):
             places = table.split(generator(CPU, seed, copy, "split")).places
             if not torch.equal(places, tested):
@@ -79,16 +79,18 @@ def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | 
         return table
     pivots = [Pivot(name, categories) for name, categories in known["pivots"]]
     found = Scored(known["features"], known["classes"], pivots, table.warnings, [])
-    coded = recoded(table, rows, found)
+    coded = recoded(table, table.whole(), found)
     copies = [
         replace(coded, x=coded.x.where(~coded.x.isnan(), median)) for median in known["medians"]
     ]
     return replace(found, copies=copies)
 
 
-def digest(rows: LabelledRows) -> str:
-    """A fingerprint of a table's rows."""
-    found = hashlib.sha256()
+def digest(table: LabelledTable) -> str:
+    """A fingerprint of a table's columns and rows."""
+    rows = table.whole()
+    named = [*table.features, *table.classes, *map(str, table.pivots)]
+    found = hashlib.sha256("\n".join(named).encode())
     for values in (rows.x, rows.labels, rows.pivots):
         found.update(values.contiguous().numpy().tobytes())
     return found.hexdigest()

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from infobound.datasets.interfaces import Views
+from infobound.datasets.interfaces import Rows, Views
+from infobound.estimators.measurement import Critics
 from infobound.models.critics.encoded import Encoded
 from infobound.runners.critics import feeds
 from infobound.runners.critics.task import CriticTraining
+from infobound.runners.critics.trained_critics import TrainedCritics
 from infobound.runners.encoders import figures, reading
 from infobound.runners.encoders.examiner import Examiner
 from infobound.runners.encoders.reading import EncoderReader
 from infobound.runners.encoders.settings import Examinations, check_views
 from infobound.runners.represent.aim import Aim
+from infobound.runners.represent.encoded_rows import EncodedRows
 from infobound.runners.represent.task import Representing, encoded_critic
-from infobound.runners.runs.records import Record
+from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.runner import Runner
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Represent(Runner[Representing]):
     """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and probes
-    their codes of the first view.
+    their codes of the first view. Of a table of pairs, which are the views, loaded encoders encode
+    all rows.
 
     Both views have one encoder where `shared`. The estimate is read on the pairs of all test
     examples, in blocks of `eval_batch_size`; where the estimator is a loss, so is what is read.
@@ -39,7 +43,7 @@ class Represent(Runner[Representing]):
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
     """
 
-    dataset: Views
+    dataset: Views | Rows
     model: Callable[[int], nn.Module] | None
     shared: bool
     aim: Aim
@@ -47,7 +51,8 @@ class Represent(Runner[Representing]):
     examinations: Examinations
 
     def __post_init__(self) -> None:
-        check_views(self.dataset)
+        if self.start.trains or not isinstance(self.dataset, Rows):
+            check_views(self.dataset)
         limits.encoders(self.model)
         limits.at_least(self, eval_batch_size=4)
         self.examinations.check(self.cadence)
@@ -65,8 +70,30 @@ class Represent(Runner[Representing]):
     ) -> "Iterable[tuple[str, Figure]]":
         return figures.of_encoders(record.history(), task.examiner.reader.pixels)
 
+    def prepare(self) -> Callable[[Record], Outcome]:
+        if self.earlier is None or isinstance(self.dataset, Views):
+            return super().prepare()
+        _, estimator = self.aim.trained
+        reader = TrainedCritics.of(self.earlier.within("training")).reader(
+            self.dataset,
+            self._critic,
+            estimator,
+            partial(self.execution.ensemble, average=self.optimisation.average),
+            self.eval_batch_size,
+            self.execution.place,
+        )
+        return EncodedRows(self.dataset, reader)
+
+    @property
+    def _critic(self) -> Critics:
+        """Encoders with a critic of what they make."""
+        model, (critic, _) = limits.encoders(self.model), self.aim.trained
+        return partial(Encoded, model=model, critic=critic, shared=self.shared)
+
     def task(self) -> Representing:
-        critic, estimator = self.aim.trained
+        if not isinstance(self.dataset, Views):
+            raise TypeError(f"dataset must be one of views, got {type(self.dataset).__name__}")
+        _, estimator = self.aim.trained
         feed = feeds.viewed(
             self.dataset,
             batch_size=self.optimisation.batch_size,
@@ -75,10 +102,9 @@ class Represent(Runner[Representing]):
             replicates=self.execution.replicates,
             device=self.execution.place,
         )
-        model = limits.encoders(self.model)
         training = CriticTraining(
             feed,
-            partial(Encoded, model=model, critic=critic, shared=self.shared),
+            self._critic,
             estimator,
             self.optimisation,
             self.execution,

@@ -6,6 +6,7 @@ from infobound.models.critics.encoded import Encoded
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.encoders.examiner import Examiner
 from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import Written
 from infobound.runners.training.task import Task
 
@@ -19,6 +20,7 @@ class Representing(Task):
     def __init__(self, training: CriticTraining, examiner: Examiner, *, loss: bool) -> None:
         self.training, self.examiner, self._loss = training, examiner, loss
         self.parts = {"training": training, "examiner": examiner}
+        self._loaded = False
 
     def step(self) -> dict[str, Tensor]:
         quantities = self.training.step()
@@ -38,6 +40,15 @@ class Representing(Task):
             return {**examined, "loss": loss, "kind": reading.kind}
         over = {"stderr_of": reading.error.of}  # that of the estimate, not of the accuracy
         return {**examined, **reading.metrics(None), **over}
+
+    def take_over(self, run: TrainedRun) -> None:
+        self.training.take_over(run.within("training"))
+        self._loaded = True
+
+    @property
+    def rows(self) -> dict[str, dict[str, Tensor]]:
+        """The codes that loaded encoders give the test examples."""
+        return self.examiner.codes if self._loaded else {}
 
     @property
     def finished(self) -> bool:

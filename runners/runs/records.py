@@ -62,6 +62,10 @@ class Record(Protocol):
         """
         ...
 
+    def arrays(self, name: str, arrays: Mapping[str, "Tensor"]) -> None:
+        """Write arrays to `name`.npz; they replace earlier ones."""
+        ...
+
     def samples(self, step: int | None, x: "Tensor") -> None:
         """Keep samples x (R, N, *shape) after `step` steps for figures, or data (N, *shape) if
         `step` is None.
@@ -115,6 +119,8 @@ class InMemory:
     def figure(self, name: str, figure: "Figure", step: int) -> None: ...
 
     def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None: ...
+
+    def arrays(self, name: str, arrays: Mapping[str, "Tensor"]) -> None: ...
 
     def samples(self, step: int | None, x: "Tensor") -> None: ...
 
@@ -211,6 +217,11 @@ class Recording:
         if text:
             content = table.to_csv(index=False).encode()
             checkpoint.write_atomically(self.path / f"{name}.csv", content)
+
+    def arrays(self, name: str, arrays: Mapping[str, "Tensor"]) -> None:
+        from infobound.runners.runs import snapshots
+
+        snapshots.archive(self.path / f"{name}.npz", arrays)
 
     def samples(self, step: int | None, x: "Tensor") -> None:
         # importing NumPy takes a while, and refused runs do not need it

@@ -5,7 +5,7 @@ R copies, N samples.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +48,13 @@ class Snapshots(NamedTuple):
         """Yield each step with its samples (R, N, *shape)."""
         for step in steps:
             yield step, np.load(self.files[step]).astype("f4")
+
+
+def archive(path: Path, arrays: Mapping[str, "Tensor"]) -> None:
+    """Write arrays by name, in full precision; an earlier file is replaced."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{n: x.detach().cpu().numpy() for n, x in arrays.items()})
+    checkpoint.write_atomically(path, buffer.getvalue())
 
 
 def write(run: Path, step: int | None, x: "Tensor") -> None:

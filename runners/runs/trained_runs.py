@@ -70,6 +70,13 @@ class TrainedRun(NamedTuple):
             )
         return self.state[name]
 
+    def within(self, name: str) -> "TrainedRun":
+        """The same run as one of a task that was a part of its own.
+
+        Raises ValueError if it has no such part.
+        """
+        return self._replace(state=self.part(name))
+
     @property
     def settings(self) -> str:
         """The settings of the run as overrides."""

@@ -14,6 +14,7 @@ from infobound.estimators.base import Bound
 from infobound.estimators.measurement import Measurement
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.plots import SPAN
+from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import State, Written
 from infobound.runners.staircase.reading import by_level
 from infobound.runners.training.batches import Batches
@@ -78,6 +79,14 @@ class Climbing(Task):
     @property
     def constants(self) -> dict[str, float | None]:
         return {"mi/cap": self.cap}
+
+    def take_over(self, run: TrainedRun) -> None:
+        """Raise ValueError: a level is its training."""
+        raise SettingError(
+            "load",
+            "must be null for a staircase, whose batches are read as critics are trained on them",
+            run.path,
+        )
 
     def step(self) -> dict[str, Tensor]:
         ensemble = self.critics.networks

@@ -148,6 +148,8 @@ class Runner(ABC, Generic[T]):
         record.write(steps, "test", written.tested(metrics))
         for name, columns in task.rows.items():
             record.rows(name, columns, text=not self.start.trains)
+        for name, arrays in task.arrays.items():
+            record.arrays(name, arrays)
         drawn = [*self.figures(task, record, steps), *self.last_figures(task, record, steps)]
         for name, figure in drawn:
             record.figure(name, figure, steps)

@@ -67,6 +67,11 @@ class Task(ABC):
         return {}
 
     @property
+    def arrays(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """What loaded networks make, known after read(): arrays by the name of the file."""
+        return {}
+
+    @property
     def data(self) -> Tensor | None:
         """Data (N, *shape) to show next to `samples`, None for a task without samples."""
         return None

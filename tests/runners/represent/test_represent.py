@@ -149,6 +149,7 @@ def test_the_estimate_is_read_on_the_pairs_of_all_test_images(
 ) -> None:
     runner = represent(eval_batch_size=20)
     task = runner.task()
+    assert isinstance(runner.dataset, ImageHalves)
     views = runner.dataset.test_examples
     with torch.no_grad():
         scores = encoded_critic(task.training, 0)(views.x / 255, views.y / 255)

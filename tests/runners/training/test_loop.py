@@ -69,7 +69,7 @@ class Keeping:
         self.write, self.history = self._memory.write, self._memory.history
         self.constants, self.figure = self._memory.constants, self._memory.figure
         self.rows, self.samples = self._memory.rows, self._memory.samples
-        self.save_best = self._memory.save_best
+        self.arrays, self.save_best = self._memory.arrays, self._memory.save_best
 
     def save(self, state: dict[str, Any]) -> None:
         self.checkpoints.append(copy.deepcopy({**state, "lines": len(self.history())}))
