@@ -312,7 +312,7 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(
         ),
         (
             ["model.noise.max_alpha=0.1"],
-            "those of outputs/runs/a are built otherwise",
+            "those of outputs/runs/a are built differently",
         ),
         (
             ["runner.load=null", "runner.train_on=true"],

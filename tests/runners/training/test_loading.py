@@ -199,9 +199,9 @@ def test_a_table_that_does_not_fit_is_refused_in_one_line(
         assert ended.err.count("\n") == 1
     for arguments, words in [
         (["seed=1"], "runner.load reads the rows that outputs/runs/a tested, which depend on seed"),
-        (["model.hidden=[9]"], "those of outputs/runs/a are built otherwise"),
+        (["model.hidden=[9]"], "those of outputs/runs/a are built differently"),
         (["replicates=3"], "replicates must be 2, as in outputs/runs/a, got 3; use replicates=2"),
-        (["regularizer=mmd"], "those of outputs/runs/a are built otherwise"),
+        (["regularizer=mmd"], "those of outputs/runs/a are built differently"),
     ]:
         ended = command("name=b", "runner.load=outputs/runs/a", *arguments)
         assert ended.code == 2, arguments
