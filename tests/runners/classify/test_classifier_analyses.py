@@ -326,7 +326,7 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(
         assert not Path("outputs/runs/b").exists()
     assert command("name=other").code == 0
     ended = trained("name=b", "runner.load=outputs/runs/other")
-    assert (ended.code, "has trained classifiers" in ended.err) == (2, True)
+    assert (ended.code, "with trained classifiers" in ended.err) == (2, True)
     Path("outputs/runs/a/result.json").write_text('{"status": "interrupted"}')
     ended = trained("name=b", LOAD)
     assert ended.code == 2

@@ -247,13 +247,17 @@ def test_a_runner_that_reads_while_it_trains_says_so(runner: str, command: Comma
 def test_a_run_is_named_by_its_settings(command: Command) -> None:
     save("pairs.npz", 60, 0)
     pairs = ["dataset=arrays", "dataset.path=pairs.npz"]
-    for name, own in {"a": ["seed=3"], "b": ["estimator=nwj", "seed=3"], "c": ["seed=4"]}.items():
+    for name, own in {
+        "a": ["estimator=js", "seed=3"],
+        "b": ["estimator=nwj", "seed=3"],
+        "c": ["seed=4"],
+    }.items():
         assert command(f"name={name}", *pairs, *own).code == 0
     assert command("name=d", "runner.load=seed=4").code == 0
     told = json.loads(Path("outputs/runs/d/result.json").read_text())["overrides"]
     assert "runner.load=outputs/runs/c" in told
     assert "seed=4" in told
-    assert command("name=e", "runner.load=outputs/runs seed=3 estimator=infonce").code == 0
+    assert command("name=e", "runner.load=outputs/runs seed=3 estimator=nwj").code == 0
     for named, words in [
         ("seed=3", "there are 2 with seed=3; there are outputs/runs/a ("),
         ("seed=9", "there is none with seed=9; there are outputs/runs/a ("),
