@@ -1,7 +1,7 @@
 """Read copies of a critic, each on its own held-out pairs."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +12,10 @@ from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import HeldOut
+from infobound.runners.critics.permuting import PermutedPairs
 from infobound.runners.critics.splits import Split
 from infobound.runners.training.ensemble import Ensemble, Weights
-from infobound.runners.training.permutation import Permuted, of_scores, score_matrices
-from infobound.runners.training.randomness import generator
 from infobound.runners.training.readings import Error, Reading, combined, spread
-
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -82,23 +79,6 @@ class CriticReader:
             pointwise=self._by_row(pointwise),
         )
 
-    def permuted(self, step: int, seed: int, permutations: int) -> list[Permuted]:
-        """Each copy's mean joint score on its test pairs, with their own and with permuted
-        partners.
-        """
-        sources = [
-            generator(CPU, seed, index, "permutation") for index in range(self.ensemble.replicates)
-        ]
-        return [
-            of_scores(self._score_matrices(index, step), permutations, source)
-            for index, source in enumerate(sources)
-        ]
-
-    def _score_matrices(self, index: int, step: int) -> Iterator[Tensor]:
-        critic = self.measurement(index).critic.eval()
-        for x, y, first in self.held_out.blocks(index, "test", step):
-            yield from score_matrices(critic, x[first:], y[first:])
-
     def _error(self, values: list[float], errors: list[Error]) -> Error:
         if not errors:
             return spread(values)
@@ -111,6 +91,10 @@ class CriticReader:
             return None
         fold = [torch.full_like(each, index) for index, each in enumerate(known)]
         return {"row": torch.cat(known), "fold": torch.cat(fold), "pmi": torch.cat(pointwise)}
+
+    def permuted(self, step: int, seed: int) -> PermutedPairs:
+        """The permutation test of every copy."""
+        return PermutedPairs(self.critics(), self.held_out, step, seed)
 
     def critics(self) -> list[nn.Module]:
         """The critic of every copy, in evaluation mode."""

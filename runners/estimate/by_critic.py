@@ -94,8 +94,8 @@ class ByCritic(Runner[CriticTraining]):
 
     def _measure(self, task: CriticTraining, record: Record) -> Measured:
         outcome = self.run(task, record)
-        permuted = partial(task.reader.permuted, outcome.steps, self.execution.seed)
-        return Measured(task.reading(outcome.steps), outcome, permuted, task.reader.critics())
+        permuted = task.reader.permuted(outcome.steps, self.execution.seed)
+        return Measured(task.reading(outcome.steps), outcome, permuted, permuted.critics)
 
     def _feed(self) -> feeds.Feed:
         execution, evaluation = self.execution, self.evaluation

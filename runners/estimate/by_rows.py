@@ -1,10 +1,11 @@
 """Estimates by statistics of rows, which train nothing."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import SampleEstimator
@@ -16,6 +17,24 @@ from infobound.runners.training.permutation import Permuted, of_rows
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.readings import Error, Reading, spread
 from infobound.runners.training.settings import Execution
+
+
+@dataclass(frozen=True, eq=False)
+class PermutedRows:
+    """The estimate of every copy's rows, as they are and computed anew for permuted partners."""
+
+    estimator: SampleEstimator
+    rows: Sequence[tuple[Tensor, Tensor]]
+    seed: int
+
+    def __call__(self, permutations: int) -> list[Permuted]:
+        cpu = torch.device("cpu")
+        return [
+            of_rows(
+                self.estimator, *rows, permutations, generator(cpu, self.seed, copy, "permutation")
+            )
+            for copy, rows in enumerate(self.rows)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +65,9 @@ class ByRows:
         error = spread(values) if len(values) > 1 else own
         reading = Reading(values, error, self.estimator.kind)
 
-        def permuted(permutations: int) -> list[Permuted]:
-            cpu, seed = torch.device("cpu"), self.execution.seed
-            sources = [generator(cpu, seed, copy, "permutation") for copy in range(len(rows))]
-            pairs = zip(rows, sources, strict=True)
-            return [of_rows(self.estimator, *each, permutations, source) for each, source in pairs]
-
+        permuted = PermutedRows(self.estimator, rows, self.execution.seed)
         return partial(self._measure, reading, permuted)
 
-    def _measure(
-        self, reading: Reading, permuted: Callable[[int], list[Permuted]], record: Record
-    ) -> Measured:
+    def _measure(self, reading: Reading, permuted: PermutedRows, record: Record) -> Measured:
         truth = self.dataset.mutual_information
         return Measured(reading, read_alone(reading, truth, record), permuted)

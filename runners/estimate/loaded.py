@@ -48,4 +48,5 @@ class Loaded:
         reading, seed = reader.read(0), self.execution.seed
         beside = of_table(self.dataset, seed)
         outcome = read_alone(reading, self.dataset.mutual_information, record, beside)
-        return Measured(reading, outcome, partial(reader.permuted, 0, seed), reader.critics())
+        permuted = reader.permuted(0, seed)
+        return Measured(reading, outcome, permuted, permuted.critics)

@@ -1,6 +1,9 @@
 """What an estimate says of itself, in every form."""
 
+import copy
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -67,6 +70,25 @@ def test_the_p_value_tells_dependence_from_none(by_rows: ib.Estimate) -> None:
 def test_the_p_value_of_a_critic_is_the_same_each_time(by_critic: ib.Estimate) -> None:
     assert 0 < by_critic.p_value(50) == by_critic.p_value(50) <= 1
     assert by_critic.p_value() == by_critic.p_value(999)
+
+
+def pickled(estimate: ib.Estimate) -> ib.Estimate:
+    return pickle.loads(pickle.dumps(estimate))
+
+
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy])
+def test_a_copy_of_a_result_answers_what_the_result_does(
+    by_critic: ib.Estimate, by_rows: ib.Estimate, again: Callable[[ib.Estimate], ib.Estimate]
+) -> None:
+    for each in (by_critic, by_rows):
+        other = again(each)
+        assert str(other) == str(each)
+        assert other.metrics == each.metrics
+        assert other.p_value(9) == each.p_value(9)
+        assert other.plot().axes[0].get_ylabel() == each.plot().axes[0].get_ylabel()
+    other, table = again(by_critic), by_critic.pointwise
+    assert table is not None
+    assert table.equals(other.pointwise)
 
 
 def test_no_permutations_are_refused(by_rows: ib.Estimate) -> None:
