@@ -6,10 +6,11 @@ files at the top of the project, so a new option is documented as soon as it exi
 """
 
 import inspect
+import json
 import pkgutil
 import re
 import shutil
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -264,6 +265,35 @@ def included(name: str) -> str:
     return text.replace("](README.md", "](index.md")
 
 
+def example(name: str) -> str:
+    """A script of examples/ with what its docstring says, or a notebook with its outputs."""
+    path = ROOT / "examples" / name
+    text = path.read_text()
+    if path.suffix == ".ipynb":
+        return "\n\n".join(_cell(each) for each in json.loads(text)["cells"])
+    _, said, code = text.split('"""', 2)
+    title, _, rest = said.partition("\n")
+    return f"## {title.rstrip('.')}\n{rest}\n```python\n{code.strip()}\n```"
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    text = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return re.sub(r"^#", "##", text, flags=re.MULTILINE)
+    shown = (_output(each) for each in cell["outputs"])
+    return "\n\n".join([f"```python\n{text}\n```", *shown])
+
+
+def _output(output: Mapping[str, Any]) -> str:
+    data = output.get("data", {"text/plain": output.get("text", "")})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).strip()
+        return f'<img alt="The figure that this cell draws" src="data:image/png;base64,{picture}">'
+    if "text/html" in data:
+        return re.sub(r"<style.*?</style>\n?", "", "".join(data["text/html"]), flags=re.DOTALL)
+    return f"```text\n{''.join(data['text/plain']).rstrip()}\n```"
+
+
 def _option(kind: Callable[[str, str], str]) -> Callable[[str], str]:
     return lambda path: kind(*path.rsplit("/", 1))
 
@@ -276,6 +306,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
     "presets": presets,
     "modules": modules,
     "include": included,
+    "example": example,
 }
 
 

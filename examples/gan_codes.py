@@ -3,7 +3,7 @@
     python examples/gan_codes.py
 
 The generator makes points on eight modes of a ring from a code of eight values and some noise. Its
-loss has the term -beta I(code; points), by a lower bound with a critic of its own; the most that the
+loss has the term -beta I(code; points), a lower bound by a critic of its own; the most that the
 code can say is log 8 = 2.08 nats. Points within three standard deviations of a mode are good. It
 prints, in 17 s on one core (fresh codes, seed 0):
 

@@ -38,7 +38,7 @@ def main() -> None:
     chosen = parser.parse_args()
     lengths = f"seed=range({chosen.seeds})", f"runner.steps={chosen.steps}", "runner.eval_every=100"
     command = [sys.executable, "-m", "infobound", "-m", *SWEEP, *lengths]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True)
 
     folder = Path("outputs/sweeps/compared")
     summary = pd.read_csv(folder / "summary.csv")

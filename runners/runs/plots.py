@@ -44,6 +44,13 @@ class Lines(NamedTuple):
     """Whether the settings are numbers in order, so that their colours should be."""
 
 
+class Shown(Figure):
+    """A figure that a notebook shows, whether or not pyplot was imported there."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float | None) -> Figure:
     """Draw the training and held-out estimate by step, the range of the replicates, the truth, and
     the cap of a training batch.
@@ -318,7 +325,7 @@ def png(figure: Figure) -> bytes:
 
 def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """An empty figure in the common style."""
-    figure = Figure(figsize=(6.4, 4.0), dpi=120, layout="constrained")
+    figure = Shown(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)

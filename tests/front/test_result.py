@@ -19,6 +19,7 @@ X = SOURCE.normal(size=(90, 1))
 Y = X + SOURCE.normal(size=X.shape)
 NOISE = SOURCE.normal(size=X.shape)
 NOTEBOOK = "_repr_html_"
+PICTURE = "_repr_png_"
 """What a notebook calls."""
 FEW: Any = {"steps": 20, "overrides": ["runner.batch_size=16", "runner.eval_every=5"]}
 
@@ -107,6 +108,7 @@ def test_it_is_drawn(by_critic: ib.Estimate, by_rows: ib.Estimate) -> None:
         figure = result.plot()
         assert isinstance(figure, Figure)
         assert figure.axes[0].get_ylabel() == "I(X;Y) in nats"
+    assert getattr(by_rows.plot(), PICTURE)().startswith(b"\x89PNG")
 
 
 def made(**fields: Any) -> ib.Estimate:
