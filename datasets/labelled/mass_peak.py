@@ -37,8 +37,8 @@ class MassPeak:
     Raises ValueError unless 0 < signal < 1 and `coupling` is finite.
     """
 
-    signal: float
-    coupling: float
+    signal: float = 0.5
+    coupling: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.signal < 1:

@@ -31,7 +31,7 @@ class ProtectedGroup:
     Raises ValueError unless `bias` is finite.
     """
 
-    bias: float
+    bias: float = 0.7
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.bias):

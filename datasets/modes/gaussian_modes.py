@@ -37,7 +37,9 @@ class GaussianModes:
             )
 
     @classmethod
-    def grid(cls, side: int, spacing: float, std: float, standardised: bool) -> "GaussianModes":
+    def grid(
+        cls, side: int = 5, spacing: float = 2.0, std: float = 0.05, standardised: bool = False
+    ) -> "GaussianModes":
         """A grid of `side` times `side` modes around 0, `spacing` apart; `standardised` divides
         everything by one standard deviation.
 
@@ -52,7 +54,7 @@ class GaussianModes:
         return made.standardised() if standardised else made
 
     @classmethod
-    def ring(cls, modes: int, radius: float, std: float) -> "GaussianModes":
+    def ring(cls, modes: int = 8, radius: float = 2.0, std: float = 0.02) -> "GaussianModes":
         """A ring of `modes` modes around 0.
 
         Raises ValueError also if there are fewer than two modes, or `radius` is not positive.

@@ -36,7 +36,7 @@ class Spirals:
     """(2,)"""
 
     @classmethod
-    def two(cls, degrees: float, noise: float) -> "Spirals":
+    def two(cls, degrees: float = 780, noise: float = 0.5) -> "Spirals":
         """Two arms: (-n cos n, n sin n) + U(0, `noise`)^2 with n = sqrt(u) `degrees` in radians,
         and its negative, scaled to -1..1.
 
@@ -62,7 +62,7 @@ class Spirals:
         return cls(arms, noise / math.sqrt(12), uniform=True, scale=farthest)
 
     @classmethod
-    def three(cls, noise: float) -> "Spirals":
+    def three(cls, noise: float = 0.05) -> "Spirals":
         """Three arms: r (sin t, cos t) with r = 0.5 + 2.5 u and t = 2 pi u, its negative, and 6
         (sin t, cos t), a circle around them.
 

@@ -19,7 +19,7 @@ class AdditiveUniform:
     Raises ValueError if `epsilon` is not positive.
     """
 
-    epsilon: float
+    epsilon: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon < math.inf:

@@ -20,7 +20,7 @@ class GammaExponential:
     Raises ValueError if `shape` is below 0.5, where float32 cannot hold the tails.
     """
 
-    shape: float
+    shape: float = 1.5
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.shape < math.inf:

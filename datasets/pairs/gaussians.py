@@ -22,9 +22,9 @@ class CorrelatedGaussians:
     Raises ValueError if both or neither are given, or one is out of range.
     """
 
-    dim: int
-    rho: float | None
-    mutual_information: float | None
+    dim: int = 20
+    rho: float | None = None
+    mutual_information: float | None = None
     correlation: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -24,8 +24,8 @@ class HiddenSign:
     Raises ValueError if `dim` is not positive or rho is not between -1 and 1.
     """
 
-    dim: int
-    rho: float
+    dim: int = 1
+    rho: float = 0.9
     mutual_information: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,8 +60,8 @@ class TwoClasses:
     Raises ValueError if `dim` is not positive or rho is not between -1 and 1.
     """
 
-    dim: int
-    rho: float
+    dim: int = 10
+    rho: float = 0.99
     mutual_information: float = field(init=False)
 
     def __post_init__(self) -> None:

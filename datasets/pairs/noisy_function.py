@@ -36,9 +36,9 @@ class NoisyFunction:
     diverges.
     """
 
-    function: Literal["linear", "cubic", "sine"]
-    dim: int
-    sigma: float
+    function: Literal["linear", "cubic", "sine"] = "sine"
+    dim: int = 2
+    sigma: float = 0.1
     mutual_information: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ class NoisyRing:
     Raises ValueError if `sigma` is below 0.01, because mutual information diverges.
     """
 
-    sigma: float
+    sigma: float = 0.1
     mutual_information: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -23,9 +23,9 @@ class SharedLatent:
     Raises ValueError if a correlation is not between -1 and 1.
     """
 
-    latent: float
-    noise: float
-    shared: bool
+    latent: float = -0.5
+    noise: float = 0.9
+    shared: bool = True
 
     def __post_init__(self) -> None:
         for name, rho in ("latent", self.latent), ("noise", self.noise):

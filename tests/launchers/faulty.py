@@ -20,7 +20,7 @@ RAISING, KILLED, EXITING, HANGING, REFUSED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Faulty(CorrelatedGaussians):
     """Correlated Gaussians that in the training of the jobs `number` below 11 end what they should
     not.
