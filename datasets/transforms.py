@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from infobound.errors import SettingError
+
 Transform = Literal["none", "standardise", "gaussian_ranks"]
 
 
@@ -18,7 +20,7 @@ class Unchanged(NamedTuple):
     """Leaves rows unchanged."""
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return rows
+        return rows.float()
 
 
 class Standardised(NamedTuple):
@@ -28,7 +30,7 @@ class Standardised(NamedTuple):
     scale: Tensor
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return (rows - self.mean) / self.scale
+        return ((rows - self.mean) / self.scale).float()
 
 
 class GaussianRanks(NamedTuple):
@@ -40,7 +42,7 @@ class GaussianRanks(NamedTuple):
 
     def __call__(self, rows: Tensor) -> Tensor:
         count = self.ordered.shape[1]
-        values = rows.T.contiguous()
+        values = rows.T.to(self.ordered.dtype).contiguous()
         below, upto = (
             torch.searchsorted(self.ordered, values, right=right) for right in (False, True)
         )
@@ -51,14 +53,24 @@ class GaussianRanks(NamedTuple):
             inside, (values - before) / (after - before).where(after > before, 1), 0.5
         )
         ranks = torch.where(upto > below, (below + upto + 1) / 2, between)
-        return torch.special.ndtri(ranks.double() / (count + 1)).to(rows.dtype).T.contiguous()
+        return torch.special.ndtri(ranks.double() / (count + 1)).float().T.contiguous()
 
 
 Fitted = Unchanged | Standardised | GaussianRanks
 
 
 def none(train: Tensor) -> Unchanged:
-    """Leave the rows unchanged."""
+    """Leave the rows unchanged.
+
+    Raises ValueError for float64 rows, which are those that float32 would round away.
+    """
+    if train.dtype == torch.float64:
+        raise SettingError(
+            "transform",
+            "must centre columns whose spread is small beside their size",
+            "none",
+            "use dataset.transform=standardise or gaussian_ranks, or subtract a constant",
+        )
     return Unchanged()
 
 

@@ -14,6 +14,9 @@ from infobound.datasets.interfaces import Joint
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
 
+FINE = 1e-5
+"""Rounding that does not matter, as a share of a column's spread."""
+
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
@@ -128,16 +131,17 @@ class Arrays:
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:
     """Convert `values` (N, ...) to a float32 tensor (N, D), flattening all axes but the first;
-    errors use `name`.
+    errors use `name`. It is float64 if float32 would round away some of what varies, as in Unix
+    time.
 
     Raises ValueError if they are empty, not real numbers, not finite, or constant: in every column,
     or in any column if `values` is (N, D). With more axes, as in images, constant parts are
     allowed.
     """
     if isinstance(values, Tensor):
-        values = (
-            values.detach().cpu().to(torch.float32 if values.is_floating_point() else values.dtype)
-        )
+        values = values.detach().cpu()
+        if values.dtype in (torch.float16, torch.bfloat16):  # NumPy does not have the second
+            values = values.float()
     if np.ma.is_masked(values):
         raise ValueError(
             f"{name} must have every value, got {np.ma.count_masked(values)} masked ones; drop or"
@@ -153,11 +157,20 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
         raise ValueError(
             f"{name} must have at least one row and one column, got shape {array.shape}"
         )
+    full = array.reshape(len(array), -1)
     with np.errstate(over="ignore"):
-        table = array.reshape(len(array), -1).astype(np.float32)
+        table = full.astype(np.float32)
     _check_finite(name, table)
-    _check_varying(name, table, whole=array.ndim > 2)
-    return torch.from_numpy(table)
+    _check_varying(name, full, whole=array.ndim > 2)
+    return torch.from_numpy(full.astype(np.float64) if rounds(full) else table)
+
+
+def rounds(table: NDArray[np.generic]) -> bool:
+    """Whether float32 would round a column of a table (N, D) by more than `FINE` of its spread."""
+    full = table.astype(np.float64)
+    low, high = full.min(0), full.max(0)
+    step = np.finfo(np.float32).eps / 2 * np.maximum(np.abs(low), np.abs(high))
+    return bool((step > FINE * (high - low))[high > low].any())
 
 
 def _check_finite(name: str, table: NDArray[np.float32]) -> None:
@@ -170,7 +183,7 @@ def _check_finite(name: str, table: NDArray[np.float32]) -> None:
         )
 
 
-def _check_varying(name: str, table: NDArray[np.float32], *, whole: bool) -> None:
+def _check_varying(name: str, table: NDArray[np.generic], *, whole: bool) -> None:
     """Check that every column varies from row to row, or with `whole` that any column does."""
     constant = np.flatnonzero(table.min(0) == table.max(0)) if len(table) > 1 else np.array([], int)
     if len(constant) == table.shape[1] or (len(constant) and not whole):

@@ -15,6 +15,7 @@ from pandas.api.types import is_bool_dtype
 from torch import Tensor
 
 from infobound.datasets.files import columns
+from infobound.datasets.files.arrays import rounds
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import DataError, SettingError
 
@@ -144,8 +145,11 @@ class Schema:
 
 
 def _table(columns: Sequence[Numbers]) -> Tensor:
-    """Stack columns (N,) into (N, D) float32."""
-    return torch.from_numpy(np.stack(columns, axis=1)).float()
+    """Stack columns (N,) into (N, D) float32, or float64 if float32 would round away some of what
+    varies.
+    """
+    table = np.stack(columns, axis=1)
+    return torch.from_numpy(table if rounds(table) else table.astype(np.float32))
 
 
 def _categories(column: pd.Series) -> bool:

@@ -27,11 +27,11 @@ class LabelledRows:
     """
 
     x: Tensor
-    """(N, D) float32, the features."""
+    """(N, D) float32, the features; float64 if float32 would round away some of what varies."""
     labels: Tensor
     """(N,) int64, from 0."""
     pivots: Tensor
-    """(N, P) float32; categories are whole numbers from 0."""
+    """(N, P) of the same kinds; categories are whole numbers from 0."""
     weights: Tensor | None = None
     """(N,) float32, the weight of each row, 0 or more; None for equal weights."""
 

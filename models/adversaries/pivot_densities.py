@@ -116,6 +116,6 @@ def _edges(column: Tensor, bins: int) -> Tensor:
     """Upper ends (bins - 1,) of all bins but the last; infinite if there are fewer values."""
     values = column.unique()
     if len(values) > bins:
-        return column.quantile(torch.arange(1, bins, device=column.device) / bins)
+        return column.quantile(torch.arange(1, bins).to(column) / bins)
     middles = (values[1:] + values[:-1]) / 2
     return torch.cat([middles, middles.new_full((bins - len(values),), math.inf)])

@@ -19,4 +19,4 @@ class Standardised(nn.Module):
         self.register_buffer("scale", torch.where(rows.amax(0) > rows.amin(0), deviation, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.scale
+        return ((x - self.mean) / self.scale).float()

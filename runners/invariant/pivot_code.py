@@ -33,7 +33,7 @@ class PivotCode:
 
     def __call__(self, pivots: Tensor) -> Tensor:
         """(R, B, E) of a batch (R, B, P) of all copies."""
-        return (self._columns(pivots) - self._mean) / self._scale
+        return ((self._columns(pivots) - self._mean) / self._scale).float()
 
     def of(self, copy: int, pivots: Tensor) -> Tensor:
         """(N, E) of rows (N, P) of one copy."""
