@@ -54,8 +54,10 @@ class Measurement(nn.Module):
         x: Float[Tensor, "N D_x"],
         y: Float[Tensor, "N D_y"],
     ) -> "Measurement":
-        """A new critic and a copy of the estimator, both prepared with the rows, ready to train."""
-        made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator))
+        """A new critic and a copy of the estimator, on the device of the rows and prepared with
+        them, ready to train.
+        """
+        made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator)).to(x.device)
         made.prepare(x, y)
         return made
 

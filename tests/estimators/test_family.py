@@ -300,3 +300,14 @@ def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
 @pytest.mark.parametrize("estimator", sorted(set(ESTIMATORS) - UNALIKE))
 def test_a_critic_brings_an_estimator_close_to_the_truth(estimator: str) -> None:
     assert abs(trained(estimator, best_critic(estimator)).after - TRUTH) < 0.2 * TRUTH
+
+
+@every_pair
+def test_a_batch_is_read_on_its_own_device(estimator: str, critic: str) -> None:
+    """The meta device stands in for a GPU: it has no numbers, and refuses to mix with a CPU."""
+    module = measurement(estimator, critic).to("meta")
+    x, y = (rows.to("meta") for rows in sampled())
+    scores = module.scores(x, y)
+    module.estimator.update(scores)
+    read = module.estimator.bound(scores, x, y)
+    assert {each.device.type for each in (*scores, *read)} == {"meta"}

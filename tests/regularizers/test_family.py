@@ -269,3 +269,17 @@ def test_what_a_penalty_requires_is_refused_with_the_way_out_where_it_is_missing
         rows = {each: tensor for each, tensor in seen().items() if each != lacking}
         with pytest.raises(ValueError, match=r"(needs|must).*; \w"):
             made(name, rows)
+
+
+@every
+def test_a_penalty_is_made_and_read_on_the_device_of_its_rows(name: str) -> None:
+    """The meta device stands in for a GPU: it has no numbers, and refuses to mix with a CPU."""
+    rows = {each: tensor.to("meta") for each, tensor in seen().items()}
+    if name == "adversary":  # its density counts the pivots' values, of which there are none
+        pytest.skip("the meta device has no values to count")
+    penalty = made(name, rows).to("meta")
+    read = [penalty.terms(rows)[0]]
+    if isinstance(penalty, Penalty):
+        penalty.fit(rows).backward()
+        read.append(penalty.fit(rows))
+    assert {each.device.type for each in read} == {"meta"}
