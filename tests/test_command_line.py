@@ -71,7 +71,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
         ),
         (
             ["dataset=staircase"],
-            ["dataset must be one to sample pairs from or rows to read, got GaussianStaircase"],
+            ["dataset must be a distribution of pairs or a table of rows, got GaussianStaircase"],
         ),
         (["critic.embd=8"], ["unknown key critic.embd; nearest: critic.embed"]),
         (

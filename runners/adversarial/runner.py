@@ -1,5 +1,5 @@
-"""Adversarial: an invertible encoder hides the labels from a linear classifier of what it makes of
-a view.
+"""Adversarial: an invertible encoder of a view hides the labels from a linear classifier of its
+codes.
 
 R copies, B batch, D features.
 """
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Adversarial(Runner[Hiding]):
     """Trains encoders `model` of the first view of `dataset` against a linear classifier that
-    learns the labels from their codes; they learn to make it guess evenly, and are probed on the
-    way.
+    learns the labels from their codes. The encoders learn to make its predictions uniform, and are
+    probed during training.
 
-    The first `warm_up` steps are the classifier's alone; each one after them is `classifier_steps`
-    of the classifier's, on batches of their own, and one of the encoder's, which descends the
-    cross-entropy to equal probabilities. The classifier learns `classifier_speed` times as fast as
-    `optimizer` says.
+    Only the classifier is trained in the first `warm_up` steps. Each later step has
+    `classifier_steps` steps of the classifier, on their own batches, and one of the encoder, which
+    minimises the cross-entropy to equal probabilities. The classifier's learning rate is
+    `classifier_speed` times that of `optimizer`.
 
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
     """
@@ -120,7 +120,7 @@ class Adversarial(Runner[Hiding]):
         )
 
     def _fast(self, parameters: list[Tensor]) -> Optimizer:
-        """The optimiser of the classifiers."""
+        """The optimiser of the classifiers, with their faster learning rate."""
         optimizer = self.optimisation.optimizer(parameters)
         for group in optimizer.param_groups:
             group["lr"] *= self.classifier_speed

@@ -1,5 +1,5 @@
-"""The game of classifiers that learn labels from representations with encoders that hide them, R at
-once.
+"""The game of classifiers, which learn labels from representations, against encoders, which hide
+them, R at once.
 
 R copies, B batch, C classes.
 """
@@ -16,8 +16,8 @@ from infobound.runners.training.task import Task
 
 
 class Hiding(Task):
-    """Classifiers learn the labels for `warm_up` steps, then encoders hide them once in so many of
-    theirs.
+    """Classifiers learn the labels for `warm_up` steps; then the encoders take one step after
+    several of theirs.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Hiding(Task):
         return self.examiner.evaluate(step)
 
     def read(self, step: int) -> Metrics:
-        """What the encoders are worth, and nothing of the game: what a classifier in training makes
-        of training examples is no result.
+        """The quality of the encoders, without values of the game, which are from training
+        examples.
         """
         return self.examiner.read(step)
 
@@ -73,7 +73,7 @@ class Hiding(Task):
         return self.examiner.constants
 
     def learn(self) -> dict[str, Tensor]:
-        """One step of the classifiers."""
+        """Train the classifiers by one step."""
         x, labels = self.batches.draw()
         with torch.no_grad():
             z = self.encoders(x)
@@ -83,11 +83,11 @@ class Hiding(Task):
         return {"loss": loss.detach(), "unevenness": unevenness(logits).detach()}
 
     def hide(self) -> None:
-        """One step of the encoders."""
+        """Train the encoders by one step."""
         x, _ = self.batches.draw()
         self.encoders.descend(unevenness(self.classifiers(self.encoders(x))))
 
 
 def unevenness(logits: Tensor) -> Tensor:
-    """(R,) cross-entropy in nats of logits (R, B, C) to equal probabilities, at least log C."""
+    """The cross-entropy (R,) in nats of logits (R, B, C) to equal probabilities, at least log C."""
     return -logits.log_softmax(-1).mean((-2, -1))

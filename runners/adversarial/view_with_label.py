@@ -1,4 +1,4 @@
-"""A view with its label in the place of the other view."""
+"""A view paired with its label."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from infobound.datasets.interfaces import Examples, Views
 
 @dataclass(frozen=True)
 class ViewWithLabel:
-    """Views of which the second is the label."""
+    """Views with the label as second view."""
 
     views: Views
 

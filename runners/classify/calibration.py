@@ -1,4 +1,4 @@
-"""How far a classifier's confidence is from the share of its answers that are right.
+"""The calibration of a classifier: the difference between its confidence and its accuracy.
 
 N images, C classes.
 """
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 BINS = 15
-"""Of confidence, equally wide from 0 to 1."""
+"""Number of bins of confidence, equally wide from 0 to 1."""
 
 
 def calibration_error(predicted: Tensor, labels: Tensor) -> float:

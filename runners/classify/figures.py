@@ -1,5 +1,5 @@
-"""Figures of what noise layers let through: their rates by step, and where in an image they have it
-from.
+"""Figures of the information that noise layers let through: their rates by step, and its places in
+an image.
 
 N images, L noise layers.
 """
@@ -17,8 +17,8 @@ from infobound.runners.runs.written import Written
 
 
 def rates_by_step(history: Iterable[Written]) -> Figure | None:
-    """The rate of each of several layers, on validation images by step and on test images; None for
-    one layer.
+    """Draw the rate of each layer, on validation images by step and on test images; None for a
+    single layer.
     """
     lines = [line for line in history if "rate_1" in line]
     if not lines:
@@ -42,11 +42,10 @@ def rates_by_step(history: Iterable[Written]) -> Figure | None:
 
 
 def maps(images: Tensor, *layers: Tensor, boxes: Tensor | None) -> Figure:
-    """Images (N, channels, height, width), and beside each its maps (N, height, width) of every
-    layer with its total in nats.
+    """Draw images (N, channels, height, width), each with its maps (N, height, width) of every
+    layer and their totals in nats.
 
-    The more information, the darker; of every map the darkest is its own most. Boxes (N, 4) are
-    outlined in red.
+    Darker means more information; each map has its own scale. Boxes (N, 4) are outlined in red.
     """
     height, width = len(images), 1 + len(layers)
     figure = Figure(figsize=(2.1 * width, 2.2 * height), dpi=100, layout="constrained")
@@ -67,7 +66,9 @@ def maps(images: Tensor, *layers: Tensor, boxes: Tensor | None) -> Figure:
 
 
 def _image(axes: Axes, image: Tensor) -> None:
-    """An image, in grey unless it has three channels, from its least to its greatest value."""
+    """Draw an image, in grey unless it has three channels, from its smallest to its largest
+    value.
+    """
     least, most = image.aminmax()
     shown = (image - least) / (most - least).clamp_min(1e-12)
     axes.imshow(
@@ -77,7 +78,7 @@ def _image(axes: Axes, image: Tensor) -> None:
 
 
 def _map(axes: Axes, values: Tensor, size: Sequence[int]) -> None:
-    """A map over the pixels that it is of: each place around the centre of its receptive field."""
+    """Draw a map over its pixels, with each place at the centre of its receptive field."""
     strides = [pixels / cells for pixels, cells in zip(size, values.shape, strict=True)]
     bottom, right = (side - stride / 2 for side, stride in zip(size, strides, strict=True))
     axes.imshow(

@@ -1,4 +1,4 @@
-"""How well a classifier that knows nothing beforehand tells labels from rows that it is given.
+"""A fresh classifier, trained from scratch on given rows and tested on others.
 
 N rows.
 """
@@ -19,13 +19,13 @@ from infobound.runners.training import limits
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 LEAST = 4
-"""Steps, so that the learning rate drops twice."""
+"""Minimum number of steps, so that the learning rate drops twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreshClassifier:
-    """One hidden layer of `width` units, trained by a learning rate that drops to a third after
-    half of the steps and again after three quarters.
+    """A classifier with one hidden layer of `width` units, trained with a learning rate that drops
+    to a third after half of the steps and again after three quarters.
 
     Raises ValueError for values out of range.
     """
@@ -38,8 +38,8 @@ class FreshClassifier:
         _ = self._steps
 
     def test(self, train: Labelled, test: Labelled, classes: int, seed: int) -> dict[str, float]:
-        """Cross-entropy in nats and error on test rows (N, D) of a classifier of the training
-        rows.
+        """Train a classifier on the training rows; return its cross-entropy in nats and its error
+        on test rows (N, D).
         """
         steps = self._steps
         model = partial(
@@ -72,7 +72,7 @@ class FreshClassifier:
 
 @dataclass(frozen=True, eq=False)
 class Released:
-    """Classified: rows as a classifier is given them, training and test ones."""
+    """Training and test rows as Classified, unchanged."""
 
     train_images: Labelled
     test_images: Labelled

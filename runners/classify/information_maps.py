@@ -1,4 +1,4 @@
-"""Where in an image a classifier finds what it keeps: the rate of each noise layer, place by place.
+"""Information maps: the rate of each noise layer at each place of an image.
 
 N images, L noise layers that have places.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InformationMaps:
-    """Draws the maps of the first `count` test images, and says how much of them lies in the boxes
-    that a data set knows.
+    """Draws the maps of the first `count` test images, and computes the share of the information
+    inside the boxes that a data set knows.
 
-    A map is a layer's rates in nats, summed over channels, less the least of them: what the image
-    adds to the noise of a blank place. `box_information` is the share of the last layer's in the
-    boxes, of all images together, and `box_cells` that of its places, which it would be were the
-    information everywhere alike.
+    A map is a layer's rates in nats, summed over channels, minus their minimum: the information
+    beyond that of a blank place. `box_information` is the share of the last layer's information
+    inside the boxes, over all images, and `box_cells` the share of its places, which it would equal
+    if the information were uniform.
     """
 
     count: int
@@ -54,7 +54,7 @@ class InformationMaps:
     def _maps(self, module: nn.Module, x: Tensor) -> list[Tensor]:
         """The maps of images x.
 
-        Raises ValueError for a model that has none.
+        Raises ValueError for a model without maps.
         """
         maps = module.maps(x) if isinstance(module, Classifier) else []
         if not maps:
@@ -69,7 +69,7 @@ class InformationMaps:
     def _drawn(
         self, images: Tensor, maps: Sequence[Tensor], boxes: Tensor | None
     ) -> "dict[str, Figure]":
-        # Matplotlib takes a second to import, which a refused run need not wait for.
+        # importing Matplotlib takes a second, and refused runs do not need it
         from infobound.runners.classify import figures
 
         shown = [each[: self.count] for each in (images, *maps)]
@@ -78,17 +78,17 @@ class InformationMaps:
 
 
 def above_least(maps: Tensor) -> Tensor:
-    """Maps (N, height, width), each less its least value."""
+    """Maps (N, height, width), each minus its minimum."""
     return maps - maps.amin(dim=(1, 2), keepdim=True)
 
 
 def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict[str, Quantity]:
-    """The share of each layer's maps (N, height, width) in boxes (N, 4) of images of this size, and
-    of the last one's places.
+    """The share of each layer's maps (N, height, width) inside boxes (N, 4) of images of this size,
+    and of the last layer's places.
 
-    A place is in a box where the pixel that its receptive field is centred on is: convolutions of
-    stride 2 that are padded by one pixel have it at the place's number times the stride. The fields
-    themselves are wider.
+    A place is in a box if the central pixel of its receptive field is. For convolutions of stride 2
+    with a padding of one pixel, this is the pixel at the place's index times the stride. The
+    receptive fields themselves are wider.
     """
     inside = [within(boxes, each.shape[1:], size) for each in maps]
     shares = [_share(each.double(), cells) for each, cells in zip(maps, inside, strict=True)]
@@ -100,8 +100,8 @@ def in_boxes(maps: Sequence[Tensor], boxes: Tensor, size: Sequence[int]) -> dict
 
 
 def within(boxes: Tensor, cells: Sequence[int], size: Sequence[int]) -> Tensor:
-    """(N, *cells) whether the receptive field of each place is centred in the box (top, left,
-    height, width).
+    """Whether the receptive field of each place is centred in the box (top, left, height, width):
+    (N, *cells).
     """
     found = []
     for axis in range(2):
@@ -112,6 +112,6 @@ def within(boxes: Tensor, cells: Sequence[int], size: Sequence[int]) -> Tensor:
 
 
 def _share(values: Tensor, chosen: Tensor) -> float:
-    """Of the sum of values in those chosen; where all are 0, of their number."""
+    """The share of the chosen values in the sum; if all are 0, in the number of values."""
     total = values.sum()
     return ((values * chosen).sum() / total if total > 0 else chosen.double().mean()).item()

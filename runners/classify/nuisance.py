@@ -1,6 +1,6 @@
-"""What a representation tells of what a classifier was not asked for.
+"""The information about a nuisance in a classifier's representation, by a probe.
 
-N images, D numbers of a representation.
+N images, D numbers in a representation.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from infobound.runners.training import probes
 
 @dataclass(frozen=True)
 class NuisanceProbe:
-    """Tells the nuisance of an image from its representation, with noise, by a linear classifier.
+    """Predicts the nuisance of an image from its noisy representation by a linear classifier.
 
-    It is trained on the first half of the test images and read on the second: `nuisance_error` is
-    its share of wrong answers, and `nuisance_chance` that of always naming what is most frequent in
-    the first half, which knows nothing of the image.
+    It is trained on the first half of the test images and tested on the second: `nuisance_error` is
+    its share of wrong answers, and `nuisance_chance` the error of always answering with the most
+    frequent nuisance of the first half.
 
     Achille and Soatto 2018, section 5, https://arxiv.org/abs/1611.01353
     """
@@ -34,8 +34,8 @@ class NuisanceProbe:
 
 
 def recovered(z: Tensor, labels: Tensor) -> dict[str, Quantity]:
-    """What the second half of representations z (N, D) tells of their labels (N,) to who has learnt
-    from the first.
+    """Train a probe on the first half of representations z (N, D) with labels (N,), and test it on
+    the second.
     """
     half = len(z) // 2
     train, test = probes.scaled(z[:half], z[half:])

@@ -1,6 +1,6 @@
 """Reading classifiers on held-out images.
 
-N images, C classes, L noise layers that have a rate.
+N images, C classes, L noise layers with a rate.
 """
 
 import math
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHUNK = 64
-"""Images that are read at once."""
+"""Number of images that are read at a time."""
 SETTLED = {"validation": 4096, "test": 10_000}
-"""Training images at most that averages of batch normalisation are estimated on: those of a batch
-of 10,000 are within a hundredth of a standard deviation of all images', and all images would take
+"""Maximum number of training images for the averages of batch normalisation: averages over 10,000
+images are within a hundredth of a standard deviation of those over all images, which would take
 longer than the test.
 """
 
 
 class Answers(NamedTuple):
-    """What a classifier made of images."""
+    """The predictions of a classifier for images."""
 
     predicted: Tensor
-    """(N, C) log probabilities, the logarithm of their mean over samples of the noise."""
+    """(N, C) log probabilities, the logarithm of the mean probability over noise samples."""
     labels: Tensor
-    """(N,) the right ones."""
+    """(N,) true labels."""
     rates: Tensor | None
-    """(N, L) nats, their mean over the samples, where the model has any."""
+    """(N, L) mean rates over the noise samples in nats, if the model has any."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A copy of a classifier that is ready to be read, and held-out images on its device.
+    """A copy of a classifier that is ready for reading, with held-out images on its device.
 
-    Its noise in evaluation is drawn from `source`, or left out where that is None.
+    Its noise in evaluation is drawn from `source`; None means no noise.
     """
 
     module: nn.Module
@@ -62,13 +62,13 @@ class Subject:
     source: torch.Generator | None
 
     def seen(self) -> Iterator[Tensor]:
-        """All images as they are seen, some at a time."""
+        """Yield the inputs of all images in chunks."""
         return (self.dataset.seen(part, None) for part in self.held.images.split(CHUNK))
 
     @torch.no_grad()
     def representations(self, purpose: str) -> Tensor:
-        """(N, D) of the images, with noise that is drawn for this purpose whatever else is
-        tested.
+        """The representations (N, D) of the images, with their own noise, independent of other
+        tests.
         """
         set_noise(self.module, generator(self.held.images.device, self.seed, self.copy, purpose))
         found = torch.cat([self.module(x)[1] for x in self.seen()])
@@ -77,32 +77,32 @@ class Subject:
 
 
 class Findings(NamedTuple):
-    """What is known of one copy, or of all of them: quantities, and figures, each by name."""
+    """Results of one copy or of all copies: quantities and figures by name."""
 
     quantities: Mapping[str, Quantity]
     figures: "Mapping[str, Figure]"
 
 
 class Analysis(Protocol):
-    """What more is read of a trained classifier than whether it is right."""
+    """A further analysis of a trained classifier."""
 
     def check(self, module: nn.Module, x: Tensor) -> None:
-        """Raises ValueError unless it can be read of this model, whose noise is on, and of images x
+        """Raise ValueError unless the analysis works for this model, with noise, and for images x
         (N, *shape).
         """
         ...
 
     def __call__(self, subject: Subject) -> Findings:
-        """What it reads of one copy."""
+        """Analyse one copy."""
         ...
 
 
 @dataclass(frozen=True)
 class ClassifierReader:
-    """Reads copies on held-out images: `samples` of their noise an image, whose probabilities are
-    averaged; 0 is without noise.
+    """Reads copies on held-out images: probabilities are averaged over `samples` noise samples for
+    each image; 0 means no noise.
 
-    The averages of batch normalisation are estimated anew on training images beforehand.
+    The averages of batch normalisation are first estimated again on training images.
     """
 
     dataset: Classified
@@ -118,7 +118,7 @@ class ClassifierReader:
         return len(self.dataset.validation_images.labels) > 0
 
     def validate(self, networks: Ensemble, step: int) -> dict[str, Quantity]:
-        """Error, cross-entropy and rates on the validation images after `step` steps; nothing where
+        """Error, cross-entropy and rates on the validation images after `step` steps; empty if
         there are none.
         """
         if not self.validates:
@@ -132,7 +132,7 @@ class ClassifierReader:
     def test(
         self, networks: Ensemble, weights: Weights, regularisation: Regularisation | None
     ) -> Findings:
-        """What all copies with these weights are like on the test images."""
+        """Test all copies with these weights on the test images."""
         figures: dict[str, Figure] = {}
         copies = list[dict[str, Quantity]]()
         for copy in range(networks.replicates):
@@ -152,8 +152,8 @@ class ClassifierReader:
     def _ready(
         self, networks: Ensemble, copy: int, split: str, step: int, weights: Weights | None
     ) -> Subject:
-        """A copy that is to read a split: with its noise, and averages of batch normalisation of
-        its own.
+        """A copy that is ready to read a split, with its noise and its own averages of batch
+        normalisation.
         """
         module = networks.copy(copy, weights).eval()
         source = (
@@ -170,7 +170,7 @@ class ClassifierReader:
         return Answers(predicted, subject.held.labels, *rates or [None])
 
     def _read(self, module: nn.Module, x: Tensor) -> list[Tensor]:
-        """Log probabilities of x, and the rates where the model has any."""
+        """Log probabilities of x, and rates if the model has any."""
         drawn = [module(x) for _ in range(max(1, self.samples))]
         predicted = torch.stack([logits.float().log_softmax(1) for logits, *_ in drawn])
         rates = [
@@ -182,8 +182,8 @@ class ClassifierReader:
     def _information(
         self, subject: Subject, regularisation: Regularisation | None
     ) -> dict[str, Quantity]:
-        """What the penalty's critic reads of the test images and their representations, which have
-        noise whatever is tested.
+        """The information between the test images and their noisy representations, read by the
+        penalty's critic.
         """
         if regularisation is None or not regularisation.reads:
             return {}
@@ -193,7 +193,7 @@ class ClassifierReader:
         return {} if read is None else {"mi": single(read, "nats")}
 
     def _training(self, count: int, copy: int) -> Iterator[Tensor]:
-        """The first training images as they are seen in training."""
+        """The first training images as inputs in training."""
         source = generator(self.device, self.seed, copy, "settled")
         for part in self.dataset.train_images.images[:count].split(CHUNK):
             yield self.dataset.seen(part.to(self.device), source)
@@ -206,7 +206,7 @@ class ClassifierReader:
 
 
 def set_noise(module: nn.Module, source: torch.Generator | None) -> None:
-    """Have all noise of a module in evaluation drawn from this generator, or left out."""
+    """Draw all noise of a module in evaluation from this generator; None switches it off."""
     for layer in module.modules():
         if isinstance(layer, Noise):
             layer.train(source is not None)
@@ -214,19 +214,19 @@ def set_noise(module: nn.Module, source: torch.Generator | None) -> None:
 
 
 def by_layer(name: str, values: Sequence[float], unit: Unit) -> dict[str, Quantity]:
-    """One quantity of every noise layer, from 1, where there are several."""
+    """One quantity for every noise layer, numbered from 1, if there are several."""
     several = enumerate(values, 1) if len(values) > 1 else ()
     return {f"{name}_{layer}": single(value, unit) for layer, value in several}
 
 
 def over_images(wrong: float, count: int) -> Quantity:
-    """A share of wrong answers on so many test images, with its standard error."""
+    """A share of wrong answers on test images, with its standard error."""
     return Quantity([wrong], probes.stderr(wrong, count), "test images", "share")
 
 
 def judged(answers: Answers) -> dict[str, Quantity]:
-    """Share of wrong answers, cross-entropy in nats, and where there is one the mean rate in nats
-    and bits, and by layer.
+    """The share of wrong answers, the cross-entropy in nats, and, if there are rates, the mean rate
+    in nats and bits, and by layer.
     """
     wrong = (answers.predicted.argmax(dim=1) != answers.labels).double().mean().item()
     found = {
@@ -244,9 +244,7 @@ def judged(answers: Answers) -> dict[str, Quantity]:
 
 
 def calibrated(answers: Answers) -> dict[str, Quantity]:
-    """The calibration error, and H(Y) less the cross-entropy, nats that the representation tells of
-    the label at least.
-    """
+    """The calibration error, and H(Y) minus the cross-entropy, a lower bound of I(Y; Z) in nats."""
     shares = answers.labels.bincount().double() / len(answers.labels)
     entropy = -torch.xlogy(shares, shares).sum().item()
     told = entropy - cross_entropy(answers.predicted, answers.labels).item()

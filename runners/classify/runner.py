@@ -1,5 +1,5 @@
-"""Classify: classifiers of images whose representation is to tell no more of the image than the
-label needs.
+"""Classify: image classifiers whose representation should contain no more information about the
+image than the label needs.
 """
 
 import math
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Classifiers = Callable[[Sequence[int], int], nn.Module]
-"""Makes a classifier for the shape of an image and a number of classes."""
+"""Creates a classifier for the shape of an image and a number of classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classify(Runner[Classification]):
-    """Trains `replicates` classifiers `model` of the images of `dataset` by cross-entropy and a
+    """Trains `replicates` classifiers `model` of the images of `dataset` with cross-entropy and a
     penalty, and tests them.
 
-    The optimiser's weight decay spares biases and the gains of normalisation.
+    The optimiser's weight decay does not apply to biases and normalisation gains.
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError if a setting is wrong.
     """
 
     dataset: Classified
@@ -57,14 +57,12 @@ class Classify(Runner[Classification]):
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, Classified):
             name = type(self.dataset).__name__
-            raise SettingError(
-                "dataset", "must be one of images of classes", name, "use dataset=mnist"
-            )
+            raise SettingError("dataset", "must have labelled images", name, "use dataset=mnist")
         _ = self._made
         if self.testing.weights == "best" and not len(self.dataset.validation_images.labels):
             raise SettingError(
                 "weights",
-                "must be last where no images are held back to choose by",
+                "must be last without held-out validation images",
                 "best",
                 "use dataset.validation",
             )
@@ -79,7 +77,7 @@ class Classify(Runner[Classification]):
     def figures(
         self, task: Classification, record: Record, step: int
     ) -> "Iterable[tuple[str, Figure]]":
-        # Matplotlib takes a second to import, which a refused run need not wait for.
+        # importing Matplotlib takes a second, and refused runs do not need it
         from infobound.runners.classify import figures
 
         if (figure := figures.rates_by_step(record.history())) is not None:
@@ -121,7 +119,7 @@ class Classify(Runner[Classification]):
 
     @property
     def analyses(self) -> list[Analysis]:
-        """What more is read of the trained classifiers."""
+        """Further analyses of the trained classifiers."""
         count = self.testing.heat_maps
         maps: list[Analysis] = [InformationMaps(count)] if count else []
         correlation = [RepresentationCorrelation()] if self.testing.total_correlation else []
@@ -138,7 +136,7 @@ class Classify(Runner[Classification]):
 
     @property
     def _made(self) -> Classifiers:
-        """What makes a classifier."""
+        """The function that creates a classifier."""
         model = self.model
         if model is None or not makes_classifiers(model):
             name = "none" if model is None else getattr(model, "func", type(model)).__name__
@@ -171,15 +169,13 @@ class Classify(Runner[Classification]):
 
 
 def makes_classifiers(model: object) -> bool:
-    """Whether it can be called for a model, and is no class of other networks."""
+    """Whether it is callable and not a class of other networks."""
     kind = getattr(model, "func", model)
     return callable(model) and (not isinstance(kind, type) or issubclass(kind, Classifier))
 
 
 def sentence(metrics: Written) -> str:
-    """The outcome as a person reads it, such as `error 1.21 ± 0.11 %; rate 16.2 nats (23.4
-    bits)`.
-    """
+    """The outcome in one sentence, such as `error 1.21 ± 0.11 %; rate 16.2 nats (23.4 bits)`."""
     parts = [
         f"error {metrics['error']:.2%} ± {metrics['error_stderr']:.2%}, calibration error"
         f" {metrics['ece']:.3f}"

@@ -1,4 +1,4 @@
-"""The settings of training and testing classifiers, by what they are of; each owns its checks."""
+"""The settings of training and testing classifiers, each with its own checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from infobound.runners.training.taking_over import Start
 
 @dataclass(frozen=True, kw_only=True)
 class Descent(Settings):
-    """What classifiers descend of labels, and how the learning rate drops.
+    """The loss of classifiers on labels, and the drops of the learning rate.
 
-    Labels are smoothed by `label_smoothing`, and the prediction's entropy is rewarded by
-    `confidence_penalty`. The rate is multiplied by `drop` after each of the steps `drops`, or after
-    every so many.
+    `label_smoothing` smooths labels, and `confidence_penalty` rewards the prediction's entropy. The
+    learning rate is multiplied by `drop` after each of the steps `drops`, or after every `drops`
+    steps.
 
     Raises ValueError for values out of range.
     """
@@ -42,12 +42,12 @@ class Descent(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Testing(Settings):
-    """What is read of trained classifiers on test images.
+    """The tests of trained classifiers on test images.
 
-    Tested are the last `weights`, or the best on validation images. The noise of each image is
-    drawn `samples` times, 0 being none. `heat_maps` images are drawn with the places that the noise
-    layers have their information from, and `total_correlation` says how far the numbers of the
-    representation depend on one another.
+    `weights` chooses the last weights, or the best on validation images. The noise of each image is
+    drawn `samples` times; 0 means no noise. `heat_maps` is the number of images drawn with the
+    places from which the noise layers get their information, and `total_correlation` measures the
+    dependence among the numbers of the representation.
 
     Raises ValueError for values out of range.
     """
@@ -63,10 +63,10 @@ class Testing(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Further(Start):
-    """Where `train_on` loaded networks are trained further, from the weights that their run tested
-    and by a new optimiser.
+    """With `train_on`, loaded networks are trained further, from the weights that their run tested
+    and with a new optimiser.
 
-    Raises ValueError for training on from nothing.
+    Raises ValueError for `train_on` without `load`.
     """
 
     train_on: bool = False
@@ -74,7 +74,7 @@ class Further(Start):
     def __post_init__(self) -> None:
         if self.train_on and self.load is None:
             raise SettingError(
-                "train_on", "must be false where nothing is loaded", "true", "give runner.load"
+                "train_on", "must be false if nothing is loaded", "true", "give runner.load"
             )
 
     @property

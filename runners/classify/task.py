@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ImagesWithLabels:
-    """Classified images as Views: flat ones, and their labels."""
+    """Labelled images as Views: flat images paired with labels."""
 
     def __init__(self, dataset: Classified) -> None:
         self._dataset, (images, labels) = dataset, dataset.train_images
@@ -40,16 +40,17 @@ class ImagesWithLabels:
         )
 
     def seen(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What is seen of images x (N, D), and their labels (N,)."""
+        """The inputs of images x (N, D), and their labels (N,)."""
         return self._dataset.seen(x.unflatten(1, self._shape), generator), y[:, 0]
 
 
 class Classification(Task):
-    """Classifiers descend the loss of a batch and their regularisation, whose own networks take
-    their steps after.
+    """Classifiers minimise the loss of a batch plus their regularisation; then the regularizer's
+    own networks take their steps.
 
-    `weights` says which are read in the end: the last, or those of the least error on validation
-    images. What it takes over of an earlier run it reads, or where `train_on` begins with.
+    `weights` chooses the weights for the final reading: the last, or those with the smallest error
+    on validation images. Loaded networks of an earlier run are read, or with `train_on` trained
+    further.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Classification(Task):
         current = classifiers.networks.weights()
         self._best = EarlyStopping(current, patience=None) if weights == "best" else None
         self.drawn: Mapping[str, Figure] = {}
-        """Figures of the test images by name, known after read()."""
+        """Figures of the test images by name, available after read()."""
         parts: dict[str, Stateful] = {"batches": batches, "classifiers": classifiers}
         parts |= {"regularisation": regularisation} if regularisation is not None else {}
         self.parts = parts | ({"best": self._best} if self._best is not None else {})
@@ -101,10 +102,10 @@ class Classification(Task):
         return found.quantities
 
     def take_over(self, run: TrainedRun) -> None:
-        """Stand where a completed run ended, or where it is to be trained on before the first step
-        with the weights it tested.
+        """Load the end of a completed run, or, to train further, start before the first step with
+        the weights that it tested.
 
-        Raises ValueError unless these are its networks.
+        Raises ValueError if the networks differ.
         """
         super().take_over(run)
         networks, train_on = self.classifiers.networks, self._train_on
@@ -116,7 +117,7 @@ class Classification(Task):
             self._best.load(run.state["best"])
         elif self._best is not None and not train_on:
             raise SettingError(
-                "weights", f"must be last for {run.path}, which has kept no best ones", "best"
+                "weights", f"must be last for {run.path}, which has no best weights", "best"
             )
         if train_on:
             networks.begin(self._read_weights if "best" in run.state else networks.weights())
@@ -128,20 +129,20 @@ class Classification(Task):
         return self.classifiers.networks.weights() if self._best is None else self._best.best
 
     def _fresh(self) -> Exposed:
-        """What the classifiers expose of a new batch."""
+        """The tensors that the classifiers expose for a new batch."""
         x, _ = self.batches.draw()
         return exposed_by(x, self.classifiers(x)[1:])
 
 
 def _merit(found: Metrics) -> float:
-    """The share of validation images that is told right."""
+    """The accuracy on validation images."""
     error = found["error"]
     return -error.value if isinstance(error, Quantity) else 0.0
 
 
 def exposed_by(x: Tensor, made: list[Tensor] | tuple[Tensor, ...]) -> Exposed:
-    """What a classifier of images x (..., B, *shape) exposes, which made a representation of them
-    and, where it has layers of noise, their rates.
+    """The tensors that a classifier exposes for images x (..., B, *shape): their representation
+    and, if it has noise layers, its rates.
     """
     representation, *rates = made
     return expose(

@@ -1,4 +1,4 @@
-"""Total correlation: what the numbers of a representation tell of one another.
+"""Total correlation: the dependence among the numbers of a representation.
 
 N images, D numbers.
 """
@@ -20,29 +20,29 @@ REMEDY = (
 )
 
 FEW = 0.01
-"""Share of the numbers that may be 0, as those of a softplus are when it underflows; of a ReLU's
-about a half are.
+"""Maximum share of zeros, which a softplus gives if it underflows; about half of a ReLU's outputs
+are zeros.
 """
 
 
 class TotalCorrelation(NamedTuple):
-    """Nats by which the numbers' entropies exceed the entropy of all of them."""
+    """The sum of the numbers' entropies minus their joint entropy, in nats."""
 
     nats: float
-    """Less the bias that a sample's correlations have."""
+    """Corrected for the bias of sample correlations."""
     sample: float
-    """Of the sample's own correlations."""
+    """From the sample correlations."""
     shrinkage: float
-    """How far correlations were drawn to 0: not at all where there were more rows than numbers."""
+    """Shrinkage of the correlations towards 0; none if there are more rows than numbers."""
     dims: int
-    """Numbers that vary."""
+    """The number of numbers that vary."""
 
 
 class RepresentationCorrelation:
     """The total correlation of the logarithm of the representation of all test images, with noise.
 
-    Numbers below 1e-4 are taken to be this, as the log-normal prior takes them;
-    `total_correlation_floored` is their share.
+    Numbers below 1e-4 are set to 1e-4, as by the log-normal prior; `total_correlation_floored` is
+    their share.
 
     Achille and Soatto 2018, section 5, https://arxiv.org/abs/1611.01353
     """
@@ -51,7 +51,7 @@ class RepresentationCorrelation:
         if (module(x)[1] <= 0).double().mean() > FEW:
             raise SettingError(
                 "total_correlation",
-                "must be false for a representation that is 0 or less at times",
+                "must be false for a representation with values of 0 or less",
                 "true",
                 REMEDY,
             )
@@ -71,18 +71,17 @@ class RepresentationCorrelation:
 
 
 def of_normal(z: Tensor) -> TotalCorrelation:
-    """-1/2 log det R of rows z (N, D), float64, with correlations R, which is exact where they are
-    jointly normal.
+    """-1/2 log det R of rows z (N, D), float64, with correlations R; exact for jointly normal rows.
 
-    With n = N - 1 > D the sample's reads high, of independent normal numbers by -1/2 sum_i [psi((n
-    - i) / 2) - psi(n / 2)] over 0 <= i < D, as of any: that is taken off. With fewer rows R is
-    singular, and is drawn to the identity as far as Ledoit and Wolf's rule says; what that reads
-    may be high or low.
+    With n = N - 1 > D, sample correlations read high, for any normal numbers by -1/2 sum_i [psi((n
+    - i) / 2) - psi(n / 2)] over 0 <= i < D, which is subtracted. With fewer rows R is
+    singular and is shrunk to the identity by Ledoit and Wolf's rule; the result
+    may be too high or too low.
 
     Watanabe 1960, https://doi.org/10.1147/rd.41.0066; Ledoit and Wolf 2004,
     https://doi.org/10.1016/S0047-259X(03)00096-4
 
-    Raises RunFailed if the rows are not finite or numbers are functions of one another.
+    Raises RunFailed if the rows are not finite or if numbers are functions of each other.
     """
     if not z.isfinite().all():
         raise RunFailed(
@@ -97,7 +96,7 @@ def of_normal(z: Tensor) -> TotalCorrelation:
         shrinkage, correlation = 0.0, z.mT @ z / len(z)
     else:
         from sklearn.covariance import (
-            ledoit_wolf_shrinkage,  # it takes two seconds to import, which few runs need
+            ledoit_wolf_shrinkage,  # importing it takes two seconds, and few runs need it
         )
 
         shrinkage = float(ledoit_wolf_shrinkage(z.numpy(), assume_centered=True))
@@ -106,7 +105,7 @@ def of_normal(z: Tensor) -> TotalCorrelation:
     sign, log_det = torch.linalg.slogdet(correlation)
     if not (sign > 0 and log_det.isfinite()):
         raise RunFailed(
-            "numbers of a representation are functions of one another, so that its total"
+            "numbers of a representation are functions of each other, so that its total"
             " correlation is infinite"
         )
     sample = -log_det.item() / 2
@@ -116,6 +115,6 @@ def of_normal(z: Tensor) -> TotalCorrelation:
 
 
 def _bias(freedom: int, dims: int) -> float:
-    """Nats by which the correlations of a sample of so many degrees of freedom read high."""
+    """The upward bias in nats of sample correlations with these degrees of freedom."""
     halves = torch.arange(freedom - dims + 1, freedom + 1, dtype=torch.float64) / 2
     return (halves[-1:].digamma() - halves.digamma()).sum().item() / 2

@@ -1,5 +1,5 @@
-"""What else finite rows tell at little cost, to be read beside a critic's estimate; none of it is a
-held-out bound.
+"""Cheap further estimates from finite rows, next to a critic's estimate; they are not held-out
+bounds.
 """
 
 import torch
@@ -11,14 +11,14 @@ from infobound.estimators.ksg import KSG
 from infobound.runners.training.randomness import stream
 
 ROWS = 10_000
-"""Rows that are read, drawn at random where there are more."""
+"""Maximum number of rows that are read, drawn at random if there are more."""
 DIMENSIONS = 10
-"""Columns of x and y together up to which nearest neighbours tell something."""
+"""Maximum total number of columns of x and y for nearest neighbours."""
 
 
 def beside(x: Tensor, y: Tensor, seed: int) -> dict[str, float | None]:
-    """Nats from canonical correlations and from KSG on rows x (N, dim_x), y (N, dim_y), None where
-    they cannot be read.
+    """Estimates in nats from canonical correlations and from KSG on rows x (N, dim_x), y (N,
+    dim_y), None if they cannot be computed.
     """
     if len(x) > ROWS:
         source = torch.Generator().manual_seed(stream(seed, "beside"))

@@ -1,4 +1,4 @@
-"""Estimates by critics: train them on pairs, read them on pairs that they never saw."""
+"""Estimates by critics: train them on pairs and read them on held-out pairs."""
 
 import dataclasses
 import math
@@ -39,7 +39,7 @@ SELDOM = 50
 class ByCritic(Runner[CriticTraining]):
     """Trains a critic for every replicate, or for every fold of a table, all at once.
 
-    Raises ValueError for settings that do not go together.
+    Raises ValueError for settings that do not fit together.
     """
 
     dataset: Joint | Rows
@@ -89,7 +89,7 @@ class ByCritic(Runner[CriticTraining]):
         return task
 
     def measuring(self) -> Measure:
-        """prepare(), for those who want to know more than the outcome."""
+        """Prepare an estimate that gives more than an outcome."""
         return partial(self._measure, self.checked())
 
     def _measure(self, task: CriticTraining, record: Record) -> Measured:
@@ -123,7 +123,7 @@ def _bound(found: Metrics) -> float:
 
 
 def of_table(rows: Rows, seed: int) -> dict[str, float | None]:
-    """What costs little to say of a finite table beside the estimate."""
+    """Cheap further estimates for a finite table."""
     cpu = torch.device("cpu")
     [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
     return beside(x, y, seed)

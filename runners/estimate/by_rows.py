@@ -1,4 +1,4 @@
-"""Estimates by statistics of rows, which train nothing."""
+"""Estimates by statistics of rows, without training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class PermutedRows:
 
 @dataclass(frozen=True, kw_only=True)
 class ByRows:
-    """Reads every row of a table, or fresh rows for every replicate."""
+    """Estimates from every row of a table, or from fresh rows for every replicate."""
 
     dataset: Joint | Rows
     estimator: SampleEstimator

@@ -1,4 +1,4 @@
-"""On what an estimate is read."""
+"""The pairs on which an estimate is read."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from infobound.runners.training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Settings):
-    """A data set that can be sampled is read on `eval_batches` fresh batches of `eval_batch_size`
-    pairs, and `train_rows` makes it train on that many fixed pairs.
+    """For a distribution, the estimate is read on `eval_batches` fresh batches of `eval_batch_size`
+    pairs; `train_rows` fixes the number of training pairs.
 
-    One of finite rows is read on its test rows, by the critic that read its validation rows best:
-    training stops `patience` evaluations after that one.
+    For a finite table, it is read on the test rows, with the critic that read the validation rows
+    best; training stops `patience` evaluations after the best one.
 
     Raises ValueError for values out of range.
     """

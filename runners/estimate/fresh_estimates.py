@@ -1,4 +1,4 @@
-"""What any estimator of the group reads of pairs that a network makes, with a critic of its own."""
+"""Estimates of the information in pairs from a network, each with a fresh critic."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,26 +19,26 @@ from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 
 class Pairs(Joint, Protocol):
-    """Pairs made on a device."""
+    """A distribution of pairs on a device."""
 
     @property
     def device(self) -> torch.device: ...
 
     def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The rows x (N, dim_x) and y (N, dim_y) for what trains no critic, with so many samples of
-        the noise of an input.
+        """The rows x (N, dim_x) and y (N, dim_y) for estimators without a critic, with several
+        noise samples for each input.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreshEstimates:
-    """An estimator that trains nothing reads rows with `samples` of the noise of each input, where
-    the inputs are known.
+    """An estimator without a critic reads rows with `samples` noise samples for each input, if the
+    inputs are known.
 
-    Of any other a fresh critic is trained for `steps` steps on fresh pairs, and read by the moving
-    average of its weights of decay `average` on `eval_batches` further batches of `eval_batch_size`
-    pairs.
+    For other estimators, a fresh critic is trained for `steps` steps on fresh pairs, and read with
+    a moving average of its weights (decay `average`) on `eval_batches` further batches of
+    `eval_batch_size` pairs.
     """
 
     estimator: Estimator | SampleEstimator
@@ -52,16 +52,16 @@ class FreshEstimates:
         limits.at_least(self, samples=1)
 
     def check(self, pairs: Pairs) -> None:
-        """Build what would read them.
+        """Build the estimates.
 
-        Raises ValueError for settings that do not fit one another or the pairs.
+        Raises ValueError for settings that do not fit together or do not fit the pairs.
         """
         way = self._estimate(pairs, 0).way
         if isinstance(way, ByCritic):
             way.task()
 
     def read(self, pairs: Pairs, seed: int, *names: object) -> SampleEstimate:
-        """The estimate in nats, with randomness of its own for these names.
+        """The estimate in nats, with its own random streams for these names.
 
         Raises RunFailed if it is not finite.
         """

@@ -1,4 +1,4 @@
-"""Estimates by critics that an earlier run has trained."""
+"""Estimates by critics that an earlier run trained."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,7 @@ class Loaded:
     def measuring(self) -> Measure:
         """Rebuild the critics.
 
-        Raises ValueError where these are not the run's critics, or its columns.
+        Raises ValueError if the critics or the columns differ from those of the run.
         """
         reader = TrainedCritics.of(TrainedRun.open(self.load)).reader(
             self.dataset,

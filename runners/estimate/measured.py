@@ -1,4 +1,4 @@
-"""What every way of estimating hands back."""
+"""The result of every way of estimating."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -12,18 +12,18 @@ from infobound.runners.training.readings import Reading, sentence
 
 
 class Measured(NamedTuple):
-    """An estimate, and what more can be asked of it."""
+    """An estimate, with more that can be computed from it."""
 
     reading: Reading
     outcome: Outcome
     permuted: Callable[[int], list[Permuted]]
-    """The statistic of every copy, as it is and for that many permutations of its test rows."""
+    """The statistic of every copy, for the observed and for permuted test rows."""
     critics: Sequence[nn.Module] = ()
-    """The critic of every copy as it was read, in evaluation mode; none where none was trained."""
+    """The critic of every copy as it was read, in evaluation mode; empty if none was trained."""
 
 
 class Measure(Protocol):
-    """An estimate that is ready to be made."""
+    """An estimate that is ready to run."""
 
     def __call__(self, record: Record) -> Measured: ...
 
@@ -34,7 +34,7 @@ def read_alone(
     record: Record,
     beside: Mapping[str, float | None] | None = None,
 ) -> Outcome:
-    """The outcome of a reading that nothing was trained for, after it is written."""
+    """The outcome of a reading without training, after writing it."""
     metrics = {**reading.metrics(truth), **(beside or {})}
     record.write(0, "test", written.tested(metrics))
     if reading.pointwise is not None:

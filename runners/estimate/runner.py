@@ -1,4 +1,4 @@
-"""Estimate mutual information by a critic, by rows alone, or by critics of an earlier run."""
+"""Estimate mutual information by a critic, from rows without a critic, or by loaded critics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Estimate(Settings):
     An estimator with a critic trains it; one of rows trains nothing. With `load`, the folder of a
     completed run, that run's critics read all rows of the data set.
 
-    Raises ValueError for parts that do not go together.
+    Raises ValueError for parts that do not fit together.
     """
 
     dataset: Joint | Rows
@@ -42,7 +42,7 @@ class Estimate(Settings):
         if not isinstance(self.dataset, Joint | Rows):
             raise SettingError(
                 "dataset",
-                "must be one to sample pairs from or rows to read",
+                "must be a distribution of pairs or a table of rows",
                 type(self.dataset).__name__,
             )
         if self.estimator.kind == "loss":
@@ -56,7 +56,7 @@ class Estimate(Settings):
 
     @property
     def way(self) -> Way:
-        """How these settings estimate."""
+        """The way of estimating with these settings."""
         if not isinstance(self.estimator, Estimator):
             return self._by_rows(self.estimator)
         if self.critic is None:
@@ -78,13 +78,13 @@ class Estimate(Settings):
     def prepare(self) -> Callable[[Record], Outcome]:
         """Read the data, build the networks and try them on a batch of zeros.
 
-        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        Raises ValueError or OSError if settings or data are wrong.
         """
         measure = self.measuring()
         return lambda record: measure(record).outcome
 
     def measuring(self) -> Measure:
-        """prepare(), for those who want to know more than the outcome."""
+        """Prepare an estimate that gives more than an outcome."""
         return self.way.measuring()
 
     def _by_rows(self, estimator: SampleEstimator) -> ByRows:

@@ -1,6 +1,6 @@
-"""Codes: what a generator is given, a latent and where it is told one a label.
+"""Codes: the inputs of a generator, a latent and optionally a label.
 
-R copies, B batch, L numbers of a latent, C classes.
+R copies, B batch, L numbers in a latent, C classes.
 """
 
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ Prior = Literal["uniform", "gaussian"]
 
 
 class Code(NamedTuple):
-    """Codes in their parts."""
+    """Codes as latent and label."""
 
     latent: Tensor
     """(..., L)"""
     label: Tensor | None
-    """(..., C) one-hot, None where the generator is not told it."""
+    """(..., C) one-hot, None if the generator gets no label."""
 
     @property
     def whole(self) -> Tensor:
-        """(..., L + C)"""
+        """Latent and label together, (..., L + C)."""
         return self.latent if self.label is None else torch.cat([self.latent, self.label], dim=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeSettings(Settings):
-    """What generators are given: `latent` numbers from `prior`, and the one-hot label where
+    """The inputs of generators: `latent` numbers from `prior`, and the one-hot label if
     `conditional`.
 
-    With `inference` an encoder infers the latents of data, and the discriminator judges samples
+    With `inference` an encoder infers the latents of data, and the discriminator scores samples
     together with their latents.
 
-    Raises ValueError for a latent of less than one number.
+    Raises ValueError for a latent with less than one number.
     """
 
     latent: int
@@ -57,13 +57,13 @@ class CodeSettings(Settings):
             )
 
     def distribution(self, classes: int) -> "CodeDistribution":
-        """Codes for data of so many classes."""
+        """The distribution of codes for data with this number of classes."""
         return CodeDistribution(self.latent, self.prior, classes if self.conditional else 0)
 
 
 @dataclass(frozen=True)
 class CodeDistribution:
-    """How latents are distributed, and how many classes a generator is told, 0 for none."""
+    """The distribution of latents, and the number of classes of labels, 0 without labels."""
 
     latent: int
     prior: Prior
@@ -71,26 +71,26 @@ class CodeDistribution:
 
     @property
     def size(self) -> int:
-        """Numbers of a whole code."""
+        """The number of numbers in a whole code."""
         return self.latent + self.classes
 
     def draw(self, labels: Tensor, source: torch.Generator) -> Code:
-        """Codes of fresh latents for labels (N,) int64."""
+        """Draw codes with fresh latents for labels (N,) int64."""
         return Code(self._latents(len(labels), source), self.one_hot(labels))
 
     def one_hot(self, labels: Tensor) -> Tensor | None:
-        """(..., C) of labels (...), None where no generator is told them."""
+        """One-hot labels (..., C) from labels (...), None if generators get none."""
         return torch.eye(self.classes, device=labels.device)[labels] if self.classes else None
 
     def _latents(self, rows: int, source: torch.Generator) -> Tensor:
-        """(rows, L), normal or uniform from -1 to 1."""
+        """Draw latents (rows, L), normal or uniform from -1 to 1."""
         if self.prior == "gaussian":
             return torch.randn(rows, self.latent, generator=source, device=source.device)
         return torch.rand(rows, self.latent, generator=source, device=source.device).mul_(2).sub_(1)
 
 
 class FreshCodes:
-    """Codes without end for every copy, each from a generator of its own."""
+    """An endless source of codes for every copy, each from its own generator."""
 
     def __init__(self, codes: CodeDistribution, execution: Execution) -> None:
         self._codes = codes
@@ -100,7 +100,7 @@ class FreshCodes:
         ]
 
     def draw(self, labels: Tensor) -> Code:
-        """For labels (R, B) codes (R, B, ...)."""
+        """Draw codes (R, B, ...) for labels (R, B)."""
         drawn = [
             self._codes.draw(each, source)
             for each, source in zip(labels, self._sources, strict=True)
@@ -111,7 +111,7 @@ class FreshCodes:
         )
 
     def shares(self, rows: int) -> Tensor:
-        """(R, rows) uniform from 0 to 1."""
+        """Draw numbers (R, rows), uniform from 0 to 1."""
         return torch.stack(
             [torch.rand(rows, generator=each, device=each.device) for each in self._sources]
         )

@@ -1,4 +1,4 @@
-"""A classifier of single digits, trained here once and kept, that tells what generated digits show.
+"""A classifier of single digits, trained once and kept, which recognises generated digits.
 
 N images, C channels.
 """
@@ -28,18 +28,18 @@ from infobound.runners.training.task import Task
 
 log = logging.getLogger(__name__)
 CHUNK = 2048
-"""Images that are classified at once."""
+"""Number of images that are classified at a time."""
 CONFIDENCE = 0.5
-"""Probability that every digit of an image of high quality has: more than all other digits
+"""Minimum probability of every digit in a high-quality image: more than that of all other digits
 together.
 """
 PATIENCE = 3600
-"""Seconds to wait for another process that trains the same."""
+"""Seconds to wait for another process that trains the same classifier."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is made."""
+    """The settings of a classifier's training."""
 
     channels: tuple[int, ...]
     hidden: int
@@ -53,22 +53,20 @@ class Recipe:
 RECIPE = Recipe(
     channels=(16, 32), hidden=128, steps=1400, batch_size=128, rate=3e-3, warmup=200, seed=0
 )
-"""Half a minute on one core, three times through the training digits; 0.8 % of the test digits are
-taken for others.
-"""
+"""Takes half a minute on one core for three epochs; the test error is 0.8 %."""
 
 
 class DigitClassifier:
-    """What a network says of single digits, and of images whose channels are digits."""
+    """Recognises single digits, and images whose channels are digits."""
 
     def __init__(self, network: nn.Module, error: float) -> None:
         self._network = network
         self.error = error
-        """Share of the test digits that it takes for others."""
+        """Test error of the classifier."""
 
     def __call__(self, x: Tensor) -> Recognised:
         """The numbers that the digits of images x (N, C, height, width) from -1 to 1 spell, and
-        whether all are clear.
+        whether all digits are clear.
         """
         confidence, digits = (
             logits(self._network, x.flatten(0, 1).unsqueeze(1)).softmax(dim=1).max(dim=1)
@@ -80,15 +78,15 @@ class DigitClassifier:
 def digit_classifier(
     digits: Images, folder: Path, device: torch.device, recipe: Recipe = RECIPE
 ) -> DigitClassifier:
-    """That of a recipe and these digits, kept in `folder` or trained and put there; who finds
-    another process at it waits.
+    """The classifier of a recipe and these digits, read from `folder` or trained and saved there;
+    it waits for another process that trains the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_digest(recipe, digits)}.pt"
     with locked(folder, seconds=PATIENCE):
         state = checkpoint.load(path)
         if state is None:
-            log.info("training a classifier of digits, once; it will be kept in %s", path)
+            log.info("training a classifier of digits, once; it will be saved in %s", path)
             state = _trained(digits, recipe, device)
             checkpoint.save(path, state)
     network = _network(digits, recipe)
@@ -98,12 +96,12 @@ def digit_classifier(
 
 @torch.no_grad()
 def logits(network: nn.Module, x: Tensor) -> Tensor:
-    """(N, 10) of images x (N, 1, height, width)."""
+    """Logits (N, 10) of images x (N, 1, height, width)."""
     return torch.cat([network(chunk) for chunk in x.split(CHUNK)])
 
 
 class DigitTraining(Task):
-    """One network descends the cross-entropy of the training digits."""
+    """Trains one network with cross-entropy on the training digits."""
 
     def __init__(self, digits: Images, recipe: Recipe, device: torch.device) -> None:
         execution = Execution(seed=recipe.seed, device=str(device))
@@ -130,18 +128,18 @@ class DigitTraining(Task):
         return {"loss": loss.detach()}
 
     def read(self, step: int) -> dict[str, Quantity]:
-        """The share of the test digits that are taken for others."""
+        """The error on the test digits."""
         found = logits(self.network(), stacked_mnist.pixels(self._test.images)).argmax(dim=1)
         wrong = (found != self._test.labels).double().mean().item()
         return {"error": Quantity([wrong], unit="share")}
 
     def network(self) -> nn.Module:
-        """The classifier as it is now."""
+        """The classifier with its current weights."""
         return self._player.networks.copy(0)
 
 
 def _trained(digits: Images, recipe: Recipe, device: torch.device) -> State:
-    """Its weights, and its share of errors."""
+    """Train a classifier; return its weights and its test error."""
     task, steps = DigitTraining(digits, recipe, device), recipe.steps
     cadence = Cadence(log_every=100, eval_every=None, checkpoint_every=steps)
     Loop(task, steps, cadence, InMemory()).run()
@@ -154,7 +152,7 @@ def _network(digits: Images, recipe: Recipe) -> nn.Module:
 
 
 def _digest(recipe: Recipe, digits: Images) -> str:
-    """A fingerprint of how a classifier is made, and from what."""
+    """A fingerprint of a classifier's recipe and data."""
     digest = hashlib.sha256(repr(recipe).encode())
     for part in (*digits.train, *digits.test):
         digest.update(part.contiguous().numpy().tobytes())

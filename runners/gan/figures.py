@@ -1,4 +1,4 @@
-"""Figures of a generator in training: what it makes of the same codes each time, beside data."""
+"""Figures of a generator during training: samples from fixed codes, next to data."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def samples(task: GANTraining) -> "Figure":
-    """Those of the first copy beside data; points stand over what its discriminator says."""
+    """Draw samples of the first copy next to data; points over the discriminator's scores."""
     made = task.shown(0)
     found, truth = made.outputs[0].float(), made.x
     return sample_plots.beside(_drawn(task, found), _drawn(task, truth), _surface(task, made))
@@ -26,7 +26,7 @@ def _drawn(task: GANTraining, x: Tensor) -> sample_plots.Drawn:
 
 @torch.no_grad()
 def _surface(task: GANTraining, made: Made) -> sample_plots.Surface | None:
-    """What the first discriminator says of points, where it judges nothing else."""
+    """The first discriminator's scores of points, if it scores nothing else."""
     if task.reader.dataset.shape != (2,) or len(made.real) > 1:
         return None
     points = sample_plots.lattice(made.x)

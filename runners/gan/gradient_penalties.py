@@ -1,4 +1,4 @@
-"""Penalties of a discriminator's gradient, each copy's by itself.
+"""Penalties on a discriminator's gradient, separately for each copy.
 
 R copies, B batch; inputs (R, B, ...), scores (R, B) of them.
 """
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 TINY = 1e-12
-"""Added to a squared length, whose root has no derivative at 0."""
+"""Added to a squared length, because a square root has no derivative at 0."""
 
 
 def r1(scores: Tensor, inputs: Sequence[Tensor]) -> Tensor:
-    """(R,) E[|grad D|^2] / 2 at data.
+    """E[|grad D|^2] / 2 at data, (R,).
 
     Mescheder et al. 2018, https://arxiv.org/abs/1801.04406
     """
@@ -21,7 +21,7 @@ def r1(scores: Tensor, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def from_one(scores: Tensor, inputs: Sequence[Tensor]) -> Tensor:
-    """(R,) E[(|grad D| - 1)^2] between data and samples.
+    """E[(|grad D| - 1)^2] between data and samples, (R,).
 
     Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028
     """
@@ -29,9 +29,7 @@ def from_one(scores: Tensor, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def between(real: Sequence[Tensor], fake: Sequence[Tensor], shares: Tensor) -> list[Tensor]:
-    """Points that have these shares (R, B) of the way from samples to data, ready to be
-    differentiated by.
-    """
+    """Points at these shares (R, B) of the way from samples to data, which require gradients."""
     ways = [shares.view(*shares.shape, *(1 for _ in each.shape[2:])) for each in real]
     return [
         torch.lerp(begin, end, way).detach().requires_grad_()
@@ -40,6 +38,6 @@ def between(real: Sequence[Tensor], fake: Sequence[Tensor], shares: Tensor) -> l
 
 
 def _squared_lengths(scores: Tensor, inputs: Sequence[Tensor]) -> Tensor:
-    """(R, B) of the gradient by all inputs together."""
+    """Squared lengths (R, B) of the gradient by all inputs together."""
     gradients = torch.autograd.grad(scores.sum(), list(inputs), create_graph=True)
     return torch.stack([each.flatten(2).square().sum(2) for each in gradients]).sum(0)

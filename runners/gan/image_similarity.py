@@ -1,4 +1,4 @@
-"""Similarity of images as an eye sees it.
+"""Perceptual similarity of images.
 
 N images, C channels.
 """
@@ -8,29 +8,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the scales, from the images themselves to a sixteenth of their sides."""
+"""Weights of the scales, from the full images to a sixteenth of their sides."""
 WINDOW, DEVIATION = 11, 1.5
 RANGE = 2.0
-"""Of pixels from -1 to 1."""
+"""Range of pixels from -1 to 1."""
 STEADY = ((0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2)
-"""What keeps the terms of luminance, and of contrast and structure, finite where there is nothing
-to see.
+"""Constants that keep the terms of luminance, and of contrast and structure, finite in constant
+areas.
 """
 
 
 def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
-    """(N,) the multi-scale structural similarity of images (N, C, height, width) from -1 to 1,
-    which is 1 if they are equal.
+    """The multi-scale structural similarity (N,) of images (N, C, height, width) from -1 to 1; it
+    is 1 for equal images.
 
     Scales at which the window does not fit into the image are left out, and the weights of the
-    others scaled to a sum of 1: two remain at 28 x 28. Wang et al. 2003,
+    others are scaled to a sum of 1; 28 x 28 pixels have two scales. Wang et al. 2003,
     https://doi.org/10.1109/ACSSC.2003.1292216
 
     Raises ValueError for images that are smaller than the window.
     """
     if min(x.shape[2:]) < WINDOW:
         raise ValueError(
-            f"images must be of {WINDOW} x {WINDOW} pixels or more, got {tuple(x.shape[2:])}"
+            f"images must have at least {WINDOW} x {WINDOW} pixels, got {tuple(x.shape[2:])}"
         )
     scales: list[tuple[Tensor, Tensor]] = []
     while min(x.shape[2:]) >= WINDOW and len(scales) < len(WEIGHTS):
@@ -44,7 +44,7 @@ def ms_ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance, and contrast with structure, around every pixel that the window fits around."""
+    """Luminance, and contrast with structure, around every pixel where the window fits."""
     mean_x, mean_y = _blurred(x), _blurred(y)
     variance_x, variance_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
     covariance = _blurred(x * y) - mean_x * mean_y
@@ -53,7 +53,7 @@ def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blurred(x: Tensor) -> Tensor:
-    """Means under a normal window, of each channel by itself."""
+    """Means under a normal window, separately for each channel."""
     places = torch.arange(WINDOW, device=x.device) - WINDOW // 2
     row = torch.softmax(-(places**2) / (2 * DEVIATION**2), dim=0)
     single = x.flatten(0, 1).unsqueeze(1)

@@ -1,5 +1,5 @@
-"""Instance noise: what discriminators judge is blurred at first, so that modes between which there
-is nothing have a way.
+"""Instance noise: the discriminator's inputs are blurred at first, which connects modes that are
+separated by empty space.
 
 R copies, B batch.
 """
@@ -14,8 +14,8 @@ from infobound.runners.training.settings import Execution
 
 
 class InstanceNoise:
-    """Normal noise whose standard deviation falls in a line from `std` to 0 at step `end`, from a
-    generator for each copy.
+    """Normal noise whose standard deviation falls linearly from `std` to 0 at step `end`, with its
+    own generator for each copy.
 
     Sønderby et al. 2017, https://arxiv.org/abs/1610.04490
 
@@ -25,7 +25,7 @@ class InstanceNoise:
     def __init__(self, std: float, end: int, execution: Execution) -> None:
         if not 0 <= std < float("inf"):
             raise SettingError(
-                "instance_noise", "must be a standard deviation, 0 (none) or more and finite", std
+                "instance_noise", "must be a finite standard deviation of at least 0 (none)", std
             )
         self._std, self._end = std, end
         self._sources = [
@@ -34,8 +34,8 @@ class InstanceNoise:
         ]
 
     def __call__(self, judged: tuple[Tensor, ...], step: int) -> tuple[Tensor, ...]:
-        """Of what is judged together the first, samples or data (R, B, ...), with the noise of the
-        step after `step` ones.
+        """Add the noise of the step after `step` steps to the first of the discriminator's inputs,
+        samples or data (R, B, ...).
         """
         if not self._std or step >= self._end:
             return judged

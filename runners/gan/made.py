@@ -9,31 +9,29 @@ from infobound.runners.gan.codes import Code
 
 
 class Made(NamedTuple):
-    """Data, codes, and what generators, and encoders where there are any, make of them; copies may
-    lead all shapes.
+    """Data, codes, and the outputs of generators and of encoders, if there are any; all shapes may
+    start with the copies.
     """
 
     x: Tensor
     """(..., B, *shape)"""
     code: Code
     outputs: tuple[Tensor, ...]
-    """Samples (..., B, *shape), and of each x the inferred latent (..., B, L)."""
+    """Samples (..., B, *shape), and the inferred latent (..., B, L) of each x."""
 
     @property
     def real(self) -> tuple[Tensor, ...]:
-        """Data as the discriminator is shown them, with what is inferred of them."""
+        """Data as inputs of the discriminator, with their inferred latents."""
         return (self.x, *self.outputs[1:])
 
     @property
     def fake(self) -> tuple[Tensor, ...]:
-        """Samples as the discriminator is shown them, with what they are made of where latents are
-        inferred.
-        """
+        """Samples as inputs of the discriminator, with their latents if latents are inferred."""
         return (self.outputs[0], self.code.latent)[: len(self.outputs)]
 
     @property
     def exposed(self) -> Exposed:
-        """What a penalty may ask for; data only where codes of them are inferred."""
+        """The tensors that a penalty may use; data only if their codes are inferred."""
         sample, *inferred = self.outputs
         return expose(
             sample=sample.flatten(self._axes),
@@ -45,5 +43,5 @@ class Made(NamedTuple):
 
     @property
     def _axes(self) -> int:
-        """Those before the shape of a sample."""
+        """The axes before the shape of a sample."""
         return self.code.latent.ndim - 1

@@ -1,4 +1,4 @@
-"""What discriminator and generator descend, from the discriminator's scores.
+"""The losses of discriminator and generator, from the discriminator's scores.
 
 R copies, B batch.
 """
@@ -14,27 +14,27 @@ from infobound.errors import SettingError
 
 
 class AdversarialObjective(Protocol):
-    """A game's two losses."""
+    """The two losses of a game."""
 
     @property
     def gradient_penalty(self) -> float:
-        """What the deviation of the discriminator's gradient from length 1 between data and samples
-        is multiplied by.
+        """The weight of the penalty on the discriminator's gradient, whose length between data and
+        samples should be 1.
         """
         ...
 
     @property
     def least(self) -> float:
-        """The discriminator's loss where it is never wrong."""
+        """The loss of a discriminator that is never wrong."""
         ...
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """(R,) from scores (R, B) of data and of samples."""
+        """The discriminator's loss (R,) from scores (R, B) of data and of samples."""
         ...
 
     def generator(self, fake: Tensor) -> Tensor:
-        """(R,) from scores (R, B) of samples; an encoder's is that of -1 times the scores of
-        data.
+        """The generator's loss (R,) from scores (R, B) of samples; an encoder uses -1 times the
+        scores of data.
         """
         ...
 
@@ -54,12 +54,12 @@ class NonSaturating:
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 0.5:
             raise SettingError(
-                "smoothing", "must be 0, for none, or more and below 0.5", self.smoothing
+                "smoothing", "must be at least 0 (none) and below 0.5", self.smoothing
             )
 
     @property
     def least(self) -> float:
-        """The entropy of a target of data in nats."""
+        """The entropy of a target for data in nats."""
         return -sum(each * math.log(each) for each in (self.smoothing, 1 - self.smoothing) if each)
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -71,8 +71,8 @@ class NonSaturating:
 
 @dataclass(frozen=True)
 class Wasserstein:
-    """E[D(G(z))] - E[D(x)], D kept near slope 1 by a penalty of its gradient between data and
-    samples.
+    """E[D(G(z))] - E[D(x)], where a penalty on D's gradient between data and samples keeps its
+    slope near 1.
 
     Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875; Gulrajani et al. 2017,
     https://arxiv.org/abs/1704.00028

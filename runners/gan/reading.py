@@ -1,4 +1,4 @@
-"""Reading generators on held-out codes: the modes that their samples cover, and what is inferred of
+"""Read generators on held-out codes: the modes that their samples cover, and reconstructions of
 held-out data.
 
 R copies, N samples.
@@ -27,11 +27,11 @@ from infobound.runners.training.randomness import generator
 from infobound.runners.training.settings import Settings
 
 CHUNK = 2500
-"""Samples that are made at a time."""
+"""Number of samples that are generated at a time."""
 RESAMPLES = 20
-"""Of one copy's samples, for the standard errors of what is measured on them."""
+"""Number of resamples of one copy's samples, for standard errors."""
 POINTS, IMAGES = 2000, SIDE**2
-"""Samples of each copy that are kept and shown."""
+"""Numbers of samples of each copy that are kept and shown."""
 UNITS: Mapping[str, Unit] = {
     "high_quality": "share",
     "kl": "nats",
@@ -42,11 +42,11 @@ UNITS: Mapping[str, Unit] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageSettings(Settings):
-    """Measures `eval_samples` generated samples at each evaluation; what tells digits apart is kept
+    """Measures `eval_samples` generated samples at each evaluation; classifiers of digits are kept
     in the folder `classifiers`.
 
-    A run whose discriminators were all never wrong at `patience` evaluations in a row has failed;
-    None allows any number.
+    A run fails if all discriminators were never wrong at `patience` evaluations in a row; None
+    never fails.
 
     Raises ValueError for values out of range.
     """
@@ -62,8 +62,8 @@ class CoverageSettings(Settings):
 
 @dataclass(frozen=True)
 class GANReader:
-    """Measures `samples` of each copy's generator, in evaluation mode and with averaged weights, on
-    codes of their own.
+    """Measures `samples` samples of each copy's generator, in evaluation mode and with averaged
+    weights, from held-out codes.
     """
 
     dataset: Modes
@@ -77,7 +77,7 @@ class GANReader:
     def validate(
         self, step: int, generators: Ensemble, discriminators: Ensemble
     ) -> dict[str, Quantity]:
-        """What the copies' samples measure after `step` steps, and the discriminators' loss."""
+        """Measure the copies' samples after `step` steps, and the discriminators' loss."""
         copies = []
         for copy in range(generators.replicates):
             module = _module(generators, copy)
@@ -87,11 +87,11 @@ class GANReader:
         return together(copies, UNITS)
 
     def test(self, step: int, generators: Ensemble) -> dict[str, Quantity | JSON]:
-        """The same of codes that no evaluation has seen, without the discriminators; with standard
-        errors, of one copy over resamples of its samples.
+        """Measure samples from codes that no evaluation has used, without the discriminators, with
+        standard errors; for one copy these are over resamples of its samples.
         """
         copies, alone = [], dict[str, float]()
-        # One copy at a time: a thousand modes take many samples.
+        # one copy at a time, because a thousand modes need many samples
         for copy in range(generators.replicates):
             module = _module(generators, copy)
             made = self._made(module, copy, "test", step, self.samples)
@@ -118,7 +118,7 @@ class GANReader:
         return {"samples": torch.stack(samples), "codes": torch.stack(codes)}
 
     def shown(self, generators: Ensemble, copy: int) -> Made:
-        """What a copy makes of codes that are the same at every step, for figures."""
+        """A copy's samples from the same codes at every step, for figures."""
         size = POINTS if self.dataset.shape == (2,) else IMAGES
         [made] = self._made(_module(generators, copy), copy, "shown", 0, size)
         return made
@@ -127,9 +127,7 @@ class GANReader:
     def _made(
         self, module: Generation, copy: int, split: str, step: int, samples: int
     ) -> list[Made]:
-        """So many held-out data and codes, the same for one split and step, with what a copy makes
-        of them.
-        """
+        """Held-out data and codes, the same for one split and step, with a copy's outputs."""
         source = generator(self.coverage.shares.device, self.seed, copy, "held out", split, step)
         return [self._chunk(module, size, source) for size in _sizes(samples)]
 
@@ -146,10 +144,10 @@ class GANReader:
 
     @torch.no_grad()
     def _reconstructed(self, made: list[Made], module: Generation) -> dict[str, Tensor]:
-        """(N,) squared distances of G(E(x)) from held-out x, whether it is of the mode of x, and
-        for images MS-SSIM.
+        """For reconstructions G(E(x)) of held-out x: squared distances (N,), whether the mode is
+        the same, and MS-SSIM for images.
 
-        Nothing without an encoder.
+        Empty without an encoder.
         """
         if not isinstance(module, Inference):
             return {}
@@ -162,7 +160,7 @@ class GANReader:
         return {name: torch.cat([each[name] for each in rows]) for name in rows[0]}
 
     def _compared(self, x: Tensor, again: Tensor) -> dict[str, Tensor]:
-        """Of data and what is made again of them, (N,) each."""
+        """Compare data with reconstructions, (N,) each."""
         recognise = self.coverage.recognise
         found = {
             "reconstruction": (again - x).flatten(1).square().sum(1).double(),
@@ -172,12 +170,12 @@ class GANReader:
 
     @torch.no_grad()
     def _loss(self, made: Made, discriminator: nn.Module) -> float:
-        """A discriminator's loss on held-out data and samples."""
+        """The discriminator's loss on held-out data and samples."""
         real, fake = (discriminator(*side)[None].float() for side in (made.real, made.fake))
         return self.objective.discriminator(real, fake).item()
 
     def _errors(self, made: list[Made], module: Generation) -> dict[str, float]:
-        """Standard errors of one copy's metrics: over resamples with replacement, and of means over
+        """Standard errors of one copy's metrics: over resamples with replacement, or for means over
         rows.
         """
         x = torch.cat([each.outputs[0] for each in made])
@@ -197,8 +195,8 @@ class GANReader:
 
 
 def sentence(metrics: Written) -> str:
-    """The outcome as a person reads it, such as `25 of 25 modes, high quality 0.86 ± 0.01, KL 0.012
-    and JS 0.05 nats`.
+    """The outcome in one sentence, such as `25 of 25 modes, high quality 0.86 ± 0.01, KL 0.012 and
+    JS 0.05 nats`.
     """
     parts = [f"{metrics['modes']:g} of {metrics['of_modes']} modes"]
     parts.append(
@@ -216,7 +214,7 @@ def sentence(metrics: Written) -> str:
 
 
 def _module(generators: Ensemble, copy: int) -> Generation:
-    """One copy in evaluation mode."""
+    """A copy in evaluation mode."""
     module = generators.copy(copy).eval()
     if not isinstance(module, Generation):
         raise TypeError(f"the copies must be generations, got {type(module).__name__}")
@@ -224,7 +222,7 @@ def _module(generators: Ensemble, copy: int) -> Generation:
 
 
 def _sizes(samples: int) -> Iterator[int]:
-    """Of chunks."""
+    """The sizes of chunks."""
     while samples > 0:
         yield min(samples, CHUNK)
         samples -= CHUNK

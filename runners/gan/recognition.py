@@ -1,4 +1,4 @@
-"""Recognition: what tells the modes of a data set apart."""
+"""Recognition of the modes of a data set."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,21 +15,21 @@ from infobound.runners.gan.digit_classifier import RECIPE, Recipe, digit_classif
 
 
 class Recognition(NamedTuple):
-    """What tells modes apart."""
+    """A method to recognise modes, with its error."""
 
     recognise: Callable[[Tensor], Recognised]
     """Samples (N, *shape) -> the mode of each."""
     error: float | None
-    """Share of test digits that are taken for others; None where modes have a place."""
+    """Error on test digits; None for modes with positions."""
 
 
 def recognition(
     dataset: Modes, classifiers: Path, device: torch.device, recipe: Recipe = RECIPE
 ) -> Recognition:
-    """Distance for modes that have a place; a classifier for digits, which is made by `recipe` and
-    kept in the folder `classifiers`.
+    """Recognise modes with positions by distance, and digits by a classifier, which is trained with
+    `recipe` and kept in the folder `classifiers`.
 
-    Raises ValueError if nothing tells the modes of `dataset` apart.
+    Raises ValueError if the modes of `dataset` have no positions and are not digits.
     """
     if isinstance(dataset, Located):
         return Recognition(dataset.recognise, None)
@@ -38,5 +38,5 @@ def recognition(
         classifier = digit_classifier(digits, classifiers, device, recipe)
         return Recognition(classifier, classifier.error)
     raise SettingError(
-        "dataset", "must have modes that have a place or show digits", type(dataset).__name__
+        "dataset", "must have modes with positions or show digits", type(dataset).__name__
     )

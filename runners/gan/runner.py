@@ -1,5 +1,5 @@
-"""Generative adversarial networks, with mutual information that they are to keep and measures of
-the modes that they cover.
+"""Generative adversarial networks, with mutual information as a regularizer and measures of the
+modes that they cover.
 """
 
 from collections.abc import Iterable
@@ -44,13 +44,13 @@ class GAN(Runner[GANTraining]):
     """Trains `replicates` generators of `dataset` against discriminators, and measures which modes
     their samples cover.
 
-    Generators alone are averaged; `warmup` and `cosine` are in their steps, of which discriminators
-    may take several each.
+    Only the weights of generators are averaged. `warmup` and `cosine` count generator steps;
+    discriminators may take several steps for each.
 
     Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661; Belghazi et al. 2018,
     https://arxiv.org/abs/1801.04062
 
-    Raises ValueError for settings that do not go together.
+    Raises ValueError for settings that do not fit together.
     """
 
     dataset: Modes
@@ -64,14 +64,14 @@ class GAN(Runner[GANTraining]):
         if not isinstance(self.dataset, Modes):
             name = type(self.dataset).__name__
             raise SettingError(
-                "dataset", "must be one with modes to cover", name, "use dataset=gaussians_25"
+                "dataset", "must have modes to cover", name, "use dataset=gaussians_25"
             )
         _ = self._adversaries
         if self.execution.compile and self.game.penalises_gradients:
             raise SettingError(
                 "compile",
-                "must be false with a penalty of the discriminator's gradient, whose gradient"
-                " it lacks",
+                "must be false with a penalty on the discriminator's gradient, which needs second"
+                " derivatives",
             )
         if self.code.conditional and not self.dataset.classes:
             raise SettingError("conditional", "must be false for a data set without labels", "true")
@@ -92,7 +92,7 @@ class GAN(Runner[GANTraining]):
             yield "coverage", sample_plots.coverage_by_step(history, modes)
 
     def draws_after(self, evaluations: int) -> bool:
-        """After every one: modes come and go."""
+        """Draw after every evaluation, because modes come and go."""
         return True
 
     def task(self) -> GANTraining:
@@ -121,7 +121,7 @@ class GAN(Runner[GANTraining]):
 
     @property
     def _adversaries(self) -> Adversaries:
-        """How the networks are made.
+        """The functions that create the networks.
 
         Raises ValueError for another model.
         """
@@ -135,11 +135,13 @@ class GAN(Runner[GANTraining]):
 
     @property
     def _codes(self) -> CodeDistribution:
-        """What generators are given."""
+        """The distribution of the generators' inputs."""
         return self.code.distribution(self.dataset.classes)
 
     def _generators(self) -> Player:
-        """Generators, with encoders where latents are inferred, which alone are averaged."""
+        """The generators, with encoders if latents are inferred; only their weights are
+        averaged.
+        """
         model, shape = self._adversaries, self.dataset.shape
 
         def build(_: int) -> Generation:
@@ -154,7 +156,7 @@ class GAN(Runner[GANTraining]):
         )
 
     def _discriminators(self) -> Player:
-        """Discriminators, which may take several steps in one of the training."""
+        """The discriminators, which may take several steps in one training step."""
         model, often = self._adversaries, self.game.discriminator_steps
 
         def build(_: int) -> nn.Module:
@@ -168,7 +170,7 @@ class GAN(Runner[GANTraining]):
         )
 
     def _regularisation(self, generators: Ensemble, batches: FreshBatches) -> Regularisation | None:
-        """The penalty's copies, None where it has no strength."""
+        """The penalty's copies, None if its strength is 0."""
         if self.regularizer is None:
             return None
         execution = self.execution
@@ -190,8 +192,8 @@ class GAN(Runner[GANTraining]):
         discriminators: Ensemble,
         regularisation: Regularisation | None,
     ) -> None:
-        """Run all networks once on zeros, so that what does not fit is refused before anything is
-        trained.
+        """Run all networks once on zeros, so that shapes that do not fit are refused before
+        training.
         """
         batch = self.execution.replicates, self.optimisation.batch_size
         x = torch.zeros(*batch, *self.dataset.shape, device=self.execution.place)

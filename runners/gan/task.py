@@ -31,11 +31,11 @@ from infobound.runners.training.task import Stateful, Task
 
 @dataclass(frozen=True, kw_only=True)
 class GameSettings(Settings):
-    """Discriminators and generators descend the losses of `objective`, `discriminator_steps` steps
-    of the former for each of the latter.
+    """Discriminators and generators minimise the losses of `objective`, with `discriminator_steps`
+    steps of the discriminator for each step of the generator.
 
-    `r1` weighs half the squared gradient of the discriminator at data; `instance_noise` is the
-    standard deviation of what is added to all that it judges, which falls to 0 at half of the
+    `r1` is the weight of half the discriminator's squared gradient at data. `instance_noise` is the
+    standard deviation of the noise on the discriminator's inputs, which falls to 0 at half of the
     steps.
 
     Raises ValueError for values out of range.
@@ -48,7 +48,7 @@ class GameSettings(Settings):
 
     @staticmethod
     def counts_steps(settings: Written) -> bool:
-        """Whether what happens before the last step depends on how many steps there are."""
+        """Whether the course of training before the last step depends on the number of steps."""
         return bool(settings.get("instance_noise"))
 
     def __post_init__(self) -> None:
@@ -63,8 +63,8 @@ class GameSettings(Settings):
 
 
 class Judged(NamedTuple):
-    """What discriminators tell apart: data and samples, (R, B, ...) each, with latents where these
-    are inferred.
+    """The discriminators' inputs: data and samples, (R, B, ...) each, with latents if these are
+    inferred.
     """
 
     real: tuple[Tensor, ...]
@@ -72,8 +72,8 @@ class Judged(NamedTuple):
 
 
 class GANTraining(Task):
-    """Steps of the discriminators, one of the generators on the last batch, and those of the
-    penalty's critics.
+    """A step is several steps of the discriminators, one of the generators on the last batch, and
+    the steps of the penalty's critics.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class GANTraining(Task):
         return {"discriminator": loss, **self._generate(judged, made)}
 
     def evaluate(self, step: int) -> dict[str, Quantity]:
-        """What held-out samples measure, and the discriminators' held-out loss.
+        """Measures of held-out samples, and the discriminators' held-out loss.
 
         Raises RunFailed if all discriminators have won.
         """
@@ -139,27 +139,29 @@ class GANTraining(Task):
         return self.shown(0).x
 
     def samples(self) -> Tensor:
-        """(R, N, *shape) what every copy makes of codes that are the same at every step."""
+        """Samples (R, N, *shape) of every copy from the same codes at every step."""
         copies = range(self.generators.networks.replicates)
         return torch.stack([self.shown(copy).outputs[0] for copy in copies]).float()
 
     def shown(self, copy: int) -> Made:
-        """What figures show of a copy."""
+        """The samples of a copy for figures."""
         return self.reader.shown(self.generators.networks, copy)
 
     def make(self) -> Made:
-        """Fresh data and codes, with what is made of them."""
+        """Fresh data and codes, with the networks' outputs."""
         x, labels = self._batches.draw()
         code = self._codes.draw(labels)
         return Made(x, code, self.generators(code.whole, x))
 
     def judged(self, made: Made) -> Judged:
-        """A batch as the discriminators see it."""
+        """A batch as inputs of the discriminators."""
         step = self.generators.networks.steps
         return Judged(self._noise(made.real, step), self._noise(made.fake, step))
 
     def _discriminate(self, judged: Judged) -> Tensor:
-        """One step of the discriminators: their loss (R,) without penalties of the gradient."""
+        """Train the discriminators by one step; return their loss (R,) without gradient
+        penalties.
+        """
         game, discriminators = self._game, self.discriminators
         real, fake = ([each.detach() for each in side] for side in judged)
         if game.r1:
@@ -177,7 +179,7 @@ class GANTraining(Task):
         return loss.detach()
 
     def _generate(self, judged: Judged, made: Made) -> dict[str, Tensor]:
-        """One step of the generators, and after it those of the penalty's critics."""
+        """Train the generators by one step, and then the penalty's critics."""
         objective = self._game.objective
         loss = objective.generator(self.discriminators(*judged.fake).float())
         if len(made.outputs) > 1:
@@ -191,9 +193,7 @@ class GANTraining(Task):
         return told
 
     def _follow(self, losses: Tensor) -> None:
-        """One step of the generators, which leaves the gradients of the networks that judge them
-        alone.
-        """
+        """Train the generators by one step, without gradients for the networks that score them."""
         self.generators.follow(self.generators.networks.gradient(losses))
 
 

@@ -76,7 +76,7 @@ def test_fewer_rows_than_numbers_are_shrunk_and_say_so() -> None:
 def test_numbers_that_do_not_vary_are_left_out_and_copies_are_refused() -> None:
     x = normal(100, alike(3, 0.5))
     assert of_normal(torch.cat([x, torch.ones(100, 2)], dim=1)) == of_normal(x)
-    with pytest.raises(RunFailed, match="functions of one another"):
+    with pytest.raises(RunFailed, match="functions of each other"):
         of_normal(torch.cat([x, x[:, :1]], dim=1))
     with pytest.raises(RunFailed, match="not finite"):
         of_normal(x.log())
@@ -316,7 +316,7 @@ def test_a_run_that_does_not_fit_is_refused_with_its_settings(
         ),
         (
             ["runner.load=null", "runner.train_on=true"],
-            "runner.train_on must be false where nothing is loaded, got true",
+            "runner.train_on must be false if nothing is loaded, got true",
         ),
     ]:
         ended = trained("name=b", LOAD, *arguments)

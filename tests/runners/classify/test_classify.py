@@ -359,14 +359,14 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
     [
         (
             {"dataset": GaussianModes.ring(8, 2.0, 0.02)},
-            "dataset must be one of images of classes, got GaussianModes",
+            "dataset must have labelled images, got GaussianModes",
         ),
         ({"model": None}, "model must be a classifier, got none; use model=mlp_classifier"),
         ({"samples": -1}, "samples must be at least 0, got -1"),
         ({"average": 1.0}, "average must be the decay of a moving average"),
         (
             {"dataset": dataset(0), "weights": "best"},
-            "weights must be last where no images are held back to choose by",
+            "weights must be last without held-out validation images",
         ),
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1, got 1.0"),
         ({"confidence_penalty": -1.0}, "confidence_penalty must be 0 or more, got -1.0"),
@@ -464,7 +464,7 @@ DIGITS = ["dataset=mnist", "dataset.validation=10"]
     [
         (
             ["runner=classify", "dataset=ring"],
-            "dataset must be one of images of classes, got GaussianModes; use dataset=mnist",
+            "dataset must have labelled images, got GaussianModes; use dataset=mnist",
         ),
         (
             ["runner=classify", *DIGITS, "model=mlp"],
@@ -478,7 +478,7 @@ DIGITS = ["dataset=mnist", "dataset.validation=10"]
             ["regularizer=information_dropout"],
             "regularizer=information_dropout needs a model with noise layers; use runner=classify",
         ),
-        (DIGITS, "dataset must be one to sample pairs from or rows to read, got MnistImages"),
+        (DIGITS, "dataset must be a distribution of pairs or a table of rows, got MnistImages"),
     ],
 )
 def test_the_launcher_names_the_key_that_does_not_fit(

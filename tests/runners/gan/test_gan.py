@@ -307,7 +307,7 @@ class Winning(NonSaturating):
 def test_a_discriminator_that_is_never_wrong_fails_the_run() -> None:
     with pytest.raises(
         RunFailed,
-        match="the discriminator was never wrong at 2 evaluations on end, at step 3 the last",
+        match="the discriminator was never wrong at 2 evaluations in a row up to step 3",
     ):
         metrics(objective=Winning(0.0), patience=2)
     assert metrics(objective=Winning(0.0), patience=None)["warnings"] == []
@@ -335,7 +335,7 @@ def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_w
         ({"latent": 0}, "latent must be a positive integer, got 0"),
         (
             {"dataset": CorrelatedGaussians(2, None, 1.0)},
-            "dataset must be one with modes to cover, got CorrelatedGaussians",
+            "dataset must have modes to cover, got CorrelatedGaussians",
         ),
         ({"model": None}, "model must be a generator and a discriminator; use model=gan_mlp"),
         (
@@ -343,14 +343,14 @@ def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_w
             "model must be a generator and a discriminator",
         ),
         ({"r1": -1.0}, "r1 must be 0 or more"),
-        ({"instance_noise": -0.1}, "instance_noise must be a standard deviation, 0"),
+        ({"instance_noise": -0.1}, "instance_noise must be a finite standard deviation"),
         ({"discriminator_steps": 0}, "discriminator_steps must be at least 1"),
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"patience": 0}, "patience must be a positive integer or null"),
         ({"average": 1.0}, "average must be the decay of a moving average"),
         (
             {"compile": True, "r1": 0.1},
-            "compile must be false with a penalty of the discriminator's gradient",
+            "compile must be false with a penalty on the discriminator's gradient",
         ),
         ({"regularizer": penalty(of="label")}, "of must be what this model has, latent, got label"),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter separately"),
@@ -450,7 +450,7 @@ def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runner=gan", "dataset=correlated_gaussians"], "dataset must be one with modes to cover"),
+        (["runner=gan", "dataset=correlated_gaussians"], "dataset must have modes to cover"),
         (["runner=gan", "runner.latent=0"], "runner.latent must be a positive integer, got 0"),
         (
             ["runner=gan", "regularizer=mutual_information", "regularizer.of=label"],

@@ -35,6 +35,6 @@ def test_constant_images_differ_in_luminance_alone() -> None:
 
 def test_images_smaller_than_the_window_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"^images must be of 11 x 11 pixels or more, got \(10, 28\)"
+        ValueError, match=r"^images must have at least 11 x 11 pixels, got \(10, 28\)"
     ):
         ms_ssim(torch.zeros(1, 1, 10, 28), torch.zeros(1, 1, 10, 28))
