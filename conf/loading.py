@@ -1,4 +1,4 @@
-"""A command that loads a run: which one it names, and with whose settings it is composed."""
+"""Commands that load a run: find the run, and compose the command with the run's settings."""
 
 import re
 import shlex
@@ -16,23 +16,23 @@ from infobound.runners.runs.written import Written
 
 LOAD = "runner.load"
 OUTPUTS = Path("outputs")
-"""Where runs are looked for that are named by their settings alone."""
+"""Folders in which to look for runs that are named only by their settings."""
 OF_THE_USER = ("allow_targets",)
-"""Overrides that are not taken from a folder, which somebody else may have filled."""
+"""Overrides that are not taken from a run's folder, because someone else may have written it."""
 DATA = "dataset"
-"""The group whose options leave what was trained as it is, whatever they choose for a training."""
+"""The group whose options do not change what was trained, whatever they choose for a training."""
 PLAIN = re.compile(r"[\w./@%+-]+")
-"""Values that Hydra takes without quotes."""
+"""Values that Hydra accepts without quotes."""
 LISTED = 6
-"""Runs that an error lists."""
+"""Maximum number of runs that an error lists."""
 
 
 def with_settings(arguments: Sequence[str]) -> list[str]:
-    """A command line with the settings of the run that `runner.load` names ahead of its own ones,
-    which come later and win; as it is where it names none.
+    """A command line with the settings of the run that `runner.load` names, before its own
+    settings, which take precedence; unchanged if it names no run.
 
-    An option of a group that is chosen anew begins with its own defaults. In a sweep over several
-    runs the settings are to be given.
+    A newly chosen option of a group starts with its own defaults. In a sweep over several runs the
+    settings are to be given.
 
     Raises ValueError if there is no such run, or if there are several.
     """
@@ -51,9 +51,9 @@ def with_settings(arguments: Sequence[str]) -> list[str]:
 
 
 def located(named: str) -> Path:
-    """The run, or the file of its weights, that is at a path, or is the only completed one with
-    some settings, such as `seed=3 regularizer=mmd`, perhaps after the folder below which it stands.
-    What is neither stays as it is.
+    """Find the run, or its checkpoint, at a path, or the only completed run with some settings,
+    such as `seed=3 regularizer=mmd`, optionally after a folder that contains it. Anything else is
+    returned unchanged.
 
     Raises ValueError if there is none, or if there are several.
     """
@@ -86,12 +86,12 @@ def _listed(runs: Sequence[Path]) -> str:
 
 
 def _recorded(run: Path) -> list[str]:
-    """The overrides that say what a run has trained."""
+    """The overrides of a run that affect what was trained."""
     return own_settings((read_result(run) or {}).get("overrides", []))
 
 
 def _trained(folders: Iterable[Path]) -> Iterator[Path]:
-    """The completed runs below some folders that have trained something."""
+    """The completed runs with trained networks below some folders."""
     for folder in folders:
         for file in sorted(folder.rglob(LAST)):
             result = read_result(file.parent)
@@ -100,7 +100,7 @@ def _trained(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def _made_with(run: Path, settings: Mapping[str, str]) -> bool:
-    """Whether a run has these settings, by its own words or by default."""
+    """Whether a run has these settings, by its overrides or by default."""
     config = run / ".hydra" / "config.yaml"
     values = dict(leaves(_yaml(config))) if config.is_file() else {}
     known = {**values, **_choices(run)}
@@ -111,7 +111,7 @@ def _made_with(run: Path, settings: Mapping[str, str]) -> bool:
 
 
 def _choices(run: Path) -> Written:
-    """The option of each group that a run was composed of."""
+    """The option of each group with which a run was composed."""
     file = run / ".hydra" / "hydra.yaml"
     return _yaml(file)["runtime"]["choices"] if file.is_file() else {}
 
@@ -121,7 +121,7 @@ def _yaml(file: Path) -> Written:
 
 
 def _beside(recorded: Iterable[str], given: Sequence[str], choices: Written) -> list[str]:
-    """The recorded overrides that stand beside those given."""
+    """The recorded overrides to keep next to the given ones."""
     keys = {*OF_THE_USER, *map(key_of, given)}
     kept = [each for each in recorded if key_of(each) not in keys]
     chosen = {key_of(each) for each in (*kept, *given)}

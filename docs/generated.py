@@ -37,7 +37,7 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of an option, with its default and what the comment beside it says."""
+    """A key of an option, with its default and its comment."""
 
     key: str
     default: str
@@ -131,7 +131,7 @@ def _settings(text: str) -> Iterator[Setting]:
 
 
 def option_table(group: str) -> str:
-    """A table of the options of a group: what each is, and its paper."""
+    """A table of the options of a group, with descriptions and papers."""
     found = sorted((read(group, name) for name in options(group)), key=_order)
     return _table(
         [f"`{group}=`", "kind", "what it is", "paper"],
@@ -154,7 +154,7 @@ def _order(option: Option) -> tuple[int, str]:
 
 
 def _kind(option: Option) -> str:
-    """On which side of the truth an estimator reads, of other options the folder of their class."""
+    """The kind of an estimator's bound; for other options the folder of their class."""
     if option.group == "estimator":
         kind, separator, more = option.note.rstrip(".").partition(" ")
         return f"{kind.lower()}{separator}{more}"
@@ -192,7 +192,7 @@ def _command(command: str) -> str:
 
 
 def _section(option: Option) -> str:
-    """Where an option is described: on the page of its table, or for a runner on its own."""
+    """The link to an option: on the page of its table, or for a runner on its own page."""
     return f"{option.name}.md" if option.group == "runner" else f"#{_anchor(option)}"
 
 
@@ -216,7 +216,7 @@ def settings_table(group: str, name: str) -> str:
 
 
 def runner(name: str) -> str:
-    """What a runner is, an example, and the settings of its own."""
+    """The description of a runner, an example, and its own settings."""
     option = read("runner", name)
     examples = "\n".join(map(_command, option.commands or [f"runner={name}"]))
     return "\n\n".join(
@@ -232,7 +232,7 @@ def runner(name: str) -> str:
 
 
 def presets(group: str) -> str:
-    """A table of experiments or sweeps: the command, and what it is for."""
+    """A table of experiments or sweeps, with commands and descriptions."""
     found = [read(group, name) for name in options(group)]
     return _table(
         ["command", "what it does"],
@@ -311,7 +311,7 @@ PRODUCERS: dict[str, Callable[[str], str]] = {
 
 
 def expanded(markdown: str) -> str:
-    """A page with every part that it asks for.
+    """A page with every part that it requests.
 
     Raises KeyError for a part that does not exist.
     """
@@ -338,7 +338,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def on_startup(command: str, dirty: bool) -> None:
-    """Copy the package to where mkdocstrings reads it, which looks for the folder at once."""
+    """Copy the package for mkdocstrings, which looks for the folder immediately."""
     copy_package(ROOT / "build" / "documented" / "infobound")
 
 

@@ -75,8 +75,8 @@ class Estimator(nn.Module, ABC):
     """
 
     prepares_from: ClassVar[Literal["rows", "dimensions"]] = "rows"
-    """What `prepare` uses, if there is one: the values in the rows, or only the number of columns.
-    A critic that has a `prepare` may declare it too.
+    """The input that a `prepare` uses: the values in the rows, or only the number of columns. A
+    critic with a `prepare` may declare it too.
     """
 
     @abstractmethod

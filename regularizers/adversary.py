@@ -1,4 +1,4 @@
-"""An adversary that predicts the pivot from the logits, and a classifier that makes it hard."""
+"""A penalty by an adversary that predicts the pivot from the logits."""
 
 from collections.abc import Callable
 from typing import final
@@ -13,16 +13,16 @@ from infobound.regularizers.exposed import Exposed, required
 
 @final
 class Adversary(Penalty):
-    """-L_r, L_r = E_J[-log q(pivot | logits)] of an adversary q that descends L_r while the
-    classifier climbs it.
+    """-L_r, with L_r = E_J[-log q(pivot | logits)] of an adversary q that minimises L_r while the
+    classifier maximises it.
 
-    L_r is at most the entropy H of the pivot for the best q, and equals it where the logits tell
-    nothing; H - L_r bounds the information from below. `density` makes q of the number of logits
-    and rows of the pivots as they are; q gives (B,) log densities.
+    For the best q, L_r is at most the entropy H of the pivot, which it reaches if logits and pivot
+    are independent; H - L_r is a lower bound of their mutual information. `density` creates q from
+    the number of logits and rows of the raw pivots; q gives log densities (B,).
 
     Louppe et al. 2017, https://arxiv.org/abs/1611.01046
 
-    Raises ValueError for `lam` below 0, and what the density refuses.
+    Raises ValueError for `lam` below 0, and the errors of the density.
     """
 
     quantity = "adversary_loss"

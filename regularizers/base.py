@@ -1,5 +1,5 @@
-"""What is added to a model's loss: a penalty of what the model exposes. There are two kinds, those
-with networks of their own to train and those without.
+"""The interface of penalties: terms in a model's loss, computed from tensors that the model
+exposes. Some penalties have their own networks to train, others have none.
 """
 
 from abc import ABC, abstractmethod
@@ -15,10 +15,10 @@ from infobound.regularizers.exposed import Exposed
 
 
 class Terms(NamedTuple):
-    """One batch's reading, three scalars, in nats where they are information."""
+    """The reading of one batch: three scalars, in nats if they are information."""
 
     fit: Float[Tensor, ""]
-    """The penalty's own networks alone descend it."""
+    """The loss of the penalty's own networks; nothing else minimises it."""
     penalty: Float[Tensor, ""]
     """The model descends it, `strength` times."""
     value: Float[Tensor, ""]
@@ -26,7 +26,7 @@ class Terms(NamedTuple):
 
 
 class PureTerms(NamedTuple):
-    """One batch's reading as the model's step needs it, two scalars."""
+    """The part of a batch's reading that the model's step needs: two scalars."""
 
     penalty: Float[Tensor, ""]
     """The model descends it, `strength` times."""
@@ -35,19 +35,19 @@ class PureTerms(NamedTuple):
 
 
 class PurePenalty(nn.Module, ABC):
-    """A function of the tensors named by `requires`, which the model exposes; it has nothing to
-    learn. Subclasses are final.
+    """A function of the tensors named by `requires`, which the model exposes, without networks.
+    Subclasses are final.
 
-    It is made of rows (N, D) of each, as they are before step 0. `strength`, `until`, `clip` and
+    It is created from rows (N, D) of each tensor before step 0. `strength`, `until`, `clip` and
     `warmup` are those of a Penalty.
 
     Raises ValueError for values out of range.
     """
 
     quantity: ClassVar[str] = "penalty"
-    """What the value is called in the records."""
+    """The name of the value in the records."""
     of_pivots: ClassVar[bool] = False
-    """Whether it reads logits and pivots alone, and so serves any training of a classifier."""
+    """Whether it reads only logits and pivots, so that any training of a classifier can use it."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class PurePenalty(nn.Module, ABC):
 
     @abstractmethod
     def cost(self, exposed: Exposed) -> Float[Tensor, ""]:
-        """What the model descends of a batch, (B, D) of each name."""
+        """The cost that the model minimises, for a batch (B, D) of each name."""
 
     def terms(self, exposed: Exposed) -> PureTerms:
-        """Read a batch, (B, D) of each name: its cost, and what is reported of it."""
+        """Read a batch, (B, D) of each name: its cost, and the reported value."""
         cost = self.cost(exposed)
         return PureTerms(cost, cost.detach())
 
@@ -77,23 +77,24 @@ class PurePenalty(nn.Module, ABC):
 
 
 class Penalty(nn.Module, ABC):
-    """A penalty of the tensors named by `requires`, which the model exposes, with networks of its
-    own. Subclasses are final.
+    """A penalty on the tensors named by `requires`, which the model exposes, with its own networks.
+    Subclasses are final.
 
-    It is made of rows (N, D) of each, as they are before step 0; who trains it calls it on batches
-    of them in that order, so that torch.func can lift it. The model descends `strength` times the
-    penalty, 0 being none at all; its own networks are moved by `optimizer`, `critic_steps` times
-    for each step of the model. It is off after `until` steps or, below 1, that share of all. Where
-    `clip`, the model's gradient of the penalty is brought down to no more than its gradient of the
-    rest. The strength rises in a line over the first `warmup` steps that have a penalty.
+    It is created from rows (N, D) of each tensor before step 0, and called on batches of them in
+    that order, so that torch.func can lift it. The model minimises `strength` times the penalty; 0
+    means no penalty. `optimizer` trains the penalty's own networks, `critic_steps` times for each
+    step of the model. The penalty ends after `until` steps, or after that share of all steps if
+    `until` is below 1. With `clip`, the penalty's gradient in the model is never larger than that
+    of the rest of the loss. The strength rises linearly over the first `warmup` steps that have a
+    penalty.
 
     Raises ValueError for values out of range.
     """
 
     quantity: ClassVar[str] = "mi"
-    """What the value is called in the records."""
+    """The name of the value in the records."""
     of_pivots: ClassVar[bool] = False
-    """Whether it reads logits and pivots alone, and so serves any training of a classifier."""
+    """Whether it reads only logits and pivots, so that any training of a classifier can use it."""
 
     def __init__(
         self,
@@ -116,22 +117,22 @@ class Penalty(nn.Module, ABC):
 
     @staticmethod
     def counts_steps(settings: Mapping[str, object]) -> bool:
-        """Whether what happens before the last step depends on how many steps there are."""
+        """Whether the course of training before the last step depends on the number of steps."""
         until = settings.get("until")
         return isinstance(until, float) and until < 1
 
     @abstractmethod
     def terms(self, exposed: Exposed) -> Terms:
-        """Read a batch, (B, D) of each name, without a side effect."""
+        """Read a batch, (B, D) of each name, without side effects."""
 
     def read(self, exposed: Exposed) -> PureTerms:
-        """Its terms as the model's step needs them; a penalty whose fit is costly leaves it out."""
+        """The terms that the model's step needs; a penalty with a costly fit omits it."""
         terms = self.terms(exposed)
         return PureTerms(terms.penalty, terms.value)
 
     def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
-        """What its own networks descend at their step. A penalty that keeps moving averages
-        commits them here.
+        """The loss of the penalty's own networks at their step. A penalty with moving averages
+        updates them here.
         """
         return self.terms(exposed).fit
 
@@ -140,7 +141,7 @@ class Penalty(nn.Module, ABC):
 
 
 Regularizer = Callable[[Exposed], Penalty | PurePenalty]
-"""Makes a penalty of rows (N, D) that a model exposes before step 0."""
+"""Creates a penalty from rows (N, D) that a model exposes before step 0."""
 
 
 def _check_course(until: float | None, warmup: int) -> None:
@@ -149,4 +150,4 @@ def _check_course(until: float | None, warmup: int) -> None:
             "until", "must be a number of steps, a share of them below 1, or null for all", until
         )
     if warmup < 0:
-        raise SettingError("warmup", "must be a number of steps, 0 for none", warmup)
+        raise SettingError("warmup", "must be a number of steps, 0 or more", warmup)

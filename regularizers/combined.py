@@ -1,4 +1,4 @@
-"""The game and its non-saturating form together."""
+"""The sum of the minmax and the heuristic penalty."""
 
 from typing import final
 
@@ -14,14 +14,15 @@ from infobound.regularizers.pivot_critic import PivotCritic
 
 @final
 class Combined(Penalty):
-    """max(0, I + E_M[softplus(-T)]), T the log-ratio of the critic that climbs the estimator I.
+    """max(0, I + E_M[softplus(-T)]), where T is the log-ratio of a critic that maximises the
+    estimator I.
 
-    Of the Jensen-Shannon divergence (estimator=jsd) log 4 - E_J[softplus(-T)] - E_M[T] is left.
+    With the Jensen-Shannon divergence (estimator=jsd) this is log 4 - E_J[softplus(-T)] - E_M[T].
 
     Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
-    nats, or one whose best critic is not the log-ratio.
+    Raises ValueError for `lam` below 0, and for an estimator that has no critic, does not give
+    nats, or whose best critic is not the log-ratio.
     """
 
     of_pivots = True

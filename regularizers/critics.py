@@ -1,4 +1,4 @@
-"""The critic of a penalty, and what it reads."""
+"""The critic of a penalty, and its readings."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ def prepared(
     x: Float[Tensor, "N D_x"],
     y: Float[Tensor, "N D_y"],
 ) -> Measurement:
-    """A critic and an estimator that were shown these rows.
+    """A critic and an estimator, prepared with these rows.
 
     Raises ValueError for an estimator without a critic.
     """
@@ -30,8 +30,8 @@ def prepared(
 
 
 def reader(penalty: nn.Module) -> Measurement | None:
-    """The critic called `measurement` by which a penalty reads information between the two tensors
-    that it requires, where it has one.
+    """The critic called `measurement` with which a penalty reads the information between its two
+    tensors, if it has one.
     """
     made = dict(penalty.named_children()).get("measurement")
     return made if isinstance(made, Measurement) else None
@@ -40,20 +40,20 @@ def reader(penalty: nn.Module) -> Measurement | None:
 def scored(
     measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
 ) -> tuple[Scores, Bound]:
-    """The scores of a batch, and what it reads of them."""
+    """The scores of a batch, and their bound."""
     scores = measurement.scores(x, y)
     return scores, measurement.estimator.bound(scores, x, y)
 
 
 def bound(measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
-    """What it reads of a batch, without the scores."""
+    """The bound of a batch."""
     return scored(measurement, x, y)[1]
 
 
 def fit(
     measurement: Measurement, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
 ) -> Float[Tensor, ""]:
-    """What the critic descends of a batch at its step; moving averages are committed."""
+    """The critic's loss for a batch at its step; moving averages are updated."""
     scores, read = scored(measurement, x, y)
     measurement.estimator.update(scores)
     return read.fit
@@ -62,11 +62,11 @@ def fit(
 def log_ratios(
     measurement: Measurement, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
 ) -> Scores:
-    """The scores of a batch less what the estimator takes off them: log p(x, y) / p(x) p(y) where
-    the critic is at its best.
+    """The scores of a batch minus the estimator's normaliser: log p(x, y) / p(x) p(y) for the best
+    critic.
 
-    What is taken off is a constant to the gradient. Raises ValueError for an estimator whose best
-    critic is no such ratio.
+    The normaliser is a constant to the gradient. Raises ValueError for an estimator whose best
+    critic does not give this ratio.
     """
     normaliser = measurement.estimator.log_normaliser(scores, x, y)
     if normaliser is None:

@@ -1,4 +1,4 @@
-"""Distance correlation of the logits and the pivot.
+"""Distance correlation between the logits and the pivot.
 
 B batch, D and E features.
 """
@@ -13,7 +13,7 @@ from infobound.regularizers.base import PurePenalty
 from infobound.regularizers.exposed import Exposed, required
 
 FLOOR = 1e-12
-"""Of squares, at whose root the gradient would be infinite."""
+"""Lower limit of squares, because a square root has an infinite gradient at 0."""
 
 
 @final
@@ -22,8 +22,8 @@ class DistanceCorrelation(PurePenalty):
     and 1.
 
     dCov^2 is the mean product of the distances within a batch, centred by rows and columns; it is 0
-    for independent samples alone, but for 1/B of chance, and does not depend on scale. It costs B^2
-    distances.
+    only for independent samples, up to a chance term of order 1/B. The correlation does not depend
+    on scale. It costs B^2 distances.
 
     Székely et al. 2007, https://arxiv.org/abs/0803.4101; Kasieczka and Shih 2020,
     https://arxiv.org/abs/2001.05310
@@ -43,12 +43,12 @@ class DistanceCorrelation(PurePenalty):
 
 
 def squared_correlation(x: Float[Tensor, "B D"], y: Float[Tensor, "B E"]) -> Float[Tensor, ""]:
-    """dCorr^2 of x and y, 0 where either never varies."""
+    """dCorr^2 of x and y, 0 if either is constant."""
     of_x, of_y = of_pivot.centred(distances(x)), of_pivot.centred(distances(y))
     scale = of_x.square().mean() * of_y.square().mean()
     return (of_x * of_y).mean() / (scale + FLOOR).sqrt()
 
 
 def distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
-    """Of all pairs of rows."""
+    """Distances of all pairs of rows."""
     return (of_pivot.squared_distances(x) + FLOOR).sqrt()

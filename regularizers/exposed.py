@@ -1,7 +1,8 @@
-"""What a model exposes to a penalty, by name: the runners give it, and penalties ask for it.
+"""The tensors that a model exposes to a penalty, by name: runners give them, and penalties name
+those that they require.
 
-B batch, N rows, D features, C classes, E columns that code pivots, P pivots, L latents; R copies
-may lead all shapes.
+B batch, N rows, D features, C classes, E columns of encoded pivots, P pivots, L latents; all shapes
+may start with R copies.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 Exposed = Mapping[str, Tensor]
-"""What a model exposes, by the names of `expose`."""
+"""Exposed tensors, by the names of `expose`."""
 MADE = ("representation", "rate", "logits", "sample", "inferred")
-"""The names of what the model computes, which a penalty's gradient moves; the others are given."""
+"""Tensors that the model computes, which get gradients from a penalty; the others are given."""
 
 
 def expose(
@@ -28,20 +29,16 @@ def expose(
     data: Tensor | None = None,
     inferred: Tensor | None = None,
 ) -> Exposed:
-    """Those that the model has, by name.
+    """The tensors that the model has, by name.
 
-    input: (B, D) what it is given, flat.
-    representation: (B, D) what it makes of the input; a layer in the middle, or a code.
-    rate: (B,) nats of its noise layers, an upper bound of what they let through.
-    logits: (B, C - 1) of the classes, against class 0.
-    pivot: (B, E) what the logits are to be independent of, categories as one-hot rows, each column
-    of mean 0 and deviation 1.
-    raw_pivot: (B, P) the same as the data set has it.
-    sample: (B, D) what a generator makes, flat.
-    latent: (B, L) the code that a sample is made of.
-    label: (B, C) one-hot, of the input or of the sample.
-    data: (B, D) real data beside samples, flat.
-    inferred: (B, L) the code that an encoder infers from the data.
+    input: (B, D) the flat input. representation: (B, D) a representation of the input: a layer, or
+    a code. rate: (B,) the rates of its noise layers in nats, an upper bound of the information that
+    they let through. logits: (B, C - 1) of the classes, relative to class 0. pivot: (B, E) the
+    pivots, from which the logits should be independent, with categories as one-hot rows and every
+    column standardised. raw_pivot: (B, P) the pivots as in the data set. sample: (B, D) a
+    generator's flat samples. latent: (B, L) the latent of each sample. label: (B, C) one-hot, of
+    the input or of the sample. data: (B, D) flat real data, as many as samples. inferred: (B, L)
+    the latent that an encoder infers from the data.
     """
     known = {
         "input": input,
@@ -60,9 +57,9 @@ def expose(
 
 
 def required(exposed: Exposed, names: tuple[str, ...]) -> list[Tensor]:
-    """The tensors of these names.
+    """The tensors with these names.
 
-    Raises ValueError where the model does not expose one.
+    Raises ValueError if the model does not expose one.
     """
     if lacking := [name for name in names if name not in exposed]:
         raise ValueError(

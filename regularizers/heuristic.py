@@ -1,4 +1,4 @@
-"""The non-saturating game: a classifier makes pairs that are none look like pairs."""
+"""The non-saturating penalty: the classifier makes product samples look like joint samples."""
 
 from typing import final
 
@@ -14,17 +14,17 @@ from infobound.regularizers.pivot_critic import PivotCritic
 
 @final
 class Heuristic(Penalty):
-    """E_M[softplus(-T)], T the log-ratio of the critic: the classifier makes product samples look
-    like joint ones.
+    """E_M[softplus(-T)], where T is the log-ratio of the critic: the classifier makes product
+    samples look like joint ones.
 
-    It is log 2 where nothing depends on the pivot, and has a gradient also where the critic is
-    sure. Logits that say nothing of the label either meet it as well, and a large `lam` leads
-    there.
+    It is log 2 if the logits do not depend on the pivot, and its gradient does not vanish if the
+    critic is certain. Logits without any information about the label also reach this value, and a
+    large `lam` may lead there.
 
     Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
-    nats, or one whose best critic is not the log-ratio.
+    Raises ValueError for `lam` below 0, and for an estimator that has no critic, does not give
+    nats, or whose best critic is not the log-ratio.
     """
 
     of_pivots = True

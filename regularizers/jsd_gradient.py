@@ -1,4 +1,4 @@
-"""The game with a critic whose gradient is held."""
+"""The minmax penalty with a penalty on the critic's gradient."""
 
 from typing import final
 
@@ -15,17 +15,17 @@ from infobound.regularizers.pivot_critic import PivotCritic
 
 @final
 class JSDGradient(Penalty):
-    """max(0, I), as in Minmax, of a critic that climbs I - gamma / 2 Omega.
+    """max(0, I), as in Minmax, with a critic that maximises I - gamma / 2 Omega.
 
-    Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], s = sigmoid(f) and f the critic's score
-    of a pair, trained as a classifier of pairs (estimator=js or jsd); its gradient is by both sides
-    of the pair, and E_M over one shuffled partner a row. It smooths both distributions, as noise
-    would. The classifier's own loss has no Omega.
+    Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], where s = sigmoid(f) and f is the
+    critic's score of a pair, trained as a classifier of pairs (estimator=js or jsd). The gradient
+    is with respect to both sides of the pair, and E_M is over one shuffled partner a row. Omega
+    smooths both distributions, as noise would. It is not part of the classifier's loss.
 
     Roth et al. 2017, https://arxiv.org/abs/1705.09367
 
-    Raises ValueError for `lam` or `gamma` below 0, an estimator without a critic, one that gives no
-    nats, or one whose best critic is not the log-ratio.
+    Raises ValueError for `lam` or `gamma` below 0, and for an estimator that has no critic, does
+    not give nats, or whose best critic is not the log-ratio.
     """
 
     of_pivots = True
@@ -71,7 +71,9 @@ class JSDGradient(Penalty):
     def _steepness(
         self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
-        """Scores of pairs, and the squared length of the gradient of each by its pair."""
+        """Scores of pairs, and the squared length of each score's gradient with respect to its
+        pair.
+        """
 
         def summed(
             x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]

@@ -1,4 +1,4 @@
-"""The information about the pivot by the log-ratio itself."""
+"""The information about the pivot, as the mean log-ratio of joint samples."""
 
 from typing import final
 
@@ -13,16 +13,16 @@ from infobound.regularizers.pivot_critic import PivotCritic
 
 @final
 class KLUpdate(Penalty):
-    """E_J[T], T the log-ratio of the critic: mutual information itself where the critic is at its
-    best.
+    """E_J[T], where T is the log-ratio of the critic: for the best critic, mutual information
+    itself.
 
-    The critic should be trained as a classifier of pairs (estimator=js or jsd); the model descends
-    the mean over joint samples alone, as a generator descends log (1 - D) / D.
+    Train the critic as a classifier of pairs (estimator=js or jsd). The model only minimises the
+    mean over joint samples, as a generator minimises log (1 - D) / D.
 
     Sønderby et al. 2017, https://arxiv.org/abs/1610.04490
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
-    nats, or one whose best critic is not the log-ratio.
+    Raises ValueError for `lam` below 0, and for an estimator that has no critic, does not give
+    nats, or whose best critic is not the log-ratio.
     """
 
     of_pivots = True

@@ -1,4 +1,4 @@
-"""The information bottleneck with information that a critic reads."""
+"""The information bottleneck with mutual information estimated by a critic."""
 
 from collections.abc import Callable
 from typing import final
@@ -17,17 +17,17 @@ from infobound.regularizers.exposed import Exposed, required
 
 @final
 class MineBottleneck(Penalty):
-    """max(0, I(X; Z)) of inputs and representations, `beta` times: the critic climbs I, the encoder
-    descends it.
+    """`beta` times max(0, I(X; Z)) of inputs and representations: the critic maximises I, and the
+    encoder minimises it.
 
-    Any noise in the encoder will do, of a known density or not; without noise the information is
-    infinite. By an estimator that is a lower bound the encoder may learn what the critic cannot
-    see, so the critic must keep up. Below 0 a bound says nothing, and has no end: the encoder is
-    not led there.
+    The encoder needs noise, with a known density or not; without noise the information is infinite.
+    With a lower bound, the encoder may hide information from the critic, so the critic must keep
+    up. Below 0, a bound has no meaning and no lower limit, so the encoder does not minimise it
+    further.
 
     Belghazi et al. 2018, section 5.3, https://arxiv.org/abs/1801.04062
 
-    Raises ValueError where an estimator has no critic, or `beta` is negative.
+    Raises ValueError if the estimator has no critic, or `beta` is negative.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A classifier and a critic play for the information about the pivot."""
+"""The minmax penalty: a critic estimates the information about the pivot."""
 
 from typing import final
 
@@ -13,12 +13,15 @@ from infobound.regularizers.pivot_critic import PivotCritic
 
 @final
 class Minmax(Penalty):
-    """max(0, I): the critic climbs the estimator I, the classifier descends it where it is above 0.
+    """max(0, I): the critic maximises the estimator I, and the classifier minimises it while it is
+    above 0.
 
-    By a lower bound the classifier may learn what the critic cannot see, so the critic must keep
+    With a lower bound, the classifier may hide information from the critic, so the critic must keep
     up.
 
-    Raises ValueError for `lam` below 0, an estimator without a critic, one that gives no
+    Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+
+    Raises ValueError for `lam` below 0, and for an estimator that has no critic or does not give
     nats.
     """
 

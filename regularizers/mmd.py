@@ -1,4 +1,4 @@
-"""The distance of kernel means of joint and product samples.
+"""The distance between the kernel means of joint and of product samples.
 
 B batch, D and E features.
 """
@@ -16,22 +16,22 @@ from infobound.regularizers.base import PurePenalty
 from infobound.regularizers.exposed import Exposed, required
 
 FLOOR = 1e-12
-"""Of the squared distance, at whose root the gradient would be infinite."""
+"""Lower limit of the squared distance, because a square root has an infinite gradient at 0."""
 
 
 @final
 class MMD(PurePenalty):
-    """sqrt(sum_s MMD^2), MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of the
-    pivots, of deviation s each.
+    """sqrt(sum_s MMD^2), with MMD^2 = tr(K H L H) / B^2 of normal kernels K of the logits and L of
+    the pivots, both of standard deviation s.
 
-    It is the maximum mean discrepancy of joint samples from all pairs of a batch, 0 for independent
-    ones alone, but for 1/B of chance. The logits are taken in units of their deviation in the
-    batch, lest they shrink in place of becoming independent. It costs B^2 kernels for each of
-    `sigmas`.
+    It is the maximum mean discrepancy between joint samples and all pairs of a batch, which is 0
+    only for independent samples, up to a chance term of order 1/B. The logits are standardised
+    within the batch, so that they cannot shrink instead of becoming independent. It costs B^2
+    kernels for each of `sigmas`.
 
     Gretton et al. 2005, https://doi.org/10.1007/11564089_7
 
-    Raises ValueError for `lam` below 0 and deviations that are not positive.
+    Raises ValueError for `lam` below 0, and for `sigmas` that are not positive.
     """
 
     quantity = "mmd"
@@ -70,6 +70,6 @@ def _kernel(squared_distances: Float[Tensor, "B B"], sigma: float) -> Float[Tens
 
 
 def standardised(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-    """x with mean 0 and deviation 1 in the batch; what never varies stays 0."""
+    """x with mean 0 and standard deviation 1 in the batch; constant columns become 0."""
     x = x - x.mean(0)
     return x / (x.square().mean(0) + FLOOR).sqrt()

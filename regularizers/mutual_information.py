@@ -1,4 +1,4 @@
-"""Mutual information that a generative model is to have, read by a critic."""
+"""Mutual information that a generative model maximises, estimated by a critic."""
 
 import math
 from collections.abc import Callable
@@ -21,27 +21,27 @@ PAIRS = {
     "label": ("sample", "label"),
     "inferred": ("data", "inferred"),
 }
-"""What is paired, by the option that names it."""
+"""The two paired tensors, by the option that names them."""
 WAYS = {
-    "latent": "a generative model has one",
-    "label": "runner.conditional=true tells the generator the label",
+    "latent": "a generative model has latents",
+    "label": "runner.conditional=true gives the generator labels",
     "inferred": "runner.inference=bigan infers codes",
 }
-"""What makes a model expose it."""
+"""How to make a model expose the tensors."""
 
 
 @final
 class MutualInformation(Penalty):
-    """-I(G(z); z) of `latent`, -I(G(z, c); c) of `label`, or -I(x; E(x)) of `inferred`: the model
-    maximises information.
+    """-I(G(z); z) for `latent`, -I(G(z, c); c) for `label`, or -I(x; E(x)) for `inferred`: the
+    model maximises information.
 
-    The critic climbs the estimator on batches of its own, by an optimiser of its own. What the
-    model makes is read with normal `noise` of that standard deviation: a function of a continuous
-    variable has infinite information about it, and with noise no more than its resolution allows.
+    The critic maximises the estimator on its own batches, with its own optimiser. It reads the
+    model's outputs with normal noise of standard deviation `noise`: without noise, a function of a
+    continuous variable has infinite information about it.
 
     Belghazi et al. 2018, section 5, https://arxiv.org/abs/1801.04062
 
-    Raises ValueError where `rows`, what the model exposes (N, D), lack what is to be paired, or an
+    Raises ValueError if `rows` (N, D), which the model exposes, lack a paired tensor, or if the
     estimator has no critic.
     """
 
@@ -65,9 +65,7 @@ class MutualInformation(Penalty):
                 raise SettingError(name, "must be 0 or more and finite", value)
         able = [name for name, pair in PAIRS.items() if all(part in rows for part in pair)]
         if able and of not in able:
-            raise SettingError(
-                "of", f"must be what this model has, {' or '.join(able)}", of, WAYS[of]
-            )
+            raise SettingError("of", f"must be {' or '.join(able)} for this model", of, WAYS[of])
         self._noise = Noise(noise) if noise else nn.Identity()
         self.measurement = critics.prepared(critic, estimator, *required(rows, self.requires))
 
@@ -79,7 +77,7 @@ class MutualInformation(Penalty):
         return critics.fit(self.measurement, *self._noisy(exposed))
 
     def _noisy(self, exposed: Exposed) -> tuple[Float[Tensor, "B D_x"], Float[Tensor, "B D_y"]]:
-        """The two that are paired, what the model makes with noise."""
+        """The two paired tensors, with noise on the model's output."""
         x, y = (
             self._noise(each) if name in MADE else each
             for name, each in zip(self.requires, required(exposed, self.requires), strict=True)

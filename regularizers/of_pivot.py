@@ -1,5 +1,5 @@
-"""What all penalties of a classifier's dependence on pivots share: the tensors that they read,
-their strength, and the settings of those with networks of their own.
+"""The common part of penalties on a classifier's dependence on pivots: the tensors that they read,
+their strength, and the settings of those with their own networks.
 """
 
 import math
@@ -16,13 +16,13 @@ from torch.optim import Optimizer
 from infobound.errors import SettingError
 
 PAIR = ("logits", "pivot")
-"""Logits (B, C - 1) against class 0, and pivots (B, P), categories as one-hot rows, all of mean 0
-and deviation 1.
+"""Logits (B, C - 1) relative to class 0, and standardised pivots (B, P) with categories as one-hot
+rows.
 """
 
 
 def strength(lam: float) -> float:
-    """lam.
+    """Return `lam` after checking it.
 
     Raises ValueError unless it is finite and not negative.
     """
@@ -33,11 +33,11 @@ def strength(lam: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Game:
-    """How a classifier and the networks of its penalty take turns. In YAML these are keys of the
-    penalty's own node.
+    """Settings of the game between a classifier and the networks of its penalty. In YAML these are
+    keys of the penalty's own node.
 
-    `lam` is the strength, which rises over `warmup` steps; `optimizer` moves the penalty's networks
-    `critic_steps` times for each step of the classifier.
+    `lam` is the strength, which rises over `warmup` steps; `optimizer` trains the penalty's
+    networks `critic_steps` times for each step of the classifier.
 
     Raises ValueError for `lam` below 0.
     """
@@ -53,10 +53,10 @@ class Game:
 
 
 def squared_distances(x: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
-    """Of all pairs of rows."""
+    """Squared distances of all pairs of rows."""
     return (x[:, None] - x).square().sum(-1)
 
 
 def centred(matrix: Float[Tensor, "B B"]) -> Float[Tensor, "B B"]:
-    """The matrix whose rows and columns have mean 0."""
+    """The matrix, centred so that rows and columns have mean 0."""
     return matrix - matrix.mean(0) - matrix.mean(1, keepdim=True) + matrix.mean()

@@ -1,4 +1,4 @@
-"""The critic of logits and pivots that several penalties read, each in its own way."""
+"""The critic of logits and pivots that several penalties share."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,25 +14,25 @@ from infobound.regularizers import critics, of_pivot
 from infobound.regularizers.exposed import Exposed, required
 
 LOOKED_AT = 64
-"""Rows on which an estimator is tried."""
+"""Number of rows on which an estimator is tried."""
 SCORE_AND_PIVOT = partial(
     Concat, hidden=(64, 64), activation="ELU", negatives=1, layer_norm=True, glorot=True
 )
-"""A critic of few columns."""
+"""A critic for few columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PivotCritic(of_pivot.Game):
-    """A critic of logits and pivots that climbs the estimator."""
+    """A critic of logits and pivots that maximises the estimator."""
 
     estimator: Estimator | SampleEstimator = field(default_factory=JS)
     critic: Critics | None = SCORE_AND_PIVOT
 
     def shown(self, rows: Exposed) -> Measurement:
-        """The critic and the estimator, which were shown these rows.
+        """The critic and the estimator, prepared with these rows.
 
-        Raises ValueError for a model without logits or pivots, an estimator without a critic, and
-        one that gives no nats.
+        Raises ValueError for a model without logits or pivots, and for an estimator that has no
+        critic or does not give nats.
         """
         made = critics.prepared(self.critic, self.estimator, *required(rows, of_pivot.PAIR))
         if made.estimator.kind == "loss":
@@ -45,7 +45,7 @@ class PivotCritic(of_pivot.Game):
         return made
 
     def calibrated(self, rows: Exposed) -> Measurement:
-        """The same, with scores that can be turned into log-ratios.
+        """The prepared critic and estimator, checked to give log-ratios.
 
         Raises ValueError also for an estimator whose best critic is not the log-ratio.
         """

@@ -1,4 +1,4 @@
-"""Codes that keep a label and hide what they are made of, by two critics."""
+"""The penalty of InfoShape: codes keep a label and hide their input, measured by two critics."""
 
 from collections.abc import Callable
 from typing import final
@@ -17,23 +17,23 @@ from infobound.regularizers.exposed import Exposed, required
 
 @final
 class PrivacyUtility(Penalty):
-    """`beta` I(X; Z) - I(Z; label), both in nats: each has a critic that climbs it, and the encoder
-    descends the difference.
+    """`beta` I(X; Z) - I(Z; label), both in nats: a critic maximises each information, and the
+    encoder minimises the difference.
 
-    InfoShape descends b I(X; Z) / H(X) - I(Z; label) / H(label) with H(X) taken for 8 and H(label)
-    for 0.7: its b is 8 / 0.7 `beta`. With `beta` of 1 or more no code is better than none, because
-    I(X; Z) >= I(Z; label). By an estimator that is a lower bound the encoder may hide from its
-    critic what another one finds, so the critic must keep up.
+    InfoShape minimises b I(X; Z) / H(X) - I(Z; label) / H(label), with 8 for H(X) and 0.7 for
+    H(label), so its b is 8 / 0.7 `beta`. If `beta` is 1 or more, a constant code is optimal,
+    because I(X; Z) >= I(Z; label). With a lower bound, the encoder may hide information from its
+    critic, so the critic must keep up.
 
-    Raises ValueError where `rows`, what the model exposes, lack a label, an estimator has no
-    critic, or `beta` is negative.
+    Raises ValueError if `rows`, which the model exposes, lack a label, if the estimator has no
+    critic, or if `beta` is negative.
     """
 
     quantity = "loss"
     privacy: Measurement
-    """Reads I(X; Z), which is to be small."""
+    """Reads I(X; Z), which should be small."""
     utility: Measurement
-    """Reads I(Z; label), which is to be large."""
+    """Reads I(Z; label), which should be large."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class PrivacyUtility(Penalty):
         if "label" not in rows:
             raise SettingError(
                 "beta",
-                "must weigh privacy against what is told of a label, which is not there",
+                "needs a label to keep, but this model exposes no label",
                 beta,
                 "use runner=infoshape",
             )
@@ -61,7 +61,7 @@ class PrivacyUtility(Penalty):
         self.utility = critics.prepared(critic, estimator, label, z)
 
     def bounds(self, exposed: Exposed) -> tuple[Bound, Bound]:
-        """What the critics read of a batch, (B, D) of each name: privacy and utility."""
+        """The critics' bounds for a batch, (B, D) of each name: privacy and utility."""
         x, label, z = required(exposed, self.requires)
         return critics.bound(self.privacy, x, z), critics.bound(self.utility, label, z)
 

@@ -1,4 +1,4 @@
-"""The rate of a model's noise layers, which the model descends."""
+"""The rate of a model's noise layers as a penalty."""
 
 from typing import final
 
@@ -12,13 +12,13 @@ from infobound.regularizers.exposed import Exposed, required
 
 @final
 class Rate(PurePenalty):
-    """The mean rate of a batch in nats, `beta` times: an upper bound of what the representation
-    tells of the input.
+    """`beta` times the mean rate of a batch in nats, an upper bound of the information of the
+    representation about the input.
 
     Achille and Soatto 2018, https://arxiv.org/abs/1611.01353; Alemi et al. 2017,
     https://arxiv.org/abs/1612.00410
 
-    Raises ValueError where `rows`, what the model exposes, lack a rate, or `beta` is negative.
+    Raises ValueError if `rows`, which the model exposes, lack a rate, or if `beta` is negative.
     """
 
     quantity = "rate"
@@ -30,7 +30,7 @@ class Rate(PurePenalty):
         if "rate" not in rows:
             raise SettingError(
                 "beta",
-                "must weigh a rate, and this model has none",
+                "needs a rate to weigh, but this model has no rate",
                 beta,
                 "use model/noise=gaussian_bottleneck",
             )

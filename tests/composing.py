@@ -1,5 +1,5 @@
-"""Hydra's composition, remembered: the tests compose this tree thousands of times, and for most the
-same options are chosen.
+"""Cached Hydra compositions: the tests compose this tree thousands of times, mostly with the same
+options.
 """
 
 import copy
@@ -25,8 +25,8 @@ OURS = str(Path(CONFIGURATIONS).resolve())
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Compose the files of a choice of options once, and apply the other overrides to a copy. Trees
-    that include a folder of a test's own are composed each time.
+    """Compose each choice of options once, and apply the other overrides to a copy. Trees with a
+    test's own folder are composed each time.
     """
     listing, composing = (
         config_loader_impl.create_defaults_list,  # pyright: ignore[reportPrivateImportUsage]
@@ -83,7 +83,7 @@ def _is_our_folder(path: str) -> bool:
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Leave out the composition for hydra.mode alone, which only an overlay may set."""
+    """Skip the composition that only reads hydra.mode, which only an overlay may set."""
     with initialize_config_dir(OURS, version_base="1.3"):
         kind: Any = type(GlobalHydra.instance().hydra)
     asked: Callable[..., object] = kind.get_mode

@@ -1,5 +1,5 @@
-"""What every test runs under, and what tests of whole runs share: the launcher, in this process and
-in one of its own.
+"""The environment of all tests, and the launcher for tests of whole runs, in this process or in its
+own process.
 """
 
 import gc
@@ -37,7 +37,7 @@ REMEMBERING = ExitStack()
 
 
 def pytest_configure() -> None:
-    """Before the tests are collected, since some families compose their members then."""
+    """Set up before tests are collected, because some families compose their members then."""
     REMEMBERING.enter_context(composing.remembered())
     REMEMBERING.enter_context(composing.once())
 
@@ -66,27 +66,25 @@ SMALL = [
     "dataset.dim=2",
 ]
 TARGET = "_target_"
-"""Hydra's key for what is made, as in f"critic.{TARGET}=torch.nn.Identity"."""
+"""Hydra's key for a target, as in f"critic.{TARGET}=torch.nn.Identity"."""
 DRAWN: dict[tuple[str, ...], bytes] = {}
-"""A picture for each set of labels that a figure had."""
+"""A picture for each set of figure labels."""
 OWN_CRITIC = {
     f"estimator={path.stem}"
     for path in RUN.parent.glob("conf/estimator/*.yaml")
     if "/critic@" in path.read_text()
 }
-"""Estimators that choose a critic too."""
+"""Estimators that also choose a critic."""
 
 
 def idx_file(array: np.ndarray) -> bytes:
-    """An array of bytes as MNIST's files hold it."""
+    """An array of bytes in the format of MNIST's files."""
     header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
     return gzip.compress(header + array.tobytes())
 
 
 def cifar_file(images: np.ndarray, labels: list[int]) -> bytes:
-    """Images (N, 3, 32, 32) as CIFAR-10's files hold them, with the names that NumPy had for its
-    parts in 2009.
-    """
+    """Images (N, 3, 32, 32) in the format of CIFAR-10's files, with NumPy's names of 2009."""
     batch = {b"data": images.reshape(len(images), -1), b"labels": labels}
     today = np.empty(0).__reduce__()[0].__module__
     return pickle.dumps(batch, protocol=3).replace(today.encode(), b"numpy.core.multiarray")
@@ -94,8 +92,8 @@ def cifar_file(images: np.ndarray, labels: list[int]) -> bytes:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """60 training and 20 test images in MNIST's and in CIFAR-10's files, which the loaders take for
-    the official ones.
+    """60 training and 20 test images in the format of MNIST's and CIFAR-10's files, which the
+    loaders accept as the official ones.
     """
     source = np.random.default_rng(0)
     for split, size in ("train", 60), ("t10k", 20):
@@ -126,7 +124,7 @@ def place(path: Path, content: bytes) -> None:
 
 
 class Ended(NamedTuple):
-    """What a command left behind in the terminal."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -134,8 +132,8 @@ class Ended(NamedTuple):
 
 
 def small(arguments: tuple[str, ...]) -> list[str]:
-    """Small settings for the groups whose option is not chosen in `arguments`, which come last and
-    win; flags go first. A run that is loaded brings its own.
+    """Small settings for groups whose option is not chosen in `arguments`, which come last and take
+    precedence; flags come first. A loaded run brings its own.
     """
     if any(each.startswith("runner.load=") for each in arguments):
         return [*arguments]
@@ -147,8 +145,8 @@ def small(arguments: tuple[str, ...]) -> list[str]:
 
 
 def drawn_once(figure: Figure, png: Callable[[Figure], bytes] = plots.png) -> bytes:
-    """The figure as a PNG file, or an earlier one with its labels, because drawing takes a third of
-    a small run.
+    """The figure as a PNG file, or an earlier figure with the same labels, because drawing takes a
+    third of a small run.
     """
     labels = tuple(
         label
@@ -162,7 +160,7 @@ def drawn_once(figure: Figure, png: Callable[[Figure], bytes] = plots.png) -> by
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """On a busy machine a small network is many times slower on two threads than on one."""
+    """Use one thread, because small networks are much slower on two threads of a busy machine."""
     torch.set_num_threads(1)
 
 
@@ -200,7 +198,7 @@ def command(
 
 
 class Background:
-    """A command line in a process of its own, forked from this one, which has imported it all."""
+    """A command line in its own process, forked from this one, in which everything is imported."""
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         self._log = folder / f"{uuid4().hex}.log"
@@ -224,7 +222,7 @@ class Background:
         return self._process.is_alive()
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end, but no longer than that."""
+        """Wait for its end, up to a limit."""
         self._process.join(seconds)
 
     def send(self, number: signal.Signals) -> None:
@@ -233,7 +231,7 @@ class Background:
             os.kill(self._process.pid or 0, number)
 
     def ended(self) -> Ended:
-        """Its exit code, negative for a signal, and all it printed, once it has ended."""
+        """Wait for its end; return its exit code, negative for a signal, and its output."""
         self._process.join()
         code = self._process.exitcode
         assert code is not None
@@ -242,7 +240,9 @@ class Background:
 
 @pytest.fixture
 def background(tmp_path: Path) -> Iterator[Callable[..., Background]]:
-    """`background("seed=1", "name=a")` begins what `command` runs, and it ends with the test."""
+    """`background("seed=1", "name=a")` starts the command of `command`, which ends with the
+    test.
+    """
     begun: list[Background] = []
 
     def begin(*arguments: str) -> Background:

@@ -1,4 +1,4 @@
-"""Runners made of flat settings, as a configuration file has them."""
+"""Runners built from flat settings, as in a configuration file."""
 
 import dataclasses
 import inspect
@@ -24,11 +24,11 @@ TRAINING: dict[str, Any] = {
     "precision": "fp32",
     "compile": False,
 }
-"""What the tests of most runners leave as it is."""
+"""Settings that the tests of most runners do not change."""
 
 
 def flat(target: Callable[..., T], settings: Mapping[str, Any]) -> T:
-    """`target` of its own settings, and of the settings dataclasses that it takes, by flat keys."""
+    """Build `target` from flat keys: its own settings, and those of its settings dataclasses."""
     left = dict(settings)
     made = _made(target, left)
     if left:
@@ -37,7 +37,7 @@ def flat(target: Callable[..., T], settings: Mapping[str, Any]) -> T:
 
 
 def waiting(target: Callable[..., T], **settings: Any) -> Callable[..., T]:
-    """The same, waiting for what is known at run time, its first argument; keywords change
+    """The target without its first argument, which is known at run time; keywords change
     settings.
     """
 

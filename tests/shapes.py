@@ -19,8 +19,8 @@ Output = TypeVar("Output")
 
 
 def checked(function: Function) -> Function:
-    """beartype that knows every protocol by its members, and looks at the shapes inside named
-    tuples, such as Scores and Bound.
+    """beartype that checks every protocol by its members, and the shapes inside named tuples, such
+    as Scores and Bound.
     """
     for name, hint in function.__annotations__.items():
         for part in _parts(hint):
@@ -50,7 +50,7 @@ def _is_shape(hint: object) -> bool:
 
 
 def unchecked(function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
-    """The function without any check below it, as torch.compile needs it to trace it."""
+    """The function without any checks inside it, so that torch.compile can trace it."""
 
     def call(*args: Inputs.args, **kwargs: Inputs.kwargs) -> Output:
         jaxtyping.config.update("jaxtyping_disable", True)

@@ -1,4 +1,4 @@
-"""What a user gets from whole runs, at full length."""
+"""The accuracy of whole runs at full length."""
 
 import json
 from pathlib import Path

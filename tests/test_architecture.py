@@ -1,4 +1,4 @@
-"""The house: who may import whom, what must not exist, and one name for one thing everywhere."""
+"""The architecture: allowed imports, forbidden code, and one name for each thing."""
 
 import ast
 import functools
@@ -22,9 +22,9 @@ BELOW = {
     "run": {"infobound"},
     "infobound": {"conf", "runners", "regularizers", "estimators", "models", "datasets"},
 }
-"""Our folders, and for each those that it may import."""
+"""Our folders, and the folders that each of them may import."""
 FOR_ALL = "infobound.errors."
-"""The words for what is wrong, which stand below every folder."""
+"""The errors, which every folder may import."""
 HOMES = {
     "hydra": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],
     "omegaconf": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],
@@ -41,7 +41,7 @@ HOMES = {
     "submitit": ["hydra_plugins/slurm.py"],
     "ray": ["hydra_plugins/ray.py"],
 }
-"""Libraries that have a home, and the only files that may import them when they run."""
+"""Libraries that only these files may import at run time."""
 PACKAGES = [path for folder in BELOW for path in sorted((ROOT / folder).rglob("*.py"))]
 SOURCES = [*PACKAGES, ROOT / "run.py"]
 SILENT = [path for path in PACKAGES if path != ROOT / "infobound" / "launcher.py"]
@@ -49,7 +49,7 @@ OTHERS = [
     path for folder in ("tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 OUTSIDE = ("infobound", "hydra_plugins", "run")
-"""What is imported by its own name."""
+"""Modules that are imported by their own names."""
 BARE = set(BELOW) - {*OUTSIDE}
 
 
@@ -64,7 +64,7 @@ def module(path: Path) -> str:
 
 
 def folder_of(name: str) -> str:
-    """The folder of ours that a dotted name lies in."""
+    """The folder of ours that contains a dotted name."""
     ours, _, inner = name.partition(".")
     folder = inner.partition(".")[0]
     return folder if ours == "infobound" and folder in BELOW else ours
@@ -75,7 +75,7 @@ def for_types_alone(node: ast.AST) -> bool:
 
 
 def imports(node: ast.AST) -> Iterator[str]:
-    """The dotted names of whatever a file imports when it runs, inside functions too."""
+    """The dotted names that a file imports at run time, also inside functions."""
     if isinstance(node, ast.Import):
         yield from (each.name for each in node.names)
     if isinstance(node, ast.ImportFrom):

@@ -1,5 +1,5 @@
-"""Objects from a configuration: children first, settings values from flat keys, and each error
-under the dotted key of its cause.
+"""Objects from a configuration: children first, settings values from flat keys, and errors that
+name the dotted key of their cause.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class Colour(Enum):
 
 @dataclass(frozen=True)
 class Pace:
-    """Keys of the node that it is a setting of."""
+    """A settings value with keys of the node that it belongs to."""
 
     flat: ClassVar[bool] = True
 
@@ -50,7 +50,7 @@ class Width:
 
 
 class Trainer:
-    """A runner by two settings values, a part, and keys of its own."""
+    """A runner with two settings values, a part, and its own keys."""
 
     def __init__(
         self, *, pace: Pace, size: Width, net: Callable[[int], "Net"], latent: int = 2
@@ -83,7 +83,7 @@ def kept_by_name(path: Path, paths: Sequence[Path], **others: object) -> Any:
 
 
 def runs(**changes: object) -> DictConfig:
-    """A configuration of a trainer whose net stands at a key of its own."""
+    """A configuration of a trainer whose net has its own key."""
     runner = {
         "_target_": f"{__name__}.Trainer",
         "log_every": 5,

@@ -1,5 +1,5 @@
-"""`python run.py ...`: what is refused, in which words and with which exit code, and what a second
-command does to a run.
+"""`python run.py ...`: refused commands with their messages and exit codes, and the effect of a
+second command on a run.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ ROWS = np.random.default_rng(0).normal(size=(60, 2))
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `python run.py name=a` leaves."""
+    """The folder that `python run.py name=a` leaves."""
     folder = tmp_path_factory.mktemp("standing")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
@@ -39,7 +39,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_refused(ended: Any, *words: str) -> None:
-    """Exit code 2 and one line that says these words, with nothing left behind."""
+    """Check exit code 2, one line with these words, and no files left behind."""
     assert ended.code == 2
     assert ended.out == ""
     assert ended.err.startswith("refused: ")
@@ -48,7 +48,7 @@ def assert_refused(ended: Any, *words: str) -> None:
 
 
 def content(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file below, its bytes and when it was written."""
+    """The bytes and the modification time of every file below a folder."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
@@ -535,7 +535,7 @@ def shown(ends: tuple[int, int], folder: Path) -> bytes:
 
 
 def read(descriptor: int) -> bytes:
-    """What a terminal shows next; nothing after its other end is closed, which Linux reports as an
+    """The next output of a terminal; empty after its other end is closed, which Linux reports as an
     error.
     """
     try:

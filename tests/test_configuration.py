@@ -1,5 +1,5 @@
-"""The YAML tree: all of it composes and fits the signatures that it names; what is wrong is refused
-by its dotted key.
+"""The YAML tree: every file composes and fits the signatures that it names; errors name the dotted
+key.
 """
 
 import inspect
@@ -40,8 +40,8 @@ HOSTS = {
     "regularizer/density": ("runner=classify regularizer=adversary", "regularizer/density"),
     "model/noise": ("runner=classify", "model/noise"),
 }
-"""Groups that not every option of another takes: one that does, with what it needs, and how it is
-then chosen.
+"""Groups that only some options of another group accept: such an option with its needs, and the
+override that chooses them.
 """
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 POSITIONAL = "_args_"
@@ -49,12 +49,12 @@ Compose = Callable[..., DictConfig]
 
 
 def choice(path: Path) -> str:
-    """The file as an override would pick it, such as critic=concat."""
+    """The override that chooses this file, such as critic=concat."""
     return f"{path.parent.relative_to(CONF)}={path.stem}"
 
 
 def choices(path: Path) -> list[str]:
-    """The overrides that pick this file."""
+    """The overrides that choose this file."""
     group = str(path.parent.relative_to(CONF))
     if group not in HOSTS:
         return [choice(path)]
@@ -83,7 +83,7 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def completed(cfg: DictConfig) -> DictConfig:
-    """The same with whatever the user has to give."""
+    """The configuration with the values that the user must give."""
     for key in OmegaConf.missing_keys(cfg):
         OmegaConf.update(cfg, key, "given")
     return cfg

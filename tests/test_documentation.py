@@ -20,7 +20,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 FILES = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 BUILT = {page: generated.expanded(page.read_text()) for page in PAGES}
 PRESETS = ("experiment", "sweep", "recipe")
-NO_PAGES = ("hydra", "recipe/settings", "runner/settings")
+NO_PAGES = ("hydra", "recipe/settings", "regularizer/settings", "runner/settings")
 GROUPS = sorted(
     {
         path.parent.relative_to(choices.CONFIGURATIONS).as_posix()

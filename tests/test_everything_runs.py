@@ -1,4 +1,4 @@
-"""Every option of the groups that estimation reads, once through the launcher with few steps."""
+"""Every option of the groups of estimation runs through the launcher with few steps."""
 
 import json
 import math
@@ -25,7 +25,7 @@ MODES = [
 ]
 CLASSES = ["mnist", "cifar10_images", "cluttered_mnist", "occluded_cifar10", "bit_patterns"]
 LABELLED = ["table", "bivariate", "louppe", "mass_peak", "protected_group"]
-"""Data sets that hold no pairs."""
+"""Data sets without pairs."""
 IMAGES = ["critic.hidden=8", "critic.channels=[4]", "dataset.dim=12"]
 SETTINGS = {
     "convolutional": [*IMAGES, "critic.shape_x=[1,3,4]", "critic.shape_y=[1,3,4]"],
@@ -33,7 +33,7 @@ SETTINGS = {
     "semi_convolutional": [*IMAGES, "critic.shape=[1,3,4]"],
     "swiss_roll": ["dataset.base.dim=1"],
 }
-"""What an option needs beside its name."""
+"""Overrides that an option needs in addition to its name."""
 
 
 def options(group: str, *others: str) -> list[str]:
@@ -41,7 +41,7 @@ def options(group: str, *others: str) -> list[str]:
 
 
 def metrics(command: Command, *arguments: str) -> dict[str, Any]:
-    """Those of a run that ended well."""
+    """The metrics of a successful run."""
     ended = command("name=a", "runner.eval_every=4", *arguments)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("I(X;Y) = ")

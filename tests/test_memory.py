@@ -1,4 +1,4 @@
-"""Nothing of the size rows x rows: what whole runs hold at most, each in a process of its own."""
+"""Nothing of size rows x rows: the peak memory of whole runs, each in its own process."""
 
 import os
 import subprocess
@@ -16,11 +16,11 @@ TRAINED = ["runner.steps=2", "runner.eval_every=2", "critic.hidden=[64]"]
 
 
 def peaks(*runs: Sequence[str], folder: Path) -> list[float]:
-    """GiB that a process held at most by the end of each `python run.py ...`, one after the other;
-    rusage would count what the process that starts it holds.
+    """The peak memory in GiB of a process after each `python run.py ...`, one after the other;
+    rusage would include the memory of the parent process.
 
-    Freed blocks go back to the system at once: what glibc keeps of them differs by a GiB from one
-    run to the next.
+    Freed blocks are returned to the system immediately, because the amount that glibc keeps varies
+    by a GiB between runs.
     """
     program = f"""
 from run import launch

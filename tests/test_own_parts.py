@@ -1,5 +1,5 @@
-"""Parts from a user's own module, with whatever annotations users write: they run, sweep, resume
-and report like ours.
+"""Parts from a user's own module, with all kinds of annotations: they run, sweep, resume and report
+like ours.
 """
 
 import json
@@ -186,7 +186,7 @@ SHRINK = [
 
 @pytest.fixture(autouse=True)
 def _own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module of the user's own, which this process and those that it starts find."""
+    """A user's own module, which this process and its children find."""
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "own_parts.py").write_text(OWN)

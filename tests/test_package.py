@@ -1,8 +1,9 @@
-"""A checkout, an editable install and a wheel give the same, beside Hugging Face's `datasets`.
+"""A checkout, an editable install and a wheel give the same results next to Hugging Face's
+`datasets`.
 
-The environment is a fresh one, but for the libraries that infobound depends on: those of the
-interpreter that runs these tests follow its own on sys.path. What is imported, and what pip
-installs, is the same as without them; that pip finds them is for the README's first command.
+The environment is fresh, except for the libraries that infobound depends on: those of the
+interpreter that runs these tests follow its own on sys.path. Imports and installations are the same
+as without them; the README's first command tests that pip finds them.
 """
 
 import csv
@@ -38,7 +39,7 @@ command()
 
 
 def call(*line: str | Path, folder: Path, code: int = 0) -> tuple[str, str]:
-    """What a command prints in a folder, as output and as errors, when it exits with `code`."""
+    """Run a command in a folder, check its exit code, and return its output and errors."""
     ended = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
     assert ended.returncode == code, ended.stdout + ended.stderr
     return ended.stdout, ended.stderr
@@ -46,7 +47,7 @@ def call(*line: str | Path, folder: Path, code: int = 0) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Installed:
-    """One way to have infobound."""
+    """One way to install infobound."""
 
     package: Path
     """The folder that `import infobound` imports."""
@@ -63,7 +64,7 @@ def _no_search_path() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, as a build writes beside its sources, and takes up what an earlier one wrote."""
+    """A copy of the checkout, because a build writes next to its sources and reuses old files."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in (*LINKED, "hydra_plugins", "infobound"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -75,7 +76,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Those of an environment with Hugging Face's datasets and transformers."""
+    """The site-packages of an environment with Hugging Face's datasets and transformers."""
     folder = tmp_path_factory.mktemp("environment")
     call(sys.executable, "-m", "venv", folder, folder=folder)
     [own] = folder.glob("lib/python*/site-packages")

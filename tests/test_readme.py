@@ -1,4 +1,4 @@
-"""The README's examples run as they stand, with few steps, and it fits a few screens."""
+"""The README's examples run unchanged with few steps, and the README fits a few screens."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ FEWER = {
     "dataset.mutual_information=1,2,4": "dataset.mutual_information=1,2",
     "seed=range(2)": "seed=range(1)",
 }
-"""What is swept in the README, and what here: each job is a process."""
+"""The README's sweep, and a smaller one here, because each job is a process."""
 
 
 def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Shapes that annotations promise are checked while the tests run, and only then."""
+"""Shapes in annotations are checked while the tests run, and only then."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a reviewer sees of a finished sweep in TensorBoard, read off its pages in a browser."""
+"""A finished sweep in TensorBoard, read from its pages in a browser."""
 
 import json
 import os
@@ -45,7 +45,7 @@ WAIT = 60
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    """What the condition says as soon as that is something true."""
+    """The first true value of the condition."""
     end = time.monotonic() + WAIT
     while not (said := condition()):
         assert time.monotonic() < end, "it has not come"
@@ -55,8 +55,8 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished sweep, of whose jobs some failed, and a folder of one that was killed after it had
-    been interrupted.
+    """A finished sweep with some failed jobs, and the folder of a job that was killed after an
+    interruption.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("board"))
@@ -72,7 +72,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def jobs(sweep: Path) -> dict[str, dict[str, Any]]:
-    """What the result of every job says, by the name of its folder."""
+    """The result of every job, by the name of its folder."""
     return {path.parent.name: json.loads(path.read_text()) for path in sweep.glob("*/result.json")}
 
 
@@ -118,9 +118,7 @@ def address(sweep: Path) -> Iterator[str]:
 
 
 class Page:
-    """A page of TensorBoard in a browser; the shadow roots that it is made of are looked
-    through.
-    """
+    """A page of TensorBoard in a browser; searches include its shadow roots."""
 
     def __init__(self, driver: Any) -> None:
         self._driver = driver
@@ -133,7 +131,7 @@ class Page:
         return self._driver.execute_script(f"{FIND} return found.map({text});", selector)
 
     def click(self, element: Any) -> None:
-        """Click it wherever it is, below the fold too."""
+        """Click an element, even if it is outside the visible area."""
         self._driver.execute_script("arguments[0].click()", element)
 
     def table(self) -> dict[str, dict[str, str]]:
@@ -218,7 +216,7 @@ def test_one_chart_has_the_curves_truth_and_cap_of_every_job(
     page.click(page.elements(".toggle-matches-button")[0])
 
     def listed() -> set[str]:
-        """The curves in the chart's list, less their symbols."""
+        """The curves in the chart's list, without their symbols."""
         return {text.partition(" ")[2] for text in page.texts(".match-list-entry")}
 
     eventually(lambda: drawn <= listed())
@@ -247,7 +245,7 @@ def test_pictures_slide_through_their_steps(
 
 
 def step_of(page: Page) -> int | None:
-    """The step that the first picture's heading says."""
+    """The step in the first picture's heading."""
     steps = [text.split()[1] for text in page.texts(".heading-label") if text.startswith("step")]
     return int(steps[0]) if steps else None
 

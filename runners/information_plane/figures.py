@@ -17,7 +17,7 @@ Lines = list[Written]
 
 
 def figures(history: Iterable[Written]) -> Iterator[tuple[str, Figure]]:
-    """The plane by the estimator, and by the densities where they were read, with their names."""
+    """The plane by the estimator, and by the densities if they were read, with their names."""
     lines = [line for line in history if line["split"] == "validation"]
     for name, by in (("plane", ""), ("plane_reference", REFERENCE)):
         if lines and layers_of(lines[0], by):
@@ -25,10 +25,10 @@ def figures(history: Iterable[Written]) -> Iterator[tuple[str, Figure]]:
 
 
 def plane(lines: Lines, by: str) -> Figure:
-    """I(Y; T) against I(X; T), a point a layer, those of an epoch joined and in its colour, as in
-    Shwartz-Ziv and Tishby 2017.
+    """Draw I(Y; T) against I(X; T), one point for each layer, with the points of an epoch joined
+    and in its colour, as in Shwartz-Ziv and Tishby 2017.
 
-    Small points are the copies of the last epoch.
+    Small points are the copies at the last epoch.
     """
     figure, axes = plots.blank("I(X;T) in nats", "I(Y;T) in nats")
     layers, last = layers_of(lines[0], by), lines[-1]

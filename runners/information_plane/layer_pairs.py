@@ -1,7 +1,7 @@
-"""The layers of a noisy network as distributions of pairs, and the information in them that can be
-had from their densities.
+"""The layers of a noisy network as distributions of pairs, and the information computed from their
+densities.
 
-N inputs, S paths of the noise an input, M samples, D width of a layer.
+N inputs, S noise paths for each input, M samples, D width of a layer.
 """
 
 import math
@@ -15,22 +15,22 @@ from infobound.models.classifiers.layered_mlp import LayeredMLP
 from infobound.runners.classify.reading import set_noise
 
 CHUNK = 2**19
-"""Densities that are held at a time (4 MiB: they stay in the processor's cache)."""
+"""Number of densities held at a time (4 MiB, which fits the CPU's cache)."""
 
 
 @dataclass(frozen=True, eq=False)
 class LayerPairs:
-    """A Joint: what is `told` of inputs (N, dim_x), which are equally likely, against layer `index`
-    (from 0) with its noise.
+    """A Joint of `told`, the inputs or their labels, and the noisy layer `index` (from 0) of
+    equally likely inputs.
 
     T_1, ..., T_l are drawn in one pass through the network, each with noise, so X -> T_1 -> ... ->
-    T_L is a Markov chain: by the data-processing inequality no layer has more information about X,
-    or about a label, than the one before it.
+    T_L is a Markov chain: by the data-processing inequality, no layer has more information about X,
+    or about a label, than an earlier one.
     """
 
     told: Tensor
     seen: Tensor
-    """(N, *shape) what the network sees of the inputs."""
+    """(N, *shape) the network's inputs."""
     network: LayeredMLP
     index: int
     mutual_information: float | None = None
@@ -48,12 +48,12 @@ class LayerPairs:
         return self.layer(self.seen[:1], torch.Generator(self.seen.device)).shape[1]
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs of independent inputs, x (size, dim_x) and y (size, dim_y)."""
+        """Draw pairs of independent inputs, x (size, dim_x) and y (size, dim_y)."""
         rows = torch.randint(len(self.seen), (size,), generator=generator, device=generator.device)
         return self.told[rows], self.layer(self.seen[rows], generator)
 
     def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs of every input as many times, once where there is no noise."""
+        """Pairs of every input, several times with noise, once without."""
         times = samples if self.network.std else 1
         return self.told.repeat(times, 1), self.layer(
             self.seen.repeat(times, *[1] * (self.seen.ndim - 1)), generator
@@ -69,8 +69,8 @@ class LayerPairs:
 
 @torch.no_grad()
 def layers(network: LayeredMLP, seen: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Every layer of inputs (M, *shape), each before its own noise and after that of the layers
-    below, (M, D).
+    """Every layer (M, D) of inputs (M, *shape), before its own noise and after the noise of the
+    layers below.
     """
     set_noise(network.eval(), generator)
     return network(seen)[1:]
@@ -87,16 +87,16 @@ def by_densities(
     """I(X; T_l) and I(Y; T_l) of every layer in nats, for inputs (N, *shape), equally likely, with
     labels (N,).
 
-    p(t | x) is taken for the mean of N(t; m_s, noise^2 I) over S `paths` of the noise below, m_s
-    being the layer before its own noise, and q(x | t) = p(t | x) / sum p(t | x'), or uniform with
-    probability 1 / 4 S, so that a t off all paths costs little. The value is the mean of log q(x |
-    t) + H(X) over `samples` t of every input, which have noise of their own, and for Y of log q(y |
-    t) + H(Y), q summed over the inputs of y. The first layer has one path, and its value is exact;
-    all others are lower bounds, as those of any posterior that did not see t (Barber and Agakov
-    2003), and rise to the truth with the paths. Goldfeld et al. 2019,
-    https://arxiv.org/abs/1810.05728
+    p(t | x) is approximated by the mean of N(t; m_s, noise^2 I) over S `paths` of the noise below,
+    where m_s is the layer before its own noise. q(x | t) = p(t | x) / sum p(t | x'), mixed with a
+    uniform distribution of weight 1 / 4 S, so that a t far from all paths costs little. The value
+    is the mean of log q(x | t) + H(X) over `samples` t of every input with independent noise, and
+    for Y the mean of log q(y | t) + H(Y), with q summed over the inputs with label y. The first
+    layer has one path and its value is exact; the others are lower bounds, as for any posterior
+    that did not see t (Barber and Agakov 2003), and approach the truth with more paths. Goldfeld et
+    al. 2019, https://arxiv.org/abs/1810.05728
 
-    It costs samples N^2 S densities a layer; of samples there must be two at least.
+    It costs samples N^2 S densities a layer, and needs at least two samples.
     """
     outer = layers(network, seen.repeat(samples, *[1] * (seen.ndim - 1)), generator)
     inner = layers(network, seen.repeat_interleave(paths, 0), generator)
@@ -118,8 +118,8 @@ def by_densities(
 def _told(
     t: Tensor, means: Tensor, labels: Tensor, doubt: float
 ) -> tuple[SampleEstimate, SampleEstimate]:
-    """What t (samples N, D) tells of N inputs, which have means (N, S, D), and of their labels
-    (N,); in units of the noise.
+    """The information of t (samples N, D) about N inputs with means (N, S, D), and about their
+    labels (N,); t and means are in units of the noise.
     """
     inputs, paths, _ = means.shape
     uniform, shares = 1 / inputs, labels.bincount().double()[labels] / inputs
@@ -150,8 +150,8 @@ def _told(
 
 
 def _mean(terms: Tensor) -> SampleEstimate:
-    """Of terms (samples, N), all inputs being there as often, so that they add nothing to the
-    error.
+    """The mean of terms (samples, N) with its error. All inputs occur equally often, so they add
+    nothing to the error.
     """
     return SampleEstimate(
         terms.mean().item(), math.sqrt(terms.var(0).mean().item() / terms.numel())

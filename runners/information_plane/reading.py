@@ -1,5 +1,5 @@
-"""Reading all layers of networks: what they tell of inputs and labels, and where one tells more
-than one before it.
+"""Read all layers of networks: their information about inputs and labels, and violations of the
+data-processing inequality.
 """
 
 import math
@@ -24,25 +24,25 @@ from infobound.runners.training.label_loss import cross_entropy
 from infobound.runners.training.randomness import generator
 
 Side = Literal["input", "label"]
-"""What layers tell of."""
+"""The variable that the information is about."""
 REFERENCE = "_reference"
-"""What follows the name of a quantity that densities say."""
+"""Suffix of quantities computed from densities."""
 ROUNDING = 1e-6
-"""Nats by which readings differ that have no error."""
+"""Rounding error in nats of readings without a standard error."""
 
 
 class PlaneReading(NamedTuple):
-    """What was read of one copy, or of all of them."""
+    """The reading of one copy, or of all copies."""
 
     quantities: Mapping[str, Quantity]
     violations: Mapping[str, float]
-    """The most by which a layer reads more than one before it, by their names in the metrics."""
+    """The largest excess of a layer over an earlier one, by the names in the metrics."""
 
 
 @dataclass(frozen=True)
 class PlaneReader:
-    """Reads the layers of copies of a network on the inputs of a data set, and its answers on the
-    held-out ones.
+    """Reads the layers of copies of a network on the inputs of a data set, and its predictions on
+    held-out examples.
     """
 
     dataset: Classified
@@ -53,16 +53,16 @@ class PlaneReader:
     device: torch.device
 
     def check(self, networks: Ensemble) -> None:
-        """Build what is to read the layers.
+        """Build the estimates of the layers.
 
-        Raises ValueError where that does not fit.
+        Raises ValueError if they do not fit.
         """
         for each in self._pairs(network_of(networks, 0)):
             for pairs in each:
                 self.estimates.check(pairs)
 
     def read(self, networks: Ensemble, step: int) -> PlaneReading:
-        """Error and cross-entropy of held-out examples, and the information of each layer."""
+        """Read error and cross-entropy on held-out examples, and the information of each layer."""
         copies = [
             self._read(network_of(networks, copy), copy, step)
             for copy in range(networks.replicates)
@@ -99,7 +99,7 @@ class PlaneReader:
         return {"error": single(wrong, "share"), "cross_entropy": single(nats, "nats")}
 
     def _pairs(self, network: LayeredMLP) -> list[tuple[LayerPairs, LayerPairs]]:
-        """Of each layer the pairs of inputs, and of labels."""
+        """The pairs of each layer with inputs, and with labels."""
         seen, labels = self._examples
         one_hot = nn.functional.one_hot(labels, self.dataset.classes).float()
         depth = len(network.layers) + 1
@@ -113,7 +113,7 @@ class PlaneReader:
 
     @property
     def _examples(self) -> tuple[Tensor, Tensor]:
-        """(N, *shape) what is seen of the inputs, and (N,) their labels."""
+        """The inputs (N, *shape) and their labels (N,)."""
         dataset = self.dataset
         held = (
             [dataset.test_images]
@@ -135,8 +135,8 @@ def network_of(networks: Ensemble, copy: int) -> LayeredMLP:
 
 
 def by_layer(estimates: Sequence[Sequence[SampleEstimate]], by: str) -> PlaneReading:
-    """What the estimates of each layer, of X and of Y, say from the first layer to the last; `by`
-    ends their names.
+    """The estimates of each layer about X and Y, from the first layer to the last; `by` is the
+    suffix of their names.
     """
     sides = [*zip(*estimates, strict=True)]
     rises = [violation(side) for side in sides]
@@ -155,17 +155,17 @@ def by_layer(estimates: Sequence[Sequence[SampleEstimate]], by: str) -> PlaneRea
 
 
 def information(side: Side, layer: int, by: str = "") -> str:
-    """The name of what a layer, from 1, tells of the input or of the label."""
+    """The name of the information of a layer (from 1) about the input or the label."""
     return f"mi_{side}_{layer}{by}"
 
 
 def layers_of(written: Mapping[str, object], by: str = "") -> Sequence[int]:
-    """The layers, from 1, that a result or a line has the information of."""
+    """The layers (from 1) whose information is in a result or a line."""
     return [*takewhile(lambda layer: information("input", layer, by) in written, count(1))]
 
 
 def worst(violations: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The greatest of each."""
+    """The largest of each violation."""
     found = dict[str, float]()
     for each in violations:
         found |= {name: max(value, found.get(name, value)) for name, value in each.items()}
@@ -173,8 +173,8 @@ def worst(violations: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def violation(layers: Iterable[SampleEstimate]) -> tuple[float, float]:
-    """The most by which a layer reads more than one before it: in nats, and in standard errors of
-    their difference.
+    """The largest excess of a layer over an earlier one, in nats and in standard errors of the
+    difference.
     """
     pairs = [
         (after.value - before.value, math.hypot(before.stderr, after.stderr))

@@ -1,5 +1,5 @@
-"""The information plane: what every layer of a classifier in training tells of its input, and what
-of the label.
+"""The information plane: the information of every layer about the input and about the label, during
+the training of a classifier.
 """
 
 import dataclasses
@@ -36,35 +36,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LayeredNetworks = Callable[[Sequence[int], int], LayeredMLP]
-"""Makes a network for the shape of an example and a number of classes."""
+"""Creates a network for the shape of an example and a number of classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InformationPlane(Runner[PlaneTraining]):
-    """Trains `replicates` networks by cross-entropy, and reads I(X; T) and I(Y; T) of all their
-    layers T as training goes on.
+    """Trains `replicates` networks with cross-entropy, and reads I(X; T) and I(Y; T) for all layers
+    T during training.
 
-    X is one of the `inputs` of the data set, all or the held-out ones, each equally likely. The
-    course of the training says how many steps there are and when layers are read, so `steps` and
+    X is one of the `inputs` of the data set, all or the held-out ones, each equally likely.
+    `epochs` and `readings` determine the number of steps and the readings, so `steps` and
     `eval_every` must be None.
 
-    A layer without noise that is read to the last digit tells all of X, log N nats, whatever was
-    learnt. What it tells depends on the resolution: on `model.noise`, which is part of the network,
-    in training and when read, so that the layers are a Markov chain and no layer has more
-    information than one before it; or on bins of a layer without noise, which promise nothing of
-    the kind. `dpi_violation` is the most by which any layer of any copy reads more than one before
-    it, of both informations, in nats; and `dpi_violation_errors` in standard errors of the
-    difference, of which two or three are usual by chance among so many pairs where layers have the
-    same information.
+    A layer without noise determines X, so its information is log N nats at full precision, whatever
+    was learned. A smaller value depends on the resolution. With `model.noise`, which is part of the
+    network in training and in readings, the layers are a Markov chain, and no layer has more
+    information than an earlier one. With bins of a layer without noise, this need not hold.
+    `dpi_violation` is the largest excess of any layer of any copy over an earlier one, for both
+    informations, in nats; `dpi_violation_errors` is the largest in standard errors of the
+    difference, where two or three are usual by chance if many layers have the same information.
 
-    Beside the estimator's the values by the densities of the layers are read
-    (layer_pairs.by_densities) where there is noise and `paths` is not 0: as `_reference`.
+    With noise and `paths` above 0, values from the densities of the layers
+    (layer_pairs.by_densities) are also read, as `_reference`.
 
     Shwartz-Ziv and Tishby 2017, https://arxiv.org/abs/1703.00810; that I(X; T) falls again in
     training depends on the activation and on the bins, Saxe et al. 2018,
     https://openreview.net/forum?id=ry_WPG-A-
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError if a setting is wrong.
     """
 
     dataset: Classified
@@ -78,7 +77,7 @@ class InformationPlane(Runner[PlaneTraining]):
         if not isinstance(self.dataset, Classified):
             name = type(self.dataset).__name__
             raise SettingError(
-                "dataset", "must be one of examples of classes", name, "use dataset=bit_patterns"
+                "dataset", "must have labelled examples", name, "use dataset=bit_patterns"
             )
         _ = self._made
         for name, given, instead in (
@@ -95,23 +94,23 @@ class InformationPlane(Runner[PlaneTraining]):
 
     @property
     def epoch(self) -> int:
-        """The steps of an epoch, which has no batch of fewer examples."""
+        """The number of steps of an epoch, which drops an incomplete last batch."""
         return max(1, len(self.dataset.train_images.labels) // self.optimisation.batch_size)
 
     @property
     def steps(self) -> int:
-        """Those of all epochs."""
+        """The number of steps of all epochs."""
         return self.course.epochs * self.epoch
 
     @property
     def pace(self) -> Cadence:
-        """After every epoch it is seen whether a reading is due."""
+        """The cadence, with a possible reading after every epoch."""
         return dataclasses.replace(self.cadence, eval_every=self.epoch)
 
     @property
     def score(self) -> str:
-        """What the last layer tells of the label."""
-        with torch.device("meta"):  # without weights, and so without random numbers
+        """The information of the last layer about the label."""
+        with torch.device("meta"):  # without weights, so no random numbers are drawn
             network = self._made(self.dataset.shape, self.dataset.classes)
         return information("label", len(network.layers) + 1)
 
@@ -149,13 +148,13 @@ class InformationPlane(Runner[PlaneTraining]):
 
     @property
     def _made(self) -> LayeredNetworks:
-        """What makes a network."""
+        """The function that creates a network."""
         kind = getattr(self.model, "func", type(self.model))
         if self.model is None or kind is not LayeredMLP:
             name = "none" if self.model is None else getattr(kind, "__name__", str(kind))
             raise SettingError(
                 "model",
-                "must be a network whose layers can be looked at",
+                "must be a network that returns its layers",
                 name,
                 "use model=layered_mlp",
             )
@@ -163,12 +162,12 @@ class InformationPlane(Runner[PlaneTraining]):
 
 
 def sentence(metrics: Written) -> str:
-    """The outcome as a person reads it: a line of what each layer tells of the input, and one of
-    the label.
+    """The outcome in a few lines: the information of each layer about the input, and about the
+    label.
     """
     lines = [
-        f"error {metrics['error']:.2%}; a layer tells at most {metrics['dpi_violation']:.3f} nats"
-        " more than one before it"
+        f"error {metrics['error']:.2%}; layers exceed earlier ones by at most"
+        f" {metrics['dpi_violation']:.3f} nats"
     ]
     sides: Sequence[tuple[Side, str]] = (("input", "X"), ("label", "Y"))
     for by, words in (("", ""), (REFERENCE, " by densities")):

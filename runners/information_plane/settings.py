@@ -1,4 +1,4 @@
-"""How long networks are trained, and when their layers are read."""
+"""The length of the training, and when layers are read."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from infobound.runners.training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Course(Settings):
-    """A training of `epochs`, with readings before the first step, after the epochs `readings`, or
-    so many that are spaced evenly by their logarithm, and after the last.
+    """A training of `epochs` epochs, with readings before the first step, after the last, and after
+    the epochs `readings`; a number means this many readings, evenly spaced in the logarithm of the
+    epoch.
 
-    Raises ValueError for epochs that there are not.
+    Raises ValueError for epochs outside the training.
     """
 
     epochs: int

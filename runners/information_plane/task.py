@@ -1,4 +1,4 @@
-"""The task of training networks whose layers are read as they learn, R at once.
+"""The task of training networks whose layers are read during training, R at once.
 
 R copies.
 """
@@ -16,8 +16,8 @@ from infobound.runners.training.task import Kept, Task
 
 
 class PlaneTraining(Task):
-    """Networks descend the cross-entropy of a batch, and are read after the steps `due`, each with
-    its epoch. The violations of the result are the worst of all readings.
+    """Networks minimise the cross-entropy of a batch, and are read after the steps `due`, each with
+    its epoch. The result has the worst violations of all readings.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class PlaneTraining(Task):
         return {"epoch": self._due[step], **reading.violations, **reading.quantities}
 
     def read(self, step: int) -> Metrics:
-        """The reading after the last step, with the worst violations of all."""
+        """The reading after the last step, with the worst violations of all readings."""
         read_at, reading = self._last or (None, None)
-        if reading is None or read_at != step:  # a resumed run had no step left
+        if reading is None or read_at != step:  # a resumed run without remaining steps
             reading = self._reader.read(self.networks.networks, step)
         epoch = {"epoch": self._due[step]} if step in self._due else {}
         return {**epoch, **reading.quantities, **self._worst(reading)}

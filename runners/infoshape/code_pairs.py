@@ -1,6 +1,4 @@
-"""The codes of an encoder as distributions of pairs: with what they are made of, and with its
-labels.
-"""
+"""The codes of an encoder as distributions of pairs, with their inputs and with the labels."""
 
 from dataclasses import dataclass
 
@@ -13,7 +11,7 @@ from infobound.runners.infoshape.codes import encode
 
 @dataclass(frozen=True, eq=False)
 class CodePairs:
-    """A Joint: fresh inputs, or their labels, against the codes that an encoder gives them."""
+    """A Joint of fresh inputs, or their labels, and their codes."""
 
     base: Joint
     encoder: nn.Module
@@ -31,10 +29,10 @@ class CodePairs:
         return self.sample(2, torch.Generator(self.device))[1].shape[1]
 
     def sample(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pairs x (size, dim_x) and y (size, dim_y)."""
+        """Draw pairs x (size, dim_x) and y (size, dim_y)."""
         x, y = self.base.sample(size, generator)
         return x if self.of_input else y, encode(self.encoder, x, generator)
 
     def each(self, samples: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """As many pairs as there are test rows, for what trains no critic."""
+        """As many pairs as there are test rows, for estimators without a critic."""
         return self.sample(self.rows, generator)

@@ -1,4 +1,4 @@
-"""Codes: what an encoder gives away of its input, with noise."""
+"""Codes: noisy representations of an encoder's input."""
 
 import math
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from infobound.runners.training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Codes(Settings):
-    """A code is tanh of what the encoder `model` puts out, with normal `noise` of that standard
-    deviation.
+    """A code is tanh of the output of the encoder `model`, plus normal noise with the standard
+    deviation `noise`.
 
-    Without noise I(X; Z) of a continuous input would be infinite. With it no code tells more than
-    its resolution allows, which longer codes cannot undo.
+    Without noise, I(X; Z) of a continuous input would be infinite. With noise, the resolution
+    limits the information of every number of a code.
 
-    Raises ValueError for what makes no code.
+    Raises ValueError if a setting gives no codes.
     """
 
     model: Callable[[int], nn.Module] | None
@@ -31,17 +31,15 @@ class Codes(Settings):
     def __post_init__(self) -> None:
         limits.encoders(self.model)
         if not 0 < self.noise < math.inf:
-            raise SettingError(
-                "noise", "must be above 0, or codes tell of their inputs without end", self.noise
-            )
+            raise SettingError("noise", "must be above 0, or I(X; Z) is infinite", self.noise)
 
     def encoder(self, inputs: int) -> nn.Module:
-        """A network that makes codes (B, D) of inputs (B, inputs)."""
+        """Create a network from inputs (B, inputs) to codes (B, D)."""
         return nn.Sequential(limits.encoders(self.model)(inputs), nn.Tanh(), Noise(self.noise))
 
 
 @torch.no_grad()
 def encode(encoder: nn.Module, x: Tensor, source: torch.Generator) -> Tensor:
-    """Codes (N, D) of x (N, dim_x), with their noise."""
+    """Encode x (N, dim_x) as codes (N, D), with noise."""
     set_noise(encoder.eval(), source)
     return encoder(x)

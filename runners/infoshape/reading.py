@@ -1,4 +1,4 @@
-"""What fresh critics and classifiers find out about codes.
+"""Test codes with fresh critics and classifiers.
 
 R copies, N rows.
 """
@@ -26,9 +26,9 @@ from infobound.runners.training.settings import Execution, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class CodeTests(Settings):
-    """Fresh critics read both informations on fresh pairs (`estimates`), and a fresh `classifier`
-    of the training rows is tested on the test rows: by their codes, by those that the encoder gave
-    before its first step, and by themselves.
+    """Fresh critics read both informations on fresh pairs (`estimates`). A fresh `classifier` is
+    trained on the training rows and tested on the test rows: on their codes, on codes of the
+    untrained encoder, and on the inputs themselves.
     """
 
     estimates: FreshEstimates
@@ -36,27 +36,27 @@ class CodeTests(Settings):
 
 
 class Found(NamedTuple):
-    """What was found out about the codes of one copy, by name."""
+    """The test results of one copy's codes, by name."""
 
     informations: Mapping[str, SampleEstimate]
     entropies: Mapping[str, float]
     """Cross-entropies in nats."""
     errors: Mapping[str, float]
-    """Shares of rows that a classifier gets wrong."""
+    """Error rates of classifiers."""
 
 
 @dataclass(frozen=True)
 class CodeReader:
-    """Tests the codes of copies, each with randomness of its own."""
+    """Tests the codes of copies, each with its own random streams."""
 
     dataset: Joint
     tests: CodeTests
     execution: Execution
 
     def check(self, encoder: nn.Module) -> None:
-        """Build what would read the codes.
+        """Build the estimates of the codes.
 
-        Raises ValueError for settings that do not fit one another or the codes.
+        Raises ValueError for settings that do not fit together or do not fit the codes.
         """
         self.tests.estimates.check(self._pairs(encoder, of_input=True, rows=2))
 
@@ -99,7 +99,7 @@ class CodeReader:
         train: LabelledInputs,
         test: LabelledInputs,
     ) -> Mapping[str, float]:
-        """What a fresh classifier makes of the test rows of a copy."""
+        """Cross-entropy and error of a fresh classifier on a copy's test rows."""
         shown, asked = (Labelled(released(x), y.argmax(1)) for x, y in (train, test))
         seed = stream(self.execution.seed, copy, "classifier")
         return self.tests.classifier.test(shown, asked, self.dataset.dim_y, seed)
@@ -119,7 +119,7 @@ def metrics(copies: Sequence[Found]) -> dict[str, Quantity]:
 
 
 def sentence(metrics: Written) -> str:
-    """The outcome as a person reads it."""
+    """The outcome in one sentence."""
     told = ", ".join(
         f"I({of}) = {metrics[name]:.3f} nats"
         for of, name in (("Z;label", "mi_label"), ("X;Z", "mi_input"))
@@ -128,7 +128,7 @@ def sentence(metrics: Written) -> str:
         f"{metrics[f'cross_entropy{suffix}']:.3g} of {of}"
         for suffix, of in (
             ("", "the codes"),
-            ("_random", "those of the first weights"),
+            ("_random", "those of the initial weights"),
             ("_raw", "the inputs"),
         )
     )

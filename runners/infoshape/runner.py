@@ -1,4 +1,4 @@
-"""InfoShape: encoders whose codes are to keep a label and to hide what else they are made of."""
+"""InfoShape: encoders whose codes should keep a label and hide everything else of the input."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -25,13 +25,13 @@ from infobound.runners.training.runner import Runner
 
 @dataclass(frozen=True, kw_only=True)
 class InfoShape(Runner[Shaping]):
-    """Trains `replicates` encoders of `codes` with two critics, of the information that codes carry
-    about the input and about the label, and tests the codes.
+    """Trains `replicates` encoders of `codes` with two critics, which estimate the information of
+    codes about the input and about the label, and tests the codes.
 
-    The pairs of `dataset` are inputs and one-hot labels. Critics alone are trained for `warm_up`
-    steps, and after each later step of the encoder they take theirs.
+    The pairs of `dataset` are inputs and one-hot labels. Only the critics are trained in the first
+    `warm_up` steps; later they take their steps after each step of the encoder.
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError if a setting is wrong.
     """
 
     dataset: Joint
@@ -46,7 +46,7 @@ class InfoShape(Runner[Shaping]):
             name = type(self.dataset).__name__
             raise SettingError(
                 "dataset",
-                "must be one of inputs and one-hot labels",
+                "must have pairs of inputs and one-hot labels",
                 name,
                 "use dataset=two_classes",
             )
@@ -63,7 +63,7 @@ class InfoShape(Runner[Shaping]):
     def task(self) -> Shaping:
         """The encoders with their critics before the first step.
 
-        Raises ValueError for whatever is wrong with the settings or the data.
+        Raises ValueError if settings or data are wrong.
         """
         execution, optimisation = self.execution, self.optimisation
         train = self.samples.train(self.dataset, execution)

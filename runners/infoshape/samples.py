@@ -1,4 +1,4 @@
-"""The rows that encoders of codes are trained and tested on."""
+"""The rows for training and testing encoders of codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class LabelledInputs(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Samples(Settings):
-    """Each copy has `train_rows` rows of its own, and is tested on `test_rows` others.
+    """Each copy has its own `train_rows` training rows and `test_rows` test rows.
 
     Raises ValueError for values out of range.
     """
@@ -43,7 +43,7 @@ class Samples(Settings):
 
 
 def one_hot(joint: Joint) -> bool:
-    """Whether y has one 1 in a row, and else zeros."""
+    """Whether each row of y has one 1 and otherwise zeros."""
     _, y = joint.sample(64, torch.Generator().manual_seed(0))
     return bool(y.shape[1] > 1 and ((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
 

@@ -1,5 +1,5 @@
-"""The task of training encoders whose codes keep a label and hide their input, R at once, beside
-the critics of both.
+"""The task of training encoders whose codes keep a label and hide their input, together with the
+critics of both informations, R at once.
 
 R copies, B batch, N rows.
 """
@@ -23,8 +23,8 @@ from infobound.runners.training.task import Kept, Task
 
 
 class Shaping(Task):
-    """Critics learn for `warm_up` steps, then encoders descend their difference once before the
-    critics' next steps.
+    """Critics learn for `warm_up` steps; then the encoders take one step to minimise the penalty
+    before the critics' next steps.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Shaping(Task):
         self._warm_up, self._seed = warm_up, seed
         self._done = Kept(steps=0)
         self.first = encoders.networks.weights()
-        """Those of the encoders before the first step."""
+        """The encoders' weights before the first step."""
         self.parts = {
             "batches": batches,
             "encoders": encoders,
@@ -61,11 +61,11 @@ class Shaping(Task):
         return {"loss": terms.value}
 
     def evaluate(self, step: int) -> dict[str, Quantity]:
-        """What the critics in training read of the test rows."""
+        """The readings of the training's critics on the test rows."""
         return together([self._read(copy, step) for copy in range(len(self._test))], "nats")
 
     def read(self, step: int) -> dict[str, Quantity]:
-        """What fresh critics and classifiers find out.
+        """Test the codes with fresh critics and classifiers.
 
         Raises RunFailed if an estimate is not finite.
         """
@@ -83,11 +83,11 @@ class Shaping(Task):
         )
 
     def encoder(self, copy: int) -> nn.Module:
-        """That of a copy as it is."""
+        """The encoder of a copy with its current weights."""
         return self.encoders.networks.copy(copy)
 
     def _drawn(self) -> Exposed:
-        """What a batch of the training rows exposes to the penalty."""
+        """The tensors that a batch of training rows exposes to the penalty."""
         x, y = self.batches.draw()
         return expose(input=x, label=y, representation=self.encoders(x))
 

@@ -1,5 +1,4 @@
-"""What is wrong with labelled rows, and what a person should know of them, before anything is
-trained on them.
+"""Errors and warnings about labelled rows before training.
 
 N rows.
 """
@@ -13,14 +12,15 @@ from infobound.datasets.labelled.rows import Described, LabelledRows
 from infobound.errors import DataError, SettingError
 
 SAME = 1e-4
-"""Deviations that a feature is at most from a pivot, or from its negative, that it is."""
+"""Maximum distance, in standard deviations, of a feature that equals a pivot or its negative."""
 
 
 def warnings(described: Described, rows: LabelledRows, background: int, alone: bool) -> list[str]:
     """Warnings about training rows (N, ...).
 
-    Raises ValueError if a number is not finite, a class is missing, a pivot never varies, also
-    among the `background` where a penalty is confined to it, or there are no more rows than pivots.
+    Raises ValueError if a number is not finite, a class is missing, a pivot is constant (also
+    within the `background` if the penalty is restricted to it), or there are no more rows than
+    pivots.
     """
     if not 0 <= background < len(described.classes):
         raise SettingError(
@@ -34,7 +34,7 @@ def warnings(described: Described, rows: LabelledRows, background: int, alone: b
     where = "background" if alone else "training"
     _varying(described, rows.of_class(background) if alone else rows, where)
     return [
-        f"pivot {pivot.name} is also feature {feature}, so that what the classifier sees tells it"
+        f"pivot {pivot.name} is also feature {feature}, so the classifier's input determines it"
         " exactly"
         for pivot, values in zip(described.pivots, rows.pivots.T, strict=True)
         for feature, column in zip(described.features, rows.x.T, strict=True)
@@ -66,7 +66,7 @@ def _enough(described: Described, rows: LabelledRows) -> None:
 
 
 def _varying(described: Described, rows: LabelledRows, where: str) -> None:
-    """Raise DataError if a pivot is the same in all rows."""
+    """Raise DataError if a pivot is constant."""
     for pivot, column in zip(described.pivots, rows.pivots.T, strict=True):
         if (column == column[0]).all():
             raise DataError(
@@ -78,15 +78,15 @@ def _varying(described: Described, rows: LabelledRows, where: str) -> None:
 
 
 def same(one: Tensor, other: Tensor) -> bool:
-    """Whether columns (N,) are one but for place and scale."""
+    """Whether columns (N,) are equal up to location and scale."""
     first, second = ((each - each.mean()) / each.std() for each in (one, other))
     return any(bool(((first - sign * second).abs() < SAME).all()) for sign in (1, -1))
 
 
 def of_shape(described: Described, rows: LabelledRows) -> LabelledRows:
-    """Rows (N, ...) of the shapes that are described.
+    """Return rows (N, ...) after checking their shapes against the description.
 
-    Raises ValueError for others.
+    Raises ValueError for other shapes.
     """
     for name, columns, table in (
         ("x", len(described.features), rows.x),

@@ -1,4 +1,5 @@
-"""Information between scores and what may be numbers, categories or both, by nearest neighbours.
+"""Information between scores and variables that are numbers, categories or both, by nearest
+neighbours.
 
 N rows, D scores, P variables.
 """
@@ -15,14 +16,14 @@ from infobound.runners.training.permutation import Permuted
 
 READ = KSG(k=5, version=1, lnc=None)
 APART = 1e4
-"""Between two categories, in deviations of a score: no row's neighbour is of another."""
+"""Distance of categories in standard deviations of a score, so that neighbours share a category."""
 
 
 def information(scores: Tensor, variables: Tensor, categories: Sequence[int]) -> SampleEstimate:
-    """I(scores; variables) in nats of rows (N, D) and (N, P); `categories` is 0 for each variable
-    of numbers.
+    """I(scores; variables) in nats of rows (N, D) and (N, P); `categories` is 0 for each numeric
+    variable.
 
-    Kraskov et al. 2004; where categories lie far apart it is Ross 2014,
+    Kraskov et al. 2004; with distant categories it equals the estimator of Ross 2014,
     https://doi.org/10.1371/journal.pone.0087357
     """
     return READ(*_tables(scores, variables, categories))
@@ -31,7 +32,7 @@ def information(scores: Tensor, variables: Tensor, categories: Sequence[int]) ->
 def permuted(
     scores: Tensor, variables: Tensor, categories: Sequence[int], permutations: int, seed: int
 ) -> Permuted:
-    """The same, and for variables that are permuted."""
+    """The information, and its values for permuted variables."""
     source = torch.Generator().manual_seed(seed)
     return permutation.of_rows(READ, *_tables(scores, variables, categories), permutations, source)
 
@@ -42,7 +43,7 @@ def _tables(scores: Tensor, variables: Tensor, categories: Sequence[int]) -> tup
 
 
 def _scaled(table: Tensor) -> Tensor:
-    """Columns of deviation 1, float64; those that never vary are 0."""
+    """Columns of standard deviation 1, float64; constant columns become 0."""
     table = table.double()
     deviation = table.std(0, correction=0).where(table.amax(0) > table.amin(0), 1.0)
     return (table - table.mean(0)) / deviation

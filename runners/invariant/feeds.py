@@ -1,5 +1,5 @@
-"""Feeds of labelled rows with pivots: training batches, of all rows and of one class, and held-out
-rows, for every copy.
+"""Feeds of labelled rows with pivots, for every copy: training batches of all rows and of one
+class, and held-out rows.
 
 R copies, B batch, N rows, D features, P pivots.
 """
@@ -18,20 +18,20 @@ from infobound.runners.training.randomness import generator, stream
 from infobound.runners.training.settings import Execution
 
 Held = Literal["validation", "choice", "pretrained", "test"]
-"""Held-out rows: to watch a training by, to choose a threshold by, and to read after the
-pre-training and at the end.
+"""Uses of held-out rows: evaluation during training, the choice of a threshold, and the readings
+after pre-training and at the end.
 """
 
 
 class LabelledBatches(Protocol):
-    """Training batches without end."""
+    """An endless source of training batches."""
 
     def draw(self) -> LabelledRows:
-        """The next batch of every copy: each field (R, B, ...)."""
+        """Draw the next batch of every copy: each field (R, B, ...)."""
         ...
 
     def look(self, copy: int) -> LabelledRows:
-        """Training rows of one copy, (N, ...), for whatever is fitted before step 0."""
+        """Training rows of one copy, (N, ...), for parts that are fitted before step 0."""
         ...
 
     def state(self) -> State: ...
@@ -41,28 +41,26 @@ class LabelledBatches(Protocol):
 
 @dataclass(frozen=True)
 class LabelledFeed:
-    """What a run of R copies reads."""
+    """The data of a run of R copies."""
 
     batches: LabelledBatches
     alone: LabelledBatches | None
-    """Batches of the one class that a penalty is confined to, None where it is not."""
+    """Batches of the class that the penalty is restricted to, None without a restriction."""
     held_out: Callable[[int, Held, int], LabelledRows]
-    """Rows (N, ...) of a copy, for a use after so many steps."""
+    """Rows (N, ...) of a copy, for a use after a number of steps."""
     places: Callable[[int], Tensor] | None
-    """(N,) where a copy's test rows stand in their table; None for rows sampled for the
-    occasion.
-    """
+    """Positions (N,) of a copy's test rows in their table; None for freshly sampled rows."""
     chooses: bool = True
-    """Whether there are rows to choose a threshold by that are not those it is tested on."""
+    """Whether there are separate rows to choose a threshold on."""
 
     @property
     def penalised(self) -> LabelledBatches:
-        """Batches of the rows that a penalty is of."""
+        """Batches of the rows to which the penalty applies."""
         return self.batches if self.alone is None else self.alone
 
 
 class FreshLabelled:
-    """Every batch is sampled anew, all of it of one class where `label` names it."""
+    """Samples every batch freshly, from class `label` if it is given."""
 
     def __init__(
         self,
@@ -98,7 +96,7 @@ class FreshLabelled:
 
 
 class TableLabelled:
-    """Minibatches, in the order of RowOrder, of as many rows of every copy."""
+    """Minibatches of rows of every copy, in the order of RowOrder."""
 
     def __init__(self, copies: Sequence[LabelledRows], *, batch_size: int, seed: int) -> None:
         self._copies, self._rows = copies, LabelledRows.stacked(copies)
@@ -129,7 +127,7 @@ def of_population(
     test_rows: int,
     execution: Execution,
 ) -> LabelledFeed:
-    """Rows sampled on the device, fresh ones for every use."""
+    """A feed of rows sampled on the device, fresh for every use."""
     device = execution.place
 
     def held_out(copy: int, split: Held, step: int) -> LabelledRows:
@@ -164,10 +162,10 @@ def of_table(
     eval_rows: int,
     execution: Execution,
 ) -> LabelledFeed:
-    """Every copy's own split of a table; up to `eval_rows` of its validation rows are watched, and
-    the test rows read whole.
+    """A feed of every copy's own split of a table; evaluations during training use up to
+    `eval_rows` validation rows, and the final test uses all test rows.
 
-    Raises ValueError for batches of more rows than there are.
+    Raises ValueError for batches with more rows than there are.
     """
     seed, device = execution.seed, execution.place
     splits = [

@@ -1,4 +1,4 @@
-"""Figures of classifiers whose scores are to say nothing of a pivot.
+"""Figures of classifiers whose scores should not depend on a pivot.
 
 N rows, T thresholds.
 """
@@ -19,16 +19,16 @@ from infobound.runners.invariant.significance import Curve
 from infobound.runners.runs import plots
 
 SLICES = 5
-"""Of equal population, of a pivot of numbers, each with a line of its own."""
+"""Number of slices of equal population of a numeric pivot, each with its own line."""
 BINS = 30
-"""Of a histogram of scores."""
+"""Number of bins of a histogram of scores."""
 SHOWN = 0.001
-"""Share of the scores beyond each end of their histogram."""
+"""Share of the scores outside each end of their histogram."""
 LATTICE, POINTS = 120, 1000
-"""Points in each direction at which a decision is read, and rows that are shown on it."""
+"""Number of grid points in each direction for a decision, and of rows shown on it."""
 Named = Iterator[tuple[str, Figure]]
 Decide = Callable[[Tensor], Tensor]
-"""Features (N, D) to logits (N, C - 1)."""
+"""Maps features (N, D) to logits (N, C - 1)."""
 
 
 def every(
@@ -39,7 +39,7 @@ def every(
     efficiency: float,
     decide: Decide,
 ) -> Named:
-    """All figures that predictions of test rows have, with their names."""
+    """All figures of predictions for test rows, with their names."""
     yield "roc", roc_curves(described.classes, found)
     yield "significance", significance_curves(curve)
     for index, pivot in enumerate(described.pivots):
@@ -51,7 +51,7 @@ def every(
 
 
 def roc_curves(classes: Sequence[str], found: Predictions) -> Figure:
-    """True against false positives, a line a class against the others; of two classes one."""
+    """Draw ROC curves, one for each class against the others; only one for two classes."""
     figure, axes = plots.blank("false positive rate", "true positive rate")
     for label in range(1, 2) if len(classes) == 2 else range(len(classes)):
         positive = found.labels == label
@@ -64,12 +64,12 @@ def roc_curves(classes: Sequence[str], found: Predictions) -> Figure:
 
 
 def significance_curves(curve: Curve) -> Figure:
-    """Approximate median significance against the threshold, with the background uncertain and
-    known.
+    """Draw the approximate median significance against the threshold, with an uncertain and with a
+    known background.
     """
     figure, axes = plots.blank("threshold on the log-odds", "approximate median significance")
     axes.plot(
-        curve.thresholds, curve.ams, label="background as sure as it is the same for all pivots"
+        curve.thresholds, curve.ams, label="background uncertain by its dependence on the pivot"
     )
     axes.plot(curve.thresholds, curve.certain, linestyle="--", label="background known exactly")
     axes.legend()
@@ -77,8 +77,8 @@ def significance_curves(curve: Curve) -> Figure:
 
 
 def scores(found: Predictions, index: int, pivot: Pivot, background: int) -> Figure:
-    """Densities of the log-odds against the background, a line a category or slice of the pivot:
-    one line if independent.
+    """Draw densities of the log-odds against the background, one line for each category or slice of
+    the pivot; the lines coincide if score and pivot are independent.
     """
     score = -found.log_odds(background)
     figure, axes = plots.blank("log-odds", "density")
@@ -99,8 +99,8 @@ def scores(found: Predictions, index: int, pivot: Pivot, background: int) -> Fig
 def passing(
     found: Predictions, index: int, pivot: Pivot, background: int, efficiency: float
 ) -> Figure:
-    """The pivot of background that passes a cut and of background that fails: the same if nothing
-    is sculpted.
+    """Draw the pivot's distribution for background that passes a cut and for background that fails;
+    they are equal without sculpting.
     """
     alone = found.of_class(background)
     score = -alone.log_odds(background)
@@ -119,7 +119,7 @@ def passing(
 
 
 def decision(described: Described, rows: LabelledRows, decide: Decide, background: int) -> Figure:
-    """The probability of signal over the plane of two features, its edge at 1/2, and some of the
+    """Draw the probability of signal over the plane of two features, its contour at 1/2, and some
     rows.
     """
     figure, axes = plots.blank(*described.features)
@@ -152,9 +152,7 @@ def _some(axes: Axes, points: Tensor, labels: Tensor) -> None:
 
 
 def _slices(values: Tensor, pivot: Pivot) -> list[tuple[str, Tensor]]:
-    """Names and masks (N,) of the categories of a pivot, or of as many slices of equal
-    population.
-    """
+    """Names and masks (N,) of the categories of a pivot, or of slices of equal population."""
     if pivot.categories:
         return [(name, values == code) for code, name in enumerate(pivot.categories)]
     ends = values.quantile(torch.linspace(0, 1, SLICES + 1, dtype=torch.float64))

@@ -1,5 +1,4 @@
-"""What is measured of a classifier's predictions: how well they tell the label, and what they tell
-of the pivots.
+"""Measures of a classifier's predictions: their accuracy, and their dependence on the pivots.
 
 N rows, C classes, P pivots.
 """
@@ -18,18 +17,18 @@ from infobound.runners.training import limits
 from infobound.runners.training.settings import Settings
 
 PERMUTED = 4000
-"""Rows whose nearest neighbours are looked for at every permutation."""
+"""Maximum number of rows whose nearest neighbours are computed for every permutation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judging(Settings):
-    """Which held-out rows are read, and what of them.
+    """The held-out rows and their measures.
 
-    `background` is the number of the class that is not looked for; with `background_only` a
-    penalty, and the information about pivots, are of its rows alone. A training is watched by
-    `eval_rows` and tested by `test_rows`. Independence is tested by `permutations`, 0 for no test,
-    and `efficiency` is the share of the background that passes the cut whose effect on the pivots
-    is measured.
+    `background` is the index of the background class; with `background_only`, the penalty and the
+    information about pivots only use its rows. Evaluations during training read `eval_rows` rows,
+    the final test reads `test_rows`. Independence is tested with `permutations`, 0 for no test.
+    `efficiency` is the share of the background that passes the cut whose effect on the pivots is
+    measured.
 
     Raises ValueError for values out of range.
     """
@@ -46,13 +45,13 @@ class Judging(Settings):
         if not 0 < self.efficiency < 1:
             raise SettingError(
                 "efficiency",
-                "must be a share of the background above 0 and below 1",
+                "must be a share of the background, above 0 and below 1",
                 self.efficiency,
             )
 
     @property
     def alone(self) -> int | None:
-        """The class that a penalty is confined to, None where it is not."""
+        """The class that the penalty is restricted to, None without a restriction."""
         return self.background if self.background_only else None
 
 
@@ -70,7 +69,7 @@ UNITS: dict[str, Unit] = {
 
 
 class Measured(NamedTuple):
-    """Numbers by their names in the metrics, and standard errors over the rows of some."""
+    """Values by their names in the metrics, with standard errors over rows for some."""
 
     values: dict[str, float]
     errors: dict[str, float]
@@ -78,29 +77,29 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Measures:
-    """Measures predictions, which lie on the CPU, of rows as they are described."""
+    """Measures predictions on the CPU for rows with the given description."""
 
     described: Described
     judging: Judging
 
     @property
     def categories(self) -> list[int]:
-        """How many each pivot has, 0 for numbers."""
+        """The number of categories of each pivot, 0 for numeric pivots."""
         return [len(pivot.categories) for pivot in self.described.pivots]
 
     @property
     def units(self) -> Mapping[str, Unit]:
-        """Those of what is measured, by name."""
+        """The units of the measures, by name."""
         by_pivot: dict[str, Unit] = {f"mi_of_{one.name}": "nats" for one in self.described.pivots}
         return UNITS | by_pivot
 
     def penalised(self, found: Predictions) -> Predictions:
-        """The rows that a penalty is of."""
+        """The rows to which the penalty applies."""
         return found if self.judging.alone is None else found.of_class(self.judging.alone)
 
     def watched(self, found: Predictions, most: int) -> dict[str, float]:
-        """How well the labels are told, and what the scores of up to so many rows tell of the
-        pivots.
+        """The accuracy, and the information of scores about the pivots, from a limited number of
+        rows.
         """
         told = found.predicted.gather(1, found.labels[:, None])[:, 0]
         right, weights = (found.answers == found.labels).double(), found.weights
@@ -114,7 +113,9 @@ class Measures:
         }
 
     def tested(self, found: Predictions, watched: dict[str, float], seed: int) -> Measured:
-        """Everything but significance and the test of independence, with what was `watched`."""
+        """All measures except significance and the test of independence, with those of
+        `watched`.
+        """
         judged, classes = self.penalised(found), len(self.described.classes)
         of_label = dependence.information(found.logits, found.labels[:, None], [classes])
         of_pivots = dependence.information(judged.logits, judged.pivots, self.categories)
@@ -130,7 +131,7 @@ class Measures:
         return Measured(values, errors)
 
     def p_value(self, found: Predictions, seed: int) -> float:
-        """That of scores and pivots of some of the rows, against independence."""
+        """The p-value of scores and pivots against independence, from some of the rows."""
         judged = self.penalised(found)
         return dependence.permuted(
             judged.logits[:PERMUTED],
@@ -141,7 +142,7 @@ class Measures:
         ).p_value
 
     def _areas(self, found: Predictions) -> Sequence[ranking.Area]:
-        """Of every class against the others; of two classes they are one."""
+        """The area below the ROC curve of every class against the others; one for two classes."""
         classes = range(len(self.described.classes))
         return [
             ranking.area(found.log_odds(label), found.labels == label, found.weights)
@@ -149,7 +150,7 @@ class Measures:
         ]
 
     def _by_pivot(self, found: Predictions) -> dict[str, float]:
-        """The information about each pivot by itself, where there are several."""
+        """The information about each pivot separately, if there are several."""
         if len(self.described.pivots) == 1:
             return {}
         each = zip(self.described.pivots, found.pivots.T, self.categories, strict=True)
@@ -161,7 +162,7 @@ class Measures:
         }
 
     def _sculpted(self, found: Predictions, seed: int) -> dict[str, float]:
-        """What a cut does to the background's pivots, to the most sculpted of them."""
+        """The effect of a cut on the background's most sculpted pivot."""
         background = self.judging.background
         alone = found.of_class(background)
         score = -alone.log_odds(background)
@@ -178,7 +179,7 @@ class Measures:
         }
 
     def _parity(self, found: Predictions) -> dict[str, float]:
-        """How differently groups are treated, where a pivot is one of them."""
+        """The differences between groups, if a pivot is categorical."""
         answers, labels, weights = found.answers, found.labels, found.weights
         groups = [
             pivot for pivot, count in zip(found.pivots.T, self.categories, strict=True) if count

@@ -1,4 +1,4 @@
-"""Whether the groups of a categorical pivot are treated alike.
+"""Whether a classifier treats the groups of a categorical pivot equally.
 
 N rows, G groups, C classes.
 """
@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 def demographic_parity(answers: Tensor, groups: Tensor, weights: Tensor) -> float:
-    """The largest difference between two groups in how often an answer is given, 0 for equal
-    treatment, at most 1.
+    """The largest difference between two groups in the frequency of an answer, from 0 for equal
+    treatment to 1.
 
     max_c max_gh |P(answer c | g) - P(answer c | h)|. Dwork et al. 2012,
     https://arxiv.org/abs/1104.3913
@@ -21,7 +21,7 @@ def demographic_parity(answers: Tensor, groups: Tensor, weights: Tensor) -> floa
 
 
 def equalised_odds(answers: Tensor, labels: Tensor, groups: Tensor, weights: Tensor) -> float:
-    """The same among the rows of each label, the largest of all labels. Hardt et al. 2016,
+    """The largest demographic parity difference among the rows of any one label. Hardt et al. 2016,
     https://arxiv.org/abs/1610.02413
     """
     among = [labels == label for label in labels.unique()]

@@ -1,4 +1,4 @@
-"""Pivots as critics read them.
+"""Pivots as inputs of critics.
 
 R copies, B batch, N rows, P pivots, E columns of their code.
 """
@@ -14,9 +14,7 @@ from infobound.runners.runs.written import State
 
 
 class PivotCode:
-    """Numbers as they are and categories as one-hot rows, all of mean 0 and deviation 1 among rows
-    (N, P) of each copy.
-    """
+    """Numbers, and categories as one-hot rows, all standardised by the rows (N, P) of each copy."""
 
     def __init__(self, pivots: Sequence[Pivot], copies: Sequence[Tensor]) -> None:
         self._sizes = [len(pivot.categories) for pivot in pivots]
@@ -32,11 +30,11 @@ class PivotCode:
         self._mean, self._scale = self._stacked()
 
     def __call__(self, pivots: Tensor) -> Tensor:
-        """(R, B, E) of a batch (R, B, P) of all copies."""
+        """Encode a batch (R, B, P) of all copies as (R, B, E)."""
         return ((self._columns(pivots) - self._mean) / self._scale).float()
 
     def of(self, copy: int, pivots: Tensor) -> Tensor:
-        """(N, E) of rows (N, P) of one copy."""
+        """Encode rows (N, P) of one copy as (N, E)."""
         return self._scales[copy](self._columns(pivots))
 
     def _stacked(self) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What a classifier made of held-out rows, as everything that is measured on them takes it.
+"""The predictions of a classifier for held-out rows, from which all measures are computed.
 
 N rows, C classes, P pivots.
 """
@@ -18,7 +18,7 @@ class Predictions:
 
     rows: LabelledRows
     logits: Tensor
-    """(N, C - 1) of the classes but the first, against the first."""
+    """(N, C - 1) logits of all classes except the first, relative to the first."""
 
     @property
     def labels(self) -> Tensor:
@@ -32,7 +32,7 @@ class Predictions:
 
     @property
     def weights(self) -> Tensor:
-        """(N,) float64, 1 where the rows have none."""
+        """(N,) float64, 1 if the rows have no weights."""
         weights = self.rows.weights
         return torch.ones_like(self.labels).double() if weights is None else weights.double()
 
@@ -52,7 +52,7 @@ class Predictions:
         return self._whole[:, label] - self._whole[:, others].logsumexp(1)
 
     def to(self, device: torch.device) -> "Predictions":
-        """The same on a device."""
+        """The predictions on a device."""
         return Predictions(self.rows.to(device), self.logits.to(device))
 
     def of_class(self, label: int) -> "Predictions":
@@ -61,10 +61,10 @@ class Predictions:
 
     @property
     def _whole(self) -> Tensor:
-        """(N, C) float64 logits against the first class, whose own is 0."""
+        """(N, C) float64 logits relative to the first class, whose logit is 0."""
         return F.pad(self.logits.double(), (1, 0))
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """(..., C) nats of logits (..., C - 1) against the first class, whose own is 0."""
+    """Log probabilities (..., C) from logits (..., C - 1) relative to the first class."""
     return F.pad(logits.float(), (1, 0)).log_softmax(-1)

@@ -1,4 +1,4 @@
-"""How well a score ranks the rows of a class above the others: the ROC curve and the area below it.
+"""The ranking of a class above the others by a score: the ROC curve and the area below it.
 
 N rows.
 """
@@ -18,8 +18,8 @@ class Area(NamedTuple):
 
 
 def roc(score: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares of the negative and of the positive rows at or above each threshold, from the highest
-    to the lowest.
+    """The shares of negative and of positive rows at or above each threshold, from the highest to
+    the lowest.
     """
     _, places = torch.unique(-score, return_inverse=True)
     counts = [torch.bincount(places, weights * which) for which in (~positive, positive)]
@@ -28,11 +28,10 @@ def roc(score: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tenso
 
 
 def area(score: Tensor, positive: Tensor, weights: Tensor) -> Area:
-    """The probability that a positive row scores above a negative one, where equal scores count
-    half.
+    """The probability that a positive row scores above a negative one; equal scores count half.
 
-    The standard error is that of the placements of rows of either kind among the other. DeLong et
-    al. 1988, https://doi.org/10.2307/2531595
+    The standard error comes from the placements of rows of each kind among the other. DeLong et al.
+    1988, https://doi.org/10.2307/2531595
     """
     _, places = torch.unique(score, return_inverse=True)
     means, variances = [], []

@@ -1,5 +1,5 @@
-"""Reading classifiers on held-out rows: how well they tell the label, and what their scores tell of
-the pivots.
+"""Read classifiers on held-out rows: their accuracy, and the dependence of their scores on the
+pivots.
 
 R copies, N rows, C classes, P pivots.
 """
@@ -28,19 +28,19 @@ from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.randomness import stream
 
 CHUNK = 4096
-"""Rows that are read at once, and those that averages of batch normalisation are estimated on."""
+"""Number of rows read at a time, and of rows for the averages of batch normalisation."""
 WATCHED = 2000
-"""Rows whose nearest neighbours are looked for at an evaluation in training."""
+"""Maximum number of rows whose nearest neighbours are computed at an evaluation in training."""
 CPU = torch.device("cpu")
 
 
 class JudgedCopy(NamedTuple):
-    """What one copy made of the test rows."""
+    """The test results of one copy."""
 
     predictions: Predictions
     measured: Measured
     p_value: float | None
-    """Of scores and pivots against independence, None where that is not tested."""
+    """The p-value of scores and pivots against independence, None if it is not tested."""
     curve: Curve
 
 
@@ -65,7 +65,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class InvarianceReader:
-    """Reads copies of classifiers, and of the penalty beside them, on held-out rows."""
+    """Reads copies of classifiers, and of their penalty, on held-out rows."""
 
     networks: Ensemble
     regularisation: Regularisation | None
@@ -79,7 +79,7 @@ class InvarianceReader:
     settled: Settled
 
     def watch(self, split: Held, step: int) -> dict[str, Quantity]:
-        """What costs little, of the rows for a use after `step` steps."""
+        """The cheap measures, on the rows for a use after `step` steps."""
         found = [
             self._watched(self.predictions(self.module(copy), copy, split, step), copy, WATCHED)
             for copy in range(self.networks.replicates)
@@ -87,12 +87,12 @@ class InvarianceReader:
         return together(found, self.measures.units)
 
     def test(self) -> list[JudgedCopy]:
-        """Everything, of the test rows."""
+        """All measures on the test rows."""
         return [self._tested(copy) for copy in range(self.networks.replicates)]
 
     def metrics(self, copies: Sequence[JudgedCopy]) -> dict[str, Quantity | JSON]:
-        """Those of result.json, with the standard error over copies, or of one copy over its
-        rows.
+        """The metrics of result.json, with standard errors over copies, or over rows for one
+        copy.
         """
         found = together([copy.measured.values for copy in copies], self.measures.units)
         read: dict[str, Quantity | JSON] = {
@@ -105,9 +105,9 @@ class InvarianceReader:
         return read | {"warnings": [*self.warnings]}
 
     def table(self, copies: Sequence[JudgedCopy]) -> dict[str, Tensor]:
-        """Columns of all test rows of all copies: copy, place in the table, label, pivots, weight,
-        logits, and log-odds against the background. A pivot that is called as another column has
-        `pivot_` before its name.
+        """A table of all test rows of all copies: copy, position in the data table, label, pivots,
+        weight, logits, and log-odds against the background. A pivot with the name of another column
+        gets the prefix `pivot_`.
         """
         described, background = self.measures.described, self.measures.judging.background
         classes = described.classes
@@ -131,19 +131,19 @@ class InvarianceReader:
         return {name: torch.cat([columns[name] for columns in parts]) for name in parts[0]}
 
     def module(self, copy: int) -> nn.Module:
-        """A copy that is ready to be read, with averages of batch normalisation of its own."""
+        """A copy that is ready for reading, with its own averages of batch normalisation."""
         module = self.networks.copy(copy).eval()
         estimate_anew(module, [self.settled.rows[copy]])
         return module
 
     @torch.no_grad()
     def predictions(self, module: nn.Module, copy: int, split: Held, step: int) -> Predictions:
-        """What a classifier made of held-out rows, on their device."""
+        """The predictions of a classifier for held-out rows, on their device."""
         rows = self.feed.held_out(copy, split, step)
         return Predictions(rows, torch.cat([module(part) for part in rows.x.split(CHUNK)]).float())
 
     def _watched(self, found: Predictions, copy: int, most: int) -> dict[str, float]:
-        """How well labels are told, what scores tell of pivots, and what the penalty reads."""
+        """Accuracy, information of scores about pivots, and the penalty's reading."""
         watched = self.measures.watched(found.to(CPU), most)
         if self.regularisation is None:
             return watched
@@ -159,7 +159,7 @@ class InvarianceReader:
         found = read.to(CPU)
         values, errors = measures.tested(found, self._watched(read, copy, len(read.rows)), seed)
         p_value = measures.p_value(found, seed) if measures.judging.permutations else None
-        # The threshold is chosen by other rows than those that its significance is read from.
+        # The threshold is chosen on other rows than its significance.
         choice = self.predictions(module, copy, "choice", 0).to(CPU)
         tried = self.significance.curve(
             choice, background, categories, thresholds(choice, background)

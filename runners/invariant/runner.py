@@ -1,4 +1,4 @@
-"""Invariant: classifiers that tell the label of a row, and whose scores say nothing of a pivot."""
+"""Invariant: classifiers of rows whose scores should not depend on a pivot."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TabularModel = Callable[[int, int], nn.Module]
-"""Makes a classifier for a number of features and of logits, those of all classes but the first
-against the first.
+"""Creates a classifier for a number of features and of logits, which are those of all classes
+except the first, relative to the first.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invariant(Runner[Invariance]):
-    """Trains `replicates` classifiers `model` of the rows of `dataset` by cross-entropy and a
+    """Trains `replicates` classifiers `model` of the rows of `dataset` with cross-entropy and a
     penalty, and tests them.
 
-    Features are given to the model in units of their deviation in training. Before it has a penalty
-    the classifier is trained for `pretrain` steps alone, and its critic or adversary for
-    `pretrain_critic`. With `background_only` the penalty is of rows of class `background` alone:
-    its batches are of these, and every mean in it is over their number. Tested are weights that are
-    moving averages with decay `average`. Rows' weights count in the classifier's loss and in what
-    is measured of cuts and answers; penalties and information are of the rows as they are.
+    The model gets standardised features. First, only the classifier is trained for `pretrain`
+    steps, then only the penalty's critic or adversary for `pretrain_critic` steps, then both. With
+    `background_only` the penalty applies only to rows of class `background`: its batches consist of
+    these rows, and its means are over them. Tests use moving averages of the weights with decay
+    `average`. The weights of rows count in the classifier's loss and in measures of cuts and
+    answers; penalties and information do not use them.
 
-    Raises ValueError for whatever is wrong with the settings.
+    Raises ValueError if a setting is wrong.
     """
 
     dataset: LabelledPopulation | LabelledTable
@@ -66,7 +66,7 @@ class Invariant(Runner[Invariance]):
             name = type(self.dataset).__name__
             raise SettingError(
                 "dataset",
-                "must be one of labelled rows with pivots",
+                "must have labelled rows with pivots",
                 name,
                 "use dataset=table or bivariate",
             )
@@ -75,7 +75,7 @@ class Invariant(Runner[Invariance]):
         if phases.pretrain % log_every or phases.pretrain_critic % log_every:
             raise SettingError(
                 ("pretrain", "pretrain_critic"),
-                f"must be multiples of log_every, {log_every}, so that no line is a mean over both",
+                f"must be multiples of log_every, {log_every}, so that no line averages over both",
                 f"{phases.pretrain} and {phases.pretrain_critic}",
             )
         if phases.begin >= self.steps and self.regularizer is not None:
@@ -95,8 +95,8 @@ class Invariant(Runner[Invariance]):
     def last_figures(
         self, task: Invariance, record: Record, step: int
     ) -> "Iterable[tuple[str, Figure]]":
-        """Those of the first copy."""
-        # Matplotlib takes a second to import, which a refused run need not wait for.
+        """Figures of the first copy."""
+        # importing Matplotlib takes a second, and refused runs do not need it
         from infobound.runners.invariant import figures
 
         copy, module = task.tested[0], task.reader.module(0)
@@ -144,7 +144,7 @@ class Invariant(Runner[Invariance]):
 
     @property
     def _classifier(self) -> TabularModel:
-        """The model, which is one of rows."""
+        """The model, after checking that it classifies rows."""
         kind = getattr(self.model, "func", self.model)
         if self.model is None:
             name = "none"
@@ -152,12 +152,10 @@ class Invariant(Runner[Invariance]):
             name = getattr(kind, "__name__", type(self.model).__name__)
         else:
             return self.model
-        raise SettingError(
-            "model", "must make logits of rows of features", name, "use model=tabular_mlp"
-        )
+        raise SettingError("model", "must be a classifier of rows", name, "use model=tabular_mlp")
 
     def _feed(self) -> tuple[LabelledFeed, list[str]]:
-        """Batches and held-out rows, and what is to be known of them."""
+        """Batches and held-out rows, with warnings about them."""
         judging, size, execution = self.judging, self.optimisation.batch_size, self.execution
         if isinstance(self.rows, LabelledPopulation):
             feed = feeds.of_population(
@@ -194,7 +192,7 @@ class Invariant(Runner[Invariance]):
                 network = self._classifier(features, logits)
             except (TypeError, AttributeError) as error:
                 raise SettingError(
-                    "model", f"must be made for {features} features and {logits} logits: {error}"
+                    "model", f"must work for {features} features and {logits} logits: {error}"
                 ) from error
             return nn.Sequential(Standardised(feed.batches.look(copy).x), network)
 
@@ -208,12 +206,12 @@ class Invariant(Runner[Invariance]):
         waits = 0 if self.regularizer is None else self.phases.pretrain_critic
         player = self.optimisation.player(networks, steps=self.steps - waits)
         if (shape := tuple(player.read(x).shape[1:])) != (size, logits):
-            raise SettingError("model", f"must put out {(size, logits)} numbers for a batch", shape)
+            raise SettingError("model", f"must give outputs {(size, logits)} for a batch", shape)
         normalised = any(isinstance(layer, BatchNorm) for layer in networks.module.modules())
         if normalised and self.judging.background_only:
             raise SettingError(
                 "background_only",
-                "must be false for a model with batch normalisation, whose averages are of all"
+                "must be false for a model with batch normalisation, whose averages are over all"
                 " classes",
                 "true",
                 "use model.normalise=layer",
@@ -223,7 +221,7 @@ class Invariant(Runner[Invariance]):
     def _regularisation(
         self, classifiers: Player, feed: LabelledFeed, code: PivotCode
     ) -> Regularisation | None:
-        """The penalty's copies, made of what the classifiers expose before the first step."""
+        """The penalty's copies, created from tensors that the untrained classifiers expose."""
         if self.regularizer is None:
             return None
 
@@ -245,8 +243,8 @@ class Invariant(Runner[Invariance]):
 
 
 def sentence(metrics: Written) -> str:
-    """The outcome as a person reads it, such as `AUC 0.871, accuracy 0.785; I(score; pivot) = 0.02
-    ± 0.01 nats (p = 0.01)`.
+    """The outcome in one sentence, such as `AUC 0.871, accuracy 0.785; I(score; pivot) = 0.02 ±
+    0.01 nats (p = 0.01)`.
     """
     line = (
         f"AUC {metrics['auc']:.3f} ± {metrics['auc_stderr']:.3f}, accuracy"

@@ -1,4 +1,4 @@
-"""What a cut on the score does to the pivot's distribution among the background.
+"""Sculpting: the effect of a cut on the score on the pivot's distribution in the background.
 
 N rows of background.
 """
@@ -12,27 +12,27 @@ from scipy.stats import energy_distance
 from torch import Tensor
 
 BINS = 32
-"""Of a pivot's histogram, equally wide."""
+"""Number of bins of a pivot's histogram, equally wide."""
 TAIL = 0.005
-"""Share of the background beyond each end of the histogram, which is counted in its last bin."""
+"""Share of the background outside each end of the histogram, counted in the outermost bin."""
 DRAWS = 20
-"""Random cuts that say what chance does."""
+"""Number of random cuts that estimate the effect of chance."""
 
 
 class Sculpted(NamedTuple):
-    """Of one pivot."""
+    """The sculpting of one pivot."""
 
     divergence: float
-    """Nats between the histograms of what passes and of what fails, log 2 at most."""
+    """Divergence of the histograms of passing and failing rows in nats, at most log 2."""
     by_chance: float
-    """What it is where as many rows pass at random."""
+    """The divergence if as many rows pass at random."""
     distance: float
-    """Energy distance of the pivots of what passes from those of all, in their deviations."""
+    """Energy distance between the pivots of passing and of all rows, in standard deviations."""
 
 
 def threshold(score: Tensor, efficiency: float, weights: Tensor) -> float:
-    """The score at or above which this share of the rows lies, or the next larger share that ties
-    allow.
+    """The threshold at or above which this share of the scores lies, or the next larger share that
+    ties allow.
     """
     order = (-score).argsort(stable=True)
     return float(score[order][_passed(weights[order], efficiency)])
@@ -41,11 +41,11 @@ def threshold(score: Tensor, efficiency: float, weights: Tensor) -> float:
 def sculpted(
     pivot: Tensor, passes: Tensor, weights: Tensor, categories: int, seed: int
 ) -> Sculpted:
-    """How far the pivots (N,) of rows that pass a cut are from the others; `categories` is 0 for
-    numbers.
+    """The difference between the pivots (N,) of rows that pass a cut and the others; `categories`
+    is 0 for numbers.
 
-    An efficient cut of few rows has a divergence by chance: compare the two. An energy distance is
-    Székely and Rizzo's, https://doi.org/10.1016/j.jspi.2013.03.018
+    With few rows a cut has some divergence by chance: compare `divergence` with `by_chance`. Energy
+    distance: Székely and Rizzo 2013, https://doi.org/10.1016/j.jspi.2013.03.018
     """
     cells = histogram_cells(pivot, weights, categories)
     random = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def sculpted(
 
 
 def edges(pivot: Tensor, weights: Tensor, categories: int) -> Tensor:
-    """Ends of the bins of a pivot: equally wide ones between two quantiles, or one a category."""
+    """Edges of a pivot's bins: equally wide between two quantiles, or one bin for each category."""
     if categories:
         return torch.arange(categories + 1, dtype=torch.float64) - 0.5
     order = pivot.argsort()
@@ -68,14 +68,14 @@ def edges(pivot: Tensor, weights: Tensor, categories: int) -> Tensor:
 
 
 def histogram_cells(pivot: Tensor, weights: Tensor, categories: int) -> Tensor:
-    """(N,) the bin of each row."""
+    """The bin (N,) of each row."""
     ends = edges(pivot, weights, categories)[1:-1].contiguous()
     return torch.searchsorted(ends, pivot.contiguous(), right=True)
 
 
 def divergence(cells: Tensor, passes: Tensor, weights: Tensor) -> float:
-    """Jensen-Shannon divergence in nats of the cells of rows that pass from those of rows that
-    fail, 0 where all or none do.
+    """Jensen-Shannon divergence in nats between the cells of rows that pass and of rows that fail;
+    0 if all or none pass.
 
     (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2.
     """
@@ -90,11 +90,11 @@ def divergence(cells: Tensor, passes: Tensor, weights: Tensor) -> float:
 
 
 def _kl(p: Tensor, q: Tensor) -> float:
-    """Nats of shares p from shares q."""
+    """KL divergence in nats of shares p from shares q."""
     return float((torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum())
 
 
 def _passed(weights: Tensor, share: float) -> int:
-    """The place of the first of these rows, in order, up to which they are so large a share."""
+    """The position in order up to which rows make up this share."""
     passed = weights.cumsum(0) / weights.sum()
     return min(int(torch.searchsorted(passed, share)), len(weights) - 1)

@@ -1,5 +1,5 @@
-"""How significant a signal is that is counted above a threshold, where the background is known as
-well as it does not depend on the pivot.
+"""The significance of a signal counted above a threshold, where the background's uncertainty comes
+from its dependence on the pivot.
 
 N rows.
 """
@@ -19,33 +19,33 @@ from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.training.settings import Settings
 
 BINS = 8
-"""Of equal population, into which the background is cut by a pivot of numbers."""
+"""Number of bins of equal population of a numeric pivot."""
 LEAST, THRESHOLDS = 20, 60
-"""Background rows that pass the highest threshold, and thresholds that are tried."""
+"""Number of background rows above the highest threshold, and number of thresholds."""
 
 
 class Curve(NamedTuple):
-    """Significance against threshold."""
+    """Significance by threshold."""
 
     thresholds: Tensor
-    """(T,) of the log-odds that a row is no background."""
+    """(T,) thresholds on the log-odds against the background."""
     ams: Tensor
-    """(T,) with an uncertain background."""
+    """(T,) significance with an uncertain background."""
     certain: Tensor
-    """(T,) with one that is known exactly."""
+    """(T,) significance with a background that is known exactly."""
 
 
 @dataclass(frozen=True)
 class Significance(Settings):
-    """Approximate median significance of `signal_events` in `background_events`, as many as there
-    are before a cut.
+    """Approximate median significance of `signal_events` among `background_events`, the expected
+    numbers before a cut.
 
     AMS^2 = 2 [(s + b) log((s + b) / b0) - s - b + b0] + (b - b0)^2 / u^2 for s signal and b
-    background events behind a cut, b known to u, with b0 = (b - u^2 + sqrt((b - u^2)^2 + 4 (s + b)
-    u^2)) / 2 the background that fits best. The uncertainty u is `background_events` times the
-    deviation, over bins of the pivot (the worst of several pivots), of the share of the background
-    that passes, without what counting few rows adds: a cut that passes as much at every pivot has u
-    = 0.
+    background events after a cut, where u is the uncertainty of b and b0 = (b - u^2 + sqrt((b -
+    u^2)^2 + 4 (s + b) u^2)) / 2 is the background that fits best. The uncertainty u is
+    `background_events` times the standard deviation of the share of background that passes, over
+    bins of the pivot (the worst of several pivots), without the counting noise of few rows: if the
+    share is the same for every value of the pivot, u = 0.
 
     Cowan et al. 2011, https://arxiv.org/abs/1007.1727; Adam-Bourdarios et al. 2014,
     https://proceedings.mlr.press/v42/cowa14.html
@@ -64,7 +64,7 @@ class Significance(Settings):
     def curve(
         self, found: Predictions, background: int, categories: Sequence[int], thresholds: Tensor
     ) -> Curve:
-        """At each of the thresholds (T,); `categories` is 0 for each pivot of numbers."""
+        """Significance at each of the thresholds (T,); `categories` is 0 for each numeric pivot."""
         score, alone = -found.log_odds(background), found.labels == background
         passing, weights = (score >= thresholds[:, None]).double(), found.weights
         signal, behind = (
@@ -81,8 +81,8 @@ class Significance(Settings):
 
 
 def thresholds(found: Predictions, background: int) -> Tensor:
-    """(T,) quantiles of the background's log-odds against it, at shares that rise from LEAST rows
-    to all by a factor.
+    """Quantiles (T,) of the background's log-odds, at shares that increase geometrically from LEAST
+    rows to all.
     """
     score = (-found.of_class(background).log_odds(background)).sort(descending=True).values
     shares = np.geomspace(min(1.0, LEAST / len(score)), 1.0, THRESHOLDS)
@@ -90,7 +90,7 @@ def thresholds(found: Predictions, background: int) -> Tensor:
 
 
 def ams(s: Tensor, b: Tensor, u: Tensor) -> Tensor:
-    """(T,) of signal s, background b and its uncertainty u, 0 where no background passes."""
+    """AMS (T,) from signal s, background b and its uncertainty u; 0 if no background passes."""
     b = b.clamp(min=1e-12)
     variance = u.square()
     known = variance == 0
@@ -102,7 +102,7 @@ def ams(s: Tensor, b: Tensor, u: Tensor) -> Tensor:
 
 
 def _bins(pivot: Tensor, categories: int) -> Tensor:
-    """(N,) the category, or the bin of equal population, of each row."""
+    """The category, or the bin of equal population, of each row (N,)."""
     if categories:
         return pivot.long()
     ranks = torch.from_numpy(rankdata(pivot.numpy()))
@@ -110,8 +110,8 @@ def _bins(pivot: Tensor, categories: int) -> Tensor:
 
 
 def _deviation(passing: Tensor, weights: Tensor, bins: Tensor) -> Tensor:
-    """(T,) the deviation over bins, by their weight, of the share of background that passes (T, N),
-    less that of counting.
+    """The weighted standard deviation (T,) over bins of the share of background that passes (T, N),
+    without counting noise.
     """
     shares, sizes, noise = [], [], []
     for each in bins.unique():

@@ -1,4 +1,4 @@
-"""The task of training classifiers whose scores are to say nothing of pivots, R at once.
+"""The task of training classifiers whose scores should not depend on pivots, R at once.
 
 R copies, B batch, C classes.
 """
@@ -29,8 +29,8 @@ from infobound.runners.training.task import Kept, Stateful, Task
 
 @dataclass(frozen=True, kw_only=True)
 class Phases(Settings):
-    """What is trained when: `pretrain` steps of the classifier alone, before it has a penalty, then
-    `pretrain_critic` of the penalty's critic or adversary alone, then both together.
+    """The phases of training: `pretrain` steps of only the classifier, without a penalty, then
+    `pretrain_critic` steps of only the penalty's critic or adversary, then both.
 
     Raises ValueError for values out of range.
     """
@@ -43,16 +43,15 @@ class Phases(Settings):
 
     @property
     def begin(self) -> int:
-        """Steps before classifier and penalty meet."""
+        """The number of steps before both are trained."""
         return self.pretrain + self.pretrain_critic
 
 
 class Invariance(Task):
-    """Classifiers descend cross-entropy and a penalty, whose own networks take their steps after
-    each of theirs; first come the steps of either alone, in `phases`.
+    """Classifiers minimise cross-entropy and a penalty, whose own networks take their steps after
+    each step of the classifiers; `phases` gives the earlier steps of either alone.
 
-    A penalty that is confined to one class has batches of that class, as large as the others, of
-    its own.
+    A penalty that is restricted to one class has its own batches of that class, of the same size.
     """
 
     def __init__(
@@ -103,20 +102,20 @@ class Invariance(Task):
         return self.reader.watch("validation", step)
 
     def read(self, step: int) -> dict[str, Quantity | JSON]:
-        """Everything, of the test rows, and what was read of them after the pre-training."""
+        """All measures on the test rows, with those after pre-training."""
         self._tested = self.reader.test()
         return self.reader.metrics(self._tested) | read_at("pretrained", self.before)
 
     @property
     def before(self) -> dict[str, Quantity]:
-        """What was read after the pre-training, if there was one."""
+        """The reading after pre-training, if there was one."""
         units = self.reader.measures.units
         kept = self._kept["before"].items()
         return {name: Quantity(copies, unit=units.get(name, "")) for name, copies in kept}
 
     @property
     def tested(self) -> Sequence[JudgedCopy]:
-        """What each copy made of the test rows, known after read()."""
+        """The test results of each copy, available after read()."""
         return self._tested
 
     @property
@@ -148,15 +147,15 @@ class Invariance(Task):
         return -sum(parts[name] * each.value for name, each in read.items())
 
     def loss(self, logits: Tensor, rows: LabelledRows) -> Tensor:
-        """(R,) cross-entropy in nats of logits (R, B, C - 1), by the rows' weights."""
+        """The cross-entropy (R,) in nats of logits (R, B, C - 1), weighted by the rows' weights."""
         return cross_entropy(log_probabilities(logits), rows.labels, rows.weights)
 
     def exposed(self, logits: Tensor, rows: LabelledRows) -> Exposed:
-        """What a penalty may ask for of a batch and its logits (R, B, C - 1)."""
+        """The tensors that a penalty may use of a batch and its logits (R, B, C - 1)."""
         code = self._code(rows.pivots)
         return expose(logits=logits.float(), pivot=code, raw_pivot=rows.pivots)
 
     def penalised(self) -> Exposed:
-        """What the classifiers expose of a new batch of the rows that the penalty is of."""
+        """The tensors that the classifiers expose for a new batch of the penalty's rows."""
         rows = self.feed.penalised.draw()
         return self.exposed(self.classifiers(rows.x), rows)

@@ -1,4 +1,4 @@
-"""What encoders of two views are trained for."""
+"""The objective of encoders of two views."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from infobound.runners.training.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Aim(Settings):
-    """Encoders and their critic climb the estimate together, or with `target` t, in nats, descend
-    |I - t|.
+    """Encoders and their critic together maximise the estimate I, or with a `target` t in nats
+    minimise |I - t|.
 
-    Raises ValueError for parts that do not go together.
+    Raises ValueError for parts that do not fit together.
     """
 
     critic: Critics | None
@@ -28,7 +28,7 @@ class Aim(Settings):
         if estimator.scores == "log density":
             raise SettingError(
                 "estimator",
-                "must be one that critics and encoders climb together",
+                "must have one objective for critics and encoders",
                 name,
                 "use estimator=infonce",
             )
@@ -50,7 +50,7 @@ class Aim(Settings):
         return self.critic, self.estimator
 
     def loss(self, bound: Bound) -> Tensor:
-        """What encoders and critic descend."""
+        """The loss of encoders and critic."""
         if self.target is None:
             return -bound.objective
         return (bound.objective - self.target).abs()

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Represent(Runner[Representing]):
-    """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and probes
-    their codes of the first view. Of a table of pairs, which are the views, loaded encoders encode
-    all rows.
+    """Trains `replicates` pairs of encoders `model` of the views of `dataset`, and probes their
+    codes of the first view. Loaded encoders can also encode all rows of a table of pairs, which are
+    then the views.
 
-    Both views have one encoder where `shared`. The estimate is read on the pairs of all test
-    examples, in blocks of `eval_batch_size`; where the estimator is a loss, so is what is read.
+    With `shared`, both views have the same encoder. The estimate is read on the pairs of all test
+    examples, in blocks of `eval_batch_size`; if the estimator is a loss, the reading is a loss.
 
     Tschannen et al. 2020, https://arxiv.org/abs/1907.13625
     """

@@ -12,9 +12,10 @@ from infobound.runners.training.task import Task
 
 
 class Representing(Task):
-    """A training of critics that begin with encoders, which are examined in their cadence.
+    """A training of critics that start with encoders, which are examined at the set steps.
 
-    What a `loss` reads is told as one, not in nats: without a cap, a truth or a standard error.
+    The reading of a `loss` is reported as a loss, not in nats: without a cap, a truth or a standard
+    error.
     """
 
     def __init__(self, training: CriticTraining, examiner: Examiner, *, loss: bool) -> None:
@@ -33,12 +34,12 @@ class Representing(Task):
         return {**found, **self.examiner.evaluate(step)}
 
     def read(self, step: int) -> Written:
-        """What the encoders are worth, and the estimate, or the loss, of the test pairs."""
+        """The quality of the encoders, and the estimate, or the loss, on the test pairs."""
         reading, examined = self.training.reading(step), self.examiner.read(step)
         if self._loss:
             loss = Quantity([-value for value in reading.values])
             return {**examined, "loss": loss, "kind": reading.kind}
-        over = {"stderr_of": reading.error.of}  # that of the estimate, not of the accuracy
+        over = {"stderr_of": reading.error.of}  # refers to the estimate, not the accuracy
         return {**examined, **reading.metrics(None), **over}
 
     def take_over(self, run: TrainedRun) -> None:
@@ -63,5 +64,5 @@ def encoded_critic(training: CriticTraining, index: int) -> Encoded:
     """The critic of a copy with its encoders, in evaluation mode."""
     critic = training.critic(index)
     if not isinstance(critic, Encoded):
-        raise TypeError(f"the critics must begin with encoders, got {type(critic).__name__}")
+        raise TypeError(f"the critics must start with encoders, got {type(critic).__name__}")
     return critic

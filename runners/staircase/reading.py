@@ -1,4 +1,4 @@
-"""What the values of a level say: bias, variance and mean squared error.
+"""Bias, variance and mean squared error of the values of a level.
 
 R copies, W values.
 """
@@ -13,15 +13,15 @@ from infobound.runners.runs.written import Written
 
 
 def by_level(values: Tensor, levels: Sequence[float], steps: int, window: int) -> list[Written]:
-    """What the last `window` of the values (R, S) of each level say, `steps` of them each."""
+    """The errors of each level, with `steps` values (R, S) each, from its last `window` values."""
     ends = [steps * (index + 1) for index in range(len(levels))]
     windows = [values[:, end - window : end] for end in ends]
     return [level(*each) for each in zip(levels, windows, strict=True)]
 
 
 def level(nats: float, values: Tensor) -> Written:
-    """What values (R, W) say where the truth is `nats`: over all of them bias^2 + variance = mse,
-    and each copy's own mean.
+    """The errors of values (R, W) with the truth `nats`, where bias^2 + variance = mse over all
+    values, and the mean of each copy.
     """
     errors = values.double() - nats
     squares = errors.square()
@@ -42,13 +42,13 @@ def level(nats: float, values: Tensor) -> Written:
 
 
 def _stderr(values: Tensor) -> float:
-    """Standard error of the mean of (R, W), from the copies where there are several."""
+    """Standard error of the mean of (R, W), from the copies if there are several."""
     independent = values.mean(1) if len(values) > 1 else values[0]
     return (independent.std() / math.sqrt(len(independent))).item()
 
 
 def sentence(levels: Sequence[Written]) -> str:
-    """The errors as a person reads them, a line a level."""
+    """The errors, one line for each level."""
     return "\n".join(
         f"{each['level']:g} nats: read {each['mi']:.2f} ± {each['mi_stderr']:.2f}, bias"
         f" {each['bias']:.2f}, variance {each['variance']:.2f}, mean squared error"

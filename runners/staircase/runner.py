@@ -1,4 +1,4 @@
-"""Critics are trained while the information of their pairs climbs; every batch is read first.
+"""Staircase: critics are trained while the mutual information of their pairs increases in steps.
 
 R copies, S steps, L levels.
 """
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Staircase(Runner[Climbing]):
-    """Trains `replicates` critics throughout all levels of `dataset` and reads each batch of fresh
-    pairs before its step.
+    """Trains `replicates` critics through all levels of `dataset`, and reads each batch of fresh
+    pairs before training on it.
 
-    Each level's bias, variance and mean squared error are those of its last `window` values, each
-    an estimate from a single batch by the averaged weights. A value is held out: no weights behind
-    it have seen its batch. The estimate of the run is that of the last level, and `mse` the mean of
-    all.
+    Bias, variance and mean squared error of a level are those of its last `window` values, each an
+    estimate from a single batch with averaged weights. The values are held out, because the weights
+    have not seen the batch. The estimate of the run is that of the last level, and `mse` is the
+    mean over all levels.
 
     Poole et al. 2019, https://arxiv.org/abs/1905.06922; Song and Ermon 2020,
     https://arxiv.org/abs/1910.06222
@@ -75,7 +75,7 @@ class Staircase(Runner[Climbing]):
 
     @property
     def steps(self) -> int:
-        """Those of all levels."""
+        """The number of steps of all levels."""
         return self.dataset.steps * len(self.dataset.levels)
 
     @property

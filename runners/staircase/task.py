@@ -1,4 +1,4 @@
-"""The task of training critics while the information of their pairs climbs.
+"""The task of training critics while the mutual information of their pairs increases.
 
 R copies, S steps, L levels.
 """
@@ -23,8 +23,8 @@ from infobound.runners.training.task import Task
 
 
 class Values:
-    """(R, S) what the batch of each step read, nats; made at once, because many small tensors would
-    scatter the memory.
+    """The reading (R, S) of each step's batch in nats; allocated at once, because many small
+    tensors would fragment the memory.
     """
 
     def __init__(self, copies: int, steps: int, device: torch.device) -> None:
@@ -38,8 +38,8 @@ class Values:
 
 
 class Climbing(Task):
-    """Critics climb their estimator, and each batch is read by their averaged weights before it is
-    trained on. The last `window` values of each of the `levels` are its reading.
+    """Critics maximise their estimator, and each batch is read with averaged weights before they
+    are trained on it. The last `window` values of each of the `levels` are its reading.
 
     Raises ValueError if the critics have no weights.
     """
@@ -67,13 +67,13 @@ class Climbing(Task):
             raise TypeError(f"the copies must be measurements, got {type(measurement).__name__}")
         x, y = zeros
         self.cap = measurement.estimator.cap(measurement.scores(x[0], y[0]).product.shape[-1])
-        """The most nats that a batch can read, or None."""
+        """The largest value in nats that a batch can read, or None."""
         self._kind = measurement.estimator.kind
         self.parts = {"critics": critics, "batches": batches, "values": self._values}
 
     @property
     def values(self) -> Tensor:
-        """(R, S) what the batch of each step read, nats."""
+        """The reading (R, S) of each step's batch, nats."""
         return self._values.read
 
     @property
@@ -99,7 +99,7 @@ class Climbing(Task):
         return {"loss": bound.fit.detach(), "mi": value}
 
     def evaluate(self, step: int) -> dict[str, Quantity]:
-        """The mean of the latest values, which are held out as they are."""
+        """The mean of the latest values, which are held out anyway."""
         if not step:
             return {}
         return {
@@ -107,7 +107,7 @@ class Climbing(Task):
         }
 
     def read(self, step: int) -> Written:
-        """Each level's last values, and the estimate of the last level."""
+        """The errors of each level, and the estimate of the last level."""
         levels = by_level(self.values, self._levels, self._steps, self._window)
         last = levels[-1]
         mi = Quantity(last["mi_replicates"], last["mi_stderr"], last["stderr_of"], "nats")

@@ -9,12 +9,13 @@ from infobound.runners.training.readings import Reading
 
 
 def interval(reading: Reading, confidence: float) -> tuple[float, float]:
-    """The ends in nats, by Student's t with the degrees of freedom behind the standard error.
+    """The ends of an interval in nats, by Student's t with the degrees of freedom of the standard
+    error.
 
-    Of folds it is t over the folds' own readings, where what training makes of other rows shows,
-    yet never narrower than the normal interval of their test rows: three folds agree by chance at
-    times. It is an interval of what the estimator reads; the truth lies above it where that is a
-    lower bound.
+    For folds, it is Student's t over the folds' readings, which include the variance of training,
+    but never narrower than the normal interval of their test rows, because three folds sometimes
+    agree by chance. It is an interval for the estimator's expected value; the truth may be above
+    that of a lower bound.
     """
     error = reading.error
     reach = float(t.ppf((1 + confidence) / 2, error.freedom)) * error.value

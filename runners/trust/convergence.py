@@ -1,4 +1,4 @@
-"""Whether a held-out curve has come to its end: its slope there against its noise."""
+"""Whether a held-out curve has converged: its final slope compared with its noise."""
 
 import math
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ import numpy as np
 from scipy.stats import t
 
 LEAST = 5
-"""Evaluations that a slope and its noise are told from; where there are more than three times as
-many, their last third.
+"""Minimum number of evaluations for a slope and its noise; of more than three times as many, the
+last third is used.
 """
 MATERIAL = 0.01
-"""Nats below which a rise does not matter, however certain it is."""
+"""Rise in nats below which a curve counts as converged."""
 CERTAINTY = 0.95
 
 
 class Trend(NamedTuple):
-    """What a straight line through the end of a curve rises by, in nats."""
+    """The rise of a straight line through the end of a curve, in nats."""
 
     rise: float
     stderr: float
@@ -25,12 +25,12 @@ class Trend(NamedTuple):
 
     @property
     def converged(self) -> bool:
-        """Whether the rise is noise or does not matter; a curve that falls is at its end too."""
+        """Whether the rise is noise or negligible; a falling curve counts as converged."""
         return self.rise <= max(MATERIAL, float(t.ppf(CERTAINTY, self.freedom)) * self.stderr)
 
 
 def trend(values: Sequence[float]) -> Trend | None:
-    """Of evaluations at equal distances, by least squares; None where there are too few to tell."""
+    """Fit evaluations at equal distances by least squares; None if there are too few."""
     count = max(LEAST, len(values) // 3)
     if len(values) < LEAST:
         return None

@@ -1,4 +1,4 @@
-"""How far to trust an estimate: the estimate itself, and what else can be asked of it."""
+"""An estimate with checks of how far to trust it."""
 
 import dataclasses
 import math
@@ -26,13 +26,13 @@ EXAMINED_IN_NATS = ("mi_ci_low", "mi_ci_high", "mi_rise")
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """An estimate with its confidence interval, its p-value against independence, and whether
-    training had come to its end.
+    """An estimate with its confidence interval, its p-value against independence, and a check of
+    convergence.
 
-    With `consistency` the same settings estimate three derived data sets too, whose mutual
-    information is 0, 1 and 2 times that of this one (datasets.pairs.consistency). The p-value comes
-    from `permutations` of the test rows' partners for a fixed critic, and from `recomputations` of
-    an estimator of rows.
+    With `consistency`, the same settings also estimate three derived data sets, whose mutual
+    information is 0, 1 and 2 times that of the original (datasets.pairs.consistency). The p-value
+    comes from `permutations` of the test rows' partners for a fixed critic, or from
+    `recomputations` of an estimator without a critic.
 
     Raises ValueError for values out of range.
     """
@@ -50,13 +50,13 @@ class Trust:
         if self.consistency and self.estimate.load is not None:
             raise SettingError(
                 "consistency",
-                "must be false with runner.load: derived data sets need critics of their own",
+                "must be false with runner.load: derived data sets need their own critics",
             )
 
     def prepare(self) -> Callable[[Record], Outcome]:
         """Read the data, build every network and try it on a batch of zeros.
 
-        Raises ValueError or OSError for whatever is wrong with the settings or the data.
+        Raises ValueError or OSError if settings or data are wrong.
         """
         measure, others = self.estimate.measuring(), self._derived()
 
@@ -92,7 +92,7 @@ class Trust:
         except ValueError as error:
             raise SettingError(
                 "consistency",
-                f"cannot be had with these settings, use runner.consistency=false: {error}",
+                f"is not possible with these settings, use runner.consistency=false: {error}",
             ) from error
 
     def _examined(self, measured: Measured, record: Record) -> Written:
@@ -125,8 +125,8 @@ class Trust:
     def _consistent(
         self, measured: Measured, others: Mapping[str, Measure]
     ) -> dict[str, float | None]:
-        """Each derived data set's estimate with its error, over this one's where this one can be
-        told from 0.
+        """The estimate of each derived data set with its error, and its ratio to the original
+        estimate if that is distinguishable from 0.
         """
         mi, stderr = measured.reading.mean, measured.reading.error.value
         found: dict[str, float | None] = {}
@@ -137,7 +137,7 @@ class Trust:
         return found
 
     def _report(self, metrics: Written) -> str:
-        """What was found as a person reads it, a few lines."""
+        """The result in a few lines."""
         low, high = metrics["mi_ci_low"], metrics["mi_ci_high"]
         lines = [
             (
@@ -156,9 +156,9 @@ class Trust:
             )
         if metrics["converged"] is not None:
             told = (
-                "has come to its end"
+                "has converged"
                 if metrics["converged"]
-                else "still rises: give more runner.steps or runner.patience"
+                else "still rises: increase runner.steps or runner.patience"
             )
             lines.append(f"the held-out curve {told} ({metrics['mi_rise']:+.3f} nats at the end)")
         if self.consistency:
@@ -176,5 +176,5 @@ def _ratio(name: str, expected: int, metrics: Written) -> str:
 
 
 def _shown(value: float) -> str:
-    """Two places, without the sign of a zero."""
+    """Format with two decimals, without the sign of a zero."""
     return f"{round(value, 2) + 0.0:.2f}"

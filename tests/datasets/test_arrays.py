@@ -1,4 +1,4 @@
-"""Your own arrays: what is read, what is refused and in which words."""
+"""Your own arrays: what is read, what is refused, and the error messages."""
 
 import contextlib
 import itertools
@@ -275,8 +275,8 @@ def test_a_truncated_file_is_refused(kept: float, tmp_path: Path) -> None:
 def test_a_damaged_file_is_read_or_refused(
     save: Callable[..., None], bits: Sequence[int], tmp_path: Path
 ) -> None:
-    """Bits flipped one at a time: zip's directory, zlib and NumPy's headers each fail in a way of
-    their own.
+    """Bits are flipped one at a time: zip's directory, zlib and NumPy's headers fail in different
+    ways.
     """
     path = tmp_path / "pairs.npz"
     save(path, x=np.arange(2000.0), y=np.arange(2000.0))

@@ -1,6 +1,4 @@
-"""The forty tasks against the true values that the benchmark's own package (0.1.3) gives for
-them.
-"""
+"""The forty tasks against the true values of the benchmark's own package (0.1.3)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Patterns of bits: every one is there once, its label is that of its residue, and the groups are
+"""Patterns of bits: each one occurs once, its label is that of its residue, and the groups are
 balanced.
 """
 

@@ -1,6 +1,4 @@
-"""Images of classes: what a classifier sees of them, what whitening and clutter do, and which
-settings are refused.
-"""
+"""Labelled images: a classifier's inputs, whitening, clutter, and refused settings."""
 
 import math
 from collections.abc import Callable
@@ -113,7 +111,7 @@ def test_photographs_are_normalised_one_by_one() -> None:
 
 
 def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
-    """Zero-phase: of all whitenings that of least change, so the matrix is symmetric and
+    """Zero-phase whitening changes images as little as possible, so its matrix is symmetric and
     positive.
     """
     x = torch.randn(4000, 6, generator=source()) @ torch.randn(6, 6, generator=source(1)) + 3
@@ -125,9 +123,7 @@ def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
 
 
 def test_a_direction_without_variance_is_not_blown_up() -> None:
-    """Per-image normalisation leaves images without a mean: along it there is rounding error
-    alone.
-    """
+    """Per-image normalisation removes the mean, so this direction contains only rounding errors."""
     x = normalised(torch.randn(500, 8, generator=source()) * 50)
     fitted = whitening.whitening(x)
     torch.testing.assert_close(fitted.matrix.sum(1), torch.zeros(8), rtol=0, atol=1e-4)
@@ -182,7 +178,7 @@ def test_fresh_clutter_changes_from_sight_to_sight_and_a_fixed_set_does_not() ->
 
 
 def places(image: Tensor, digit: Tensor) -> list[tuple[int, int]]:
-    """Where the digit stands whole in the image."""
+    """The places where the whole digit is in the image."""
     windows = image[0].unfold(0, 4, 1).unfold(1, 4, 1)
     return [
         (int(row), int(column)) for row, column in (windows == digit[0]).all(-1).all(-1).nonzero()
@@ -305,8 +301,8 @@ def test_wrong_settings_are_refused_by_name(make: Callable[[], object], message:
     not REAL.is_dir(), reason="the real files are not beside this checkout, in ../shared/data"
 )
 def test_clutter_has_the_ink_of_a_published_sample() -> None:
-    """123.6 ± 35.6 an image, and 11.24 % of the pixels are not black; of 4,000 images the mean's
-    standard error is 0.6.
+    """123.6 ± 35.6 for each image, and 11.24 % of the pixels are not black; for 4,000 images the
+    standard error of the mean is 0.6.
     """
     train = mnist.read(str(REAL)).train.images
     seen = Clutter(40, 5, 5, "anywhere", 0)(train[:4000], train, source()).images / 255

@@ -1,5 +1,5 @@
-"""Columns of CSV and Parquet files: numbers as they are, categories one-hot, and one clear line for
-whatever is wrong.
+"""Columns of CSV and Parquet files: numbers unchanged, categories one-hot, and one clear line for
+every error.
 """
 
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Derived data sets have 0, 1 and 2 times the mutual information of the one that they are made
-of.
-"""
+"""Derived data sets have 0, 1 and 2 times the mutual information of the original."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Downloads: once, whole, from whoever has the file, and from where the last attempt ended."""
+"""Downloads happen once, completely, from any working address, and continue partial ones."""
 
 import hashlib
 import tarfile
@@ -19,13 +19,11 @@ from infobound.datasets.images.downloads import Source
 CONTENT = bytes(range(256)) * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()
 NOBODY = "http://127.0.0.1:9/file"
-"""An address that nobody answers."""
+"""An address without a server."""
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`, breaks off after `patience` bytes of each answer, and remembers who asked for
-    what.
-    """
+    """Serves `files`, stops after `patience` bytes of each answer, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)

@@ -94,7 +94,9 @@ def test_zero_nats_are_independent_samples() -> None:
 
 @pytest.mark.parametrize(("nats", "dim"), [(50.0, 20), (100.0, 20), (15.0, 1), (1e-9, 20)])
 def test_however_many_nats_the_noise_keeps_its_size(nats: float, dim: int) -> None:
-    """y - rho x has deviation sqrt(1 - rho^2) = exp(-nats / dim), as far as float32 holds it."""
+    """y - rho x has the standard deviation sqrt(1 - rho^2) = exp(-nats / dim), up to float32
+    precision.
+    """
     joint = with_nats(nats, dim)
     x, y = (values.double() for values in joint.sample(100_000 // dim, seeded()))
     assert 0 < joint.correlation < 1

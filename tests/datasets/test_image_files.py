@@ -1,4 +1,4 @@
-"""Files of images: read as their formats say, refused in one line that names them."""
+"""Image files are read by their formats, or refused in one line that names them."""
 
 import gzip
 import hashlib
@@ -90,7 +90,7 @@ def test_cifar_batches_follow_one_another(data_dir: Path) -> None:
 
 
 def relabelled(data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes) -> None:
-    """Write another file, which the loaders then take for the official one."""
+    """Write another file, which the loaders then accept as the official one."""
     (data_dir / cifar10.FOLDER / name).write_bytes(content)
     monkeypatch.setitem(cifar10.MD5, name, hashlib.md5(content).hexdigest())
 

@@ -1,6 +1,4 @@
-"""Halves of images: which pixels a view has, what noise it gets, and how they are read as a
-table.
-"""
+"""Halves of images: the pixels of each view, the noise, and the reading as a table."""
 
 import json
 from collections.abc import Callable
@@ -64,8 +62,8 @@ def noise_of(
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_noise_has_its_standard_deviation(shared: bool) -> None:
-    """20,000 numbers: a standard error of 0.5 % of the deviation, and 0.00035 of the mean; five of
-    each are allowed.
+    """For 20,000 numbers, the standard errors are 0.5 % for the deviation and 0.00035 for the mean;
+    five of each are allowed.
     """
     for noise in noise_of(shared):
         assert noise.std().item() == pytest.approx(0.05, rel=0.025)
@@ -91,7 +89,7 @@ def test_batches_of_several_copies_keep_their_shape() -> None:
 
 
 def test_bytes_are_drawn_in_batches_and_seen_afterwards() -> None:
-    """As a runner does it: the copies share the bytes, and each has its own order and noise."""
+    """As in a runner, the copies share the bytes, and each has its own order and noise."""
     dataset = made(noise=0.1)
     x, y = (each.expand(2, -1, -1) for each in dataset.train_examples[:2])
     batches = RowBatches(x, y, batch_size=4, seed=0)

@@ -1,4 +1,4 @@
-"""What every data set that samples pairs promises, checked for each file in conf/dataset."""
+"""Properties of every data set that samples pairs, checked for each file in conf/dataset."""
 
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ CONFIGURATIONS = Path(__file__).parents[2] / "conf"
 
 
 def samples_pairs(path: Path) -> bool:
-    """Tables have no sample(); modes, whose samples are no pairs, have held-out ones beside them,
-    and labelled rows pivots.
+    """Whether a data set samples pairs: tables have no sample(), modes also have held_out(), and
+    labelled rows have pivots.
     """
     target = get_object(OmegaConf.select(OmegaConf.load(path), "_target_"))
     owner = getattr(target, "__self__", target)

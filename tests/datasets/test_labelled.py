@@ -1,5 +1,5 @@
-"""Labelled rows with pivots: what populations promise, that the toys are what their closed forms
-say, and a reader's schema.
+"""Labelled rows with pivots: the interface of populations, closed forms of the toy data, and the
+schema of tables.
 """
 
 import math
@@ -72,7 +72,7 @@ def test_a_population_gives_what_it_describes(population: LabelledPopulation) ->
 
 @pytest.mark.parametrize("population", POPULATIONS.values(), ids=POPULATIONS)
 def test_rows_of_one_class_are_those_that_all_rows_have(population: LabelledPopulation) -> None:
-    """Means of 20,000 rows agree within five standard errors."""
+    """The means of 20,000 rows agree within five standard errors."""
     everything = population.sample(40_000, source(1))
     for label in range(2):
         asked = population.sample(20_000, source(2), label)
@@ -141,8 +141,8 @@ def test_background_falls_from_the_least_mass_to_the_greatest() -> None:
 
 
 def test_one_feature_of_the_mass_peak_tells_of_the_class_what_the_mass_tells() -> None:
-    """Given the mass, energy has no class: its regression on the mass leaves the same mean in
-    both.
+    """Given the mass, energy is independent of the class: its regression on the mass has residuals
+    with the same mean in both classes.
     """
     rows = MassPeak(0.5, 1.0).sample(100_000, source())
     left = rows.x[:, 4] - 2 * (rows.pivots[:, 0] - 125) / 50
@@ -364,7 +364,7 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
     tmp_path: Path,
 ) -> None:
-    """Its layout, made by hand: blocks of numbers of one type, and text as a pickle, which is
+    """The layout is written by hand: blocks of numbers of one type, and text as a pickle, which is
     refused.
     """
     h5py = pytest.importorskip("h5py")
@@ -417,14 +417,14 @@ def test_rows_without_weights_have_none(tmp_path: Path) -> None:
 
 
 def numbered(count: int, weighted: bool) -> LabelledRows:
-    """Rows whose every field is the row's number, or its remainder by 2."""
+    """Rows in which every field is the row's index, or the index modulo 2."""
     numbers = torch.arange(float(count))
     weights = numbers if weighted else None
     return LabelledRows(numbers[:, None], numbers.long() % 2, numbers[:, None], weights)
 
 
 def numbers(rows: LabelledRows) -> list[float]:
-    """Which rows they are, where all fields agree."""
+    """The indices of rows whose fields all agree."""
     x = rows.x[..., 0]
     assert torch.equal(x, rows.pivots[..., 0])
     assert torch.equal(x.long() % 2, rows.labels)

@@ -1,4 +1,4 @@
-"""Maps can be undone, touch nothing but their side, and are what they are called."""
+"""Maps are invertible, change only their own side, and match their names."""
 
 import math
 

@@ -1,6 +1,4 @@
-"""Modes: where samples lie, which mode each of them is said to belong to, and which settings are
-refused.
-"""
+"""Modes: the positions of samples, the recognised modes, and refused settings."""
 
 import math
 from collections.abc import Callable
@@ -42,7 +40,7 @@ def source(seed: int = 0) -> torch.Generator:
 
 @cache
 def recognised(name: str) -> tuple[Recognised, Tensor]:
-    """What is recognised of SIZE samples, and their modes."""
+    """The recognised modes of SIZE samples, and their true modes."""
     x, labels = LOCATED[name].sample(SIZE, source())
     return LOCATED[name].recognise(x), labels
 
@@ -85,7 +83,7 @@ def test_shares_are_those_of_the_labels(dataset: Modes) -> None:
 
 @pytest.mark.parametrize("name", LOCATED)
 def test_a_sample_is_recognised_as_the_mode_that_it_came_from(name: str) -> None:
-    """Neighbours that are 4.23 standard deviations apart, the closest here, share 6 % of their
+    """The closest neighbours here are 4.23 standard deviations apart and share 6 % of their
     samples.
     """
     found, labels = recognised(name)
@@ -105,7 +103,7 @@ def test_a_sample_is_recognised_as_the_mode_that_it_came_from(name: str) -> None
 def test_the_data_are_of_high_quality_as_often_as_three_standard_deviations_say(
     name: str, share: float
 ) -> None:
-    """In the plane, or across an arm; of 20,000 samples the standard error is at most 0.00074."""
+    """In the plane, or across an arm; for 20,000 samples the standard error is at most 0.00074."""
     found, _ = recognised(name)
     assert found.good.double().mean().item() == pytest.approx(share, abs=0.003)
 
@@ -134,8 +132,8 @@ def test_the_published_grid_has_its_means() -> None:
 
 
 def test_a_standardised_grid_has_variance_1() -> None:
-    """Exactly: 2 spacing^2 + std^2 before; of 20,000 samples the coordinates' variance has a
-    standard error under 0.01.
+    """Before, the variance is exactly 2 spacing^2 + std^2; for 20,000 samples the variance of the
+    coordinates has a standard error below 0.01.
     """
     scale = math.sqrt(2 * 4.23**2 + 1)
     assert STANDARDISED.std == pytest.approx(1 / scale)
@@ -201,7 +199,7 @@ def test_shares_of_images_are_products_of_the_digits_shares() -> None:
 
 
 def test_bytes_stay_bytes() -> None:
-    """A sixth of the memory, also of the copy on a device."""
+    """This takes a sixth of the memory, also for the copy on a device."""
     dataset = StackedMnist(TRAIN, TEST, 3)
     dataset.sample(3, source())
     assert {each.images.dtype for each in dataset.placed.values()} == {torch.uint8}
@@ -260,8 +258,8 @@ def distance_to_curve(x: Tensor, curve: Tensor) -> Tensor:
 
 
 def test_distance_to_an_arm_is_that_to_its_whole_curve() -> None:
-    """Against ten times as many points; what is within three standard deviations of them changes
-    for few samples.
+    """Compared with ten times as many points, the samples within three standard deviations hardly
+    change.
     """
     spirals = Spirals.three(0.05)
     x = torch.rand(1000, 2, generator=source()) * 8 - 4

@@ -1,4 +1,4 @@
-"""Transforms: fitted on the training rows alone, safe where a dimension does not vary."""
+"""Transforms are fitted only on the training rows, and handle constant dimensions."""
 
 from typing import get_args
 
@@ -61,7 +61,7 @@ def test_neither_the_training_rows_nor_the_others_are_written_to() -> None:
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1 / 3, -1e6, 1e-20])
 def test_a_dimension_that_is_constant_in_training_is_only_shifted(constant: float) -> None:
-    """0.1 has a mean that float32 rounds, so that its deviation is not 0."""
+    """The mean of 0.1 is rounded in float32, so that the standard deviation is not 0."""
     train = torch.full((1000, 1), constant)
     change = standardise(train)
     torch.testing.assert_close(

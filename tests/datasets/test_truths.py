@@ -1,8 +1,8 @@
-"""Claimed mutual information against what the samples say: Monte Carlo of the exact log density
+"""Claimed mutual information against estimates from samples: Monte Carlo with the exact log density
 ratio, KSG, or counts.
 
-A Monte Carlo check allows four standard errors of its mean, which one in 16,000 exceeds by chance;
-the seeds are fixed.
+A Monte Carlo check allows four standard errors of its mean, which chance exceeds once in 16,000
+tests; the seeds are fixed.
 """
 
 import math
@@ -45,7 +45,7 @@ def sample(joint: Joint, size: int) -> tuple[Array, Array]:
 def split_log_ratio(
     logpdf: Callable[[Array, Array], Array], scale: Array, split: int
 ) -> Callable[[Array, Array], Array]:
-    """log p(x, y) / p(x) p(y) of a family whose margins have the blocks of `scale` for theirs."""
+    """log p(x, y) / p(x) p(y) of a family whose margins have the blocks of `scale` as scales."""
     first, second = scale[:split, :split], scale[split:, split:]
     return lambda x, y: logpdf(np.hstack([x, y]), scale) - logpdf(x, first) - logpdf(y, second)
 

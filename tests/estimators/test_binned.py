@@ -14,7 +14,7 @@ COUNTS = np.array([[30, 5, 0], [2, 40, 8], [1, 6, 25], [10, 0, 3]])
 
 
 def rows_of(counts: np.ndarray) -> tuple[Tensor, Tensor]:
-    """One row a count, the cells named by values that are not their numbers."""
+    """Rows with the given counts of cells, which are named by values other than their indices."""
     a, b = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
     return torch.tensor(a * 2.5 - 1)[:, None], torch.tensor(b**2 + 0.5)[:, None]
 

@@ -1,5 +1,5 @@
-"""Bounds against second implementations, by hand, and what leaves them unchanged; float64 unless a
-test says otherwise.
+"""Bounds against second implementations and hand-computed values, and their invariances; float64
+unless a test says otherwise.
 """
 
 import math
@@ -44,7 +44,7 @@ def random_scores(negatives: int = 4) -> Scores:
 
 
 def by_loop(name: str, scores: Scores) -> float:
-    """The formulas as they are printed, with exp of raw scores and Python's floats."""
+    """The formulas of the papers, with exp of raw scores and Python's floats."""
     joint, product = scores.joint.tolist(), scores.product.tolist()
     mean_joint = math.fsum(joint) / len(joint)
     exps = [math.exp(score) for row in product for score in row]
@@ -62,7 +62,7 @@ def by_loop(name: str, scores: Scores) -> float:
 
 
 def by_matrix(name: str, matrix: Tensor) -> Tensor:
-    """The same on the whole matrix of all pairs, its diagonal masked by -inf where a mean is over
+    """The formulas on the whole matrix of all pairs, with the diagonal masked by -inf in means over
     product samples.
     """
     size = len(matrix)

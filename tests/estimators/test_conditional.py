@@ -1,5 +1,5 @@
-"""Estimators of a conditional density, with the true conditional of a correlated Gaussian where it
-is known.
+"""Estimators with a conditional density, tested with the true conditional of a correlated
+Gaussian.
 """
 
 import math
@@ -122,7 +122,7 @@ def test_the_difference_of_entropies_of_a_normal_reads_the_truth(components: int
 
 @pytest.mark.parametrize("negatives", [3, 5])
 def test_leave_one_out_compares_one_y_with_other_x(negatives: int) -> None:
-    """Column j of the matrix of log q(y_j | x_i) holds what belongs to y_j."""
+    """Column j of the matrix of log q(y_j | x_i) has the scores of y_j."""
     matrix = torch.randn(6, 6, generator=torch.Generator().manual_seed(2))
     scores = from_matrix(matrix)
     arranged = LeaveOneOut().arranged(Scores(scores.joint, scores.product[:, :negatives]))

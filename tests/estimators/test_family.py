@@ -1,5 +1,5 @@
-"""What holds for every estimator with every critic, as conf/ lists them: one that is added there is
-tested here.
+"""Properties of every estimator with every critic that conf/ lists; a new option is tested
+automatically.
 
 B batch, K product samples a row.
 """
@@ -28,20 +28,20 @@ BATCH, DIM = 12, 2
 STEPS, RATE = 100, 1e-2
 TRUTH = 1.0
 TOLERANCE = 0.15
-"""Nats: four standard errors of the best critic's value, whose log ratio has variance 1.3, on 1024
-pairs.
+"""Nats: four standard errors of the best critic's value on 1024 pairs, where the log ratio has
+variance 1.3.
 """
 IMAGE = (1, 1, DIM)
 """The shape in which critics for images see x and y."""
 UNALIKE = {"jsd", "club"}
-"""Far from the truth by design: the divergence that is not mutual information, and an upper bound
-that is loose here.
+"""Estimators that are far from the truth by design: a divergence that is not mutual information,
+and an upper bound that is loose here.
 """
 
 
 def composed(group: str) -> dict[str, DictConfig]:
-    """The configuration with each option of a group, by name, where that leaves a critic: not so
-    where rows are read.
+    """The configuration with each option of a group, by name, except estimators of rows, which
+    leave no critic.
     """
     with initialize_config_dir(str(CONF), version_base="1.3"):
         options = {
@@ -64,7 +64,7 @@ def estimator_called(name: str) -> Estimator:
 
 
 def critic_called(name: str, **settings: Any) -> torch.nn.Module:
-    """The critic as configured but for these settings, those of them that it has."""
+    """The configured critic with those of these settings that it has."""
     node, settings = CRITICS[name], settings | dict.fromkeys(("shape", "shape_x", "shape_y"), IMAGE)
     return instantiate(node, **{key: value for key, value in settings.items() if key in node})(
         DIM, DIM
@@ -85,7 +85,7 @@ def sampled(size: int = BATCH, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def best_critic(estimator: str) -> str:
-    """The most general critic, or, where the estimator's group file brings one along, that one."""
+    """The critic that the estimator's YAML chooses, or else the most general one."""
     own = next(name for name, node in CRITICS.items() if node == ESTIMATORS[estimator].critic)
     return "concat" if own == "separable" else own
 
@@ -99,7 +99,7 @@ PAIRS = [
     if READS[estimator] in ("any", GIVES[critic])
 ]
 LEARNERS = [pair for pair in PAIRS if any(True for _ in measurement(*pair).parameters())]
-"""All but a critic that has nothing to learn with an estimator that has not either."""
+"""All pairs in which the critic or the estimator has parameters."""
 TRAINED = [pair for pair in PAIRS if pair[0] == "infonce" or pair[1] == best_critic(pair[0])]
 """Every estimator with the critic that suits it best, and every critic with one estimator."""
 CAPPED = [name for name in ESTIMATORS if estimator_called(name).cap(1) is not None]
@@ -193,7 +193,7 @@ def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> No
     }
     averages = estimator_called(
         estimator
-    ).named_buffers()  # statistics of the data, made in prepare, are no averages
+    ).named_buffers()  # statistics of the data from prepare are not averages
     assert moved == {name for name, _ in averages}
 
 
@@ -245,7 +245,7 @@ def test_no_value_is_above_the_cap_that_an_estimator_states(estimator: str, nega
 
 
 class Trained(NamedTuple):
-    """Values on 1024 held-out pairs, nats."""
+    """Values on 1024 held-out pairs in nats."""
 
     before: float
     after: float
@@ -254,8 +254,8 @@ class Trained(NamedTuple):
 
 @cache
 def trained(estimator: str, critic: str) -> Trained:
-    """STEPS steps on fresh batches of 64 pairs, by narrow networks where a critic has hidden
-    layers.
+    """Train for STEPS steps on fresh batches of 64 pairs, with narrow networks if a critic has
+    hidden layers.
     """
     hidden = [32, 32] if isinstance(CRITICS[critic].get("hidden"), ListConfig) else 32
     module = measurement(estimator, critic, hidden=hidden, channels=[8, 8])
@@ -289,8 +289,8 @@ def test_a_trained_value_lies_on_its_side_of_the_truth(estimator: str, critic: s
 
 @every([pair for pair in TRAINED if pair in LEARNERS])
 def test_training_raises_a_lower_bound(estimator: str, critic: str) -> None:
-    """By a quarter of the truth at least; one that was fitted to rows in prepare has no such way to
-    go.
+    """The rise is at least a quarter of the truth; critics that were fitted in prepare start
+    higher.
     """
     result = trained(estimator, critic)
     rise = 0 if isinstance(critic_called(critic), Prepared) else 0.25 * TRUTH

@@ -1,5 +1,5 @@
-"""The Gaussian estimator against determinants, its bias and its error; and what every estimator of
-rows refuses.
+"""The Gaussian estimator against determinants, its bias and its error, and rows that every
+estimator refuses.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""I_alpha against its definition sample by sample, at both of its ends and at its cap; float64.
+"""I_alpha against its definition sample by sample, at both ends of alpha and at its cap; float64.
 
 N rows, K product samples a row.
 """
@@ -28,7 +28,7 @@ def leave_out(rows: Tensor, index: int) -> Tensor:
 
 
 def naive_interpolated(scores: Scores, log_q: Tensor, alpha: float) -> float:
-    """The definition, sample by sample, with exponentials as they are."""
+    """The definition, sample by sample, with plain exponentials."""
     joint, product = scores
     total = 0.0
     for i in range(len(joint)):
@@ -65,8 +65,8 @@ def test_interpolated_at_alpha_one_is_infonce_with_one_product_sample_left_out()
 
 
 def test_interpolated_survives_one_score_that_outweighs_all_others() -> None:
-    """Left out, it must not leave a rest of zero: here the joint score and the other product scores
-    are 60 nats below.
+    """The sum without it must not become zero: here the joint score and the other product scores
+    are 60 nats lower.
     """
     joint, product = small()
     product[:, 2] += 60

@@ -1,4 +1,4 @@
-"""Losses of metric learning: their definitions, and what they have to do with InfoNCE."""
+"""Losses of metric learning: their definitions, and their relation to InfoNCE."""
 
 import math
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def test_n_pair_is_its_definition() -> None:
 
 @pytest.mark.parametrize("scale", [1, 1e3])
 def test_infonce_with_an_inner_product_is_the_n_pair_loss_up_to_its_constant(scale: float) -> None:
-    """InfoNCE = log B - loss, and so with its gradients, to the precision of float64."""
+    """InfoNCE = log B - loss, for values and gradients, to the precision of float64."""
     x, y = embedded()
     scores = InnerProduct(DIM, DIM)(scale * x, scale * y)
     information, loss = InfoNCE().bound(scores, x, y), NPair().bound(scores, x, y)
@@ -69,7 +69,7 @@ def test_a_few_negatives_have_a_constant_of_their_own() -> None:
 
 
 def test_triplet_takes_the_nearest_negative_that_is_farther_than_the_joint_one() -> None:
-    """And where all are nearer the farthest of them; beyond the margin nothing is lost."""
+    """If all are nearer, it takes the farthest; beyond the margin the loss is 0."""
     product = torch.tensor([[0.9, 1.5, 0.2], [1.4, 1.2, 3.0], [0.5, 0.7, 0.1], [1.0, 0.6, 2.0]])
     losing = [0.2 - 0.1, 0.2 + 0.2, 0.0, 0.2 - 0.4]
     expected = sum(max(each, 0.0) for each in losing) / 4
@@ -143,7 +143,7 @@ def test_lifted_copies_read_as_each_alone(
 def test_training_brings_pairs_together(
     build: Callable[[], Estimator], critic: Callable[..., nn.Module]
 ) -> None:
-    """Of 64 held-out rows most find their partner nearest, of which one in 64 would by chance."""
+    """Most of 64 held-out rows are nearest to their partner, against one in 64 by chance."""
     torch.manual_seed(0)
     encoder = partial(MLP, hidden=[32], outputs=8, activation="ReLU")
     module = Measurement(Encoded(DIM, DIM, model=encoder, critic=critic, shared=False), build())

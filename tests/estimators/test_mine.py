@@ -26,7 +26,7 @@ def batches(count: int, scale: float = 1.0) -> list[Scores]:
 
 
 def averages(scores: list[Scores], alpha: float = ALPHA) -> list[float]:
-    """The moving average as it is printed, in numbers rather than logarithms."""
+    """The moving average of the paper, without logarithms."""
     averages: list[float] = []
     for batch in scores:
         mean = batch.product.exp().mean().item()
@@ -63,9 +63,7 @@ def test_update_alone_commits() -> None:
 
 
 def gradients(estimator: MINE, batch: Scores, weight: Tensor, name: str) -> Tensor:
-    """Of one field of the bound, where a critic's scores are weight . features and the batch holds
-    the features.
-    """
+    """Gradients of one field of the bound, for a critic with the scores weight . features."""
     scores = Scores(batch.joint * weight, batch.product * weight)
     (gradient,) = torch.autograd.grad(getattr(estimator.bound(scores, *PAIRS), name), weight)
     return gradient

@@ -1,8 +1,8 @@
-"""Bounds at the critic that is best for a correlated Gaussian, where the truth has a closed form;
-Monte Carlo, float64.
+"""Bounds at the best critic for a correlated Gaussian, whose truth has a closed form; Monte Carlo,
+float64.
 
-N rows, K product samples a row, each with partners of its own, so that rows are independent; D
-dimensions.
+N rows, K product samples a row, with separate partners for each row, so that rows are independent;
+D dimensions.
 """
 
 import math
@@ -47,7 +47,7 @@ def standard_error(rows: Tensor) -> float:
 
 SCORES = best_scores()
 ERROR = standard_error(SCORES.joint - SCORES.product.exp().mean(1))
-"""Of the Donsker-Varadhan and NWJ bounds at their optimum, to first order."""
+"""Standard error of the Donsker-Varadhan and NWJ bounds at their optimum, to first order."""
 
 
 def test_the_log_ratio_is_that_of_the_densities() -> None:
@@ -92,7 +92,7 @@ def test_a_critic_that_is_not_the_best_reads_less(bound: Callable[[Scores], Tens
 
 
 def densities_log_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The log ratio again, as log p(y | x) - log p(y) from SciPy's densities."""
+    """The log ratio as log p(y | x) - log p(y), from SciPy's densities."""
     return (norm.logpdf(y, RHO * x, math.sqrt(1 - RHO**2)) - norm.logpdf(y)).sum(-1)
 
 

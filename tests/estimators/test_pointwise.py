@@ -1,5 +1,5 @@
-"""The log-ratio that an estimator implies: right at its best critic, its mean the estimate where
-that is a mean.
+"""The log-ratio that an estimator implies is right at its best critic, and its mean is the estimate
+if the estimate is a mean.
 """
 
 import math
@@ -51,7 +51,7 @@ BEST: dict[str, tuple[Estimator, Tensor]] = {
     "leave_one_out": (LeaveOneOut(), LOG_CONDITIONAL),
     "variational_upper": (VariationalUpper(), LOG_CONDITIONAL),
 }
-"""Every estimator with a critic that is best for it, free constants and all."""
+"""Every estimator with a critic that is best for it, including free constants."""
 
 
 def implied(name: str) -> tuple[Tensor, Scores, Estimator]:

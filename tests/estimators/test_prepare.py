@@ -1,5 +1,5 @@
-"""A critic and an estimator that look at training rows before step 0; estimators as their YAML
-files build them, lifted.
+"""Critics and estimators that see training rows before step 0; estimators as their YAML files build
+them, also lifted.
 """
 
 from pathlib import Path
@@ -30,12 +30,12 @@ DENSITIES = {
     "difference_of_entropies",
 }
 LOSSES = {"n_pair", "triplet"}
-"""They bound nothing, and bring critics without weights of their own."""
+"""Losses, which are not bounds, and choose critics without weights."""
 ROWS = torch.randn(2, 40, 2, generator=torch.Generator().manual_seed(0))
 
 
 class Centred(nn.Module):
-    """A critic that subtracts what it has seen."""
+    """A critic that subtracts the mean of the rows that it has seen."""
 
     mean: Tensor
 

@@ -1,5 +1,5 @@
-"""What a distributed training does, by two processes on this machine: `python in_two_processes.py
-FOLDER` prints `alike` where both critics end alike.
+"""A distributed training by two processes on this machine: `python in_two_processes.py FOLDER`
+prints `alike` if both critics end with the same weights.
 """
 
 import os
@@ -27,7 +27,7 @@ class Penalised(nn.Module):
 
 
 def train(rank: int, folder: Path) -> dict[str, Tensor]:
-    """Three steps on rows of this process alone, from weights of its own."""
+    """Train for three steps on this process's own rows, from its own weights."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     torch.manual_seed(rank)
@@ -47,7 +47,9 @@ def train(rank: int, folder: Path) -> dict[str, Tensor]:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    torch.optim.SGD(nn.Linear(1, 1).parameters())  # imports for seconds: once, before the fork
+    torch.optim.SGD(
+        nn.Linear(1, 1).parameters()
+    )  # takes seconds to import, so do it once before the fork
     child = os.fork()
     state = train(int(child != 0), folder)
     alike = True

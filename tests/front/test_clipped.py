@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping in a loop of one's own."""
+"""Adaptive gradient clipping in your own training loop."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from infobound import clipped
 
 
 def terms(strength: float) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
-    """A network, a loss and a penalty of what it makes, and a number that the penalty has alone."""
+    """A network, a loss and a penalty of its output, and a parameter of the penalty."""
     torch.manual_seed(0)
     network, alone = nn.Linear(3, 2), torch.ones((), requires_grad=True)
     made = network(torch.randn(5, 3))

@@ -1,4 +1,4 @@
-"""The tree composed from Python."""
+"""Composing the YAML tree from Python."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every part works as it is: its constructor has the defaults that its YAML states."""
+"""Every part works with its defaults, which are the same in its constructor and its YAML."""
 
 import dataclasses
 import inspect
@@ -16,10 +16,10 @@ from infobound.runners.training.settings import Cadence, Execution, Optimisation
 
 ROOT = Path(__file__).parents[2]
 COMPLETE = ("estimator", "critic", "regularizer")
-"""Groups whose constructors can be called with what depends on the data, and with other parts."""
+"""Groups whose constructors only need arguments that depend on the data, and other parts."""
 OF_DATA = {"dim", "dim_x", "dim_y", "logits", "pivots", "rows", "shape", "shape_x", "shape_y"}
 PARTS = {"critic", "density", "estimator", "optimizer"}
-"""Of regularizers: these are options of groups of their own."""
+"""Arguments of regularizers that are options of other groups."""
 SIZES: dict[str, Any] = {"dim_x": 4, "dim_y": 4, "dim": 4} | dict.fromkeys(
     ("shape", "shape_x", "shape_y"), (1, 2, 2)
 )
@@ -48,7 +48,7 @@ def parameters(path: Path) -> Mapping[str, inspect.Parameter]:
 
 
 def plain(value: object) -> object:
-    """Tuples are lists in YAML."""
+    """Convert tuples to lists, as in YAML."""
     return [plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -1,4 +1,4 @@
-"""Critics of one training on several processes."""
+"""Critics of one training in several processes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`infobound.estimate` reads what the command line reads, and leaves the process as it was."""
+"""`infobound.estimate` gives the command line's result, and does not change the process."""
 
 import json
 import signal
@@ -136,7 +136,7 @@ def test_a_plain_network_of_both_sides_is_a_critic() -> None:
 
 
 class OfImages(nn.Module):
-    """All pairs of images, which come in the shape in which they were given."""
+    """Scores all pairs of images, which arrive in their original shape."""
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return x.mean((1, 2, 3))[:, None] * y.mean((1, 2))
@@ -207,7 +207,10 @@ def test_the_process_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_hydra_application_around_it_stays_as_it_was() -> None:
-    asked = {"estimator": "ksg", "overrides": ["dataset.validation=0.11"]}  # composed by no other
+    asked = {
+        "estimator": "ksg",
+        "overrides": ["dataset.validation=0.11"],
+    }  # no other test composes this
     with initialize_config_dir(str(CONFIGURATIONS), version_base="1.2"):
         hydra, version = GlobalHydra.instance().hydra, VersionBase.instance().version_base
         ib.estimate(*pairs(), **asked)

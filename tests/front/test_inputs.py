@@ -1,4 +1,4 @@
-"""Whatever holds rows is taken as the command line takes files, or refused in one line."""
+"""All kinds of tables are read like files on the command line, or refused in one line."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ FRAME = pd.DataFrame(
 
 
 class OtherLibrary:
-    """A table of a library that offers the interchange protocol alone."""
+    """A table of a library that only supports the interchange protocol."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._table = pa.table(frame)
@@ -38,7 +38,7 @@ class OtherLibrary:
 
 
 class OtherColumn:
-    """A column of a library that offers Arrow's stream alone."""
+    """A column of a library that only supports Arrow's stream."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._column = column

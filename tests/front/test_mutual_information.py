@@ -1,5 +1,5 @@
-"""Mutual information as a term of a loss, by every estimator and critic that conf/ lists: one that
-is added there is tested here.
+"""Mutual information as a term of a loss, with every estimator and critic that conf/ lists; a new
+option is tested automatically.
 """
 
 import copy
@@ -41,7 +41,7 @@ def sampled(seed: int = 0, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 
 def made(estimator: str = "nwj", critic: Any = None, **settings: Any) -> MutualInformation:
-    """One that has taken two steps."""
+    """A module whose critic has taken two steps."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         mi = MutualInformation(DIM, DIM, estimator, critic, **settings)
@@ -54,7 +54,7 @@ once_made = cache(made)
 
 
 def by(estimator: str) -> MutualInformation:
-    """The same with all defaults."""
+    """A module with all defaults."""
     return copy.deepcopy(once_made(estimator))
 
 

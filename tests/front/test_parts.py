@@ -1,4 +1,4 @@
-"""The front door: its names, and the parts by theirs, imported when they are asked for."""
+"""The front door: public names, and parts by their names, imported on first use."""
 
 import importlib
 import subprocess

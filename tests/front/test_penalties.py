@@ -1,5 +1,5 @@
-"""The penalties of invariant training in a loop of one's own, as conf/ lists them: one that is
-added there is tested here.
+"""The penalties of invariant training in your own loop, as conf/ lists them; a new option is tested
+automatically.
 """
 
 import copy
@@ -24,7 +24,7 @@ ROWS, BATCH = 400, 48
 
 
 def sampled(seed: int, size: int = BATCH, dependent: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Logits that depend on the pivot, which has mean 5 and deviation 3."""
+    """Logits that depend on the pivot, which has mean 5 and standard deviation 3."""
     source = torch.Generator().manual_seed(seed)
     pivot, noise = torch.randn(2, size, 1, generator=source)
     return dependent * pivot + 0.5 * noise, 3 * pivot + 5

@@ -1,4 +1,4 @@
-"""What an estimate says of itself, in every form."""
+"""The result of an estimate, in every form."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ Y = X + SOURCE.normal(size=X.shape)
 NOISE = SOURCE.normal(size=X.shape)
 NOTEBOOK = "_repr_html_"
 PICTURE = "_repr_png_"
-"""What a notebook calls."""
+"""The method that a notebook calls."""
 FEW: Any = {"steps": 20, "overrides": ["runner.batch_size=16", "runner.eval_every=5"]}
 
 

@@ -1,4 +1,4 @@
-"""Sweeps whose jobs run elsewhere, against the same eight jobs in processes of this machine."""
+"""Sweeps whose jobs run elsewhere, compared with the same eight jobs in local processes."""
 
 import csv
 import json
@@ -24,13 +24,13 @@ HANGING = [
     "sweep.job_timeout=10",
     "sweep.grace=1",
 ]
-"""A job that does not end where it is asked to."""
+"""A job that does not end when it is asked to."""
 PATIENCE = 240
-"""Seconds, with which a busy machine too gets by."""
+"""Seconds that are enough on a busy machine, too."""
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Wait for it."""
+    """Wait until the condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
@@ -64,7 +64,7 @@ class Sweep:
         return process
 
     def run(self) -> tuple[int, str]:
-        """Its exit code, and what it printed."""
+        """Its exit code and its output."""
         process = self.begun()
         told, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, told
@@ -95,7 +95,7 @@ class Sweep:
         os.kill(process, signal.SIGKILL)
 
     def statuses(self) -> list[str]:
-        """Those of all jobs in summary.csv, by their seeds."""
+        """The statuses of all jobs in summary.csv, by seed."""
         with (self.folder / "summary.csv").open(newline="") as file:
             return [
                 row["status"]
@@ -128,7 +128,7 @@ def sweep(tmp_path: Path) -> Iterator[Callable[..., Sweep]]:
 
 @pytest.fixture(scope="session")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """The jobs of seeds 0 to 7, undisturbed and on this machine."""
+    """The jobs of seeds 0 to 7, undisturbed on this machine."""
     local = Sweep(tmp_path_factory.mktemp("quiet"), "quiet", ["seed=range(8)"])
     code, told = local.run()
     assert code == 0, told

@@ -1,4 +1,4 @@
-"""Pairs whose jobs come to grief by their number, in every way that a sweep must survive."""
+"""Pairs whose jobs fail, depending on their number, in every way that a sweep must survive."""
 
 import os
 import signal
@@ -22,10 +22,9 @@ RAISING, KILLED, EXITING, HANGING, REFUSED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Faulty(CorrelatedGaussians):
-    """Correlated Gaussians that in the training of the jobs `number` below 11 end what they should
-    not.
+    """Correlated Gaussians that make the jobs with `number` below 11 fail during training.
 
-    The environment's FAULTS=no makes all of them good.
+    FAULTS=no in the environment switches the faults off.
     """
 
     number: int
@@ -40,7 +39,7 @@ class Faulty(CorrelatedGaussians):
             self._go_wrong()
         time.sleep(
             0.002
-        )  # as long as a step of a real network, so that signals come while it trains
+        )  # as long as a step of a real network, so that signals arrive during training
         return super().sample(size, generator)
 
     def _go_wrong(self) -> None:

@@ -1,6 +1,4 @@
-"""Sweeps whose jobs and launchers die: what is good is done once, and everything that failed is
-said.
-"""
+"""Sweeps whose jobs and launchers die: good jobs run once, and every failure is reported."""
 
 import csv
 import json
@@ -28,7 +26,7 @@ Command = Callable[..., Any]
 
 
 def begun(arguments: Sequence[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The launcher in a process of its own."""
+    """The launcher in its own process."""
     line = [sys.executable, str(RUN), "-m", *small(tuple(arguments))]
     return subprocess.Popen(
         line, cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True

@@ -1,6 +1,4 @@
-"""hydra/sweeper=optuna: what it searches, that it goes on after a kill, prunes what is bad, and
-refuses what makes no sense.
-"""
+"""hydra/sweeper=optuna: its search space, resuming after a kill, pruning, and refused settings."""
 
 import json
 import signal
@@ -39,7 +37,7 @@ def trials(folder: Path) -> list[FrozenTrial]:
 
 
 def told(folder: Path) -> list[tuple[Any, ...]]:
-    """All that a study knows of its trials but when they ran."""
+    """Everything that a study knows about its trials, except the times."""
     return [
         (each.number, each.state, each.params, each.values, each.intermediate_values)
         for each in trials(folder)

@@ -1,4 +1,4 @@
-"""What a sweep takes beside its jobs."""
+"""The overhead of a sweep."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ ONE_STEP = ["runner.steps=1", "runner.eval_every=1"]
 
 
 def cpu_seconds(work: Callable[[], None]) -> float:
-    """What a process of its own takes for the work, with the processes that it begins."""
+    """The CPU seconds of the work in a separate process, with the processes that it starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
@@ -39,9 +39,7 @@ def as_a_sweep(folder: Path) -> None:
 
 
 def by_hand(folder: Path) -> None:
-    """The same jobs in a pool of as many processes, each forked from one that has imported
-    everything.
-    """
+    """The same jobs in a pool of as many processes, each forked after all imports."""
     script = f"""
 import importlib, multiprocessing, sys, os
 import run

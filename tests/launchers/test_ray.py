@@ -1,4 +1,4 @@
-"""hydra/launcher=ray on a real Ray of this machine: a killed worker costs its job alone."""
+"""hydra/launcher=ray with a real Ray on this machine: a killed worker only fails its own job."""
 
 import signal
 from collections.abc import Callable

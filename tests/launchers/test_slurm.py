@@ -1,5 +1,5 @@
-"""hydra/launcher=slurm on a real Slurm of one node: cancelled, preempted and orphaned jobs cost
-nothing but time.
+"""hydra/launcher=slurm on a real Slurm with one node: cancelled, preempted and orphaned jobs only
+cost time.
 """
 
 import os
@@ -49,7 +49,7 @@ def slurm() -> Iterator[None]:
 
 
 def queued(*fields: str) -> list[str]:
-    """What Slurm says of each job that is not over."""
+    """Slurm's state of each job that has not ended."""
     told = subprocess.run(
         ["squeue", "--noheader", f"--format={' '.join(fields)}"],
         capture_output=True,
@@ -101,8 +101,8 @@ def test_a_cancelled_and_a_killed_job_cost_themselves_and_the_same_command_goes_
 def test_a_preempted_job_goes_back_into_the_queue_and_on(
     slurm: None, sweep: Make, quiet: Sweep, warning: str
 ) -> None:
-    """Slurm warns of the end of a job's time by SIGUSR2, as submitit asks it to, and of a
-    preemption by SIGTERM.
+    """Slurm announces the end of a job's time by SIGUSR2, as submitit requests, and a preemption by
+    SIGTERM.
     """
     grid = sweep("seed=0", *SLURM)
     launcher = grid.begun()
@@ -112,7 +112,7 @@ def test_a_preempted_job_goes_back_into_the_queue_and_on(
     until(lambda: queued("%i", "%T") == [f"{slurms} PENDING"])
     subprocess.run(
         ["scontrol", "update", f"JobId={slurms}", "StartTime=now+2"], check=True
-    )  # else in two minutes
+    )  # otherwise in two minutes
     told, _ = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 0, told
     shown = subprocess.run(

@@ -1,5 +1,5 @@
-"""`python run.py -m ...`: what a second command does to a sweep, what a bad job costs, and what is
-refused.
+"""`python run.py -m ...`: the effect of a second command on a sweep, of a failed job, and refused
+commands.
 """
 
 import csv

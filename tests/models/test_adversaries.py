@@ -1,5 +1,5 @@
-"""Generators, discriminators and encoders: their shapes, and lifted copies that are what each is
-alone.
+"""Generators, discriminators and encoders: their shapes, and lifted copies that equal single
+ones.
 """
 
 import copy
@@ -61,9 +61,7 @@ def test_images_of_convolutions_stay_within_the_range_of_data() -> None:
 def test_lifted_copies_with_batch_norm_are_what_each_is_alone(
     model: Adversaries, shape: tuple[int, ...], part: str
 ) -> None:
-    """Outputs, gradients, gradients of gradients, and the averages that batch normalisation
-    commits.
-    """
+    """Outputs, gradients, second derivatives, and the averages of batch normalisation agree."""
     torch.manual_seed(0)
     build: dict[str, Callable[[], nn.Module]] = {
         "generator": lambda: model.generator(7, shape),
@@ -94,7 +92,7 @@ def call(base: nn.Module, state: Any, x: torch.Tensor) -> torch.Tensor:
 
 def read(function: Callable[..., Any], x: torch.Tensor) -> list[torch.Tensor]:
     """Output, gradient by x, and the gradient by x of the squared gradient, whose backward pass
-    fills the parameters' too.
+    also fills the parameters' gradients.
     """
     x = x.detach().requires_grad_()
     output = function(x)

@@ -1,4 +1,4 @@
-"""The conditional Gaussian critic, the normal density and mixtures against torch.distributions."""
+"""The conditional Gaussian critic, the normal density and mixtures, by torch.distributions."""
 
 from typing import Literal
 
@@ -65,7 +65,7 @@ def test_chunks_leave_scores_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_log_variance_is_not_saturated() -> None:
-    """A residual of 1e-6 is explained by a deviation of 1e-6."""
+    """A residual of 1e-6 gives a standard deviation of 1e-6."""
     module = ConditionalGaussian(
         1, 1, hidden=[], activation="Tanh", covariance="diagonal", negatives=1
     ).double()

@@ -1,4 +1,4 @@
-"""Critics for images: what they compute pair by pair, and what they refuse."""
+"""Critics for images: their scores pair by pair, and refused settings."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,6 +1,4 @@
-"""A Gaussian-copula critic begins as the log-ratio of normal pairs, in whatever coordinates they
-come.
-"""
+"""A Gaussian-copula critic starts as the log-ratio of normal pairs, in any coordinates."""
 
 import math
 from functools import partial
@@ -32,14 +30,14 @@ build = partial(
 
 
 def normal(rows: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Canonical pairs of correlations RHO."""
+    """Canonical pairs with the correlations RHO."""
     source = torch.Generator().manual_seed(seed)
     u, noise = torch.randn(2, rows, 3, generator=source)
     return u, RHO * u + (1 - RHO.square()).sqrt() * noise
 
 
 def mixed(rows: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """The same behind linear maps, a column too many for y that repeats another."""
+    """The pairs after linear maps, with one more column of y that repeats another."""
     (u, v), source = normal(rows, seed), torch.Generator().manual_seed(9)
     a, b = torch.randn(2, 3, 3, generator=source)
     return u @ a + 1, torch.cat([v @ b - 2, (v @ b)[:, :1]], dim=1)
@@ -87,7 +85,7 @@ def test_canonical_coordinates_are_uncorrelated_but_in_pairs(
 
 
 def test_prepared_it_reads_normal_pairs_before_any_step() -> None:
-    """20,000 rows: a standard error of 0.01 nats."""
+    """For 20,000 rows, the standard error is 0.01 nats."""
     critic = prepared(*mixed(20_000), begin=1e-6).eval()
     truth = -float((1 - RHO.square()).log().sum()) / 2
     with torch.no_grad():
@@ -105,8 +103,8 @@ def test_prepared_on_independent_rows_it_says_nearly_nothing() -> None:
 
 
 def test_directions_that_few_rows_tell_little_of_are_not_blown_up() -> None:
-    """A column of a tenth of the others' size becomes as large as they are where there are many
-    rows alone.
+    """A column with a tenth of the others' size is scaled to their size only if there are many
+    rows.
     """
     x, y = normal(20_000)
     x = x * torch.tensor([1, 1, 0.1])

@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
 
 def configured(path: Path) -> Case:
-    """As a YAML file says, and for an image of the shape that it names."""
+    """The critic of a YAML file, for an image with the shape that it names."""
     node = OmegaConf.load(path)
     assert isinstance(node, DictConfig)
     shape_x, shape_y = node.get("shape_x", node.get("shape", [DIM])), node.get("shape_y", [DIM])
@@ -64,7 +64,7 @@ def pairs(size: int = BATCH, dim_x: int = DIM, dim_y: int = DIM) -> tuple[Tensor
 
 
 def one_score(critic: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """f(x, y) of a single pair, read from as many copies of it as any critic here asks for."""
+    """f(x, y) of a single pair, read from as many copies as any critic here needs."""
     joint, product = critic(x.expand(BATCH, -1), y.expand(BATCH, -1))
     torch.testing.assert_close(product, joint[:, None].expand_as(product))
     return joint[0]

@@ -1,4 +1,4 @@
-"""A critic behind encoders."""
+"""A critic of encoded pairs."""
 
 from functools import partial
 
@@ -48,8 +48,8 @@ def test_views_share_their_weights_where_they_are_to(shared: bool) -> None:
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("replicates", [1, 3])
 def test_copies_are_trained_at_once(shared: bool, replicates: int) -> None:
-    """The shared weights stay shared: encoders and critic climb together, and a copy encodes both
-    views alike afterwards.
+    """The shared weights stay shared: encoders and critic are trained together, and a copy then
+    encodes both views in the same way.
     """
 
     def build(_: int) -> nn.Module:
@@ -75,7 +75,7 @@ def test_copies_are_trained_at_once(shared: bool, replicates: int) -> None:
 
 
 class Watching(InnerProduct):
-    """Keeps what it is shown before step 0."""
+    """Keeps the rows that it sees before step 0."""
 
     shown: tuple[Tensor, Tensor]
 

@@ -1,4 +1,4 @@
-"""Encoders: shapes, beginnings near the identity, exact inverses, and several copies at once."""
+"""Encoders: shapes, starts near the identity, exact inverses, and several copies at once."""
 
 import math
 import re
@@ -111,7 +111,7 @@ def test_the_published_widths_are_those_of_the_files() -> None:
 
 
 def test_the_convnet_normalises_each_image_over_channels_and_places() -> None:
-    """Computed by hand; a gain and a bias for every channel."""
+    """The normalisation is computed by hand, with a gain and a bias for every channel."""
     network: Any = made(CONVNET)
     _, first, _, second, _, norm, _, _, last = network
     nn.init.normal_(norm.weight)
@@ -145,9 +145,7 @@ def test_a_flow_begins_near_a_permutation(affine: bool) -> None:
 
 
 def test_a_single_coupling_is_its_definition() -> None:
-    """Half of the inputs pass, the others are scaled and shifted by them; then the order
-    changes.
-    """
+    """Half of the inputs stay, and scale and shift the others; then the order changes."""
     settings = {
         "hidden": [8],
         "activation": "ReLU",
@@ -170,8 +168,8 @@ def test_a_single_coupling_is_its_definition() -> None:
 def test_the_inverse_reconstructs(
     affine: bool, inputs: int, dtype: torch.dtype, tolerance: float
 ) -> None:
-    """Of 30 couplings whose weights are far from their beginning, so that half of what comes out is
-    not what went in.
+    """The weights of 30 couplings are far from their initial values, so that half of the outputs
+    differ from the inputs.
     """
     settings = {"couplings": 30, "hidden": [32, 32], "affine": affine, "deviation": 0.1}
     flow, x = FLOW(inputs, source(), **settings).to(dtype), rows(20, inputs).to(dtype)
@@ -192,8 +190,8 @@ def test_volumes_are_preserved_by_shifts_alone(affine: bool) -> None:
 
 @pytest.mark.parametrize("least_scale", [1e-7, 0.3])
 def test_no_scale_falls_below_the_least(least_scale: float) -> None:
-    """Whatever a coupling has learned: the numbers that pass keep their volume, and the others
-    shrink no further.
+    """For any weights, the first half keeps its volume, and the other half does not shrink
+    further.
     """
     flow = FLOW(
         6, source(), couplings=1, hidden=[8], affine=True, least_scale=least_scale, deviation=9.0
@@ -224,8 +222,8 @@ def test_the_beginning_is_drawn_from_the_generator(build: Callable[..., nn.Modul
 
 
 def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
-    """A normal variable cut off at two deviations has 0.8796 of its deviation; 160,000 of them tell
-    it to 0.2 %.
+    """A normal variable truncated at two deviations has 0.8796 of its standard deviation, which
+    160,000 samples determine to 0.2 %.
     """
     weight, bias = near_zero(mlp(400, [], 400, "ReLU"), 1e-4, source()).parameters()
     assert 1.99e-4 < weight.abs().max() <= 2e-4
@@ -234,8 +232,8 @@ def test_weights_near_zero_are_normal_and_cut_off_at_two_deviations() -> None:
 
 
 def test_glorot_weights_are_uniform_within_their_bound() -> None:
-    """6 / (fan in + fan out) is the bound's square; a uniform variable has a third of it for its
-    variance.
+    """The square of the bound is 6 / (fan in + fan out), and the variance of a uniform variable is
+    a third of it.
     """
     network = glorot(nn.Sequential(nn.Linear(300, 200), nn.Conv2d(20, 30, 5)), source())
     for layer, bound in zip(network, (math.sqrt(6 / 500), math.sqrt(6 / (25 * 50))), strict=True):

@@ -1,5 +1,5 @@
-"""Noise inside critics: of the spread asked for in training, drawn from the generators handed in,
-and none in evaluation.
+"""Noise inside critics: with the requested standard deviation in training, drawn from the given
+generators, and none in evaluation.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""Noise layers: rates against exact divergences, noise of the law that is promised, from the
-generators handed in, or none.
+"""Noise layers: rates against exact divergences, and noise with the right distribution, from the
+given generators, or none.
 """
 
 import math
@@ -63,7 +63,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def noisy(module: nn.Module, *seeds: int) -> nn.Module:
-    """The module with its noise on, drawn from generators of these seeds, one a copy."""
+    """The module with noise from generators with these seeds, one for each copy."""
     own = [source(seed) for seed in seeds]
     for layer in module.modules():
         if isinstance(layer, Noise):
@@ -97,7 +97,7 @@ def test_the_rate_against_a_log_normal_prior_is_the_divergence_of_log_normals() 
 
 
 def test_the_rate_against_a_log_uniform_prior_is_entropy_missing_from_the_most_noise() -> None:
-    """Of log z, against which the prior is flat."""
+    """The entropy is that of log z, for which the prior is flat."""
     strength = random(50).sigmoid() * 0.7 + 0.001
     exact = Normal(0, torch.tensor(0.701, dtype=WIDE)).entropy() - Normal(0, strength).entropy()
     torch.testing.assert_close(LogUniform(0.701)(random(50).exp(), strength), exact)
@@ -232,8 +232,8 @@ def test_the_order_in_memory_changes_no_number() -> None:
 
 
 def test_an_all_convolutional_net_has_the_published_layers() -> None:
-    """3 x 3 to 96, 96, 96 of stride 2, 192, 192, 192 of stride 2, 192, 1 x 1 to 192 and 10; p
-    halves the filters.
+    """3 x 3 to 96, 96, 96 with stride 2, 192, 192, 192 with stride 2, 192, and 1 x 1 to 192 and 10;
+    p halves the filters.
     """
     shapes = {}
     for share in (1.0, 0.5):

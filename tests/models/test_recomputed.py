@@ -1,5 +1,5 @@
-"""What is computed again for the gradient is the same, for one network and for lifted ones, and is
-not kept.
+"""Recomputation for the gradient gives the same results, for one network and for lifted ones, and
+keeps no intermediate results.
 """
 
 import pytest
@@ -21,7 +21,7 @@ def pairs(copies: int) -> tuple[Tensor, Tensor]:
 
 
 def gradients(copies: int, *, lifted: bool) -> list[Tensor]:
-    """Of a bound on all pairs with respect to the parameters of each copy."""
+    """Gradients of a bound on all pairs with respect to the parameters of each copy."""
     leaves = {
         name: each.detach().repeat(copies, *[1] * each.dim()).requires_grad_()
         for name, each in CRITIC.named_parameters()

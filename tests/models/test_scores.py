@@ -1,4 +1,4 @@
-"""The shape that scores have everywhere."""
+"""The common shape of scores."""
 
 import pytest
 import torch

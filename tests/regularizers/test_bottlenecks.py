@@ -1,5 +1,5 @@
-"""Bottlenecks: a rate is weighed as it is, and information that a critic reads is climbed by it and
-descended by the model.
+"""Bottlenecks: a rate is weighted directly; an information is maximised by the critic and minimised
+by the model.
 """
 
 from functools import partial
@@ -43,8 +43,8 @@ def test_the_penalty_of_a_rate_is_its_mean() -> None:
 
 
 def test_the_encoder_descends_what_the_critic_climbs() -> None:
-    """By inner products of x and a short z = x / 10 it reads less where z is shorter: the penalty's
-    gradient points along z.
+    """With inner products of x and a short z = x / 10, a shorter z has less information: the
+    penalty's gradient points along z.
     """
     seen = rows()
     penalty = mine(seen, critic=InnerProduct)
@@ -61,9 +61,7 @@ def test_the_encoder_descends_what_the_critic_climbs() -> None:
 
 
 def test_the_encoder_is_not_led_below_no_information() -> None:
-    """Where the critic takes pairs for strangers a bound is below 0, and could be driven down
-    without end.
-    """
+    """If the critic prefers wrong pairs, a bound is below 0 and has no lower limit."""
     seen = rows()
     z = (-10 * seen["input"]).requires_grad_()
     terms = mine(seen, critic=InnerProduct)(seen["input"], z)
@@ -95,7 +93,7 @@ def test_a_critics_wrong_settings_are_refused_by_name(
 
 def test_a_rate_that_is_not_there_cannot_be_weighed() -> None:
     with pytest.raises(
-        ValueError, match=r"^beta must weigh a rate, and this model has none, got 0\.1; "
+        ValueError, match=r"^beta needs a rate to weigh, but this model has no rate, got 0\.1; "
     ):
         Rate({"representation": torch.zeros(2, 1)}, beta=0.1)
     with pytest.raises(ValueError, match=r"^beta must be 0 or more, got -0\.1"):

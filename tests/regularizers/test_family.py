@@ -1,5 +1,5 @@
-"""What holds for every penalty, as conf/ lists them, each with the estimator and the critic that
-its first line names: one that is added there is tested here.
+"""Properties of every penalty that conf/ lists, each with the estimator and the critic that its
+first line names; a new option is tested automatically.
 
 R copies, B batch.
 """
@@ -31,7 +31,7 @@ BATCH = 32
 
 
 def options() -> dict[str, DictConfig]:
-    """The configuration of every option that is a penalty, composed by the command of its first
+    """The configuration of every option that is a penalty, composed by the command in its first
     line, with narrow critics.
     """
     composed = dict[str, DictConfig]()
@@ -54,7 +54,7 @@ NUMBERS = [
     for key, value in cfg.regularizer.items()
     if isinstance(value, int | float) and not isinstance(value, bool)
 ]
-"""Every setting that is a number, of every penalty."""
+"""Every numeric setting of every penalty."""
 
 
 def made(name: str, rows: Exposed, **changes: float) -> Penalty | PurePenalty:
@@ -65,7 +65,7 @@ def made(name: str, rows: Exposed, **changes: float) -> Penalty | PurePenalty:
 
 
 def seen(seed: int = 0, size: int = BATCH) -> dict[str, Tensor]:
-    """All that a model may expose, each of them a noisy reading of the same two numbers."""
+    """All tensors that a model may expose, each a noisy copy of the same two numbers."""
     source = torch.Generator().manual_seed(seed)
     x = torch.randn(size, 2, generator=source)
 
@@ -92,7 +92,7 @@ def seen(seed: int = 0, size: int = BATCH) -> dict[str, Tensor]:
 
 @cache
 def trained(name: str) -> Penalty | PurePenalty:
-    """A penalty that read 60 batches, where it has anything to learn."""
+    """A penalty that was trained on 60 batches, if it has anything to learn."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         penalty = made(name, seen(size=256))
@@ -106,7 +106,7 @@ def trained(name: str) -> Penalty | PurePenalty:
 
 
 class Model(nn.Module):
-    """Makes what a model makes of the batch, by a weight each."""
+    """Computes each exposed tensor of the batch with one weight."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def ensemble(build: Callable[[int], nn.Module], replicates: int, seed: int) -> E
 
 
 class Game:
-    """Copies of a model, and those of a penalty of what they expose."""
+    """Copies of a model, and of a penalty on the tensors that they expose."""
 
     def __init__(self, name: str, replicates: int = 1, **changes: float) -> None:
         networks = ensemble(lambda _: Model(), replicates, 0)
@@ -149,12 +149,12 @@ class Game:
         return rows | dict(zip(MADE, self.model(*(rows[name] for name in MADE)), strict=True))
 
     def loss(self) -> Tensor:
-        """(R,) of which the penalty knows nothing."""
+        """A loss (R,) that is independent of the penalty."""
         exposed = self.exposed()
         return torch.stack([exposed[name].square().flatten(1).mean(1) for name in MADE]).sum(0)
 
     def weights(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Those of the model, and all that the penalty's copies keep."""
+        """The weights of the model, and the state of the penalty's copies."""
         kept = self.regularisation.networks
         return self.model.networks.parameters.detach().clone(), kept.weights()
 
@@ -234,7 +234,7 @@ def test_two_copies_lifted_read_as_each_alone(name: str) -> None:
 
 
 def strengths(name: str) -> list[str]:
-    """The keys that the strength of a penalty follows: one, or none where it has no strength."""
+    """The keys that determine the strength of a penalty: one, or none without a strength."""
     rows, keys = seen(), [key for option, key in NUMBERS if option == name]
     return [
         key

@@ -1,5 +1,5 @@
-"""The penalty of mutual information: an estimate's negative, whose averages move on its own steps
-alone; what is refused.
+"""The penalty of mutual information: the negative of an estimate, whose averages only move at its
+own steps; and refused settings.
 """
 
 from functools import partial
@@ -85,11 +85,11 @@ def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
         ),
         (
             {"of": "label"},
-            "of must be what this model has, latent, got label; runner.conditional=true",
+            "of must be latent for this model, got label; runner.conditional=true",
         ),
         (
             {"of": "inferred"},
-            "of must be what this model has, latent, got inferred; runner.inference=bigan",
+            "of must be latent for this model, got inferred; runner.inference=bigan",
         ),
         (
             {"estimator": Gaussian(unbiased=True), "critic": None},

@@ -1,5 +1,5 @@
-"""Penalties of a classifier's dependence on pivots: their values at log-ratios that are known, who
-moves, refusals.
+"""Penalties on a classifier's dependence on pivots: their values at known log-ratios, the networks
+that move, and refused settings.
 """
 
 import math
@@ -66,7 +66,7 @@ def pairs(size: int, rho: float = RHO, seed: int = 0) -> dict[str, Tensor]:
 
 
 class LogRatio(nn.Module):
-    """The log-ratio of these pairs, plus a constant."""
+    """A critic with the log-ratio of these pairs, plus a constant."""
 
     def __init__(self, dim_x: int, dim_y: int, constant: float = 0.0) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class LogRatio(nn.Module):
 
 
 class Flat(LogRatio):
-    """0 for every pair, the log-ratio of independent ones."""
+    """A critic that is 0 for every pair, the log-ratio of independent pairs."""
 
     def forward(self, x: Tensor, y: Tensor) -> Scores:
         return from_matrix(0 * x @ y.mT)
@@ -94,8 +94,8 @@ def value(penalty: Penalty | PurePenalty, rows: dict[str, Tensor]) -> float:
 def test_kl_update_of_a_log_ratio_is_the_mutual_information(
     estimator: Any, constant: float
 ) -> None:
-    """Within four standard errors of 2,000 pairs; what an estimator leaves free, such as DV's
-    constant, is taken off.
+    """Within four standard errors of 2,000 pairs; free constants, such as that of DV, are
+    subtracted.
     """
     rows = pairs(2000)
     penalty = PENALTIES["kl_update"](
@@ -151,8 +151,8 @@ def test_where_nothing_depends_the_penalties_are_at_their_least() -> None:
 
 
 def test_a_bound_below_zero_is_not_descended() -> None:
-    """With a critic that prefers other pairs the estimate is negative, and neither game pays for
-    more of that.
+    """With a critic that prefers wrong pairs the estimate is negative, and neither penalty rewards
+    lowering it.
     """
     rows = pairs(100, rho=-RHO)
     for name in ("minmax", "jsd_gradient"):
@@ -163,8 +163,8 @@ def test_a_bound_below_zero_is_not_descended() -> None:
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_more_dependence_is_a_greater_penalty_and_the_networks_learn_it(name: str) -> None:
-    """After 80 steps on fresh pairs, 128 at a time, the penalty of dependent pairs is above that of
-    independent ones.
+    """After 80 steps on batches of 128 fresh pairs, the penalty of dependent pairs is above that of
+    independent pairs.
     """
     held = [pairs(256, rho, seed=10**6) for rho in (0.0, 0.9)]
     read: list[float] = []
@@ -186,7 +186,7 @@ def test_more_dependence_is_a_greater_penalty_and_the_networks_learn_it(name: st
 
 @pytest.mark.parametrize("name", CRITICS)
 def test_the_critic_alone_descends_its_fit(name: str) -> None:
-    """A critic that follows its fit reads more, whatever the classifier descends."""
+    """A critic that minimises its fit reads more, whatever the classifier minimises."""
     rows = pairs(256)
     torch.manual_seed(0)
     penalty = LEARNING[name](rows)
@@ -205,7 +205,7 @@ def test_the_critic_alone_descends_its_fit(name: str) -> None:
     ids=["separable", "concat"],
 )
 def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
-    """By autograd, one pair at a time."""
+    """The reference uses autograd, one pair at a time."""
     rows = pairs(12)
     torch.manual_seed(0)
     penalty = PENALTIES["jsd_gradient"](rows, critic=critic)
@@ -227,8 +227,8 @@ def test_omega_is_the_squared_gradient_of_each_pair(critic: Any) -> None:
 
 
 def test_an_adversary_that_knows_nothing_has_the_entropy_of_the_pivot() -> None:
-    """Eight bins of equal population: log 8; a mixture fitted to the pivot alone: its differential
-    entropy, in its own unit.
+    """Eight bins of equal population give log 8; a mixture fitted to the pivot gives its
+    differential entropy, in the pivot's unit.
     """
     rows = pairs(4096)
     binned = Binned(1, rows["raw_pivot"], bins=8, **NETWORK)
@@ -265,8 +265,8 @@ def test_categories_are_bins_of_their_own() -> None:
 
 
 def test_the_discrepancy_is_that_of_joint_samples_from_all_pairs() -> None:
-    """MMD^2 = mean k(z, z') - 2 mean k(z, w) + mean k(w, w'), z the joint samples and w all pairs,
-    k normal on the plane.
+    """MMD^2 = mean k(z, z') - 2 mean k(z, w) + mean k(w, w'), where z are joint samples, w all
+    pairs, and k is normal on the plane.
     """
     rows = pairs(20)
     x, y = rows["logits"], rows["pivot"]

@@ -20,8 +20,8 @@ from tests.settings import TRAINING, flat
 
 @pytest.fixture
 def estimation() -> Callable[..., Estimate]:
-    """`estimation(replicates=3)` is one of small critics on correlated Gaussians, but for what is
-    said.
+    """`estimation(replicates=3)` is an estimation with small critics on correlated Gaussians, with
+    the given changes.
     """
     settings: dict[str, Any] = {
         "dataset": CorrelatedGaussians(2, None, 1.0),
@@ -43,8 +43,8 @@ def estimation() -> Callable[..., Estimate]:
 
 @pytest.fixture
 def leave(tmp_path: Path) -> Callable[..., Path]:
-    """`leave("a", ["seed=1"], metrics={"mi": 1.0})` is the folder that a run of this name leaves,
-    completed if nothing else is said.
+    """`leave("a", ["seed=1"], metrics={"mi": 1.0})` is the folder of a run with this name,
+    completed by default.
     """
     result = {
         "status": "completed",

@@ -1,5 +1,5 @@
-"""What is read of trained classifiers: rates by layer, maps of information, total correlation, and
-other runs' networks.
+"""Analyses of trained classifiers: rates by layer, information maps, total correlation, and
+networks of other runs.
 """
 
 import json
@@ -40,7 +40,7 @@ def normal(rows: int, covariance: Tensor) -> Tensor:
 
 
 def alike(dims: int, correlation: float) -> Tensor:
-    """Any two numbers have this correlation: TC = -1/2 [log(1 + (d - 1) r) + (d - 1) log(1 -
+    """Numbers with equal pairwise correlations r: TC = -1/2 [log(1 + (d - 1) r) + (d - 1) log(1 -
     r)].
     """
     return torch.full((dims, dims), correlation, dtype=torch.float64) + (
@@ -53,7 +53,7 @@ def test_total_correlation_of_normal_numbers_is_the_closed_form(
     dims: int, correlation: float
 ) -> None:
     """Within four standard errors: the log-ratio of the densities has the variance sum r^2 / 2, and
-    at r = 0 the sum of squares of d (d - 1) / 2 sample correlations is left.
+    at r = 0 the sum of squares of d (d - 1) / 2 sample correlations remains.
     """
     rows = 1500
     scales = torch.linspace(0.1, 30, dims, dtype=torch.float64)
@@ -87,14 +87,14 @@ def values(quantities: Mapping[str, Quantity]) -> dict[str, float]:
 
 
 class Given(nn.Module):
-    """A classifier of images that are its representation."""
+    """A classifier whose representation is the image."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x.flatten(1), x.flatten(1)
 
 
 class Plain:
-    """Images that are seen as they are."""
+    """Images without any preprocessing."""
 
     def seen(self, images: Tensor, generator: object) -> Tensor:
         return images
@@ -123,7 +123,7 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
 
 @pytest.mark.parametrize("told", [0.0, 1.0])
 def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
-    """Within four standard errors, of 400 images that are read, of chance where it is not."""
+    """Within four standard errors for 400 test images, of chance if it is not encoded."""
     nuisances = torch.randint(10, (800,), generator=source())
     z = torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances]
     found = recovered(z, nuisances)
@@ -134,7 +134,7 @@ def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
 
 
 def test_a_place_is_in_a_box_where_its_receptive_field_is_centred() -> None:
-    """Of 8 pixels and 4 places the centres are pixels 0, 2, 4 and 6."""
+    """For 8 pixels and 4 places, the centres are pixels 0, 2, 4 and 6."""
     inside = within(torch.tensor([[1, 2, 3, 3], [0, 0, 8, 8]]), (4, 4), (8, 8))
     assert inside[0].nonzero().tolist() == [[1, 1], [1, 2]]
     assert inside[1].all()
@@ -162,7 +162,7 @@ def test_the_share_of_information_in_the_boxes_is_of_what_is_above_the_least() -
     found = in_boxes([above_least(maps), above_least(maps * 0)], boxes, (8, 8))
     assert values(found) == pytest.approx(
         {
-            "box_information": 1 / 16,  # nothing is known anywhere: as the places are
+            "box_information": 1 / 16,  # no information anywhere, so the share of places
             "box_cells": 1 / 16,
             "box_information_1": 0.75,
             "box_information_2": 1 / 16,
@@ -220,15 +220,13 @@ LOAD = "runner.load=outputs/runs/a"
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first test leaves the run that all of them load."""
+    """The folder in which the first test leaves the run that all tests load."""
     return tmp_path_factory.mktemp("kept") / "outputs"
 
 
 @pytest.fixture
 def trained(command: Command, data_dir: Path, kept: Path) -> Callable[..., Any]:
-    """A command with the settings of a run that stands under the name of a, and has tested its best
-    weights.
-    """
+    """A command with the settings of the run named a, which has tested its best weights."""
 
     def call(*arguments: str) -> Any:
         return command(*TRAINED, f"data_dir={data_dir}", "runner.weights=best", *arguments)
@@ -272,8 +270,8 @@ def test_a_loaded_run_is_tested_as_it_was(trained: Command) -> None:
 
 
 def test_a_loaded_run_is_trained_on_from_the_weights_that_it_tested(trained: Command) -> None:
-    """With a rate of next to nothing they stay, but for what batch norms see, which is estimated
-    anew.
+    """With a tiny learning rate they stay the same, except for the averages of batch norms, which
+    are estimated again.
     """
     still = ["optimizer.lr=1e-12", "runner.steps=2", "seed=0"]
     ended = trained("name=b", LOAD, "runner.train_on=true", *still)

@@ -1,6 +1,4 @@
-"""Classifying: what is descended, how weights are chosen and read, and that a run goes on as it
-would have.
-"""
+"""Classifying: the loss, the choice and the reading of weights, and exact resuming."""
 
 import json
 import math
@@ -68,7 +66,7 @@ def source(seed: int = 0) -> torch.Generator:
 
 
 def images(count: int, seed: int) -> Labelled:
-    """Blank ones with a bright quarter that is their label, and dim noise."""
+    """Blank images with a bright quarter, which is the label, and dim noise."""
     labels = torch.arange(count) % 4
     x = torch.randint(0, 100, (count, 1, 6, 6), generator=source(seed), dtype=torch.uint8)
     for index, label in enumerate(labels.tolist()):
@@ -193,7 +191,7 @@ def test_half_precision_leaves_rates_and_losses_whole() -> None:
 
 
 def test_classifiers_learn_and_weigh_what_they_tell() -> None:
-    """A stronger penalty leaves less information, by the rate and by a critic's reading of the same
+    """A stronger penalty leaves less information, by the rate and by a critic with the same
     noise.
     """
     steps: dict[str, Any] = {"steps": 80, "eval_every": 80, "model": mlp()}
@@ -206,7 +204,7 @@ def test_classifiers_learn_and_weigh_what_they_tell() -> None:
 
 
 def test_a_critic_reads_representations_with_noise_whatever_is_tested() -> None:
-    """Without it the information is infinite."""
+    """Without noise the information is infinite."""
     silent, noisy = (
         metrics(model=mlp(), regularizer=mine(), samples=samples) for samples in (0, 2)
     )
@@ -215,8 +213,8 @@ def test_a_critic_reads_representations_with_noise_whatever_is_tested() -> None:
 
 
 def test_the_critic_climbs_while_the_encoder_descends() -> None:
-    """By plain SGD one step: the encoder moves along -(g_CE + beta g_I), the critic along +g_I,
-    each with the other at rest.
+    """In one step of plain SGD, the encoder moves along -(g_CE + beta g_I) and the critic along
+    +g_I, each with the other one fixed.
     """
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = classify(model=mlp(), regularizer=mine(optimizer=sgd, beta=2.0), optimizer=sgd).task()
@@ -243,12 +241,12 @@ def test_the_critic_climbs_while_the_encoder_descends() -> None:
 
 
 def of_critic(regularisation: Regularisation) -> Tensor:
-    """Its weights, of the only copy."""
+    """The critic's weights of the only copy."""
     return nn.utils.parameters_to_vector(regularisation.penalty(0).parameters()).clone()
 
 
 def test_weight_decay_spares_biases_and_normalisation() -> None:
-    """Without a gradient all that moves is what decays: matrices and kernels."""
+    """Without a gradient, only weights with decay move: matrices and kernels."""
     decayed = partial(torch.optim.SGD, lr=0.5, weight_decay=0.1)
     for replicates in (1, 2):
         changes: dict[str, Any] = {"model": KINDS["dropout"]["model"], "replicates": replicates}
@@ -263,7 +261,7 @@ def test_weight_decay_spares_biases_and_normalisation() -> None:
 
 
 def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
-    """Training goes wrong after the third step, by a rate that rises a thousandfold."""
+    """Training diverges after the third step, where the learning rate rises a thousandfold."""
     task = classify(weights="best", optimizer=partial(torch.optim.Adam, lr=3e-2)).task()
     errors = [task.evaluate(0)["error"].value]
     for step in range(1, 30):
@@ -318,7 +316,7 @@ def test_a_confidence_penalty_rewards_entropy() -> None:
 
 
 def test_the_calibration_error_is_the_gap_of_confidence_and_accuracy() -> None:
-    """Confidence .9 with .7 right, and .6 with .9 right: half of .2 and half of .3."""
+    """Confidence .9 with accuracy .7, and .6 with .9: half of .2 plus half of .3."""
     labels = torch.zeros(20, dtype=torch.int64)
     sure, unsure = torch.tensor([0.9, 0.1]), torch.tensor([0.6, 0.4])
     predicted = torch.stack([*[sure] * 7, *[sure.flip(0)] * 3, *[unsure] * 9, unsure.flip(0)]).log()
@@ -382,7 +380,7 @@ def test_the_rate_drops_after_its_steps(at: list[int] | int, factors: list[float
         ({"batch_size": 400}, "batch_size must not exceed the 160 training rows, got 400; use 128"),
         (
             {"regularizer": partial(Rate, beta=1.0)},
-            "beta must weigh a rate, and this model has none, got 1.0",
+            "beta needs a rate to weigh, but this model has no rate, got 1.0",
         ),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter separately"),
     ],

@@ -1,4 +1,4 @@
-"""The state of a training holds all of it, and with early stopping each copy is read at its own
+"""The state of a training is complete, and with early stopping each copy is read at its own
 best.
 """
 
@@ -30,13 +30,13 @@ OVERFIT = {
     "average": 0.0,
     "patience": None,
 }
-"""A table so small that critics are at their best long before the end."""
+"""A table so small that critics are best long before the end."""
 EVERY = 10
 """Steps between two readings."""
 
 
 def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
-    """The readings of all copies while the task goes from step `first` to step `last`."""
+    """The readings of all copies from step `first` to step `last`."""
     readings = []
     for step in range(first + 1, last + 1):
         task.step()

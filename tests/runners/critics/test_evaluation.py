@@ -1,5 +1,5 @@
-"""A reading pools the scores of all blocks, and its standard error is what repeated readings spread
-by.
+"""A reading pools the scores of all blocks, and its standard error is the spread of repeated
+readings.
 """
 
 import math
@@ -28,8 +28,8 @@ PAIRS = CorrelatedGaussians(dim=2, rho=0.7, mutual_information=None)
 
 
 class Fixed(nn.Module):
-    """A critic that was not trained: a multiple of the log density ratio of PAIRS, on all pairs or
-    on a few.
+    """An untrained critic: a multiple of the log density ratio of PAIRS, for all pairs or for a
+    few.
     """
 
     def __init__(self, scale: float = 0.8, negatives: int | None = None) -> None:
@@ -82,9 +82,7 @@ def test_pooling_reads_each_row_once_where_the_last_block_overlaps() -> None:
 
 
 def test_pooling_does_not_read_above_the_truth_as_the_mean_of_small_batches_does() -> None:
-    """The macro average of ReMINE, on its one-hot toy pairs with the true log-ratio for a
-    critic.
-    """
+    """The macro average of ReMINE, on its one-hot toy pairs with the true log-ratio as critic."""
     pairs = DiscretePairs.symmetric(16, 0.2, "one_hot")
 
     def critic(x: Tensor, y: Tensor) -> Scores:
@@ -109,7 +107,7 @@ def test_pooling_does_not_read_above_the_truth_as_the_mean_of_small_batches_does
 
 
 class Normalised(Fixed):
-    """A critic that keeps moving averages of its own."""
+    """A critic with its own moving averages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +142,7 @@ def test_the_standard_error_is_what_readings_of_independent_pairs_spread_by(
         "subsamples" if count >= evaluation.GROUPS else "test rows by influence values"
     }
     errors = torch.tensor([each.value for each in found])
-    spread = values.std().item()  # itself known to 9 %
+    spread = values.std().item()  # known to 9 %
     assert errors.mean().item() == pytest.approx(spread, rel=0.35)
 
 

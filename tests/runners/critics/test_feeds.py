@@ -1,5 +1,5 @@
-"""Feeds: minibatches that cover an epoch, splits that share no row, blocks that read each row once,
-each copy by itself.
+"""Feeds: minibatches that cover an epoch, disjoint splits, blocks that read each row once,
+separately for each copy.
 """
 
 from typing import get_args
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def numbered(rows: int, copies: int = 1) -> tuple[Tensor, Tensor]:
-    """Pairs (copies, rows, 1) of each row's number and its negative."""
+    """Pairs (copies, rows, 1) of each row's index and its negative."""
     x = torch.arange(float(rows)).expand(copies, rows)[..., None].contiguous()
     return x, -x
 

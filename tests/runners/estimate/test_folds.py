@@ -1,5 +1,5 @@
-"""Cross-fitting: every row is read exactly once, by a critic that never saw it, and the stated
-error is the true one.
+"""Cross-fitting: every row is read exactly once, by a critic that was not trained on it, and the
+reported error is correct.
 """
 
 import itertools
@@ -37,7 +37,7 @@ COPULA = partial(
 
 
 def numbered(rows: int, folds: int) -> Arrays:
-    """Pairs of each row's number and its negative."""
+    """Pairs of each row's index and its negative."""
     x = torch.arange(float(rows))[:, None]
     return Arrays(x, -x, validation=0.1, test=0.2, transform="none", folds=folds)
 
@@ -114,8 +114,8 @@ def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> 
 
 @pytest.mark.slow
 def test_the_stated_error_is_the_spread_over_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """30 tables: their spread is known to 13 %, the mean of the stated errors better; 40 % is three
-    standard errors.
+    """The spread over 30 tables is known to 13 %, and the mean of the reported errors more
+    precisely; 40 % is three standard errors.
     """
     monkeypatch.setattr(by_critic, "beside", lambda x, y, seed: {})
     found = [

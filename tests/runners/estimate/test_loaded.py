@@ -1,4 +1,4 @@
-"""Pointwise values and trained critics: every test row has its own, and other rows are read without
+"""Pointwise values and trained critics: every test row has a value, and other rows are read without
 training.
 """
 
@@ -25,7 +25,7 @@ OTHER = "must name a run with the networks of these settings, but those of outpu
 
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of three folds of 90 rows under the name of a."""
+    """A folder with a run named a, of three folds of 90 rows."""
     folder = tmp_path_factory.mktemp("folds")
     save(folder / "pairs.npz", 90, 0)
     assert Background(["name=a", *TABLE, *FOLDS], folder).ended().code == 0
@@ -68,7 +68,7 @@ def test_every_row_has_a_pointwise_value_and_their_mean_is_the_estimate(trained:
     "split", [SPLIT, FOLDS, [*SPLIT, "replicates=2"]], ids=["one split", "folds", "replicates"]
 )
 def test_a_row_number_is_its_place_in_the_table(split: list[str], command: Command) -> None:
-    """The score is x . y, and the ratio that JS implies is the score itself."""
+    """The score is x . y, and the log-ratio that JS implies is the score itself."""
     save("pairs.npz", 90, 0)
     plain = ["critic=inner_product", "estimator=js", "dataset.transform=none"]
     assert command("name=a", *TABLE, *split, *plain).code == 0
@@ -108,7 +108,7 @@ def test_every_folds_critic_reads_all_rows_and_the_values_are_averaged(trained: 
 def test_rows_go_through_the_transform_of_the_training_rows(
     transform: str, command: Command
 ) -> None:
-    """The run's own test rows read as they did, whatever transform the new table names."""
+    """The run's own test rows give the same reading, whatever transform the new table names."""
     save("pairs.npz", 90, 0)
     change = f"dataset.transform={transform}"
     assert command("name=a", *TABLE, *SPLIT, "estimator=dv", change).code == 0
@@ -212,7 +212,7 @@ def test_other_settings_of_the_same_estimator_are_refused(command: Command) -> N
 
 
 def test_a_run_that_ended_between_two_evaluations_is_refused(command: Command) -> None:
-    """Its last reading may have chosen other weights than its checkpoint holds."""
+    """Its last evaluation may have chosen other weights than those in its checkpoint."""
     save("pairs.npz", 60, 0)
     assert command("name=a", *TABLE, "runner.steps=5", "runner.eval_every=3").code == 0
     ended = command("name=b", *TABLE, *LOAD)

@@ -34,14 +34,14 @@ def shares(*values: float) -> Tensor:
 
 
 def around(centres: Tensor) -> Tensor:
-    """As many samples of each of these modes."""
+    """The given number of samples of each of these modes."""
     x = centres.float().repeat(SIZE // len(centres), 1)
     return x + 0.05 * torch.randn(x.shape, generator=source())
 
 
 def test_a_perfect_sampler_covers_everything() -> None:
-    """KL has mean 24 / 2N = .0048 and a standard deviation of sqrt(48) / 2N = .0014; high quality
-    one of .0021.
+    """KL has the mean 24 / 2N = .0048 and the standard deviation sqrt(48) / 2N = .0014; high
+    quality has the standard deviation .0021.
     """
     found = COVERAGE(GRID.sample(SIZE, source())[0])
     assert found["modes"] == 25
@@ -50,7 +50,7 @@ def test_a_perfect_sampler_covers_everything() -> None:
 
 
 def test_divergences_of_perfect_samples_have_the_mean_that_is_said() -> None:
-    """Over 200 draws the standard error of KL is .0001, and that of JS, of 30 equal bins, is
+    """Over 200 draws, the standard error of KL is .0001, and that of JS with 30 equal bins is
     .00005.
     """
     kl, js = [], []
@@ -126,7 +126,7 @@ def test_every_point_is_in_one_bin_and_what_lies_outside_in_the_last() -> None:
 
 
 class Letters:
-    """Images that are one of two modes by their first pixel."""
+    """Images whose first pixel determines one of two modes."""
 
     shape, classes, shares = (1, 2, 2), 2, shares(0.75, 0.25)
 

@@ -1,5 +1,5 @@
-"""Generative adversarial networks: whose gradients move whom, what is reported, resumption, and
-what is refused.
+"""Generative adversarial networks: the gradients of each network, the reported values, resuming,
+and refused settings.
 """
 
 import json
@@ -161,8 +161,8 @@ def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any
 def test_the_regularisers_gradient_is_clipped_and_reaches_the_generator_alone(
     replicates: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By plain SGD the generator moves along g_u + beta c g_m, and everyone else as without the
-    regulariser.
+    """With plain SGD the generator moves along g_u + beta c g_m, and the other networks as without
+    the regularizer.
     """
     seen: list[tuple[list[Tensor], list[Tensor], Tensor]] = []
     clipped = adaptive_clipping.share
@@ -275,7 +275,7 @@ def test_generators_find_the_modes() -> None:
         optimizer=partial(torch.optim.Adam, lr=2e-3, betas=(0.0, 0.99)),
     )
     assert found["modes"] >= 5
-    assert found["kl"] < 1  # a single mode reads log 9 = 2.2
+    assert found["kl"] < 1  # a single mode gives log 9 = 2.2
 
 
 def test_a_resumed_run_is_the_same() -> None:
@@ -297,7 +297,7 @@ def test_a_resumed_run_is_the_same() -> None:
 
 
 class Winning(NonSaturating):
-    """An objective by which a discriminator is taken to be never wrong."""
+    """An objective for which a discriminator counts as never wrong."""
 
     @property
     def least(self) -> float:
@@ -325,7 +325,7 @@ def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_w
     assert resumed.warnings == [
         "the discriminator of copy 0 was never wrong at the last evaluations"
     ]
-    with pytest.raises(RunFailed, match="never wrong at 2 evaluations on end, at step 4 the last"):
+    with pytest.raises(RunFailed, match="never wrong at 2 evaluations in a row up to step 4"):
         resumed.see((0.0, 0.0), 4)
 
 
@@ -352,7 +352,7 @@ def test_a_watch_counts_readings_in_a_row_of_each_copy_and_fails_when_all_have_w
             {"compile": True, "r1": 0.1},
             "compile must be false with a penalty on the discriminator's gradient",
         ),
-        ({"regularizer": penalty(of="label")}, "of must be what this model has, latent, got label"),
+        ({"regularizer": penalty(of="label")}, "of must be latent for this model, got label"),
         ({"optimizer": torch.optim.LBFGS}, "optimizer must treat every parameter separately"),
     ],
 )
@@ -364,7 +364,7 @@ def test_what_cannot_be_trained_is_refused_with_the_way_out(
 
 
 class Noting(InMemory):
-    """A record that notes at which steps it is given samples, with their shapes, and figures."""
+    """A record that notes the steps of samples, with their shapes, and of figures."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -386,8 +386,8 @@ def test_samples_are_kept_at_every_evaluation_and_drawn_in_training() -> None:
 
 
 def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By convolutions, with a critic of images and what is inferred of them, and a classifier of a
-    few digits.
+    """Uses convolutions, a critic of images and their inferred latents, and a classifier of a few
+    digits.
     """
     few = replace(RECIPE, steps=2, batch_size=8)
     monkeypatch.setattr(runner, "recognition", partial(recognition, recipe=few))

@@ -1,5 +1,5 @@
-"""Structural similarity: 1 of an image with itself, falling with noise, and by hand where all is
-constant.
+"""Structural similarity is 1 for equal images, falls with noise, and matches hand-computed values
+for constant images.
 """
 
 import pytest
@@ -23,7 +23,7 @@ def test_similarity_is_symmetric_and_falls_with_noise() -> None:
 
 
 def test_constant_images_differ_in_luminance_alone() -> None:
-    """At 28 x 28 two scales remain, the second of which has .2856 / (.0448 + .2856) of the
+    """At 28 x 28 pixels two scales remain, and the second has .2856 / (.0448 + .2856) of the
     weight.
     """
     x, y = torch.full((1, 1, 28, 28), 0.5), torch.full((1, 1, 28, 28), 0.25)

@@ -1,6 +1,4 @@
-"""Losses of the game against closed forms, and penalties of the gradient against those of known
-functions.
-"""
+"""Losses of the game against closed forms, and gradient penalties of known functions."""
 
 import math
 
@@ -44,7 +42,7 @@ def test_wasserstein_is_the_difference_of_means() -> None:
 
 
 def test_penalties_of_the_gradient_are_each_copys_own() -> None:
-    """Of D(x) = a_r |x|^2 / 2, whose gradient is a_r x, to both parts of the input."""
+    """For D(x) = a_r |x|^2 / 2 the gradient is a_r x, for both parts of the input."""
     x = [torch.randn(3, 20, 2, requires_grad=True), torch.randn(3, 20, 4, requires_grad=True)]
     slopes = torch.tensor([0.5, 1.0, 3.0], requires_grad=True)
     scores = slopes[:, None] * sum(each.square().sum(2) for each in x) / 2

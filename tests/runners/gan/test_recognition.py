@@ -1,4 +1,4 @@
-"""Recognition: the classifier of digits is trained once, kept, and says what images show."""
+"""Recognition: the classifier of digits is trained once, saved, and recognises images."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ REAL = Path(__file__).parents[4] / "shared" / "data"
 
 
 def bars(size: int, seed: int) -> Labelled:
-    """Digit k is a bright bar in row 2 k, in noise."""
+    """Noisy images in which digit k is a bright bar in row 2 k."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(size) % 10
     images = torch.randint(60, (size, 1, 24, 24), generator=generator)
@@ -39,7 +39,7 @@ def kept(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def trainings(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
-    """How many classifiers have been trained so far."""
+    """The number of classifiers that have been trained so far."""
     caplog.set_level(logging.INFO)
     return lambda: sum("training a classifier" in each.message for each in caplog.records)
 

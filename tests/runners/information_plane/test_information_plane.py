@@ -1,5 +1,5 @@
-"""The information plane: what layers tell is read right where it is known, violations are counted,
-and a run goes on.
+"""The information plane: known informations are read correctly, violations are counted, and runs
+resume.
 """
 
 import json
@@ -129,8 +129,8 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
 
 
 def test_the_worst_violation_of_all_readings_outlives_a_resumed_run() -> None:
-    """Two bins tell more of later layers in the middle of this training than at its end. A run that
-    had no step left reads the last layers again, and knows of the earlier ones.
+    """With two bins, later layers have the largest excess in the middle of this training. A run
+    without remaining steps reads the last layers again, and keeps the earlier violations.
     """
     coarse = {"estimator": Binned(bins=2, edges="width", miller_madow=False)}
     begun, resumed = (plane(0.0, coarse).task() for _ in range(2))
@@ -155,7 +155,7 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
 
 
 def test_bins_of_a_layer_without_noise_tell_the_entropy_of_their_cells() -> None:
-    """Counted here by the numbers of equal cells, of a function of the input alone."""
+    """The entropy is counted from equal cells, which are a function of the input."""
     task = plane(0.0).task()
     network = task.networks.networks.copy(0)
     seen, labels = every_example()
@@ -172,7 +172,7 @@ def test_bins_of_a_layer_without_noise_tell_the_entropy_of_their_cells() -> None
 
 
 def every_example() -> tuple[Tensor, Tensor]:
-    """What is seen of the inputs of the data set, and their labels."""
+    """The inputs of the data set as the network sees them, and their labels."""
     parts = zip(DATASET.train_images, DATASET.test_images, strict=True)
     images, labels = (torch.cat(each) for each in parts)
     return DATASET.seen(images, None), labels
@@ -184,7 +184,7 @@ def entropy(rows: Tensor) -> float:
 
 
 def line(noise: float) -> LayeredMLP:
-    """x -> x -> x, of one unit each, without bends or biases."""
+    """A network x -> x -> x with one unit each, linear and without biases."""
     made = LayeredMLP((1,), 2, hidden=[1, 1], activation="PReLU", noise=noise)
     for name, each in made.named_parameters():
         torch.nn.init.constant_(each, 0.0 if name.endswith("bias") else 1.0)
@@ -283,18 +283,15 @@ def test_readings_are_spaced_evenly_by_the_logarithm_or_listed(
     [
         (
             {"dataset": object()},
-            "dataset must be one of examples of classes, got object; use dataset=bit_patterns",
+            "dataset must have labelled examples, got object; use dataset=bit_patterns",
         ),
         (
             {"model": None},
-            (
-                "model must be a network whose layers can be looked at, got none; use"
-                " model=layered_mlp"
-            ),
+            ("model must be a network that returns its layers, got none; use model=layered_mlp"),
         ),
         (
             {"model": partial(MLP, hidden=[3], outputs=2, activation="ReLU")},
-            "model must be a network whose layers can be looked at, got MLP",
+            "model must be a network that returns its layers, got MLP",
         ),
         ({"steps": 5}, "steps must be null for an information plane, got 5; use runner.epochs"),
         ({"eval_every": 5}, "eval_every must be null for an information plane, got 5"),

@@ -1,5 +1,5 @@
-"""InfoShape: the encoder climbs one information and descends the other, its codes are tested
-afresh, and a run goes on.
+"""InfoShape: the encoder maximises one information and minimises the other, its codes are tested
+with fresh networks, and runs resume.
 """
 
 import copy
@@ -82,15 +82,15 @@ def infoshape(**changes: Any) -> InfoShape:
 
 
 def critics_of(task: Shaping) -> PrivacyUtility:
-    """The two critics of the first copy, as they are."""
+    """The two critics of the first copy, with their current weights."""
     made = task.regularisation.penalty(0)
     assert isinstance(made, PrivacyUtility)
     return made
 
 
 def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> None:
-    """By plain SGD one step: the encoder moves along g_utility - beta g_privacy, and critics climb
-    what each of them reads.
+    """In one step of plain SGD, the encoder moves along g_utility - beta g_privacy, and each critic
+    maximises its own reading.
     """
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = infoshape(
@@ -217,11 +217,11 @@ def test_labels_are_one_hot_or_refused() -> None:
     [
         (
             {"dataset": CorrelatedGaussians(2, 0.5, None)},
-            "dataset must be one of inputs and one-hot labels, got CorrelatedG",
+            "dataset must have pairs of inputs and one-hot labels, got CorrelatedG",
         ),
         (
             {"dataset": object()},
-            "dataset must be one of inputs and one-hot labels, got object; use dataset=two_classes",
+            "dataset must have pairs of inputs and one-hot labels, got object; use dataset=two_c",
         ),
         ({"model": None}, "model must be an encoder, got none; use model=mlp"),
         ({"regularizer": None}, "regularizer must weigh privacy against utility, got none"),
@@ -231,7 +231,7 @@ def test_labels_are_one_hot_or_refused() -> None:
         ),
         (
             {"noise": 0.0},
-            "noise must be above 0, or codes tell of their inputs without end, got 0.0",
+            r"noise must be above 0, or I\(X; Z\) is infinite, got 0.0",
         ),
         ({"batch_size": 500}, "batch_size must not exceed the 400 training rows, got 500; use 256"),
         ({"regularizer": penalty(beta=-1.0)}, "beta must be 0 or more, got -1.0"),
@@ -255,7 +255,7 @@ def test_what_cannot_be_shaped_is_refused_with_the_way_out(
 def test_a_label_must_be_there_to_be_kept() -> None:
     with pytest.raises(
         ValueError,
-        match=r"^beta must weigh privacy against what is told of a label, which is not there",
+        match=r"^beta needs a label to keep, but this model exposes no label",
     ):
         penalty()({"input": torch.zeros(2, 1), "representation": torch.zeros(2, 1)})
 

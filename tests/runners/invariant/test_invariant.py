@@ -1,5 +1,5 @@
-"""Classifiers whose scores are to say nothing of a pivot: what is descended, on which rows, what is
-read, what is refused.
+"""Classifiers whose scores should not depend on a pivot: the loss and its rows, the readings, and
+refused settings.
 """
 
 import json
@@ -97,7 +97,7 @@ def invariant(**changes: Any) -> Invariant:
 
 
 def read(**changes: Any) -> Metrics:
-    """What is read after all steps, without figures, which take longer than the rest."""
+    """The reading after all steps, without figures, which take longer than the rest."""
     runner = invariant(**changes)
     task = runner.task()
     for _ in range(runner.steps):
@@ -106,7 +106,7 @@ def read(**changes: Any) -> Metrics:
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
-    """The same as result.json has it."""
+    """The reading in the form of result.json."""
     return dict(result(read(**changes)))
 
 
@@ -201,8 +201,8 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
 
 
 def test_a_penalty_takes_information_from_the_score_and_the_label_stays() -> None:
-    """100 steps of the toy without a penalty and 150 with one: the information is halved at least,
-    at little accuracy.
+    """After 100 steps on the toy data without a penalty and 150 steps with one, the information is
+    at most half, with nearly the same accuracy.
     """
     long: dict[str, Any] = {
         "steps": 250,
@@ -237,7 +237,7 @@ def critic_of(task: Invariance) -> dict[str, Any]:
 
 
 def test_the_classifier_descends_what_its_warm_up_says_and_the_critic_is_left_alone() -> None:
-    """By plain SGD: at the second of four steps of the warm-up, half the strength of the game."""
+    """With plain SGD, the second of four warm-up steps has half the strength."""
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task()
     task.step()
@@ -308,7 +308,7 @@ def test_no_test_row_of_a_table_is_trained_on() -> None:
 
 
 def test_weights_count_in_the_loss_and_in_what_is_read() -> None:
-    """Rows of weight 0 might as well not be there."""
+    """Rows of weight 0 have no effect."""
     whole = table()
     assert whole.rows.weights is not None
     some = (torch.arange(120) % 4 < 2).float()
@@ -352,7 +352,7 @@ def test_groups_are_read_for_parity_and_numbers_are_not() -> None:
 
 def test_what_a_person_should_know_is_said() -> None:
     assert metrics()["warnings"] == [
-        "pivot pivot is also feature x_1, so that what the classifier sees tells it exactly"
+        "pivot pivot is also feature x_1, so the classifier's input determines it exactly"
     ]
     assert metrics(dataset=MassPeak(0.5, 1.0))["warnings"] == []
     assert metrics(**KINDS["three classes"])["warnings"] == ["a warning"]
@@ -366,23 +366,23 @@ ROWS = table().rows
     [
         (
             {"dataset": GaussianModes.ring(8, 2.0, 0.02)},
-            "dataset must be one of labelled rows with pivots, got GaussianModes",
+            "dataset must have labelled rows with pivots, got GaussianModes",
         ),
         (
             {"model": None},
-            "model must make logits of rows of features, got none; use model=tabular_mlp",
+            "model must be a classifier of rows, got none; use model=tabular_mlp",
         ),
         (
             {"model": partial(MLPClassifier)},
-            "model must make logits of rows of features, got MLPClassifier; use model=tabular_mlp",
+            "model must be a classifier of rows, got MLPClassifier; use model=tabular_mlp",
         ),
         (
             {"model": partial(MLP, hidden=[8], outputs=3, activation="ReLU")},
-            "model must be made for 2 features and 1 logits: ",
+            "model must work for 2 features and 1 logits: ",
         ),
         (
             {"model": lambda inputs, outputs: nn.Linear(inputs, 3)},
-            r"model must put out \(64, 1\) numbers for a batch, got \(64, 3\)",
+            r"model must give outputs \(64, 1\) for a batch, got \(64, 3\)",
         ),
         (
             {"model": model(activation=["ReLU"])},
@@ -393,7 +393,7 @@ ROWS = table().rows
         ({"background": 2}, "background must be the number of one of 2 classes, from 0, got 2"),
         (
             {"efficiency": 1.0},
-            "efficiency must be a share of the background above 0 and below 1, got 1.0",
+            "efficiency must be a share of the background, above 0 and below 1, got 1.0",
         ),
         ({"signal_events": 0.0}, "signal_events must be a positive number, got 0.0"),
         ({"pretrain": 3}, "pretrain and pretrain_critic must be multiples of log_every, 2"),
@@ -471,7 +471,7 @@ FEW += ["runner.eval_rows=200", "runner.test_rows=400", "runner.permutations=2"]
 
 
 def few(*arguments: str) -> list[str]:
-    """Small settings, but for those of groups of which another option is chosen."""
+    """Small settings, except for groups with another chosen option."""
     chosen = {each.partition("=")[0] for each in arguments}
     return [
         *(each for each in FEW if each.partition("=")[0].partition(".")[0] not in chosen),
@@ -550,8 +550,8 @@ def test_a_model_of_the_users_own_is_trained(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dataset=ring"], "dataset must be one of labelled rows with pivots, got GaussianModes"),
-        (["model=mlp"], "model must be made for 2 features and 1 logits"),
+        (["dataset=ring"], "dataset must have labelled rows with pivots, got GaussianModes"),
+        (["model=mlp"], "model must work for 2 features and 1 logits"),
         (
             ["regularizer=minmax", "estimator=n_pair"],
             "estimator must give nats, got NPair, a loss; use estimator=js",

@@ -1,5 +1,5 @@
-"""A report reads run directories and nothing else: a row a run, means as the runs have them, one
-block of a page.
+"""A report reads only run directories: one row for each run, means over the runs, and one block of
+a page.
 """
 
 import itertools

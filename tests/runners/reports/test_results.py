@@ -1,4 +1,4 @@
-"""Means and errors are those of numpy, axes fit the grid, and a map has a cell for each pair."""
+"""Means and errors match NumPy's, axes fit the grid, and heat maps have a cell for each pair."""
 
 import csv
 import json
@@ -28,8 +28,8 @@ Sweep = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def sweep(leave: Leave) -> Sweep:
-    """`sweep({"seed": [0, 1]}, value, mi_true=2.0)` leaves a run for every point of the grid that
-    read `value` of it; it returns the settings with what was read.
+    """`sweep({"seed": [0, 1]}, value, mi_true=2.0)` writes a run for every point of the grid with
+    the result `value`; it returns the settings with the results.
     """
 
     def write(
@@ -161,8 +161,8 @@ def test_the_metric_is_the_first_that_the_runs_name_and_has_its_unit(
 
 
 def test_a_metric_beside_information_is_drawn_against_it(leave: Leave, tmp_path: Path) -> None:
-    """A line a regulariser, in the order of its strengths, with both standard errors; one without a
-    strength is a point.
+    """There is one line for each regularizer, in the order of its strengths, with both standard
+    errors; one without a strength is a point.
     """
     for kind, lam in (("minmax", 10), ("minmax", 0.3), ("minmax", 1), ("kl", 1), ("kl", 3)):
         for seed in (0, 1):
@@ -350,7 +350,7 @@ def test_the_runner_writes_what_the_end_of_a_sweep_writes(sweep: Sweep, tmp_path
 def test_the_course_of_a_metric_is_its_mean_and_deviation_over_runs_and_replicates(
     leave: Leave, tmp_path: Path
 ) -> None:
-    """Of held-out lines alone, and with the baseline as a level."""
+    """Only held-out lines count, and the baseline is drawn as a level."""
     copies = np.random.default_rng(0).random((2, 2, 3, 2))
     for beta, seed in product(range(2), range(2)):
         metrics = {"accuracy": 0.5, "accuracy_pixels": 0.25, "stderr_of": "replicates"}

@@ -1,4 +1,4 @@
-"""Every job that a sweep expects has a row that says how it ended, whatever it left."""
+"""Every job that a sweep expects has a row with its status, whatever files it left."""
 
 import json
 import signal

@@ -1,5 +1,5 @@
-"""Encoders that maximise a bound: held-out readings, a probe that is scikit-learn's, resumption,
-and what is refused.
+"""Encoders that maximise a bound: held-out readings, a probe that matches scikit-learn's, resuming,
+and refused settings.
 """
 
 import io
@@ -104,8 +104,8 @@ def halves(data_dir: Path) -> Callable[..., ImageHalves]:
 
 @pytest.fixture
 def represent(halves: Callable[..., ImageHalves]) -> Callable[..., Represent]:
-    """`represent(estimator=NWJ())` is one of small encoders of small MNIST files, but for what is
-    said.
+    """`represent(estimator=NWJ())` is a runner with small encoders of small MNIST files, with the
+    given changes.
     """
     settings = {"dataset": halves(), **SETTINGS, **OF_PAIRS}
     return lambda **changes: flat(Represent, {**settings, **changes})
@@ -373,7 +373,7 @@ def test_an_encoder_hides_the_labels_and_loses_nothing(
             "estimator must be one that trains a critic, got Gaussian without one",
         ),
         ({"critic": None}, "estimator must be one that trains a critic, got InfoNCE without one"),
-        ({"estimator": CLUB()}, "estimator must be one that critics and encoders climb"),
+        ({"estimator": CLUB()}, "estimator must have one objective for critics"),
         (
             {"estimator": Triplet(margin=0.2), "target": 2.0},
             "target must be null for Triplet, a loss that is not in nats",
@@ -405,8 +405,8 @@ def test_only_an_encoder_with_an_inverse_can_hide(adversarial: Callable[..., Adv
 
 
 class Broken(InMemory):
-    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes
-    on from there.
+    """The record of a run that ends abruptly after its first checkpoint, and of the run that
+    continues from there.
     """
 
     def __init__(self) -> None:
@@ -491,14 +491,14 @@ def test_more_steps_leave_the_very_bytes_of_a_longer_run(
 
 
 def weights(task: Representing) -> Tensor:
-    """Those of the encoder as it is read, one after another."""
+    """The weights of the encoder that are read, one after another."""
     return nn.utils.parameters_to_vector(task.examiner.reader.encoder(0).parameters())
 
 
 def test_encoders_are_read_by_the_average_of_their_weights(
     represent: Callable[..., Represent],
 ) -> None:
-    """Which lags behind the weights themselves."""
+    """The average lags behind the weights themselves."""
     moved = []
     for average in (0.0, 0.99):
         task = represent(average=average).task()
@@ -586,7 +586,7 @@ def test_every_encoder_and_loss_runs_by_its_name(
         ),
         (
             ["runner=represent", "dataset=mnist_halves", "estimator=club"],
-            "estimator must be one that critics and encoders climb",
+            "estimator must have one objective for critics",
         ),
         (
             ["runner=adversarial", "dataset=mnist_halves", "model=mlp"],

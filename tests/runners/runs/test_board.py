@@ -1,6 +1,4 @@
-"""A run in TensorBoard: its curves and pictures, and a row that says what became of it, whatever
-that was.
-"""
+"""A run in TensorBoard: its curves and pictures, and a row that says how it ended."""
 
 import json
 import math
@@ -39,7 +37,7 @@ def events(path: Path) -> EventAccumulator:
 
 
 def row(path: Path) -> tuple[dict[str, Any], str, dict[str, float]]:
-    """The settings of a run's row, its end in TensorBoard's words, and its numbers."""
+    """The settings of a run's row, TensorBoard's status, and its numbers."""
     read = events(path)
     told = read.PluginTagToContent("hparams")
     assert set(told) == {metadata.SESSION_START_INFO_TAG, metadata.SESSION_END_INFO_TAG}

@@ -1,4 +1,4 @@
-"""A checkpoint is on the disk whole or not at all, and nothing else is ever opened."""
+"""A checkpoint is written completely or not at all, and no other file is ever opened."""
 
 import errno
 import hashlib
@@ -77,7 +77,7 @@ def test_who_write_one_file_at_once_take_turns(path: Path) -> None:
 
 
 class Killed(BaseException):
-    """Ends a write as a kill would: nothing catches it."""
+    """Ends a write like a kill: nothing catches it."""
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

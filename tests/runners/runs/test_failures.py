@@ -1,5 +1,5 @@
-"""Runs that cannot go on: exit code 1, one line that says why, a result with the traceback, and
-nothing lost that was good.
+"""Runs that cannot continue: exit code 1, one line that says why, a result with the traceback, and
+no loss of good files.
 """
 
 import errno
@@ -24,7 +24,7 @@ DIVERGING = ["name=a", "estimator=nwj", "optimizer=sgd", "optimizer.lr=1e30"]
 
 
 def assert_failed(ended: Any, *words: str) -> None:
-    """Exit code 1, and one line with these words besides what the progress says."""
+    """Check exit code 1, and one line with these words in addition to the progress."""
     assert ended.code == 1
     lines = [line for line in ended.err.splitlines() if not line.startswith("step ")]
     assert len(lines) == 1
@@ -153,7 +153,7 @@ def test_out_of_memory_is_said_in_one_line_with_the_way_out(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of two steps under the name of a."""
+    """A folder with a run named a, of two steps."""
     folder = tmp_path_factory.mktemp("trained")
     assert Background(["name=a", "runner.steps=2"], folder).ended().code == 0
     return folder

@@ -1,4 +1,4 @@
-"""One process at a time, and none is kept out by one that died."""
+"""One process holds the lock at a time, and a dead process never blocks others."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from infobound.runners.runs.locks import LOCK, held, locked
 def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / LOCK).touch()  # as a process that was killed leaves it
+    (tmp_path / LOCK).touch()  # as left by a killed process
     assert not held(tmp_path)
     with locked(tmp_path, seconds=0):
         assert held(tmp_path)

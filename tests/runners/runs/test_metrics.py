@@ -1,4 +1,4 @@
-"""Quantities of copies: which standard error they have together."""
+"""Quantities of copies, and their joint standard error."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a user is told to type is what that user typed."""
+"""Suggested commands start in the same way as the user's command."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind, as the tools that read it see it."""
+"""The files of a run, as read by other tools."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -143,8 +143,8 @@ def recorded(path: Path) -> Iterator[Recording]:
 
 
 def contents(path: Path) -> dict[Path, bytes | None]:
-    """Of the files in a folder; None of TensorBoard's, which a thread writes when it comes to
-    it.
+    """The contents of a folder's files; None for TensorBoard's, which a thread writes at an unknown
+    time.
     """
     files = [each for each in path.rglob("*") if each.is_file()]
     return {each: None if each.name.startswith("events.") else each.read_bytes() for each in files}

@@ -1,6 +1,4 @@
-"""Real processes that are killed and interrupted: what goes on from them is what would have
-been.
-"""
+"""Real processes that are killed and interrupted: resumed runs end like uninterrupted ones."""
 
 import json
 import random
@@ -46,13 +44,13 @@ Started = Callable[..., Background]
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> None:
-    """A table so small that a critic learns it by heart, and stops early."""
+    """A table so small that a critic overfits it, and stops early."""
     x, noise = np.random.default_rng(0).normal(size=(2, 150, 2))
     np.savez(tmp_path / "pairs.npz", x=x, y=x + noise)
 
 
 def outcome(name: str) -> dict[str, Any]:
-    """The result, but for the clock and the overrides, which hold the name."""
+    """The result without times and without the overrides, which contain the name."""
     found = json.loads((RUNS / name / "result.json").read_text())
     return {
         key: value
@@ -62,7 +60,7 @@ def outcome(name: str) -> dict[str, Any]:
 
 
 def plain(state: Any) -> Any:
-    """A state with lists in the place of tensors."""
+    """A state with lists instead of tensors."""
     if isinstance(state, dict):
         return {key: plain(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
@@ -71,7 +69,7 @@ def plain(state: Any) -> Any:
 
 
 def assert_same(one: str, other: str) -> None:
-    """Two runs that cannot be told apart."""
+    """Check that two runs are identical."""
     for file in ("metrics.jsonl", "metrics.csv"):
         pair = [RUNS / name / file for name in (one, other)]
         assert pair[0].exists() == pair[1].exists()
@@ -147,7 +145,7 @@ def test_eighty_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
             checkpoint.load(RUNS / name / "checkpoint.pt")
             assert (
                 status == "completed" or code != 0
-            )  # a kill may strike between the result and the exit
+            )  # a kill may arrive between the result and the exit
         if code == 0:
             assert_same("whole", name)
             number += 1

@@ -1,6 +1,4 @@
-"""Samples that a run keeps, and the figures of them: everything is drawn from files, and shows what
-is in them.
-"""
+"""Samples that a run keeps, and their figures, which are drawn from these files."""
 
 import json
 from collections.abc import Callable
@@ -116,7 +114,7 @@ def test_a_mode_has_one_colour_on_both_sides() -> None:
 
 
 def test_a_contour_has_the_discriminator_s_values_where_they_belong() -> None:
-    """A score that is the first coordinate: levels rise from left to right."""
+    """The score is the first coordinate, so levels rise from left to right."""
     places = lattice(points())
     figure = beside(drawn(points()), drawn(points()), Surface(places, places[:, 0]))
     contours = figure.axes[0].collections[-1]

@@ -1,5 +1,5 @@
-"""The staircase: every value is held out, the errors of a level add up, a killed run goes on as if
-never killed.
+"""The staircase: every value is held out, the errors of a level add up, and a killed run resumes
+exactly.
 """
 
 import json
@@ -70,8 +70,8 @@ def outcome(**changes: Any) -> Outcome:
 
 
 class Broken(InMemory):
-    """The record of a run that ends abruptly after its first checkpoint, and of the one that goes
-    on from there.
+    """The record of a run that ends abruptly after its first checkpoint, and of the run that
+    continues from there.
     """
 
     def __init__(self) -> None:

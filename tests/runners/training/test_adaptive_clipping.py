@@ -1,5 +1,5 @@
-"""Adaptive clipping: never longer than the other gradient, untouched where it is shorter, finite
-where it is nothing.
+"""Adaptive clipping: the gradient is never longer than the other one, unchanged if it is shorter,
+and finite if it is zero.
 """
 
 import pytest

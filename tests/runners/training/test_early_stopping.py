@@ -1,4 +1,4 @@
-"""Early stopping keeps the best weights themselves, for every copy by itself."""
+"""Early stopping keeps the best weights themselves, separately for every copy."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from infobound.runners.training.early_stopping import EarlyStopping
 
 
 def at(*values: float) -> dict[str, Tensor]:
-    """The weights of copies that are at these values."""
+    """The weights of copies with these values."""
     return {"weight": torch.tensor(values)[:, None].clone()}
 
 

@@ -1,4 +1,4 @@
-"""What a run keeps on request: the weights of its best evaluation, and its lines as a table."""
+"""Optional files of a run: the weights of its best evaluation, and its lines as a table."""
 
 import json
 from collections.abc import Callable

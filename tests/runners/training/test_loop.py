@@ -59,8 +59,8 @@ class Counting(Task):
 
 
 class Keeping:
-    """A record in memory that keeps its checkpoints too, and goes back to the last one as a run's
-    directory does.
+    """A record in memory that also keeps checkpoints, and returns to the last one like a run's
+    directory.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def test_evaluations_come_at_both_ends_and_with_their_cadence_between(
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing(Runner[Counting]):
-    """Draws how far it has come."""
+    """A runner that draws its number of steps."""
 
     last: int | None
     drawn: list[int]
@@ -184,7 +184,7 @@ def test_a_task_that_has_finished_is_not_stepped_again() -> None:
 
 
 class Killed(BaseException):
-    """Ends a run as a kill would: nothing catches it."""
+    """Ends a run like a kill: nothing catches it."""
 
 
 @pytest.mark.parametrize("step", range(1, 11))
@@ -231,7 +231,7 @@ def test_a_signal_lets_the_step_end_and_leaves_a_checkpoint_of_it(number: signal
 
 
 class Diverging(Counting):
-    """Loses a quantity of copy 1 at step 6, or at its evaluation after it."""
+    """A quantity of copy 1 becomes NaN at step 6, or at the evaluation after it."""
 
     def __init__(self, bad: float, where: str) -> None:
         super().__init__(copies=2)

@@ -1,5 +1,5 @@
-"""The permutation test: p-values are uniform where nothing is shared, small where something is;
-matrices hold every pair.
+"""The permutation test: p-values are uniform for independent pairs and small for dependent ones;
+matrices contain every pair.
 """
 
 from functools import partial
@@ -100,9 +100,7 @@ def test_a_matrix_holds_the_score_of_every_pair_however_few_partners_a_call_scor
 
 
 def test_the_order_of_permutations_is_that_of_infonce() -> None:
-    """Where all pairs are scored, the rows that it normalises by are the same for every
-    permutation.
-    """
+    """If all pairs are scored, InfoNCE normalises by the same rows for every permutation."""
     matrix = torch.randn(20, 20, generator=source())
     normaliser = float(matrix.logsumexp(1).mean())
     observed, permuted = of_scores([matrix], 50, source())

@@ -1,6 +1,4 @@
-"""R copies trained at once are what R runs would have been, and whatever cannot be lifted is
-refused.
-"""
+"""R copies trained at once equal R single runs, and modules that cannot be lifted are refused."""
 
 import copy
 from collections.abc import Callable
@@ -142,7 +140,7 @@ def ensemble(build: Callable[[], nn.Module], replicates: int) -> Ensemble:
 
 
 class Branching(nn.Linear):
-    """Looks at its data to decide what to do."""
+    """A layer whose control flow depends on its data."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input) if input.sum() >= 0 else input

@@ -1,4 +1,4 @@
-"""Intervals that hold what they say, and curves that have come to their end."""
+"""Intervals with the right coverage, and curves that have converged."""
 
 import statistics
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A trust report says all of it, in result.json, in a few lines and in figures, for critics and for
+"""A trust report is complete in result.json, in a few lines and in figures, for critics and for
 estimators of rows.
 """
 
@@ -107,7 +107,7 @@ def test_no_ratio_is_taken_of_what_cannot_be_told_from_nothing(command: Command)
                 "critic.shape=[1,3,4]",
                 "dataset.dim=12",
             ],
-            "runner.consistency cannot be had with these settings, use runner.consistency=false: ",
+            "runner.consistency is not possible with these settings, use runner.consistency=false",
         ),
     ],
 )
