@@ -25,7 +25,7 @@ from infobound.conf.annotations import described, fits
         (Callable[[int], int] | None, [None], [1, "a", [1]]),
     ],
 )
-def test_values_fit_their_annotation_and_no_other(
+def test_values_fit_only_their_annotation(
     annotation: Any, fitting: list[Any], failing: list[Any]
 ) -> None:
     assert [value for value in fitting if not fits(value, annotation)] == []

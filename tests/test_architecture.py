@@ -119,7 +119,7 @@ def test_no_imports_run_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_libraries_stay_in_their_homes(path: Path) -> None:
+def test_libraries_are_imported_only_where_allowed(path: Path) -> None:
     strangers = {
         library
         for library, homes in HOMES.items()
@@ -137,7 +137,7 @@ def test_packages_do_not_print(path: Path) -> None:
     assert not [func for func in calls if isinstance(func, ast.Name) and func.id == "print"]
 
 
-def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+def test_no_file_collects_unrelated_helpers() -> None:
     files = [
         path for folder in (*BELOW, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
     ]

@@ -134,7 +134,7 @@ def test_a_wrong_setting_is_refused_by_its_dotted_key(
     assert str(refused.value) == message
 
 
-def test_a_settings_value_wants_its_keys() -> None:
+def test_a_settings_value_requires_its_keys() -> None:
     cfg = runs()
     del cfg.runner.log_every
     with pytest.raises(ConfigError, match=r"^runner\.log_every is missing; give"):
@@ -151,7 +151,7 @@ def test_a_settings_value_wants_its_keys() -> None:
         ({"length": 15}, "runner: table.csv must have rows, got none"),
     ],
 )
-def test_what_a_run_raises_while_it_is_prepared_names_the_part_that_it_is_about(
+def test_errors_while_preparing_a_run_name_their_part(
     changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ConfigError) as refused:
@@ -180,7 +180,7 @@ def test_a_file_writes_paths_as_texts_and_any_key_may_be_given_where_a_target_ta
     assert (path, paths, others) == (Path("a/b"), [Path("c")], {"anything": {"x": [1]}})
 
 
-def test_the_sentence_of_an_error_says_what_there_is_to_say() -> None:
+def test_the_message_of_an_error_is_complete() -> None:
     assert str(SettingError("a", "must be 1")) == "a must be 1"
     assert str(SettingError("a", "must be 1", None)) == "a must be 1, got None"
     assert str(SettingError(("a", "b"), "must agree", 1, "drop b")) == (

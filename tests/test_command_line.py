@@ -399,7 +399,7 @@ def test_data_of_every_kind_are_read(write: Callable[[], list[str]], command: Co
         ),
     ],
 )
-def test_a_refused_command_changes_no_byte_of_the_run_that_stands_there(
+def test_a_refused_command_changes_no_byte_of_an_existing_run(
     arguments: list[str], words: list[str], command: Command, outputs: Path
 ) -> None:
     copytree(outputs, "outputs")
@@ -419,7 +419,7 @@ def test_a_completed_run_says_so_and_does_nothing(command: Command) -> None:
     assert content(Path()) == before
 
 
-def test_force_starts_afresh_and_leaves_the_files_of_others_alone(command: Command) -> None:
+def test_force_starts_again_and_keeps_other_files(command: Command) -> None:
     folder = Path("outputs/runs/a")
     assert command("name=a").code == 0
     metrics = (folder / "metrics.jsonl").read_bytes()
@@ -472,7 +472,9 @@ def called(*line: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("flags", [["--help"], ["--cfg", "job"], ["--hydra-help"]])
-def test_what_runs_nothing_imports_no_torch(flags: Sequence[str], tmp_path: Path) -> None:
+def test_commands_that_run_nothing_do_not_import_torch(
+    flags: Sequence[str], tmp_path: Path
+) -> None:
     trace = called("-X", "importtime", RUN, *flags).stderr
     imported = {line.rpartition("|")[2].strip() for line in trace.splitlines()}
     assert "hydra" in imported

@@ -300,7 +300,7 @@ def test_the_hash_changes_with_what_changes_the_estimate(override: str, composed
     assert override.partition("=")[0] in differences(before, after)
 
 
-def test_of_many_differences_those_that_both_have_are_told_and_the_others_counted() -> None:
+def test_many_differences_are_listed_from_shared_keys_and_the_rest_counted() -> None:
     before = {"a": 1, "seed": 0} | {f"b{n}": n for n in range(20)}
     told = differences(before, {"a": 1, "seed": 3})
     assert told.startswith("seed: 0 -> 3, b0: 0 -> absent, ")

@@ -234,7 +234,7 @@ def test_a_critic_is_swept_and_reported(command: Command) -> None:
     assert command(*report).code == 0
 
 
-def test_an_interrupted_run_goes_on_as_it_would_have(
+def test_an_interrupted_run_resumes_exactly(
     command: Command, started: Callable[..., Background]
 ) -> None:
     longer = [*CRITIC, "runner.steps=250", "runner.checkpoint_every=20", "runner.eval_every=100"]
@@ -247,7 +247,7 @@ def test_an_interrupted_run_goes_on_as_it_would_have(
     assert one == other
 
 
-def test_a_regularizer_that_takes_any_key_is_descended_and_recorded(command: Command) -> None:
+def test_a_regularizer_that_takes_any_key_is_minimised_and_recorded(command: Command) -> None:
     small = ["runner.steps=4", "runner.log_every=1", "runner.eval_every=2", "runner.batch_size=16"]
     assert command("name=a", *SHRINK, *small).code == 0
     lines = map(json.loads, Path("outputs/runs/a/metrics.jsonl").read_text().splitlines())
@@ -274,7 +274,7 @@ def test_a_runner_of_ones_own_is_swept(command: Command) -> None:
     assert len(table["mse"].unique()) == 2
 
 
-def test_a_run_of_ones_own_runner_goes_on_as_it_would_have(command: Command) -> None:
+def test_a_run_of_ones_own_runner_resumes_exactly(command: Command) -> None:
     for name, steps in [("a", 30), ("a", 60), ("b", 60)]:
         assert command(*FITTED, f"name={name}", f"runner.steps={steps}").code == 0
     one, other = (Path(f"outputs/runs/{name}/metrics.jsonl").read_bytes() for name in "ab")

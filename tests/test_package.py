@@ -114,7 +114,7 @@ def installed(
     call(pip, "uninstall", "-q", "-y", "infobound", folder=programs)
 
 
-def test_a_wheel_holds_the_package_and_nothing_beside_it(wheel: Path, checkout: Path) -> None:
+def test_a_wheel_contains_only_the_package(wheel: Path, checkout: Path) -> None:
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = {
         f"infobound/{path.relative_to(checkout).as_posix()}"
@@ -170,7 +170,7 @@ def test_the_command_reads_a_table_of_the_folder_it_is_called_from(
     assert {path.name for path in tmp_path.iterdir()} == {"rows.csv", "outputs"}
 
 
-def test_the_module_sweeps_and_says_how_to_go_on(installed: Installed, tmp_path: Path) -> None:
+def test_the_module_sweeps_and_says_how_to_continue(installed: Installed, tmp_path: Path) -> None:
     arguments = ["-m", "critic.embed=0,4", "name=grid", *FEW]
     _, err = call(*installed.python, "-m", "infobound", *arguments, folder=tmp_path, code=3)
     with (tmp_path / "outputs/sweeps/grid/summary.csv").open(newline="") as file:

@@ -99,7 +99,7 @@ def test_a_table_is_a_copy_without_a_gradient(values: np.ndarray | Tensor) -> No
         np.array(["2020-01-01"], "M8[D]"),
     ],
 )
-def test_what_is_no_real_number_is_refused(values: np.ndarray) -> None:
+def test_values_that_are_not_real_numbers_are_refused(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"^y must hold real numbers, got dtype "):
         table("y", values)
 
@@ -119,7 +119,7 @@ def test_a_table_without_rows_or_columns_is_refused(shape: tuple[int, ...]) -> N
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
 @pytest.mark.filterwarnings("error")
-def test_the_number_and_place_of_what_is_not_finite_are_told(bad: float) -> None:
+def test_values_that_are_not_finite_are_counted_and_located(bad: float) -> None:
     values = np.zeros((6, 2, 2))
     values[3, 1, 0] = values[3, 1, 1] = values[5, 0, 0] = bad
     with pytest.raises(
@@ -250,13 +250,15 @@ def test_images_may_have_pixels_that_never_vary_but_not_throughout() -> None:
 
 
 @pytest.mark.parametrize("names", [["x"], ["X", "Y"], ["arr_0", "arr_1"], []])
-def test_a_file_without_x_or_y_tells_what_it_has(names: list[str], tmp_path: Path) -> None:
+def test_an_error_about_a_file_without_x_or_y_lists_its_arrays(
+    names: list[str], tmp_path: Path
+) -> None:
     path = saved(tmp_path / "pairs.npz", **dict.fromkeys(names, normal(4, 2)))
     assert f"expected a .npz file with the arrays x and y, got {names}" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"x,y\n1,2\n", b"PK\x03\x04", b"\x93NUMPY"])
-def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "pairs.npz"
     path.write_bytes(content)
     refusal(path)
@@ -296,7 +298,7 @@ def test_masked_values_are_refused() -> None:
         table("x", masked)
 
 
-def test_a_transform_that_is_not_there_is_refused() -> None:
+def test_an_unknown_transform_is_refused() -> None:
     rows = torch.zeros(9, 1)
     with pytest.raises(
         ValueError, match="transform must be one of none, standardise, gaussian_ranks, got rank"

@@ -60,7 +60,7 @@ TRUTH = {
 }
 
 
-def test_the_forty_tasks_are_there_and_no_other() -> None:
+def test_exactly_the_forty_tasks_exist() -> None:
     assert set(tasks()) == set(TRUTH)
     assert len(TRUTH) == 40
 

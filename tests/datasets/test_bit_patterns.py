@@ -50,7 +50,7 @@ def test_groups_and_held_out_patterns_follow_the_seed() -> None:
     assert len({tuple(whole(patterns(seed=seed))[1].tolist()) for seed in range(10)}) > 5
 
 
-def test_it_is_one_of_examples_of_classes() -> None:
+def test_bit_patterns_are_labelled_examples() -> None:
     dataset = patterns()
     assert isinstance(dataset, Classified)
     assert not isinstance(dataset, Joint | Rows | Views)

@@ -62,9 +62,7 @@ FAMILY: dict[str, Callable[[Path], Classified]] = {
 
 
 @pytest.mark.parametrize("read", FAMILY.values(), ids=FAMILY)
-def test_what_is_seen_has_the_shape_that_is_promised(
-    read: Callable[[Path], Classified], data_dir: Path
-) -> None:
+def test_inputs_have_the_promised_shape(read: Callable[[Path], Classified], data_dir: Path) -> None:
     dataset = read(data_dir)
     assert isinstance(dataset, Classified)
     assert not isinstance(dataset, Joint | Rows | Views | Modes)
@@ -122,7 +120,7 @@ def test_whitened_rows_have_unit_covariance_and_stay_alike() -> None:
     assert torch.linalg.eigvalsh(fitted.matrix).min() > 0
 
 
-def test_a_direction_without_variance_is_not_blown_up() -> None:
+def test_a_direction_without_variance_is_not_scaled_up() -> None:
     """Per-image normalisation removes the mean, so this direction contains only rounding errors."""
     x = normalised(torch.randn(500, 8, generator=source()) * 50)
     fitted = whitening.whitening(x)
@@ -166,7 +164,7 @@ def test_test_photographs_are_whitened_as_the_training_ones(tmp_path: Path) -> N
     torch.testing.assert_close(dataset.test_images.images.flatten(1), whitening.whitening(x)(test))
 
 
-def test_fresh_clutter_changes_from_sight_to_sight_and_a_fixed_set_does_not() -> None:
+def test_fresh_clutter_changes_at_each_use_and_a_fixed_set_does_not() -> None:
     fresh, fixed, generator = cluttered(), cluttered(fresh=False), source()
     first, second = (fresh.seen(fresh.train_images.images, generator) for _ in range(2))
     assert not first.equal(second)
@@ -185,7 +183,7 @@ def places(image: Tensor, digit: Tensor) -> list[tuple[int, int]]:
     ]
 
 
-def test_the_digit_stands_whole_somewhere_within_the_border() -> None:
+def test_the_whole_digit_is_inside_the_border() -> None:
     dataset = cluttered(placement="around", border=2)
     found = [
         place
@@ -206,7 +204,7 @@ def test_a_data_set_knows_where_its_test_digits_are() -> None:
         assert (*box.tolist(),) in [(*place, 4, 4) for place in places(image, digit)]
 
 
-def test_a_digit_stands_in_front_of_a_photograph_and_is_known() -> None:
+def test_a_known_digit_occludes_each_photograph() -> None:
     photographs, pool = torch.full((30, 3, 6, 6), 50, dtype=torch.uint8), digits(20, 3)
     made = occluded(photographs, pool, source())
     corners = set[tuple[int, int]]()
@@ -229,7 +227,7 @@ def test_a_digit_stands_in_front_of_a_photograph_and_is_known() -> None:
     assert len(corners) == 9
 
 
-def test_test_photographs_are_behind_test_digits_of_the_seed() -> None:
+def test_test_digits_of_the_seed_occlude_test_photographs() -> None:
     def made(seed: int, fresh: bool = True) -> OccludedCifar10:
         photographs = [
             Labelled(torch.zeros(count, 3, 6, 6, dtype=torch.uint8), torch.zeros(count))

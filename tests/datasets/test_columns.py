@@ -78,7 +78,7 @@ def test_bad_values_are_counted_by_column(tmp_path: Path, values: list[Any], mes
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
-def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_a_table_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00\xff\xfe")
     with pytest.raises(ValueError, match=r"^(path .* cannot be read|x_columns must name columns)"):
         read(str(tmp_path / name), ["a"], ["b"])

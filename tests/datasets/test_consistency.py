@@ -36,7 +36,7 @@ def test_a_derived_data_set_has_its_multiple_of_the_information(
 
 
 @pytest.mark.parametrize("dataset", [JOINT, table(50)], ids=["sampled", "rows"])
-def test_processed_pairs_hold_what_the_pairs_hold_and_functions_of_it(
+def test_processed_pairs_are_the_pairs_and_functions_of_them(
     dataset: Joint | Rows,
 ) -> None:
     other = derived(dataset, source())["data_processing"]
@@ -61,7 +61,7 @@ def test_dimensions_are_those_of_the_samples() -> None:
         assert (x.shape, y.shape) == ((3, other.dim_x), (3, other.dim_y))
 
 
-def test_rows_are_split_as_those_of_the_table_and_each_stands_once_on_either_side() -> None:
+def test_rows_are_split_like_the_table_and_each_occurs_once_in_either_half() -> None:
     rows = table(50)
     others = derived(rows, source())
     for other in others.values():

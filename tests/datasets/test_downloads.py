@@ -80,7 +80,7 @@ def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_runs_that_begin_together_download_once(server: Server, tmp_path: Path) -> None:
+def test_concurrent_runs_download_once(server: Server, tmp_path: Path) -> None:
     path, source = tmp_path / "file", Source(MD5, (server.url("file"),))
     server.delay = 0.1
     with ThreadPoolExecutor(3) as runs:
@@ -89,12 +89,12 @@ def test_runs_that_begin_together_download_once(server: Server, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_is_there_is_read_without_a_network(tmp_path: Path) -> None:
+def test_an_existing_file_is_read_without_a_network(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(CONTENT)
     assert downloads.content(tmp_path / "file", Source(MD5, (NOBODY,))) == CONTENT
 
 
-def test_an_interrupted_download_is_gone_on_from(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_continued(server: Server, tmp_path: Path) -> None:
     path, source = tmp_path / "file", Source(MD5, (server.url("file"),))
     server.patience = 100_000
     with pytest.raises(ValueError, match=r"cannot be downloaded: .* \(ChunkedEncodingError\)"):
@@ -107,7 +107,7 @@ def test_an_interrupted_download_is_gone_on_from(server: Server, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_mirror_goes_on_from_where_another_broke_off(server: Server, tmp_path: Path) -> None:
+def test_a_mirror_continues_where_another_stopped(server: Server, tmp_path: Path) -> None:
     server.files["mirror"] = CONTENT
     server.patience = 200_000
     source = Source(MD5, (server.url("file"), server.url("mirror")))
@@ -118,7 +118,7 @@ def test_a_mirror_goes_on_from_where_another_broke_off(server: Server, tmp_path:
 
 @pytest.mark.parametrize("left", [b"rubbish", CONTENT, CONTENT + b"more"])
 @pytest.mark.parametrize("ranges", [True, False])
-def test_whatever_an_earlier_run_left_the_file_comes_out_right(
+def test_the_file_is_correct_whatever_an_earlier_run_left(
     left: bytes, ranges: bool, server: Server, tmp_path: Path
 ) -> None:
     (tmp_path / "file.part").write_bytes(left)
@@ -128,7 +128,7 @@ def test_whatever_an_earlier_run_left_the_file_comes_out_right(
 
 
 @pytest.mark.parametrize("first", ["missing", "other"])
-def test_another_address_is_asked_where_one_has_not_the_file(
+def test_the_next_address_is_tried_if_one_lacks_the_file(
     first: str, server: Server, tmp_path: Path
 ) -> None:
     server.files["other"] = b"a page that says sorry"
@@ -136,7 +136,7 @@ def test_another_address_is_asked_where_one_has_not_the_file(
     assert downloads.content(tmp_path / "file", source) == CONTENT
 
 
-def test_what_cannot_be_had_is_refused_in_one_line_with_the_way_out(
+def test_a_failed_download_is_refused_in_one_line_with_the_way_out(
     server: Server, tmp_path: Path
 ) -> None:
     server.files["other"] = b"a page that says sorry"

@@ -48,7 +48,7 @@ def test_no_correlation_is_zero_nats_without_a_minus(rho: float) -> None:
 
 
 @pytest.mark.parametrize("rho", [-0.8, 0.0, 0.3, 0.99])
-def test_samples_have_the_moments_asked_for(rho: float) -> None:
+def test_samples_have_the_requested_moments(rho: float) -> None:
     """Within four standard errors of each of mean, variance and correlation, in each dimension."""
     size, dim = 20_000, 4
     x, y = (values.double() for values in with_rho(rho, dim).sample(size, seeded()))
@@ -73,7 +73,7 @@ def test_samples_are_float32_on_the_generator_s_device(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_samples_depend_on_the_generator_alone(device: str) -> None:
+def test_samples_depend_only_on_the_generator(device: str) -> None:
     joint, source = with_nats(2.0), seeded(7, device)
     before = torch.get_rng_state()
     first, second = joint.sample(50, source), joint.sample(50, source)
@@ -126,7 +126,7 @@ def test_both_or_neither_are_refused_with_the_way_out(
 
 
 @pytest.mark.parametrize("rho", [1, -1, 1.0, -1.5, math.inf, math.nan])
-def test_a_correlation_that_is_none_is_refused(rho: float) -> None:
+def test_a_correlation_out_of_range_is_refused(rho: float) -> None:
     with pytest.raises(
         ValueError, match=rf"^rho must lie between -1 and 1, both excluded, got {rho}"
     ):
@@ -134,7 +134,7 @@ def test_a_correlation_that_is_none_is_refused(rho: float) -> None:
 
 
 @pytest.mark.parametrize("nats", [-0.1, -math.inf, math.inf, math.nan])
-def test_nats_that_nothing_has_are_refused(nats: float) -> None:
+def test_impossible_nats_are_refused(nats: float) -> None:
     with pytest.raises(
         ValueError,
         match=rf"^mutual_information must be a finite number of nats, 0 or more, got {nats}",

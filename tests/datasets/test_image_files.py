@@ -62,7 +62,7 @@ def test_idx_holds_its_bytes_row_by_row() -> None:
     ],
     ids=["unpacked", "torn", "empty", "labels", "floats", "half a header", "short", "long"],
 )
-def test_what_is_no_idx_file_of_images_is_refused(content: bytes, message: str) -> None:
+def test_a_file_that_is_not_idx_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         idx.array(PATH, content, axes=3)
 
@@ -134,7 +134,7 @@ def test_nothing_is_unpickled_before_its_md5_is_right(
         cifar10.read(str(data_dir))
 
 
-def test_a_pickle_that_names_more_than_arrays_is_not_opened(
+def test_a_pickle_with_other_objects_than_arrays_is_not_opened(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(data_dir)

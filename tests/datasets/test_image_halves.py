@@ -76,7 +76,7 @@ def test_shared_noise_is_the_same_on_both_views_and_other_noise_has_nothing_in_c
     assert torch.corrcoef(torch.stack([x.flatten(), y.flatten()]))[0, 1].abs() < 5 / 20_000**0.5
 
 
-def test_noise_comes_from_the_generator_alone_and_anew_each_time() -> None:
+def test_noise_comes_only_from_the_generator_and_is_fresh_each_time() -> None:
     assert noise_of(shared=False)[0].equal(noise_of(shared=False)[0])
     assert not noise_of(shared=False)[0].equal(noise_of(shared=False, seed=1)[0])
     generator, halved = source(), made(noise=0.1)
@@ -125,7 +125,7 @@ def test_images_of_odd_height_have_no_halves() -> None:
         halves(Labelled(IMAGES[:, :, :3], torch.arange(5)))
 
 
-def test_halves_are_views_and_a_table_but_nothing_to_sample_from() -> None:
+def test_halves_are_views_and_a_table_but_not_a_distribution() -> None:
     dataset = made()
     assert isinstance(dataset, Views)
     assert isinstance(dataset, Rows)
@@ -161,7 +161,7 @@ def test_noise_of_the_table_is_drawn_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist_halves", "cifar10"])
-def test_halves_are_estimated_as_any_table(
+def test_halves_are_estimated_like_any_table(
     name: str, data_dir: Path, command: Callable[..., Any]
 ) -> None:
     ended = command(

@@ -53,7 +53,7 @@ def test_pairs_have_the_promised_shape_and_are_finite_float32(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pairs_come_from_the_generator_alone(name: str) -> None:
+def test_pairs_come_only_from_the_generator(name: str) -> None:
     joint = dataset(f"dataset={name}")
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[union-attr]
     first, again, other = draw(joint), draw(joint), draw(joint, seed=4)
@@ -64,7 +64,7 @@ def test_pairs_come_from_the_generator_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_second_call_goes_on_in_the_stream(name: str) -> None:
+def test_a_second_call_continues_the_stream(name: str) -> None:
     joint, generator = dataset(f"dataset={name}"), torch.Generator().manual_seed(0)
     first, second = joint.sample(64, generator), joint.sample(64, generator)
     assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

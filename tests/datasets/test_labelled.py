@@ -71,7 +71,9 @@ def test_a_population_gives_what_it_describes(population: LabelledPopulation) ->
 
 
 @pytest.mark.parametrize("population", POPULATIONS.values(), ids=POPULATIONS)
-def test_rows_of_one_class_are_those_that_all_rows_have(population: LabelledPopulation) -> None:
+def test_rows_of_one_class_have_the_same_distribution_as_among_all_rows(
+    population: LabelledPopulation,
+) -> None:
     """The means of 20,000 rows agree within five standard errors."""
     everything = population.sample(40_000, source(1))
     for label in range(2):
@@ -115,7 +117,7 @@ def test_the_classes_of_a_toy_have_their_moments(
         )
 
 
-def test_classes_that_do_not_overlap_are_told_apart_and_equal_ones_are_not() -> None:
+def test_disjoint_classes_are_separated_and_equal_ones_are_not() -> None:
     one = ((1.0, 0.0), (0.0, 1.0))
     apart = TwoNormals(((0.0, 0.0), (30.0, 0.0)), (one, one)).bayes
     assert apart == (pytest.approx(1), pytest.approx(0, abs=1e-9))
@@ -140,7 +142,7 @@ def test_background_falls_from_the_least_mass_to_the_greatest() -> None:
     assert (1 - math.exp(-(masses[1] - 60) / 70)) / (1 - math.exp(-240 / 70)) == pytest.approx(0.5)
 
 
-def test_one_feature_of_the_mass_peak_tells_of_the_class_what_the_mass_tells() -> None:
+def test_energy_of_the_mass_peak_has_only_the_information_of_the_mass_about_the_class() -> None:
     """Given the mass, energy is independent of the class: its regression on the mass has residuals
     with the same mean in both classes.
     """
@@ -206,7 +208,7 @@ def test_a_column_is_what_its_name_says(tmp_path: Path, name: str) -> None:
     assert table.warnings == []
 
 
-def test_whole_numbers_are_categories_while_they_are_few_or_named(tmp_path: Path) -> None:
+def test_few_or_listed_whole_numbers_are_categories(tmp_path: Path) -> None:
     path = written(
         tmp_path, frame=FRAME.assign(_pivot_sex=[0, 1, 1, 2] * 10, _pivot_mass=range(40))
     )
@@ -228,7 +230,7 @@ def test_every_part_has_its_share_of_every_class_and_no_row_is_in_two(tmp_path: 
     assert parts.train.weights is not None
 
 
-def test_files_of_their_own_are_parts_as_they_are(tmp_path: Path) -> None:
+def test_separate_files_are_parts_without_further_splitting(tmp_path: Path) -> None:
     paths = [
         written(tmp_path, f"{name}.csv", FRAME.head(size))
         for name, size in (("a", 40), ("b", 12), ("c", 20))
@@ -399,7 +401,7 @@ def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
         read(path)
 
 
-def test_without_h5py_a_reader_is_told_what_to_install(
+def test_without_h5py_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
@@ -433,7 +435,7 @@ def numbers(rows: LabelledRows) -> list[float]:
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_whatever_is_taken_of_rows_is_taken_of_every_field(weighted: bool) -> None:
+def test_selections_of_rows_apply_to_every_field(weighted: bool) -> None:
     rows = numbered(6, weighted)
     assert len(rows) == 6
     assert numbers(rows.take(torch.tensor([4, 0, 4]))) == [4, 0, 4]

@@ -73,7 +73,7 @@ def test_a_swiss_roll_is_unrolled_by_its_radius() -> None:
 
 
 @pytest.mark.parametrize("each", [*INCREASING, *(there for there, _ in MIXING)], ids=repr)
-def test_a_map_leaves_its_input_and_the_other_side_alone(each: Map) -> None:
+def test_a_map_changes_neither_its_input_nor_the_other_side(each: Map) -> None:
     values = rows()
     each(values)
     assert torch.equal(values, rows())
@@ -113,7 +113,7 @@ def test_maps_agree_with_values_of_the_benchmarks_own(
     )
 
 
-def test_up_to_ranks_drops_the_outermost_increasing_maps_alone() -> None:
+def test_up_to_ranks_drops_only_the_outermost_increasing_maps() -> None:
     cubed = Transformed(NORMAL, Cubic(), Identity())
     assert up_to_ranks(Transformed(cubed, Asinh(), NormalCDF())) == NORMAL
     assert up_to_ranks(Transformed(cubed, Spiral(0, None), Asinh())) == Transformed(

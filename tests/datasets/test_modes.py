@@ -57,12 +57,12 @@ def test_samples_have_the_shape_that_is_promised_and_labels_are_classes(dataset:
 
 
 @pytest.mark.parametrize("dataset", FAMILY.values(), ids=FAMILY)
-def test_modes_are_no_pairs(dataset: Modes) -> None:
+def test_modes_are_not_pairs(dataset: Modes) -> None:
     assert not isinstance(dataset, Joint | Rows | Views)
 
 
 @pytest.mark.parametrize("dataset", FAMILY.values(), ids=FAMILY)
-def test_samples_come_from_the_generator_alone_and_anew_each_time(dataset: Modes) -> None:
+def test_samples_come_only_from_the_generator_and_are_fresh_each_time(dataset: Modes) -> None:
     generator = source()
     first, second = dataset.sample(50, generator)[0], dataset.sample(50, generator)[0]
     assert first.equal(dataset.sample(50, source())[0])
@@ -109,7 +109,7 @@ def test_the_data_are_of_high_quality_as_often_as_three_standard_deviations_say(
 
 
 @pytest.mark.parametrize("dataset", LOCATED.values(), ids=LOCATED)
-def test_what_lies_far_from_all_modes_is_of_one_mode_alone_and_of_low_quality(
+def test_samples_far_from_all_modes_have_one_mode_and_low_quality(
     dataset: Located,
 ) -> None:
     recognised = dataset.recognise(torch.tensor([[100.0, 100.0], [-1e6, 0.0]]))

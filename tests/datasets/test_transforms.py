@@ -33,7 +33,7 @@ def test_a_fitted_transform_is_its_state(name: str) -> None:
     assert torch.equal(again(rows(seed=1)), change(rows(seed=1)))
 
 
-def test_none_leaves_rows_alone() -> None:
+def test_none_does_not_change_rows() -> None:
     assert torch.equal(transforms.none(rows())(rows(seed=1)), rows(seed=1))
 
 
@@ -52,7 +52,7 @@ def test_other_rows_are_changed_by_the_training_rows_numbers() -> None:
     assert standardise(train)(other).tolist() == [[0.0], [2.0], [49.0]]
 
 
-def test_neither_the_training_rows_nor_the_others_are_written_to() -> None:
+def test_rows_are_not_modified() -> None:
     train, other = rows(), rows(seed=1)
     standardise(train)(other)
     assert torch.equal(train, rows())

@@ -176,7 +176,7 @@ NEIGHBOURS = [
 
 
 @pytest.mark.parametrize("joint", NEIGHBOURS, ids=str)
-def test_the_truth_is_what_ksg_finds_within_5_hundredths(joint: Joint) -> None:
+def test_ksg_finds_the_truth_within_5_hundredths(joint: Joint) -> None:
     assert ksg(*sample(joint, 10_000)) == pytest.approx(joint.mutual_information, abs=0.05)
 
 
@@ -204,7 +204,7 @@ def test_noisy_functions_agree_with_adaptive_quadrature(
     )
 
 
-def test_noisy_functions_say_less_the_noisier_they_are() -> None:
+def test_noisier_functions_have_less_information() -> None:
     for function in ("linear", "cubic", "sine"):
         truths = [
             NoisyFunction(function, 2, sigma / 10).mutual_information for sigma in range(1, 10)
@@ -264,7 +264,7 @@ def test_the_non_iid_batch_shares_one_latent_and_each_pair_alone_has_the_stated_
     assert independent == pytest.approx(np.array([[2, 0.4], [0.4, 2]]), abs=0.06)
 
 
-def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
+def test_plain_and_cubic_staircases_have_the_same_levels() -> None:
     def gaussians(mutual_information: float) -> Joint:
         return CorrelatedGaussians(20, None, mutual_information)
 
@@ -351,6 +351,6 @@ def test_a_staircase_climbs_its_levels_and_a_cubic_one_no_differently() -> None:
         ),
     ],
 )
-def test_what_has_no_distribution_is_refused(build: Callable[[], Joint], message: str) -> None:
+def test_impossible_distributions_are_refused(build: Callable[[], Joint], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()

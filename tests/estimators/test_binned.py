@@ -44,7 +44,7 @@ def test_several_discrete_columns_make_one_cell() -> None:
     )
 
 
-def test_a_one_hot_label_tells_its_entropy() -> None:
+def test_a_one_hot_label_has_its_entropy_as_information() -> None:
     label = torch.arange(60) % 5
     assert (
         plain(2)(torch.nn.functional.one_hot(label).float(), label[:, None].float() % 2).value > 0

@@ -136,7 +136,7 @@ def test_infonce_is_normalised_by_row() -> None:
 
 
 @pytest.mark.parametrize("bound", [bounds.dv, bounds.infonce])
-def test_a_constant_leaves_what_is_normalised_unchanged(bound: Bound) -> None:
+def test_a_constant_does_not_change_normalised_bounds(bound: Bound) -> None:
     matrix = random_matrix()
     torch.testing.assert_close(bound(from_matrix(matrix + 700)), bound(from_matrix(matrix)))
 

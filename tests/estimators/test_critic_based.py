@@ -120,7 +120,7 @@ def test_jsd_is_greatest_at_the_log_ratio_and_below_log_four() -> None:
 
 
 @pytest.mark.parametrize("estimator", [JS(), SMILE(tau=1.0), SMILE(tau=math.inf)])
-def test_a_critic_read_otherwise_follows_the_jensen_shannon_gradient(estimator: Estimator) -> None:
+def test_surrogate_estimators_follow_the_jensen_shannon_gradient(estimator: Estimator) -> None:
     scores = Scores(*(values.requires_grad_() for values in small()))
     expected = torch.autograd.grad(bounds.jsd(scores), scores)
     bound = estimator.bound(scores, torch.zeros(6, 1), torch.zeros(6, 1))
@@ -143,7 +143,7 @@ def test_smile_clips_the_partition_function_alone(tau: float) -> None:
     assert read(SMILE(tau=tau), small(4.0)) == pytest.approx(float(expected))
 
 
-def test_remine_pays_for_its_constant_in_fit_alone() -> None:
+def test_remine_penalises_its_constant_only_in_fit() -> None:
     scores = Scores(*(values.requires_grad_() for values in small()))
     bound = ReMINE(lam=0.1, target=2.0).bound(scores, torch.zeros(6, 1), torch.zeros(6, 1))
     plain = bounds.dv(scores)

@@ -179,7 +179,7 @@ def test_bound_has_no_side_effect(estimator: str, critic: str) -> None:
 
 
 @every_pair
-def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> None:
+def test_averages_move_only_in_training_mode(estimator: str, critic: str) -> None:
     module = measurement(estimator, critic)
     before = state(module)
     module.eval()(*sampled())
@@ -198,7 +198,7 @@ def test_averages_move_in_training_mode_alone(estimator: str, critic: str) -> No
 
 
 @every_pair
-def test_a_state_read_back_gives_the_same_bound(estimator: str, critic: str) -> None:
+def test_a_loaded_state_gives_the_same_bound(estimator: str, critic: str) -> None:
     module, other = measurement(estimator, critic), measurement(estimator, critic, seed=1)
     for seed in range(3):
         module(*sampled(seed=seed))
@@ -208,7 +208,7 @@ def test_a_state_read_back_gives_the_same_bound(estimator: str, critic: str) -> 
 
 
 @every_pair
-def test_two_copies_lifted_read_as_each_alone(estimator: str, critic: str) -> None:
+def test_two_lifted_copies_read_like_single_ones(estimator: str, critic: str) -> None:
     modules = [measurement(estimator, critic, seed) for seed in range(2)]
     x, y = (torch.stack(values) for values in zip(sampled(seed=2), sampled(seed=3), strict=True))
 

@@ -63,7 +63,7 @@ def test_infonce_with_an_inner_product_is_the_n_pair_loss_up_to_its_constant(sca
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_a_few_negatives_have_a_constant_of_their_own() -> None:
+def test_with_few_negatives_the_constant_depends_on_their_number() -> None:
     scores = Scores(torch.tensor([1.0, 2.0]), torch.tensor([[0.5, 3.0, -1.0], [0.0, 2.0, 9.0]]))
     torch.testing.assert_close(losses.n_pair(scores), math.log(4) - bounds.infonce(scores))
 
@@ -101,7 +101,7 @@ def test_gradients_are_those_of_the_values(loss: Callable[[Scores], Tensor]) -> 
 
 @pytest.mark.parametrize("lead", [-1e4, 1e4])
 @pytest.mark.parametrize("loss", [losses.n_pair, partial(losses.triplet, margin=0.2)])
-def test_scores_far_apart_overflow_nothing(loss: Callable[[Scores], Tensor], lead: float) -> None:
+def test_distant_scores_do_not_overflow(loss: Callable[[Scores], Tensor], lead: float) -> None:
     joint = torch.full((3,), lead, requires_grad=True)
     value = loss(Scores(joint, torch.zeros(3, 2)))
     value.backward()
@@ -111,7 +111,7 @@ def test_scores_far_apart_overflow_nothing(loss: Callable[[Scores], Tensor], lea
 
 
 @every_loss
-def test_a_reading_is_minus_the_loss_and_says_that_it_is_one(
+def test_a_reading_is_minus_the_loss_and_is_marked_as_a_loss(
     build: Callable[[], Estimator], critic: Callable[..., nn.Module]
 ) -> None:
     x, y = embedded()
@@ -124,7 +124,7 @@ def test_a_reading_is_minus_the_loss_and_says_that_it_is_one(
 
 
 @every_loss
-def test_lifted_copies_read_as_each_alone(
+def test_lifted_copies_read_like_single_ones(
     build: Callable[[], Estimator], critic: Callable[..., nn.Module]
 ) -> None:
     torch.manual_seed(0)

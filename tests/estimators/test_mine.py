@@ -51,7 +51,7 @@ def test_the_average_begins_at_the_first_batch() -> None:
     )
 
 
-def test_update_alone_commits() -> None:
+def test_only_update_changes_the_average() -> None:
     estimator, scores = MINE(alpha=ALPHA).double(), batches(3)
     estimator.update(scores[0])
     before = estimator.log_average.clone()
@@ -70,7 +70,7 @@ def gradients(estimator: MINE, batch: Scores, weight: Tensor, name: str) -> Tens
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])
-def test_the_gradient_divides_by_the_average_that_this_batch_has_entered(steps: int) -> None:
+def test_the_gradient_divides_by_the_average_including_this_batch(steps: int) -> None:
     weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     estimator, features = MINE(alpha=ALPHA).double(), batches(steps + 1)
     scores = [Scores(0.7 * joint, 0.7 * product) for joint, product in features]
@@ -125,7 +125,7 @@ def test_a_sudden_batch_weighs_no_more_than_one_over_alpha() -> None:
     assert gradient.sum().item() == pytest.approx(1 / ALPHA, rel=1e-4)
 
 
-def test_lifted_copies_keep_averages_of_their_own() -> None:
+def test_lifted_copies_have_separate_averages() -> None:
     torch.manual_seed(0)
     modules = [
         Measurement(Separable(2, 2, hidden=[4], embed=3, activation="ELU"), MINE(alpha=ALPHA))

@@ -73,13 +73,13 @@ def test_at_the_best_critic_it_is_the_log_ratio(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["dv", "mine", "remine", "smile", "infonce", "leave_one_out", "variational_upper"]
 )
-def test_its_mean_is_the_estimate_where_that_is_a_mean(name: str) -> None:
+def test_its_mean_is_the_estimate_if_the_estimate_is_a_mean(name: str) -> None:
     pmi, scores, estimator = implied(name)
     assert pmi.mean().item() == pytest.approx(estimator.bound(scores, X, Y).value.item(), abs=1e-9)
 
 
 @pytest.mark.parametrize(("name", "excess"), [("nwj", lambda t: t - 1), ("js", lambda t: t)])
-def test_its_mean_differs_by_how_far_the_critic_is_from_normalised(
+def test_its_mean_differs_by_the_error_of_the_normalisation(
     name: str, excess: Callable[[Tensor], Tensor]
 ) -> None:
     pmi, scores, estimator = implied(name)

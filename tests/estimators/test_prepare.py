@@ -69,7 +69,7 @@ def test_both_parts_are_shown_the_rows() -> None:
     assert {name for name, _ in measurement.named_parameters()} == {"estimator.baseline.constant"}
 
 
-def test_parts_that_need_no_rows_are_left_alone() -> None:
+def test_parts_that_need_no_rows_do_not_change() -> None:
     Measurement(Bilinear(2, 2), InfoNCE()).prepare(*ROWS)
 
 
@@ -80,7 +80,7 @@ def test_a_baseline_is_chosen_by_name(name: str, baseline: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*TRAINED} - LOSSES))
-def test_lifted_copies_read_and_learn_as_each_alone(name: str) -> None:
+def test_lifted_copies_read_and_learn_like_single_ones(name: str) -> None:
     modules = [built(name, seed) for seed in range(2)]
     x, y = ROWS[0].view(2, 20, 2), ROWS[1].view(2, 20, 2)
 
@@ -103,14 +103,14 @@ def test_lifted_copies_read_and_learn_as_each_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DENSITIES))
-def test_an_estimator_of_densities_brings_its_critic_unless_told_otherwise(name: str) -> None:
+def test_an_estimator_of_densities_chooses_its_critic_by_default(name: str) -> None:
     assert composed(f"estimator={name}").critic["_target_"].endswith("ConditionalGaussian")
     assert composed("critic=concat", f"estimator={name}").critic["_target_"].endswith("Concat")
     assert instantiate(composed(f"estimator={name}").estimator).scores == "log density"
 
 
 @pytest.mark.parametrize("name", sorted(UNTRAINED))
-def test_an_estimator_of_rows_brings_no_critic_and_reads_rows(name: str) -> None:
+def test_an_estimator_of_rows_chooses_no_critic_and_reads_rows(name: str) -> None:
     cfg = composed(f"estimator={name}")
     assert cfg.critic is None
     value, stderr = instantiate(cfg.estimator)(*ROWS)

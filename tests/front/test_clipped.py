@@ -33,7 +33,7 @@ def test_a_strong_penalty_pulls_as_hard_as_the_loss(strength: float) -> None:
     assert total.item() == pytest.approx((loss + share * penalty).item())
 
 
-def test_a_weak_penalty_is_as_it_is() -> None:
+def test_a_weak_penalty_is_not_clipped() -> None:
     network, loss, penalty, alone = terms(1e-3)
     total = clipped(loss, penalty, network.parameters())
     assert torch.equal(total, loss + penalty)

@@ -13,7 +13,7 @@ def test_overrides_are_those_of_the_command_line() -> None:
     assert cfg.critic.embed == 4
 
 
-def test_the_callers_own_hydra_application_goes_on(tmp_path: Path) -> None:
+def test_the_callers_own_hydra_application_continues(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("width: 3")
     with initialize_config_dir(str(tmp_path), version_base="1.2"):
         composed(["critic=bilinear"])

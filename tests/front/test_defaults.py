@@ -59,7 +59,7 @@ def test_only_what_depends_on_the_data_has_no_default(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ALONE, ids=option)
-def test_it_can_be_made_of_that_alone(path: Path) -> None:
+def test_a_part_can_be_built_from_only_that(path: Path) -> None:
     taken = parameters(path)
     if not {*taken} & (OF_DATA - {*SIZES}):
         target = pkgutil.resolve_name(read(path)["_target_"])

@@ -108,7 +108,7 @@ class Nothing:
         return SampleEstimate(0.0, 0.1)
 
 
-def test_objects_stand_in_place_of_names() -> None:
+def test_objects_may_replace_names() -> None:
     few = {"seed": 1, **FEW}
     named = ib.estimate(*pairs(), estimator="nwj", critic="separable", **few)
     given = ib.estimate(*pairs(), estimator=ib.estimators.NWJ(), critic=ib.models.Separable, **few)
@@ -187,7 +187,7 @@ def drawn_by_numpy() -> str:
     return str(state[1].tolist())
 
 
-def test_the_process_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_state_does_not_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = torch.get_num_threads()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -206,7 +206,7 @@ def test_the_process_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyP
         signal.signal(signal.SIGINT, handler)
 
 
-def test_a_hydra_application_around_it_stays_as_it_was() -> None:
+def test_a_surrounding_hydra_application_does_not_change() -> None:
     asked = {
         "estimator": "ksg",
         "overrides": ["dataset.validation=0.11"],
@@ -243,7 +243,7 @@ def warned(x: Any, y: Any, **settings: Any) -> tuple[Sequence[str], list[warning
     return result.warnings, [each for each in caught if each.category is ib.UntrustedEstimate]
 
 
-def test_what_the_command_line_warns_of_is_a_python_warning_of_the_callers_line() -> None:
+def test_warnings_of_the_command_line_are_python_warnings_at_the_callers_line() -> None:
     x = np.random.default_rng(0).normal(size=(60, 1))
     few = {"steps": 20, "overrides": [*SMALL, "optimizer.lr=0.02"]}
     said, caught = warned(x, x, estimator="infonce", **few)

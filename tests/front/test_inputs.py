@@ -67,7 +67,7 @@ class OtherColumn:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_numbers_are_the_same_in_whatever_holds_them(values: Any) -> None:
+def test_numbers_are_the_same_from_every_container(values: Any) -> None:
     assert torch.equal(numbers("x", values), torch.tensor(X, dtype=torch.float32))
 
 
@@ -85,7 +85,7 @@ def test_numbers_are_the_same_in_whatever_holds_them(values: Any) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_has_one_dimension_is_one_column(values: Any) -> None:
+def test_one_dimensional_values_are_one_column(values: Any) -> None:
     assert torch.equal(numbers("x", values), torch.tensor(X[:, :1], dtype=torch.float32))
 
 
@@ -152,14 +152,14 @@ Y = np.arange(ROWS)
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
-def test_what_cannot_be_read_is_one_line(x: Any, message: str) -> None:
+def test_unreadable_values_are_refused_in_one_line(x: Any, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
         ib.estimate(x, Y, estimator="ksg")
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
 
-def test_rows_of_the_same_names_must_be_in_the_same_order() -> None:
+def test_rows_with_the_same_names_must_be_in_the_same_order() -> None:
     x, y = FRAME["number"], FRAME["text"]
     with pytest.raises(ValueError, match=r"^x and y must have their index in the same order"):
         paired(x, y.iloc[::-1])

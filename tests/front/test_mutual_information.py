@@ -85,7 +85,7 @@ def test_the_family_is_found() -> None:
 
 
 @every_estimator
-def test_a_reading_reaches_the_rows_and_leaves_the_critic_alone(estimator: str) -> None:
+def test_a_reading_has_gradients_for_the_rows_but_not_for_the_critic(estimator: str) -> None:
     mi = by(estimator)
     before = tensors(mi)
     x, z = (rows.requires_grad_() for rows in sampled())
@@ -101,7 +101,7 @@ def test_a_reading_reaches_the_rows_and_leaves_the_critic_alone(estimator: str) 
 
 
 @every_estimator
-def test_an_optimiser_of_the_whole_model_leaves_the_critic_alone(estimator: str) -> None:
+def test_an_optimiser_of_the_whole_model_does_not_move_the_critic(estimator: str) -> None:
     mi, network = by(estimator), encoder()
     optimizer = torch.optim.AdamW([*network.parameters(), *mi.parameters()], lr=0.1)
     before = tensors(mi)
@@ -112,7 +112,7 @@ def test_an_optimiser_of_the_whole_model_leaves_the_critic_alone(estimator: str)
 
 
 @every_estimator
-def test_an_update_moves_the_critic_alone(estimator: str) -> None:
+def test_an_update_only_moves_the_critic(estimator: str) -> None:
     mi = by(estimator)
     before = tensors(mi)
     x, z = (rows.requires_grad_() for rows in sampled())
@@ -125,7 +125,7 @@ def test_an_update_moves_the_critic_alone(estimator: str) -> None:
 
 
 @every_estimator
-def test_a_loaded_state_goes_on_as_the_first_would_have(estimator: str) -> None:
+def test_a_loaded_state_continues_exactly(estimator: str) -> None:
     first = by(estimator)
     second = MutualInformation(DIM, DIM, estimator)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
@@ -305,7 +305,7 @@ def test_a_critic_trained_on_arrays_reads_the_truth_of_others() -> None:
     assert mi.value(*sampled(4, 2000)) == pytest.approx(TRUTH, abs=0.15)
 
 
-def test_the_critics_own_steps_are_so_many() -> None:
+def test_the_critic_takes_the_given_number_of_steps() -> None:
     once, thrice = made(), made(critic_steps=3)
     assert (once.steps, thrice.steps) == (2, 6)
 
@@ -325,7 +325,7 @@ def test_the_optimiser_follows_the_parameters() -> None:
     assert not any(each.requires_grad for each in copied.parameters())
 
 
-def test_a_deep_copy_goes_its_own_way() -> None:
+def test_a_deep_copy_is_independent() -> None:
     mi = by("mine")
     before, other = tensors(mi), copy.deepcopy(mi)
     other.update(*sampled())
@@ -373,7 +373,7 @@ def test_a_wrong_pairing_warns_once(estimator: str, beta: float, kind: str | Non
         assert all(f"{kind}, and this loss would" in each for each in told)
 
 
-def test_a_stated_goal_warns_at_once() -> None:
+def test_a_stated_goal_warns_immediately() -> None:
     with pytest.warns(UserWarning, match="CLUB is an upper bound, and this loss would maximise"):
         mi = made("club", goal="maximise")
     with warnings.catch_warnings():
@@ -416,12 +416,12 @@ def test_what_is_fitted_to_rows_is_fitted_to_the_first() -> None:
     assert not torch.equal(entropy.clone(), expected.estimator.get_buffer("entropy"))
 
 
-def test_an_estimator_given_as_an_object_brings_the_critic_that_it_needs() -> None:
+def test_an_estimator_object_chooses_the_critic_that_it_needs() -> None:
     by_object, named = MutualInformation(DIM, DIM, CLUB()), MutualInformation(DIM, DIM, "club")
     assert tensors(by_object).keys() == tensors(named).keys()
 
 
-def test_an_estimator_given_as_an_object_is_not_shared() -> None:
+def test_an_estimator_object_is_not_shared() -> None:
     estimator = MINE(alpha=0.5)
     MutualInformation(DIM, DIM, estimator).update(*sampled())
     assert estimator.log_average == -torch.inf

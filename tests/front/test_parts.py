@@ -21,13 +21,13 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert told.stdout == "[]\n", told.stderr
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     assert {*ib.__all__} <= {*dir(ib)}
     assert [name for name in ib.__all__ if getattr(ib, name, None) is None] == []
     assert {*ib.__all__} == {*ib.HOMES, *parts.FOLDERS}
 
 
-def test_a_name_that_is_not_there_is_said_to_be_missing() -> None:
+def test_an_unknown_name_is_reported_as_missing() -> None:
     with pytest.raises(AttributeError, match=r"^module infobound has no attribute estimat$"):
         _ = getattr(ib, "estimat")  # noqa: B009
     with pytest.raises(AttributeError, match=r"^infobound.estimators has no KGS; it has .*KSG"):
@@ -35,7 +35,7 @@ def test_a_name_that_is_not_there_is_said_to_be_missing() -> None:
 
 
 @pytest.mark.parametrize("folder", parts.FOLDERS)
-def test_what_conf_names_is_an_attribute_of_its_folder(folder: str) -> None:
+def test_every_class_named_in_conf_is_an_attribute_of_its_folder(folder: str) -> None:
     package = importlib.import_module(f"infobound.{folder}")
     names = parts.named(f"infobound.{folder}")
     assert names

@@ -68,7 +68,7 @@ def test_every_regularizer_of_pivots_is_a_penalty() -> None:
 
 
 @every_penalty
-def test_a_penalty_reaches_the_logits_and_moves_nothing(name: str) -> None:
+def test_a_penalty_has_gradients_for_the_logits_and_moves_nothing(name: str) -> None:
     penalty, (logits, pivot) = trained(name), sampled(99)
     before = tensors(penalty)
     logits.requires_grad_()
@@ -83,7 +83,7 @@ def test_a_penalty_reaches_the_logits_and_moves_nothing(name: str) -> None:
 
 
 @every_penalty
-def test_a_penalty_descends_to_less_dependence(name: str) -> None:
+def test_minimising_a_penalty_reduces_dependence(name: str) -> None:
     penalty = trained(name)
     assert penalty(*sampled(99, 1000)) > penalty(*sampled(99, 1000, dependent=0.0)) + 0.02
 
@@ -99,7 +99,7 @@ def test_own_networks_move_in_an_update(name: str) -> None:
 
 
 @every_penalty
-def test_a_loaded_state_goes_on_as_the_first_would_have(name: str) -> None:
+def test_a_loaded_state_continues_exactly(name: str) -> None:
     first, second = trained(name), getattr(penalties, name)(1, sampled(7, ROWS)[1])
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for penalty in first, second:

@@ -63,7 +63,7 @@ def test_every_row_has_its_pointwise_information(
     assert by_rows.pointwise is None
 
 
-def test_the_p_value_tells_dependence_from_none(by_rows: ib.Estimate) -> None:
+def test_the_p_value_distinguishes_dependence_from_independence(by_rows: ib.Estimate) -> None:
     assert by_rows.p_value(19) == pytest.approx(1 / 20)
     assert ib.estimate(X, NOISE, estimator="ksg").p_value(19) > 1 / 20
 
@@ -103,7 +103,7 @@ def test_the_critics_are_those_that_were_read(by_critic: ib.Estimate) -> None:
     assert not by_critic.critic.training
 
 
-def test_it_is_drawn(by_critic: ib.Estimate, by_rows: ib.Estimate) -> None:
+def test_an_estimate_can_be_plotted(by_critic: ib.Estimate, by_rows: ib.Estimate) -> None:
     for result in by_critic, by_rows:
         figure = result.plot()
         assert isinstance(figure, Figure)
@@ -130,7 +130,7 @@ def made(**fields: Any) -> ib.Estimate:
     return ib.Estimate(**{**given, **fields})
 
 
-def test_it_reads_as_a_person_would_write_it() -> None:
+def test_the_text_of_an_estimate_is_readable() -> None:
     assert repr(made()) == "I(X;Y) = 1.96 [1.90, 2.03] nats, lower bound (DV)"
     assert str(made()).splitlines() == [
         "I(X;Y) = 1.96 [1.90, 2.03] nats (2.83 bits), lower bound (DV)",

@@ -60,7 +60,7 @@ def completed(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_sixty_jobs_with_eleven_bad_and_a_launcher_killed_end_as_if_nothing_had_been(
+def test_sixty_jobs_with_eleven_faults_and_a_killed_launcher_end_like_an_undisturbed_sweep(
     tmp_path: Path,
 ) -> None:
     numbers, folder = "range(60)", tmp_path / "outputs" / "sweeps" / "noisy"

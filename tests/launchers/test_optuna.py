@@ -80,7 +80,7 @@ def test_hydras_sweeps_are_optunas_distributions(text: str, drawn: BaseDistribut
         "a=tag(log,range(1,9,2))",
     ],
 )
-def test_a_sweep_that_says_nothing_in_a_search_is_refused(text: str) -> None:
+def test_a_sweep_that_cannot_be_searched_is_refused(text: str) -> None:
     from hydra_plugins import _space
 
     with pytest.raises(ConfigError, match=r"a="):
@@ -107,7 +107,7 @@ def test_a_search_finds_the_better_half(command: Command, tmp_path: Path) -> Non
     assert {*best["overrides"]} == {*result["overrides"]} - {"name=s"}
 
 
-def test_a_search_goes_on_after_a_kill_as_if_nothing_had_been(
+def test_a_search_continues_exactly_after_a_kill(
     background: Callable[..., Background], command: Command, tmp_path: Path
 ) -> None:
     sweeps = tmp_path / "outputs" / "sweeps"
@@ -185,7 +185,7 @@ def test_a_trial_that_learns_nothing_is_pruned(
     assert sorted(each["status"] for each in results) == ["completed", "interrupted"]
 
 
-def test_a_failed_trial_costs_itself_and_is_repeated_by_the_same_command(
+def test_a_failed_trial_affects_no_other_and_is_repeated_by_the_same_command(
     command: Command, tmp_path: Path
 ) -> None:
     line = (*SEARCH, "name=s", "critic.embed=0,4", "hydra.sweeper.trials=2", EACH_ONCE)
@@ -280,7 +280,7 @@ def test_a_metric_that_no_result_has_ends_the_search(command: Command, tmp_path:
         assert changed in other.err
 
 
-def test_without_optuna_it_is_said_what_to_install(
+def test_without_optuna_the_error_says_what_to_install(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)

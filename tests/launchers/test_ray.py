@@ -20,7 +20,7 @@ real = pytest.mark.skipif(not find_spec("ray"), reason='needs pip install -e ".[
 
 @real
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_job_and_the_same_command_goes_on(
+def test_a_killed_worker_only_fails_its_job_and_the_same_command_continues(
     sweep: Make, quiet: Sweep
 ) -> None:
     grid = sweep("seed=range(4)", *RAY)
@@ -57,7 +57,7 @@ def test_an_interrupted_launcher_has_its_jobs_write_checkpoints(sweep: Make, qui
 
 @real
 @pytest.mark.slow
-def test_a_hanging_job_is_ended(sweep: Make) -> None:
+def test_a_hanging_job_is_killed(sweep: Make) -> None:
     code, told = sweep("seed=0", *RAY, *HANGING).run()
     assert code == 3
     assert "it took longer than sweep.job_timeout=10 seconds" in told
@@ -93,7 +93,7 @@ def test_wrong_settings_are_refused(
     assert (ended.code, words in ended.err, list(tmp_path.iterdir())) == (2, True, []), ended.err
 
 
-def test_without_ray_it_says_what_to_install(
+def test_without_ray_the_error_says_what_to_install(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(launching, "find_spec", lambda name: None)

@@ -70,7 +70,7 @@ def number(job: Path) -> str:
 
 @real
 @pytest.mark.slow
-def test_a_cancelled_and_a_killed_job_cost_themselves_and_the_same_command_goes_on(
+def test_cancelled_and_killed_jobs_affect_no_other_and_the_same_command_continues(
     slurm: None, sweep: Make, quiet: Sweep
 ) -> None:
     grid = sweep("seed=range(8)", *SLURM)
@@ -98,7 +98,7 @@ def test_a_cancelled_and_a_killed_job_cost_themselves_and_the_same_command_goes_
 @real
 @pytest.mark.slow
 @pytest.mark.parametrize("warning", ["USR2", "TERM"])
-def test_a_preempted_job_goes_back_into_the_queue_and_on(
+def test_a_preempted_job_is_requeued_and_resumes(
     slurm: None, sweep: Make, quiet: Sweep, warning: str
 ) -> None:
     """Slurm announces the end of a job's time by SIGUSR2, as submitit requests, and a preemption by
@@ -160,7 +160,7 @@ def test_an_interrupted_launcher_cancels_its_jobs(slurm: None, sweep: Make, quie
 
 @real
 @pytest.mark.slow
-def test_a_hanging_job_is_ended(slurm: None, sweep: Make) -> None:
+def test_a_hanging_job_is_killed(slurm: None, sweep: Make) -> None:
     code, told = sweep("seed=0", *SLURM, *HANGING).run()
     assert code == 3
     assert "it took longer than sweep.job_timeout=10 seconds" in told
@@ -168,7 +168,7 @@ def test_a_hanging_job_is_ended(slurm: None, sweep: Make) -> None:
 
 @real
 @pytest.mark.slow
-def test_what_slurm_does_not_take_fails_in_its_words(slurm: None, sweep: Make) -> None:
+def test_a_job_that_slurm_refuses_fails_with_its_message(slurm: None, sweep: Make) -> None:
     code, told = sweep("seed=0", *SLURM, "hydra.launcher.submission.slurm_partition=nowhere").run()
     assert code == 3
     assert "Slurm refused the job: sbatch: error: invalid partition specified: nowhere" in told
@@ -193,7 +193,7 @@ def test_wrong_settings_are_refused(
 
 
 @real
-def test_a_word_that_submitit_does_not_know_is_refused(command: Command, tmp_path: Path) -> None:
+def test_an_unknown_parameter_of_submitit_is_refused(command: Command, tmp_path: Path) -> None:
     ended = command("-m", "hydra/launcher=slurm", "+hydra.launcher.submission.slurm_partitoin=gpu")
     assert ended.code == 2
     assert "hydra.launcher.submission: " in ended.err
@@ -201,7 +201,7 @@ def test_a_word_that_submitit_does_not_know_is_refused(command: Command, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_submitit_it_says_what_to_install(
+def test_without_submitit_the_error_says_what_to_install(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(launching, "find_spec", lambda name: None)

@@ -50,7 +50,7 @@ def swept(command: Command, completed: Path) -> Command:
     return command
 
 
-def test_a_bad_job_costs_itself_alone(command: Command) -> None:
+def test_a_failing_job_does_not_affect_the_others(command: Command) -> None:
     ended = command("-m", "name=s", "critic.embed=0,-1,4")
     assert ended.code == 3
     assert sorted(status().values()) == ["completed", "failed", "failed"]
@@ -69,7 +69,7 @@ def test_a_bad_job_costs_itself_alone(command: Command) -> None:
     assert len(summary()) == 3
 
 
-def test_the_same_command_does_what_is_left_and_nothing_twice(swept: Command) -> None:
+def test_the_same_command_does_the_remaining_jobs_and_repeats_none(swept: Command) -> None:
     before = stamps()
     again = swept("-m", "name=s", "seed=0,1")
     assert (again.code, stamps() == before) == (0, True)
@@ -84,7 +84,7 @@ def test_a_sweep_over_nothing_is_one_job(command: Command) -> None:
     assert len(summary()) == 1
 
 
-def test_force_begins_all_of_it_anew(swept: Command) -> None:
+def test_force_starts_the_whole_sweep_again(swept: Command) -> None:
     before = stamps()
     assert swept("-m", "name=s", "seed=0,1", "force=true").code == 0
     assert len(stamps()) == len(before)
@@ -143,7 +143,7 @@ def test_a_failure_may_end_the_sweep(values: list[str], command: Command) -> Non
     ],
     ids=["added", "overridden", "constructed"],
 )
-def test_values_that_do_not_go_together_cost_their_job_alone(
+def test_values_that_do_not_fit_together_only_fail_their_job(
     arguments: list[str], words: str, command: Command
 ) -> None:
     ended = command("-m", "name=s", *arguments)
@@ -184,7 +184,7 @@ def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(
     assert status() == {}
 
 
-def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_on(
+def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_continues(
     background: Callable[..., Background], command: Command
 ) -> None:
     arguments = [
@@ -215,7 +215,7 @@ def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_goes_
         )
 
 
-def test_what_a_job_prints_is_in_its_log(completed: Path) -> None:
+def test_the_output_of_a_job_is_in_its_log(completed: Path) -> None:
     logs = list((completed / FOLDER).glob("*/run.log"))
     assert len(logs) == 2
     for path in logs:
@@ -231,11 +231,11 @@ def test_what_a_job_prints_is_in_its_log(completed: Path) -> None:
         (7, "exited with code 7"),
     ],
 )
-def test_a_job_that_cannot_say_why_it_ended_is_spoken_for(end: int | str, words: str) -> None:
+def test_a_job_that_cannot_report_its_end_gets_a_result(end: int | str, words: str) -> None:
     assert words in death(end)
 
 
-def test_the_sweep_keys_are_no_part_of_a_jobs_name_or_configuration(swept: Command) -> None:
+def test_the_sweep_keys_are_not_part_of_a_jobs_name_or_configuration(swept: Command) -> None:
     before = stamps()
     assert swept("-m", "name=s", "seed=0,1", "sweep.job_timeout=1000", "sweep.grace=9").code == 0
     assert stamps() == before

@@ -58,7 +58,7 @@ def test_images_of_convolutions_stay_within_the_range_of_data() -> None:
 
 @EACH
 @pytest.mark.parametrize("part", ["generator", "encoder", "discriminator"])
-def test_lifted_copies_with_batch_norm_are_what_each_is_alone(
+def test_lifted_copies_with_batch_norm_equal_single_ones(
     model: Adversaries, shape: tuple[int, ...], part: str
 ) -> None:
     """Outputs, gradients, second derivatives, and the averages of batch normalisation agree."""

@@ -58,7 +58,7 @@ def test_some_negatives_are_the_first_columns_of_all_pairs(
     torch.testing.assert_close(few.product, all_pairs.product[:, :3])
 
 
-def test_chunks_leave_scores_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = critic()(X, Y)
     monkeypatch.setattr(conditional_gaussian, "CHUNK", 1)
     torch.testing.assert_close(critic()(X, Y), whole)

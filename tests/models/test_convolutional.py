@@ -48,9 +48,7 @@ def batch(dim_y: int, seed: int = 1) -> tuple[Tensor, Tensor]:
 
 
 @every_critic
-def test_scores_lie_where_their_definition_says(
-    build: Callable[..., nn.Module], dim_y: int
-) -> None:
+def test_scores_are_in_the_defined_positions(build: Callable[..., nn.Module], dim_y: int) -> None:
     """Each pair is scored alone, as the joint pair of a batch that repeats it."""
     module, (x, y) = made(build), batch(dim_y)
     joint, product = module(x, y)
@@ -65,7 +63,7 @@ def test_scores_lie_where_their_definition_says(
 
 
 @every_critic
-def test_chunks_leave_scores_as_they_are(
+def test_chunks_do_not_change_scores(
     build: Callable[..., nn.Module], dim_y: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = made(build)(*batch(dim_y))
@@ -84,7 +82,7 @@ def test_every_parameter_is_reached(build: Callable[..., nn.Module], dim_y: int)
 
 
 @every_critic
-def test_lifted_copies_score_as_each_alone(build: Callable[..., nn.Module], dim_y: int) -> None:
+def test_lifted_copies_score_like_single_ones(build: Callable[..., nn.Module], dim_y: int) -> None:
     modules = [made(build, seed) for seed in range(2)]
     x, y = (torch.stack(values) for values in zip(batch(dim_y), batch(dim_y, seed=2), strict=True))
 

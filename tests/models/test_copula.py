@@ -84,7 +84,7 @@ def test_canonical_coordinates_are_uncorrelated_but_in_pairs(
     torch.testing.assert_close(u.T @ v / 500, torch.nn.functional.pad(rho.diag(), (0, 1)))
 
 
-def test_prepared_it_reads_normal_pairs_before_any_step() -> None:
+def test_a_prepared_critic_reads_normal_pairs_before_any_step() -> None:
     """For 20,000 rows, the standard error is 0.01 nats."""
     critic = prepared(*mixed(20_000), begin=1e-6).eval()
     truth = -float((1 - RHO.square()).log().sum()) / 2
@@ -94,7 +94,7 @@ def test_prepared_it_reads_normal_pairs_before_any_step() -> None:
     assert float(value) == pytest.approx(truth, abs=0.03)
 
 
-def test_prepared_on_independent_rows_it_says_nearly_nothing() -> None:
+def test_a_critic_prepared_on_independent_rows_scores_nearly_zero() -> None:
     x, y = torch.randn(2, 2000, 20, generator=torch.Generator().manual_seed(0))
     critic = prepared(x, y, begin=1e-6).eval()
     assert float(critic.rho.square().sum()) < 0.02, "unshrunk it is 0.2"
@@ -102,7 +102,7 @@ def test_prepared_on_independent_rows_it_says_nearly_nothing() -> None:
     assert abs(float(bounds.dv(critic(*fresh)).detach())) < 0.01
 
 
-def test_directions_that_few_rows_tell_little_of_are_not_blown_up() -> None:
+def test_directions_that_few_rows_determine_poorly_are_not_scaled_up() -> None:
     """A column with a tenth of the others' size is scaled to their size only if there are many
     rows.
     """
@@ -115,7 +115,7 @@ def test_directions_that_few_rows_tell_little_of_are_not_blown_up() -> None:
     assert many > 0.9
 
 
-def test_pairs_that_say_nothing_are_left_out() -> None:
+def test_canonical_pairs_without_information_are_dropped() -> None:
     x, y = MultivariateGaussians.sparse(25, 25, pairs=2, rho=0.8).sample(
         3000, torch.Generator().manual_seed(0)
     )
@@ -185,7 +185,7 @@ def test_a_constant_column_changes_nothing() -> None:
     torch.testing.assert_close(prepared(with_constant, y).rho[:3], prepared(x, y).rho)
 
 
-def test_lifted_copies_score_and_learn_as_each_alone() -> None:
+def test_lifted_copies_score_and_learn_like_single_ones() -> None:
     tables = [mixed(200, seed) for seed in (1, 2)]
     critics = [prepared(*table, seed) for seed, table in enumerate(tables)]
 

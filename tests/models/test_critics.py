@@ -81,7 +81,7 @@ def assert_scores_are(
 
 
 @every_critic
-def test_scores_lie_where_their_definition_says(
+def test_scores_are_in_the_defined_positions(
     build: Callable[[int, int], nn.Module], dims: tuple[int, int]
 ) -> None:
     critic, (x, y) = build(*dims), pairs(BATCH, *dims)
@@ -136,7 +136,7 @@ def test_some_negatives_are_the_first_columns_of_all_pairs(negatives: int) -> No
 
 
 @pytest.mark.parametrize("chunk", [1, 7 * 16 * 2, 7 * 16 * 3 + 5])
-def test_chunks_leave_scores_and_gradients_as_they_are(
+def test_chunks_do_not_change_scores_or_gradients(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     critic, (x, y) = concat(DIM, 2, negatives=None), pairs(dim_y=2)
@@ -152,7 +152,7 @@ def test_chunks_leave_scores_and_gradients_as_they_are(
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-def test_no_chunk_is_larger_than_asked_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_chunk_exceeds_the_limit(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     critic, sizes = concat(DIM, DIM, negatives=None), list[int]()
     critic.rest.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].numel()))
     limit = rows * BATCH * 16 + 5
@@ -210,7 +210,7 @@ def test_an_inner_product_of_different_dimensions_is_refused_with_the_way_out() 
 
 
 @every_critic
-def test_lifted_copies_score_as_each_alone(
+def test_lifted_copies_score_like_single_ones(
     build: Callable[[int, int], nn.Module], dims: tuple[int, int]
 ) -> None:
     modules = [build(*dims) for _ in range(2)]

@@ -38,7 +38,7 @@ def test_the_critic_scores_representations(dim_y: int) -> None:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_views_share_their_weights_where_they_are_to(shared: bool) -> None:
+def test_views_share_their_weights_on_request(shared: bool) -> None:
     module = made(shared=shared)
     assert len(list(module.parameters())) == (1 if shared else 2) * 4 + 1
     x, _ = pairs()

@@ -78,7 +78,9 @@ def test_every_weight_is_reached(build: Callable[..., nn.Module], outputs: int) 
 
 
 @every_encoder
-def test_lifted_copies_encode_as_each_alone(build: Callable[..., nn.Module], outputs: int) -> None:
+def test_lifted_copies_encode_like_single_ones(
+    build: Callable[..., nn.Module], outputs: int
+) -> None:
     encoders = [made(build, seed) for seed in range(2)]
     x = torch.stack([rows(seed=2), rows(seed=3)])
     lifted = vmap(partial(functional_call, encoders[0]))(stack_module_state(encoders), x)
@@ -202,7 +204,7 @@ def test_no_scale_falls_below_the_least(least_scale: float) -> None:
     torch.testing.assert_close(flow.inverse(flow(x)), x, rtol=0, atol=1e-12 / least_scale)
 
 
-def test_what_is_invertible_says_so() -> None:
+def test_invertible_encoders_declare_it() -> None:
     invertible = {
         name for name, (build, _) in BUILDS.items() if isinstance(build(INPUTS), Invertible)
     }
@@ -212,7 +214,7 @@ def test_what_is_invertible_says_so() -> None:
 @pytest.mark.parametrize(
     "build", [build for name, (build, _) in BUILDS.items() if name != "identity"]
 )
-def test_the_beginning_is_drawn_from_the_generator(build: Callable[..., nn.Module]) -> None:
+def test_initial_weights_come_from_the_generator(build: Callable[..., nn.Module]) -> None:
     first, again, other = (build(INPUTS, source(seed)).state_dict() for seed in (1, 1, 2))
     torch.testing.assert_close(again, first, rtol=0, atol=0)
     for name, tensor in first.items():

@@ -8,7 +8,7 @@ from infobound.models.layers.mlp import activation_layer, mlp
 
 
 @pytest.mark.parametrize("hidden", [[], [5], [5, 7]])
-def test_linear_layers_have_the_widths_asked_for_with_activations_between(
+def test_linear_layers_have_the_given_widths_with_activations_between(
     hidden: list[int],
 ) -> None:
     network = mlp(3, hidden, 2, "ELU")
@@ -20,7 +20,7 @@ def test_linear_layers_have_the_widths_asked_for_with_activations_between(
 
 
 @pytest.mark.parametrize("name", ["ReLU", "ELU", "SiLU", "Tanh", "GELU"])
-def test_activations_are_called_as_in_torch(name: str) -> None:
+def test_activations_have_their_names_in_torch(name: str) -> None:
     assert isinstance(activation_layer(name), getattr(nn, name))
 
 
@@ -40,7 +40,7 @@ def test_activations_are_called_as_in_torch(name: str) -> None:
         "MultiheadAttention",
     ],
 )
-def test_what_is_no_activation_of_one_argument_is_refused(name: str) -> None:
+def test_a_name_that_is_not_an_activation_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"^activation must be the name of a torch\.nn activation"):
         activation_layer(name)
 

@@ -26,7 +26,7 @@ def generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def test_noise_has_the_spread_asked_for_and_is_drawn_anew_each_time() -> None:
+def test_noise_has_the_given_deviation_and_is_fresh_each_time() -> None:
     noise = Noise(0.3)
     noise.generators = generators(0)
     first, second = (noise(torch.ones(400, 100)) for _ in range(2))
@@ -38,7 +38,7 @@ def test_noise_has_the_spread_asked_for_and_is_drawn_anew_each_time() -> None:
 
 
 @pytest.mark.parametrize("in_dim", [0, 1])
-def test_a_lifted_copy_draws_what_it_draws_alone(in_dim: int) -> None:
+def test_a_lifted_copy_draws_like_a_single_one(in_dim: int) -> None:
     def drawn(*seeds: int) -> Tensor:
         noise.generators = generators(*seeds)
         return vmap(noise, in_dims=in_dim)(torch.zeros(len(seeds), 5, 2).movedim(0, in_dim))
@@ -50,7 +50,7 @@ def test_a_lifted_copy_draws_what_it_draws_alone(in_dim: int) -> None:
 
 
 @pytest.mark.parametrize("build", CRITICS.values(), ids=CRITICS)
-def test_a_critic_is_noisy_in_training_alone(build: Callable[..., Callable[..., Scores]]) -> None:
+def test_a_critic_is_noisy_only_in_training(build: Callable[..., Callable[..., Scores]]) -> None:
     torch.manual_seed(0)
     critic, plain = build(noise=[0.3, 0.5, 0.5]), build()
     assert isinstance(critic, torch.nn.Module)

@@ -184,7 +184,7 @@ def test_the_maps_of_a_classifier_add_up_to_its_rates() -> None:
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_without_noise_a_classifier_does_the_same_twice_and_with_it_does_not(
+def test_a_classifier_is_deterministic_only_without_noise(
     model: Callable[..., Classifier], layer: Layers
 ) -> None:
     torch.manual_seed(0)
@@ -198,7 +198,7 @@ def test_without_noise_a_classifier_does_the_same_twice_and_with_it_does_not(
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_lifted_copies_draw_and_give_what_each_does_alone(
+def test_lifted_copies_draw_and_compute_like_single_ones(
     model: Callable[..., Classifier], layer: Layers
 ) -> None:
     modules = []

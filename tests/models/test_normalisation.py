@@ -50,7 +50,7 @@ def test_the_estimate_follows_a_weight_that_is_trained() -> None:
     assert abs(steepest(layer) - 1) < 0.01 < abs(before - 1)
 
 
-def test_reading_leaves_the_estimate_alone() -> None:
+def test_reading_does_not_change_the_estimate_of_the_norm() -> None:
     torch.manual_seed(0)
     layer = linear(6, 6, spectral_norm=True)
     with torch.no_grad():
@@ -90,7 +90,7 @@ def test_every_weight_of_a_critic_is_normalised(build: Callable[..., nn.Module])
 @every_critic
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("spectral_norm", [False, True])
-def test_lifted_copies_score_as_each_alone(
+def test_lifted_copies_score_like_single_ones(
     build: Callable[..., nn.Module], layer_norm: bool, spectral_norm: bool
 ) -> None:
     modules = []

@@ -42,7 +42,7 @@ def gradients(copies: int, *, lifted: bool) -> list[Tensor]:
 
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize(("copies", "lifted"), [(1, False), (1, True), (3, True)])
-def test_the_gradient_stays_as_it_is(
+def test_recomputation_does_not_change_the_gradient(
     copies: int, lifted: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(critics, "CHUNK", 2000)
@@ -56,7 +56,7 @@ def test_the_gradient_stays_as_it_is(
 
 
 @pytest.mark.parametrize("computed_again", [False, True])
-def test_the_layers_of_all_pairs_are_kept_or_not(
+def test_recomputation_decides_whether_layers_of_all_pairs_are_kept(
     computed_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if computed_again:

@@ -42,7 +42,7 @@ def test_the_penalty_of_a_rate_is_its_mean() -> None:
     assert float(penalty) == float(value) == pytest.approx(float(seen["rate"].mean()))
 
 
-def test_the_encoder_descends_what_the_critic_climbs() -> None:
+def test_the_encoder_minimises_what_the_critic_maximises() -> None:
     """With inner products of x and a short z = x / 10, a shorter z has less information: the
     penalty's gradient points along z.
     """
@@ -60,7 +60,7 @@ def test_the_encoder_descends_what_the_critic_climbs() -> None:
     assert (z.grad * z).sum() > 0
 
 
-def test_the_encoder_is_not_led_below_no_information() -> None:
+def test_the_encoder_does_not_minimise_below_zero() -> None:
     """If the critic prefers wrong pairs, a bound is below 0 and has no lower limit."""
     seen = rows()
     z = (-10 * seen["input"]).requires_grad_()
@@ -91,7 +91,7 @@ def test_a_critics_wrong_settings_are_refused_by_name(
         mine(rows(), **changes)
 
 
-def test_a_rate_that_is_not_there_cannot_be_weighed() -> None:
+def test_a_model_without_a_rate_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"^beta needs a rate to weigh, but this model has no rate, got 0\.1; "
     ):

@@ -193,7 +193,7 @@ def test_the_models_gradient_flows(name: str) -> None:
 
 @every
 @pytest.mark.parametrize("replicates", [1, 2])
-def test_each_side_moves_at_its_own_step_alone(name: str, replicates: int) -> None:
+def test_each_side_moves_only_at_its_own_step(name: str, replicates: int) -> None:
     game = Game(name, replicates)
     before = game.weights()
     told = game.regularisation.lead(game.model, game.loss(), game.exposed())
@@ -216,7 +216,7 @@ def _flat(kept: dict[str, Tensor]) -> Tensor:
 
 
 @every
-def test_two_copies_lifted_read_as_each_alone(name: str) -> None:
+def test_two_lifted_copies_read_like_single_ones(name: str) -> None:
     copies = [made(name, seen(seed, 64)) for seed in range(2)]
     first = copies[0]
     rows = [[seen(5 + seed)[each] for each in first.requires] for seed in range(2)]
@@ -264,7 +264,7 @@ def test_a_number_below_0_is_refused_by_its_key(name: str, key: str) -> None:
 
 
 @every
-def test_what_a_penalty_requires_is_refused_with_the_way_out_where_it_is_missing(name: str) -> None:
+def test_a_missing_requirement_of_a_penalty_is_refused_with_the_way_out(name: str) -> None:
     for lacking in trained(name).requires:
         rows = {each: tensor for each, tensor in seen().items() if each != lacking}
         with pytest.raises(ValueError, match=r"(needs|must).*; \w"):

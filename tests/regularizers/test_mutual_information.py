@@ -61,7 +61,7 @@ def test_samples_are_read_with_noise_of_the_given_deviation_and_latents_without(
     )
 
 
-def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
+def test_moving_averages_change_only_at_the_critics_own_steps() -> None:
     made = penalty(
         estimator=MINE(alpha=0.1),
         critic=partial(Concat, hidden=[8], activation="ReLU", negatives=1),
@@ -97,8 +97,6 @@ def test_moving_averages_are_committed_on_the_critics_own_steps_alone() -> None:
         ),
     ],
 )
-def test_what_it_cannot_be_made_of_is_refused_with_the_way_out(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_wrong_settings_are_refused_with_the_way_out(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         penalty(**changes)

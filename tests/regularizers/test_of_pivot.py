@@ -137,7 +137,7 @@ def test_the_others_of_a_log_ratio_are_their_closed_forms() -> None:
     )
 
 
-def test_where_nothing_depends_the_penalties_are_at_their_least() -> None:
+def test_penalties_are_minimal_for_independent_pairs() -> None:
     rows = pairs(100, rho=0.0)
     wanted = {
         "minmax": 0.0,
@@ -150,7 +150,7 @@ def test_where_nothing_depends_the_penalties_are_at_their_least() -> None:
         assert value(PENALTIES[name](rows, critic=Flat), rows) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_bound_below_zero_is_not_descended() -> None:
+def test_a_bound_below_zero_is_not_minimised() -> None:
     """With a critic that prefers wrong pairs the estimate is negative, and neither penalty rewards
     lowering it.
     """
@@ -185,7 +185,7 @@ def test_more_dependence_is_a_greater_penalty_and_the_networks_learn_it(name: st
 
 
 @pytest.mark.parametrize("name", CRITICS)
-def test_the_critic_alone_descends_its_fit(name: str) -> None:
+def test_only_the_critic_minimises_its_fit(name: str) -> None:
     """A critic that minimises its fit reads more, whatever the classifier minimises."""
     rows = pairs(256)
     torch.manual_seed(0)
@@ -256,7 +256,7 @@ def test_a_mixture_is_a_density() -> None:
     assert torch.trapezoid(density, grid[:, 0]).item() == pytest.approx(1, abs=1e-4)
 
 
-def test_categories_are_bins_of_their_own() -> None:
+def test_each_category_is_a_bin() -> None:
     groups = torch.tensor([0.0, 1.0, 3.0]).repeat(20)[:, None]
     binned = Binned(1, groups, bins=8, **NETWORK)
     assert (groups > binned.edges[0]).sum(-1).tolist() == [0, 1, 2] * 20
@@ -348,14 +348,14 @@ def test_a_model_without_pivots_is_refused_with_the_way_out() -> None:
         ),
     ],
 )
-def test_what_a_penalty_cannot_be_made_of_is_refused(
+def test_wrong_parts_of_a_penalty_are_refused(
     name: str, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         PENALTIES[name](pairs(64), **changes)
 
 
-def test_an_estimator_whose_best_critic_is_no_log_ratio_is_refused_where_one_is_needed() -> None:
+def test_an_estimator_without_log_ratios_is_refused_if_they_are_needed() -> None:
     from infobound.models.critics.conditional_gaussian import ConditionalGaussian
 
     settings: dict[str, Any] = {

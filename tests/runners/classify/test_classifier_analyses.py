@@ -122,7 +122,7 @@ def test_a_representation_is_read_by_its_logarithm() -> None:
 
 
 @pytest.mark.parametrize("told", [0.0, 1.0])
-def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
+def test_a_nuisance_is_recovered_as_far_as_it_is_encoded(told: float) -> None:
     """Within four standard errors for 400 test images, of chance if it is not encoded."""
     nuisances = torch.randint(10, (800,), generator=source())
     z = torch.randn(800, 16, generator=source(1)) + told * 20 * torch.eye(16)[nuisances]
@@ -133,7 +133,7 @@ def test_a_nuisance_is_recovered_as_far_as_it_is_told(told: float) -> None:
     assert error.stderr == pytest.approx(math.sqrt(error.value * (1 - error.value) / 400))
 
 
-def test_a_place_is_in_a_box_where_its_receptive_field_is_centred() -> None:
+def test_a_place_is_in_a_box_if_its_receptive_field_is_centred_there() -> None:
     """For 8 pixels and 4 places, the centres are pixels 0, 2, 4 and 6."""
     inside = within(torch.tensor([[1, 2, 3, 3], [0, 0, 8, 8]]), (4, 4), (8, 8))
     assert inside[0].nonzero().tolist() == [[1, 1], [1, 2]]
@@ -141,7 +141,7 @@ def test_a_place_is_in_a_box_where_its_receptive_field_is_centred() -> None:
 
 
 @pytest.mark.parametrize("kernel", [nn.Conv2d(1, 1, 3, 1, 1), nn.Conv2d(1, 1, 1)], ids=["3", "1"])
-def test_receptive_fields_are_centred_as_the_boxes_take_them_to_be(kernel: nn.Module) -> None:
+def test_receptive_fields_are_centred_as_assumed_for_boxes(kernel: nn.Module) -> None:
     halving = nn.Sequential(kernel, nn.Conv2d(1, 1, 3, 2, 1), kernel, nn.Conv2d(1, 1, 3, 2, 1))
     for part in halving.parameters():
         nn.init.ones_(part)
@@ -154,7 +154,7 @@ def test_receptive_fields_are_centred_as_the_boxes_take_them_to_be(kernel: nn.Mo
     assert (rows, columns) == (16, 12)
 
 
-def test_the_share_of_information_in_the_boxes_is_of_what_is_above_the_least() -> None:
+def test_the_share_of_information_in_the_boxes_ignores_the_minimum() -> None:
     maps = torch.full((2, 4, 4), 5.0)
     maps[:, 1, 1] += 3
     maps[:, 3, 3] += 1

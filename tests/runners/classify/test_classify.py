@@ -136,7 +136,7 @@ every_kind = pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 
 
 @every_kind
-def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
+def test_copies_do_not_depend_on_the_number_of_other_copies(changes: dict[str, Any]) -> None:
     alone, beside = (metrics(replicates=copies, **changes) for copies in (1, 3))
     names = ["error", "cross_entropy", "ece", "mi_labels"]
     names += [name for name in ("rate", "mi") if f"{name}_replicates" in alone]
@@ -170,7 +170,7 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
 
 
 @every_kind
-def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
+def test_reading_does_not_change_the_training(changes: dict[str, Any]) -> None:
     read, unread = (classify(**changes).task() for _ in range(2))
     for _ in range(3):
         read.evaluate(0)
@@ -178,7 +178,7 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
         torch.testing.assert_close(read.step(), unread.step(), rtol=0, atol=0)
 
 
-def test_half_precision_leaves_rates_and_losses_whole() -> None:
+def test_rates_and_losses_have_full_precision_in_half_precision_training() -> None:
     task = classify(precision="bf16", **KINDS["dropout"]).task()
     for _ in range(3):
         told = task.step()
@@ -190,7 +190,7 @@ def test_half_precision_leaves_rates_and_losses_whole() -> None:
     )
 
 
-def test_classifiers_learn_and_weigh_what_they_tell() -> None:
+def test_classifiers_learn_and_a_stronger_penalty_leaves_less_information() -> None:
     """A stronger penalty leaves less information, by the rate and by a critic with the same
     noise.
     """
@@ -212,7 +212,7 @@ def test_a_critic_reads_representations_with_noise_whatever_is_tested() -> None:
     assert silent["cross_entropy"] != noisy["cross_entropy"]
 
 
-def test_the_critic_climbs_while_the_encoder_descends() -> None:
+def test_the_critic_maximises_and_the_encoder_minimises() -> None:
     """In one step of plain SGD, the encoder moves along -(g_CE + beta g_I) and the critic along
     +g_I, each with the other one fixed.
     """
@@ -278,7 +278,7 @@ def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
     assert task.read(32)["error"].value < min(errors) + 0.15
 
 
-def test_every_training_image_is_trained_on_and_no_other() -> None:
+def test_exactly_the_training_images_are_trained_on() -> None:
     task = classify().task()
     drawn = [task.batches.draw() for _ in range(8)]
     x = torch.cat([images[0] for images, _ in drawn])
@@ -443,7 +443,7 @@ def test_the_launcher_trains_every_regulariser_by_its_name(
         ["dataset=occluded_cifar10", "model=all_cnn_32", "model.filter_percentage=0.02"],
     ],
 )
-def test_the_launcher_trains_on_every_kind_of_images_and_a_longer_run_goes_on(
+def test_the_launcher_trains_on_every_kind_of_images_and_a_longer_run_continues(
     arguments: list[str], data_dir: Path, command: Command
 ) -> None:
     for steps in (2, 4):

@@ -59,7 +59,7 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
     ids=["moving averages", "fixed rows", "momentum", "early stopping"],
 )
 @pytest.mark.parametrize("replicates", [1, 3])
-def test_a_training_that_goes_on_from_its_state_is_the_same_to_the_last_bit(
+def test_a_resumed_training_is_identical_to_the_last_bit(
     changes: dict[str, Any], replicates: int, estimation: Callable[..., Estimate], tmp_path: Path
 ) -> None:
     straight, resumed = (

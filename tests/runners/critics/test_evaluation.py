@@ -117,7 +117,7 @@ class Normalised(Fixed):
         return super().forward(self.normalise(x), y)
 
 
-def test_a_reading_commits_no_moving_average() -> None:
+def test_a_reading_does_not_change_moving_averages() -> None:
     measurement = Measurement(Normalised(), MINE(alpha=0.1))
     before = {name: tensor.clone() for name, tensor in measurement.state_dict().items()}
     evaluation.value(measurement.estimator, evaluation.pool(measurement, blocks(2, 16, seed=0)))

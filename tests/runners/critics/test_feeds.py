@@ -40,7 +40,7 @@ def epoch(batches: RowBatches, count: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("rows", "size"), [(20, 5), (23, 5), (9, 5), (5, 5)])
-def test_minibatches_cover_every_epoch_without_replacement_less_the_ragged_tail(
+def test_minibatches_cover_every_epoch_except_the_incomplete_last_batch(
     rows: int, size: int
 ) -> None:
     batches = RowBatches(*numbered(rows, copies=2), batch_size=size, seed=0)
@@ -52,12 +52,12 @@ def test_minibatches_cover_every_epoch_without_replacement_less_the_ragged_tail(
     assert not torch.equal(first[0], first[1]), "and so has every copy"
 
 
-def test_a_ragged_tail_is_another_one_every_epoch() -> None:
+def test_the_dropped_rows_differ_in_every_epoch() -> None:
     batches = RowBatches(*numbered(7), batch_size=5, seed=0)
     assert len(set(torch.cat([epoch(batches, 1)[0] for _ in range(20)]).tolist())) == 7
 
 
-def test_shared_rows_are_drawn_as_copies_of_them_are() -> None:
+def test_shared_rows_are_drawn_like_copied_ones() -> None:
     shared = [each.expand(3, 23, 1) for each in numbered(23)]
     copied = [each.contiguous() for each in shared]
     one, other = (RowBatches(*pairs, batch_size=5, seed=0) for pairs in (shared, copied))

@@ -141,7 +141,7 @@ def weights(task: GANTraining) -> dict[str, Tensor]:
         {"inference": "bigan", "objective": Wasserstein(10.0), "conditional": True},
     ],
 )
-def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
+def test_copies_do_not_depend_on_the_number_of_other_copies(changes: dict[str, Any]) -> None:
     alone, beside = (metrics(replicates=copies, eval_every=6, **changes) for copies in (1, 3))
     for name in (
         "modes",
@@ -219,7 +219,7 @@ def test_generators_and_critics_steps_leave_the_other_networks_gradients_alone()
         torch.testing.assert_close(each.grad, gradient, rtol=0, atol=0)
 
 
-def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
+def test_a_strength_of_zero_trains_no_critic_and_changes_nothing() -> None:
     task, plain = gan(regularizer=penalty(beta=0.0)).task(), gan().task()
     assert "regularisation" not in task.parts
     for _ in range(3):
@@ -228,7 +228,7 @@ def test_a_strength_of_nothing_costs_no_critic_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("until", "steps"), [(2, 2), (0.5, 3), (None, 6)])
-def test_the_regulariser_is_off_after_steps_or_a_share_of_them(
+def test_the_regularizer_ends_after_steps_or_a_share_of_them(
     until: float | None, steps: int
 ) -> None:
     task = gan(regularizer=penalty(until=until)).task()
@@ -260,7 +260,7 @@ def test_instance_noise_makes_the_number_of_steps_part_of_what_a_run_is() -> Non
         assert "runner.eval_every" not in essence({"runner": node})
 
 
-def test_a_critic_learns_what_the_latent_tells_of_samples() -> None:
+def test_a_critic_learns_the_information_of_samples_and_latents() -> None:
     task = gan(regularizer=penalty(), batch_size=64, steps=200).task()
     values = [task.step()["mi"].item() for _ in range(200)]
     assert sum(values[-20:]) > sum(values[:20]) + 10
@@ -423,7 +423,7 @@ def test_digits_are_generated_and_inferred(data_dir: Path, monkeypatch: pytest.M
     assert found["reconstruction"] > 0
 
 
-def test_the_launcher_trains_and_a_longer_run_goes_on(command: Command) -> None:
+def test_the_launcher_trains_and_a_longer_run_continues(command: Command) -> None:
     few = [
         "runner.batch_size=8",
         "runner.eval_every=2",

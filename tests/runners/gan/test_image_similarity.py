@@ -8,7 +8,7 @@ import torch
 from infobound.runners.gan.image_similarity import STEADY, ms_ssim
 
 
-def test_an_image_is_like_itself_alone() -> None:
+def test_an_image_is_only_similar_to_itself() -> None:
     x = torch.rand(4, 3, 28, 28) * 2 - 1
     torch.testing.assert_close(ms_ssim(x, x), torch.ones(4))
     assert ms_ssim(x, x.flip(0)).abs().max().item() < 0.3

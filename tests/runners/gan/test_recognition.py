@@ -119,7 +119,7 @@ def test_stacked_digits_are_recognised_by_a_classifier_of_their_own_digits(tmp_p
     assert (found.recognise(x).nearest == labels).double().mean() >= 1 - 5 * found.error
 
 
-def test_modes_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
+def test_unrecognisable_modes_are_refused(tmp_path: Path) -> None:
     unknown: Any = object()
     with pytest.raises(
         ValueError, match=r"^dataset must have modes with positions or show digits, got object"

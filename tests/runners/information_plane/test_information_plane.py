@@ -88,7 +88,7 @@ every_kind = pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 
 
 @every_kind
-def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
+def test_copies_do_not_depend_on_the_number_of_other_copies(changes: dict[str, Any]) -> None:
     alone, beside = (metrics(replicates=copies, readings=[], **changes) for copies in (1, 2))
     names = [name for name in alone if f"{name}_replicates" in alone]
     assert {"error", "mi_input_1", "mi_label_3"} <= {*names}
@@ -147,7 +147,7 @@ def test_the_worst_violation_of_all_readings_outlives_a_resumed_run() -> None:
 
 
 @every_kind
-def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
+def test_reading_does_not_change_the_training(changes: dict[str, Any]) -> None:
     read, unread = (plane(**changes).task() for _ in range(2))
     for _ in range(3):
         read.evaluate(0)

@@ -88,7 +88,7 @@ def critics_of(task: Shaping) -> PrivacyUtility:
     return made
 
 
-def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> None:
+def test_the_encoder_minimises_one_information_and_maximises_the_other() -> None:
     """In one step of plain SGD, the encoder moves along g_utility - beta g_privacy, and each critic
     maximises its own reading.
     """
@@ -124,7 +124,7 @@ def test_the_encoder_descends_what_one_critic_climbs_and_climbs_the_others() -> 
     torch.testing.assert_close(encoders.parameters.detach(), moved)
 
 
-def test_critics_alone_learn_at_first() -> None:
+def test_only_critics_learn_at_first() -> None:
     task = infoshape(warm_up=3).task()
     first = task.first
     for _ in range(3):
@@ -152,7 +152,7 @@ def test_a_resumed_run_is_the_same(replicates: int) -> None:
     assert whole.evaluate(5) == resumed.evaluate(5)
 
 
-def test_copies_do_not_depend_on_how_many_run_beside_them() -> None:
+def test_copies_do_not_depend_on_the_number_of_other_copies() -> None:
     alone, beside = (
         infoshape(replicates=copies).prepare()(InMemory()).metrics for copies in (1, 2)
     )
@@ -184,7 +184,7 @@ def test_codes_keep_more_of_the_label_than_those_of_the_first_weights() -> None:
     assert 0.02 < found["mi_label"] < math.log(2)
 
 
-def test_codes_tell_less_of_the_input_where_that_costs_more() -> None:
+def test_codes_have_less_information_about_the_input_if_its_weight_is_larger() -> None:
     read = list[float]()
     for beta in (0.0, 3.0):
         task = infoshape(
@@ -245,7 +245,7 @@ def test_labels_are_one_hot_or_refused() -> None:
         ),
     ],
 )
-def test_what_cannot_be_shaped_is_refused_with_the_way_out(
+def test_wrong_settings_of_infoshape_are_refused_with_the_way_out(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):

@@ -160,7 +160,7 @@ every_kind = pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
 
 
 @every_kind
-def test_copies_do_not_depend_on_how_many_run_beside_them(changes: dict[str, Any]) -> None:
+def test_copies_do_not_depend_on_the_number_of_other_copies(changes: dict[str, Any]) -> None:
     alone, beside = (read(replicates=copies, **changes) for copies in (1, 3))
     assert next(iter(alone)) == "auc"
     assert {"accuracy", "cross_entropy", "mi", "mi_label", "ams"} <= {*alone}
@@ -192,7 +192,7 @@ def test_a_resumed_run_is_the_same(changes: dict[str, Any]) -> None:
 
 
 @every_kind
-def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
+def test_reading_does_not_change_the_training(changes: dict[str, Any]) -> None:
     watched, unread = (invariant(**changes).task() for _ in range(2))
     for _ in range(2):
         watched.evaluate(0)
@@ -200,7 +200,7 @@ def test_reading_leaves_the_training_as_it_is(changes: dict[str, Any]) -> None:
         torch.testing.assert_close(watched.step(), unread.step(), rtol=0, atol=0)
 
 
-def test_a_penalty_takes_information_from_the_score_and_the_label_stays() -> None:
+def test_a_penalty_removes_information_about_the_pivot_but_not_about_the_label() -> None:
     """After 100 steps on the toy data without a penalty and 150 steps with one, the information is
     at most half, with nearly the same accuracy.
     """
@@ -236,7 +236,7 @@ def critic_of(task: Invariance) -> dict[str, Any]:
     return penalty_of(task).state()["networks"]
 
 
-def test_the_classifier_descends_what_its_warm_up_says_and_the_critic_is_left_alone() -> None:
+def test_the_warm_up_scales_the_classifiers_penalty_and_not_the_critics_loss() -> None:
     """With plain SGD, the second of four warm-up steps has half the strength."""
     sgd = partial(torch.optim.SGD, lr=0.1)
     task = invariant(regularizer=kl(optimizer=sgd, lam=2.0, warmup=4), optimizer=sgd).task()
@@ -270,7 +270,7 @@ def test_first_the_classifier_learns_alone_then_its_adversary_then_both() -> Non
     assert [task.classifiers.networks.steps, critic_of(task)["steps"]] == [4, 8]
 
 
-def test_what_was_read_after_the_pre_training_stands_beside_the_result() -> None:
+def test_the_result_has_the_reading_after_pre_training() -> None:
     found = metrics(replicates=2, **KINDS["pretrained"])
     for name in ("auc", "adversary_loss", "cross_entropy"):
         copies = found[f"{name}_pretrained_replicates"]
@@ -350,7 +350,7 @@ def test_groups_are_read_for_parity_and_numbers_are_not() -> None:
     assert {"demographic_parity", "mi_of_mass", "mi_of_group"} <= {*both}
 
 
-def test_what_a_person_should_know_is_said() -> None:
+def test_users_get_warnings_about_the_data() -> None:
     assert metrics()["warnings"] == [
         "pivot pivot is also feature x_1, so the classifier's input determines it exactly"
     ]

@@ -75,7 +75,7 @@ def test_the_predictions_of_a_class_are_those_of_its_rows_and_rows_count_once() 
     assert found.labels.tolist() == found.weights.tolist() == [1, 1]
 
 
-def test_groups_that_are_treated_alike_have_no_difference_and_others_have_theirs() -> None:
+def test_equally_treated_groups_have_no_difference_and_others_have_one() -> None:
     groups = torch.tensor([0.0, 0, 0, 0, 1, 1, 1, 1])
     labels = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1])
     assert parity.demographic_parity(labels, groups, ones(8)) == 0
@@ -120,7 +120,7 @@ def test_a_threshold_lets_its_share_pass() -> None:
     assert (weights[passing].sum() / weights.sum()).item() == pytest.approx(0.5, abs=0.002)
 
 
-def test_significance_is_that_of_counting_and_falls_with_what_is_not_known() -> None:
+def test_significance_matches_counting_and_falls_with_the_uncertainty() -> None:
     """s / sqrt(b) for small s; Cowan's closed form if b has the uncertainty u."""
     s, b = torch.tensor([1.0, 10.0]).double(), torch.tensor([1e4, 100.0]).double()
     certain = ams(s, b, 0 * s)
@@ -132,7 +132,7 @@ def test_significance_is_that_of_counting_and_falls_with_what_is_not_known() -> 
     assert ams(s, 0 * s, 0 * s).tolist() == [0, 0]
 
 
-def test_a_background_that_passes_alike_at_every_pivot_is_known_and_another_is_not() -> None:
+def test_a_background_is_certain_only_if_it_passes_equally_at_every_pivot() -> None:
     size = 20_000
     labels, pivot = torch.arange(size) % 2, normal(size)
     counted = Significance(100.0, 1000.0)
@@ -178,14 +178,14 @@ def test_information_about_numbers_and_categories_is_that_of_their_closed_forms(
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1])
-def test_a_score_that_never_varies_tells_nothing(constant: float) -> None:
+def test_a_constant_score_has_no_information(constant: float) -> None:
     pivot, score = normal(500, 1), torch.full((500, 1), constant)
     for variable, count in ((pivot, 0), ((pivot > 0).long(), 2)):
         value = dependence.information(score, variable, [count]).value
         assert value == pytest.approx(0, abs=1e-6)
 
 
-def test_the_permutation_test_tells_dependence_from_none() -> None:
+def test_the_permutation_test_distinguishes_dependence_from_independence() -> None:
     x, noise = normal(2, 300, 1)
     assert dependence.permuted(x, x + noise, [0], 19, seed=0).p_value == pytest.approx(1 / 20)
     assert dependence.permuted(x, noise, [0], 19, seed=0).p_value > 1 / 20

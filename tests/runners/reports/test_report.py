@@ -97,7 +97,7 @@ def test_a_report_replaces_its_block_of_a_page_and_no_other_byte(swept: Command)
     assert page.read_text() == before
 
 
-def test_runs_that_differ_in_a_key_taken_over_are_one_row(swept: Command) -> None:
+def test_runs_that_differ_only_in_averaged_keys_are_one_row(swept: Command) -> None:
     assert (
         swept(
             "runner=report",
@@ -191,7 +191,7 @@ def test_names_that_were_swept_stand_side_by_side_with_their_kinds(command: Comm
     }
 
 
-def test_what_stands_beside_the_metric_is_drawn_under_it_with_its_own_errors(
+def test_further_metrics_are_drawn_below_with_their_own_errors(
     leave: Callable[..., Path], tmp_path: Path
 ) -> None:
     for beta, seed in itertools.product((0.1, 1, 10), range(3)):

@@ -84,7 +84,7 @@ def test_means_and_errors_over_seeds_and_replicates_are_those_of_numpy(
     )
 
 
-def test_a_single_run_has_the_error_that_it_states(sweep: Sweep, tmp_path: Path) -> None:
+def test_a_single_run_has_its_own_error(sweep: Sweep, tmp_path: Path) -> None:
     sweep({BETA: [0, 1]}, lambda beta: 1.0 - beta)
     results = Results.of([tmp_path])
     assert results.means["stderr"].tolist() == [0.25, 0.25]
@@ -101,7 +101,7 @@ def test_a_table_shows_two_digits_of_an_error(leave: Leave, tmp_path: Path) -> N
     assert "| 0.9859 ± 0.0012 (standard error) |" in Results.of([tmp_path], "accuracy").table()
 
 
-def test_what_stands_beside_is_the_mean_of_its_setting_also_where_a_run_has_no_such_key(
+def test_further_metrics_are_means_of_their_setting_even_if_a_run_lacks_a_key(
     leave: Leave, tmp_path: Path
 ) -> None:
     for index, overrides in enumerate(
@@ -385,7 +385,7 @@ def test_the_course_of_a_metric_is_its_mean_and_deviation_over_runs_and_replicat
     )
 
 
-def test_a_baseline_stands_beside() -> None:
+def test_a_baseline_is_drawn_as_a_level() -> None:
     with pytest.raises(
         ValueError, match=r"^baseline must be one of beside, mi, got accuracy_pixels"
     ):

@@ -156,7 +156,7 @@ def test_the_estimate_is_read_on_the_pairs_of_all_test_images(
     assert task.read(0)["mi"].value == pytest.approx(infonce(scores).item(), abs=1e-6)
 
 
-def test_encoders_and_critic_climb_together(represent: Callable[..., Represent]) -> None:
+def test_encoders_and_critic_maximise_together(represent: Callable[..., Represent]) -> None:
     task = represent(
         model=partial(MLP, hidden=[], outputs=4, activation="ReLU"), batch_size=60
     ).task()
@@ -180,7 +180,7 @@ def test_a_target_is_reached_and_kept(
     assert np.mean(values[-50:]) == pytest.approx(target, abs=0.1)
 
 
-def test_replicates_do_not_depend_on_how_many_run_beside_them(
+def test_replicates_do_not_depend_on_the_number_of_other_replicates(
     represent: Callable[..., Represent],
 ) -> None:
     alone, beside = (metrics(represent(replicates=copies)) for copies in (1, 3))
@@ -189,7 +189,7 @@ def test_replicates_do_not_depend_on_how_many_run_beside_them(
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_views_share_an_encoder_where_they_are_to(
+def test_the_views_share_an_encoder_on_request(
     shared: bool, represent: Callable[..., Represent]
 ) -> None:
     critic = encoded_critic(represent(shared=shared).task().training, 0)
@@ -283,7 +283,7 @@ def test_percentiles_are_over_the_rows_of_all_copies(represent: Callable[..., Re
     assert math.isfinite(read["log_condition_rise"])
 
 
-def test_an_inverse_gives_back_what_went_in_and_its_error_is_seen() -> None:
+def test_an_inverse_reconstructs_its_input_and_its_error_is_reported() -> None:
     torch.manual_seed(0)
     flow, x = FLOW(10).double(), torch.randn(5, 10, dtype=torch.float64)
     with torch.no_grad():
@@ -425,7 +425,7 @@ class Broken(InMemory):
 
 
 @pytest.mark.parametrize(("name", "copies"), [("represent", 2), ("adversarial", 1)])
-def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
+def test_an_aborted_run_resumes_exactly(
     name: str, copies: int, request: pytest.FixtureRequest, halves: Callable[..., ImageHalves]
 ) -> None:
     model = (
@@ -473,7 +473,7 @@ CHOSEN = {
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_more_steps_leave_the_very_bytes_of_a_longer_run(
+def test_more_steps_write_the_same_bytes_as_a_longer_run(
     name: str, command: Command, data_dir: Path
 ) -> None:
     arguments = [*CHOSEN[name], *SHORT, f"data_dir={data_dir}"]

@@ -150,7 +150,7 @@ def test_a_later_row_takes_the_place_of_an_earlier_one_with_all_its_numbers(tmp_
     assert len([*path.iterdir()]) == 1
 
 
-def test_a_run_that_goes_on_has_no_row_until_it_ends_again(tmp_path: Path) -> None:
+def test_a_resumed_run_has_no_row_until_it_ends_again(tmp_path: Path) -> None:
     board.row(tmp_path, CONFIG, {"mi": 1.0}, "interrupted", 5)
     going = board.Board(tmp_path, 5)
     going.scalars({"mi/train": 1.0}, 6)

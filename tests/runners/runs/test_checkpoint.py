@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_who_write_one_file_at_once_take_turns(path: Path) -> None:
+def test_concurrent_writers_of_one_file_take_turns(path: Path) -> None:
     contents = [bytes([each]) * 100_000 for each in range(8)]
 
     def write(content: bytes) -> None:
@@ -114,7 +114,7 @@ def damaged(whole: bytes, kind: str, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["cut", "one bit", "zeros", "longer", "noise"])
-def test_a_damaged_checkpoint_is_never_taken_for_a_good_one(kind: str, path: Path) -> None:
+def test_a_damaged_checkpoint_is_never_accepted(kind: str, path: Path) -> None:
     checkpoint.save(path, state())
     whole, chance = path.read_bytes(), random.Random(kind)
     for _ in range(200):
@@ -150,7 +150,7 @@ def test_a_pickle_is_never_run(path: Path) -> None:
     assert not trace.exists()
 
 
-def test_a_file_of_weights_from_elsewhere_is_no_checkpoint(path: Path) -> None:
+def test_a_foreign_file_of_weights_is_not_a_checkpoint(path: Path) -> None:
     torch.save({"step": 3, "weight": torch.zeros(3)}, path)
     with pytest.raises(RunFailed, match="not a checkpoint"):
         checkpoint.load(path)

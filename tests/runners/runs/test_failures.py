@@ -90,7 +90,7 @@ def test_a_value_that_stops_being_finite_ends_the_run_and_is_never_written(
     )
 
 
-def test_a_failed_run_fails_again_and_force_begins_anew(command: Command) -> None:
+def test_a_failed_run_fails_again_and_force_starts_again(command: Command) -> None:
     first = command(*DIVERGING)
     assert command(*DIVERGING).err == first.err
     assert command(*DIVERGING, "force=true", "optimizer.lr=1e-3").code == 0
@@ -118,7 +118,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_good_checkpoint(
     assert command("name=a").code == 0, "with room on the disk it goes on"
 
 
-def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(
+def test_an_unwritable_disk_is_reported_in_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: Any) -> None:
@@ -140,7 +140,7 @@ def test_a_disk_that_takes_nothing_at_all_is_said_in_one_line(
     ],
     ids=["processor", "GPU", "NumPy"],
 )
-def test_out_of_memory_is_said_in_one_line_with_the_way_out(
+def test_out_of_memory_is_reported_in_one_line_with_the_way_out(
     error: Exception, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def allocate(*arguments: Any) -> None:
@@ -189,7 +189,7 @@ class Shell:
         "pickle",
     ],
 )
-def test_a_torn_checkpoint_is_refused_and_never_run(
+def test_a_damaged_checkpoint_is_refused_and_never_executed(
     spoil: Callable[[Path], None], command: Command, trained: Path
 ) -> None:
     shutil.copytree(trained, ".", dirs_exist_ok=True)
@@ -204,7 +204,7 @@ def test_a_torn_checkpoint_is_refused_and_never_run(
     assert command("name=a", "runner.steps=2").code == 0
 
 
-def test_force_begins_anew_without_reading_a_torn_checkpoint(command: Command) -> None:
+def test_force_starts_again_without_reading_a_damaged_checkpoint(command: Command) -> None:
     assert command("name=a", "runner.steps=2").code == 0
     (FOLDER / "checkpoint.pt").write_bytes(pickle.dumps(Shell()))
     assert command("name=a", "force=true").code == 0

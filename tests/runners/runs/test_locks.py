@@ -10,7 +10,7 @@ from infobound.runners.runs.errors import Busy
 from infobound.runners.runs.locks import LOCK, held, locked
 
 
-def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(
+def test_a_holder_removes_its_lock_file_and_a_dead_one_frees_it(
     tmp_path: Path,
 ) -> None:
     (tmp_path / LOCK).touch()  # as left by a killed process
@@ -23,7 +23,7 @@ def test_a_lock_is_a_file_that_its_holder_takes_away_and_a_dead_one_leaves_free(
     assert not (tmp_path / LOCK).exists()
 
 
-def test_who_waits_for_a_lock_gets_it_though_its_file_was_taken_away(tmp_path: Path) -> None:
+def test_a_waiting_process_gets_a_lock_whose_file_was_removed(tmp_path: Path) -> None:
     order = list[str]()
 
     def second() -> None:

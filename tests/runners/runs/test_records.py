@@ -182,7 +182,7 @@ def test_a_result_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         run_directory(tmp_path).completed()
 
 
-def test_metrics_that_lost_lines_are_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_run_with_lost_lines_is_not_continued(tmp_path: Path) -> None:
     with recorded(tmp_path) as recording:
         recording.write(1, "train", {"mi": 1.0})
         recording.save({"step": 1})

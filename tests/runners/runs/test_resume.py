@@ -97,7 +97,7 @@ def drawn(name: str) -> list[list[int]]:
         pytest.param(TABLE, 4, id="table with early stopping", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_time_and_again_ends_as_if_never_killed(
+def test_a_repeatedly_killed_run_ends_as_if_never_killed(
     arguments: list[str], kills: int, command: Command, started: Started
 ) -> None:
     assert command(*arguments, "name=whole").code == 0
@@ -152,7 +152,7 @@ def test_eighty_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
     assert number > 1, "some came to their end"
 
 
-def test_an_interrupted_run_says_so_and_the_same_command_goes_on(
+def test_an_interrupted_run_says_so_and_the_same_command_continues(
     command: Command, started: Started
 ) -> None:
     arguments = [

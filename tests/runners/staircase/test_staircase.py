@@ -109,7 +109,7 @@ def test_a_batch_is_read_by_weights_that_no_step_on_it_has_changed(
     assert not torch.equal(usual.values, wild.values)
 
 
-def test_reading_commits_no_moving_average_and_training_does() -> None:
+def test_moving_averages_change_in_training_but_not_in_reading() -> None:
     task = climb(estimator=MINE(alpha=0.1)).task()
     before = {
         name: tensor.clone() for name, tensor in task.critics.networks.state()["buffers"].items()
@@ -158,7 +158,7 @@ def test_infonce_never_exceeds_its_cap() -> None:
     assert task.values.max() > 2
 
 
-def test_batches_climb_and_copies_draw_their_own() -> None:
+def test_batches_follow_the_levels_and_copies_draw_their_own() -> None:
     task = climb(replicates=2, estimator=JS()).task()
     drawn = [task.batches.draw() for _ in range(2 * STEPS)]
     low, high = (
@@ -170,7 +170,7 @@ def test_batches_climb_and_copies_draw_their_own() -> None:
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_a_run_that_broke_off_ends_as_if_it_had_not(copies: int) -> None:
+def test_an_aborted_run_resumes_exactly(copies: int) -> None:
     whole = outcome(replicates=copies)
     record = Broken()
     with pytest.raises(InterruptedError):

@@ -31,7 +31,7 @@ def test_the_scaled_gradient_never_exceeds_the_other() -> None:
 @pytest.mark.parametrize(
     ("own", "other", "expected"), [(0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 0.0)]
 )
-def test_a_gradient_of_nothing_is_safe(own: float, other: float, expected: float) -> None:
+def test_a_zero_gradient_is_safe(own: float, other: float, expected: float) -> None:
     parts = [torch.full((1, 4), own), torch.full((1, 2), own)]
     assert share(parts, [torch.full((1, 4), other), torch.full((1, 2), other)]).tolist() == [
         expected

@@ -54,7 +54,7 @@ def test_a_reading_that_is_not_a_number_never_counts_as_better() -> None:
     assert stopping.done
 
 
-def test_a_restored_state_goes_on_where_it_was() -> None:
+def test_a_restored_state_continues() -> None:
     first, second = EarlyStopping(at(0), patience=2), EarlyStopping(at(0), patience=2)
     first.see([2.0], at(1))
     first.see([1.0], at(2))
@@ -69,7 +69,7 @@ def test_a_restored_state_goes_on_where_it_was() -> None:
     ("readings", "first", "last"),
     [([1.0], 0, 0), ([2.0, 1.0], 1, 0), ([1.0, 2.0], 0, 1), ([1.0, 2.0, 1.5], 0, 0)],
 )
-def test_it_says_where_the_best_reading_stands(
+def test_it_says_whether_the_best_reading_is_the_first_or_the_last(
     readings: list[float], first: int, last: int
 ) -> None:
     stopping = EarlyStopping(at(0), patience=3)
@@ -80,7 +80,7 @@ def test_it_says_where_the_best_reading_stands(
     assert (stopping.first, stopping.last) == (restored.first, restored.last) == (first, last)
 
 
-def test_a_new_beginning_forgets_every_reading() -> None:
+def test_begin_forgets_every_reading() -> None:
     stopping = EarlyStopping(at(0), patience=1)
     for reading in (5.0, 4.0):
         stopping.see([reading], at(1))

@@ -36,7 +36,7 @@ def test_the_best_weights_are_kept_and_the_lines_stand_in_a_table(command: Comma
     ]
 
 
-def test_a_run_that_keeps_nothing_more_removes_what_was_kept_before(command: Command) -> None:
+def test_a_run_without_extra_files_removes_earlier_ones(command: Command) -> None:
     assert command(*KEPT).code == 0
     assert command("name=a", "force=true").code == 0
     assert not [*RUN.glob("best.pt"), *RUN.glob("metrics.csv")]
@@ -49,7 +49,7 @@ def test_a_run_that_keeps_nothing_more_removes_what_was_kept_before(command: Com
         ["runner=staircase", "dataset=staircase", "dataset.steps=4", "runner.window=2"],
     ],
 )
-def test_the_best_cannot_be_kept_where_no_validation_reading_says_which(
+def test_the_best_weights_cannot_be_kept_without_validation_readings(
     arguments: list[str], command: Command
 ) -> None:
     ended = command("name=a", "runner.keep=best", *arguments)

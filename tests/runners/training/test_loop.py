@@ -152,7 +152,7 @@ class Drawing(Runner[Counting]):
 @pytest.mark.parametrize(
     ("last", "drawn"), [(None, [1, 4, 16, 64, 256]), (16, [1, 4, 16]), (20, [1, 4, 16, 20])]
 )
-def test_pictures_come_ever_more_seldom_and_once_of_the_last_step(
+def test_pictures_become_rarer_and_include_the_last_step(
     last: int | None, drawn: list[int]
 ) -> None:
     settings = {"steps": 256, "batch_size": 2, "eval_every": 1, "log_every": 1, "optimizer": Adam}
@@ -170,7 +170,7 @@ def test_checkpoints_come_with_their_cadence_and_once_at_the_end(
     assert saved(record) == steps
 
 
-def test_checkpoints_come_by_the_clock_too() -> None:
+def test_checkpoints_also_follow_the_clock() -> None:
     record = Keeping()
     loop(Counting(), record, steps=3, seconds=1e-9).run()
     assert saved(record) == [1, 2, 3]
@@ -189,7 +189,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("step", range(1, 11))
 @pytest.mark.parametrize("every", [1, 3, 4])
-def test_a_run_killed_at_any_step_goes_on_as_if_never_killed(step: int, every: int) -> None:
+def test_a_run_killed_at_any_step_resumes_exactly(step: int, every: int) -> None:
     def kill(now: int) -> None:
         if now == step:
             raise Killed
@@ -202,7 +202,7 @@ def test_a_run_killed_at_any_step_goes_on_as_if_never_killed(step: int, every: i
     assert broken.history() == whole.history()
 
 
-def test_a_finished_run_that_is_extended_goes_on_as_if_it_had_been_long() -> None:
+def test_an_extended_run_equals_a_longer_run() -> None:
     extended, long = Keeping(), Keeping()
     for steps in (5, 10):
         loop(Counting(), extended, steps=steps).run()

@@ -63,7 +63,7 @@ def values(estimation: Estimate) -> list[float]:
         "table with early stopping",
     ],
 )
-def test_a_copy_does_not_depend_on_how_many_run_beside_it(
+def test_a_copy_does_not_depend_on_the_number_of_other_copies(
     changes: dict[str, Any], estimation: Build
 ) -> None:
     changes = {"steps": 20, **changes}

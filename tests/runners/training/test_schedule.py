@@ -23,7 +23,7 @@ def rates(warmup: int, end: int | None, steps: int) -> list[float]:
     return seen
 
 
-def test_the_rate_rises_in_a_line_and_falls_by_half_a_cosine() -> None:
+def test_the_rate_rises_linearly_and_falls_by_half_a_cosine() -> None:
     fall = [0.2 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
     assert rates(2, 6, 7) == pytest.approx([0.2, 0.4, *fall, 0.0])
 

@@ -20,7 +20,7 @@ def ended(values: Sequence[float]) -> Trend:
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_an_interval_over_replicates_holds_the_truth_as_often_as_it_says(confidence: float) -> None:
+def test_an_interval_over_replicates_has_its_coverage(confidence: float) -> None:
     draws = np.random.default_rng(0).normal(1.0, 0.3, size=(2000, 4))
     held = []
     for values in draws.tolist():
@@ -67,7 +67,7 @@ def test_a_curve_that_is_noise_has_converged_in_all_but_one_in_twenty() -> None:
     assert rate == pytest.approx(0.05, abs=3 * (0.05 * 0.95 / 1000) ** 0.5)
 
 
-def test_a_curve_that_rises_has_not_and_one_that_has_risen_has() -> None:
+def test_a_rising_curve_has_not_converged_and_a_flat_one_has() -> None:
     steps, noise = np.arange(20), np.random.default_rng(1).normal(0, 0.01, size=20)
     rising, risen, falling = 0.1 * steps + noise, 2 - np.exp(-steps) + noise, -0.1 * steps + noise
     assert [ended(list(curve)).converged for curve in (rising, risen, falling)] == [
@@ -78,10 +78,10 @@ def test_a_curve_that_rises_has_not_and_one_that_has_risen_has() -> None:
     assert ended(list(0.1 * steps)).rise == pytest.approx(0.1 * 5)
 
 
-def test_a_rise_that_does_not_matter_is_none() -> None:
+def test_a_negligible_rise_counts_as_converged() -> None:
     assert ended([1e-4 * step for step in range(10)]).converged
 
 
-def test_too_few_evaluations_tell_nothing() -> None:
+def test_too_few_evaluations_have_no_trend() -> None:
     assert trend([1.0] * (LEAST - 1)) is None
     assert trend([1.0] * LEAST) is not None

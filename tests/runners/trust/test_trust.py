@@ -85,7 +85,7 @@ def test_a_curve_with_enough_evaluations_is_judged(command: Command) -> None:
     assert not {f"ratio_{name}" for name in EXPECTED} & found.keys()
 
 
-def test_no_ratio_is_taken_of_what_cannot_be_told_from_nothing(command: Command) -> None:
+def test_no_ratio_is_given_if_the_estimate_is_not_distinguishable_from_0(command: Command) -> None:
     found, _ = trusted(
         command, "estimator=gaussian", "dataset.mutual_information=0", "runner.recomputations=19"
     )
@@ -111,7 +111,7 @@ def test_no_ratio_is_taken_of_what_cannot_be_told_from_nothing(command: Command)
         ),
     ],
 )
-def test_a_report_that_cannot_be_had_is_refused_in_one_line(
+def test_an_impossible_report_is_refused_in_one_line(
     arguments: list[str], words: str, command: Command
 ) -> None:
     save()
