@@ -3,6 +3,7 @@
 N points, k neighbours, D features, D_x and D_y of x and y.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -67,7 +68,8 @@ class KSG:
                 f"must be above {2 * dim}, twice the number of columns of x and y, to use lnc",
                 self.k,
             )
-        terms = self._terms(*_jittered(*paired(x, y, self.k + 2)))
+        x_rows, y_rows = paired(x, y, self.k + 2)
+        terms = self._terms(*_jittered(x_rows, y_rows))
         return SampleEstimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))
 
     def _terms(
@@ -93,12 +95,30 @@ class KSG:
         )
 
 
-def _jittered(*tables: Float64[np.ndarray, "N _"]) -> list[Float64[np.ndarray, "N _"]]:
-    """Each table with independent noise: shared noise would add information where both x and y have
-    ties.
+def _jittered(
+    x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
+) -> tuple[Float64[np.ndarray, "N D_x"], Float64[np.ndarray, "N D_y"]]:
+    """Both tables with independent noise: shared noise would add information where both have ties.
+
+    The noise of a table is drawn from a seed made of both tables, its own first. So it is no stream
+    that a table itself may have been drawn from, and the estimate stays the same when x and y are
+    swapped.
     """
-    random = np.random.default_rng(0)
-    return [table + JITTER * table.std(0) * random.standard_normal(table.shape) for table in tables]
+    told = [np.ascontiguousarray(table).tobytes() for table in (x, y)]
+    of_x = _seed(*told)
+    of_y = _seed(*reversed(told)) if told[0] != told[1] else of_x + 1
+    return _noisy(x, of_x), _noisy(y, of_y)
+
+
+def _seed(own: bytes, other: bytes) -> int:
+    digest = hashlib.blake2b(own, digest_size=16)
+    digest.update(other)
+    return int.from_bytes(digest.digest(), "big")
+
+
+def _noisy(table: Float64[np.ndarray, "N D"], seed: int) -> Float64[np.ndarray, "N D"]:
+    noise = np.random.default_rng(seed).standard_normal(table.shape)
+    return table + JITTER * table.std(0) * noise
 
 
 def _non_uniformity(

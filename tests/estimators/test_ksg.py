@@ -4,7 +4,7 @@ known.
 
 import math
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -105,6 +105,27 @@ def test_ties_are_broken_alike_every_time() -> None:
     first, again = ksg()(x, y), ksg()(x, y)
     assert first == again
     assert abs(first.value) < 0.2
+
+
+def test_rows_that_numpy_drew_first_are_read_like_any_others() -> None:
+    """Rounded values tie, and the noise that breaks ties must not be the stream of a seed that
+    users choose: that noise would be x itself.
+    """
+    x, noise = np.random.default_rng(0).standard_normal((2, 2000))
+    y = 1.1 * x + noise
+    rows = [torch.tensor(np.round(each, 1))[:, None] for each in (x, y)]
+    one, other = KSG()(*rows), KSG()(*reversed(rows))
+    assert one.value == pytest.approx(other.value, abs=1e-6)
+    assert one.value == pytest.approx(math.log(1 + 1.21) / 2, abs=0.08)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_swapping_x_and_y_changes_nothing_where_they_tie(version: Literal[1, 2]) -> None:
+    source = np.random.default_rng(1)
+    x = source.integers(5, size=(300, 2))
+    y = np.hstack([x[:, :1] + source.integers(2, size=(300, 1)), source.normal(size=(300, 1))])
+    rows, estimator = (torch.tensor(x).double(), torch.tensor(y)), KSG(version=version)
+    assert estimator(*rows).value == pytest.approx(estimator(*reversed(rows)).value, abs=1e-6)
 
 
 def test_a_point_pushed_out_by_ties_is_not_its_own_neighbour() -> None:
