@@ -24,6 +24,7 @@ from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory
 from infobound.runners.runs.signals import interruptible
 from infobound.runners.runs.trained_runs import folder_of
+from infobound.streams import make_lenient
 
 OmegaConf.register_new_resolver("run_name", run_name, use_cache=True)
 OmegaConf.register_new_resolver("job_name", job_name)
@@ -119,4 +120,5 @@ def launch(arguments: list[str]) -> int:
 
 def command() -> None:
     """The command `infobound`, also called by `python -m infobound` and `python run.py`."""
+    make_lenient()
     sys.exit(launch(sys.argv[1:]))

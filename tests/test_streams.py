@@ -1,0 +1,77 @@
+"""What a run prints may be lost; the run ends as it would have."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infobound import launcher
+from tests.conftest import RUN, small
+
+
+def broken(descriptor: int) -> None:
+    """Make it a pipe that nobody reads."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    os.dup2(theirs, descriptor)
+
+
+def full(descriptor: int) -> None:
+    """Make it a disk that is full."""
+    os.dup2(os.open("/dev/full", os.O_WRONLY), descriptor)
+
+
+def opened(descriptor: int, encoding: str | None = None) -> None:
+    """Give Python's stream what the descriptor is by now."""
+    stream = os.fdopen(descriptor, "w", closefd=False, encoding=encoding)
+    setattr(sys, {1: "stdout", 2: "stderr"}[descriptor], stream)
+
+
+def closed(descriptor: int) -> None:
+    """Close it, as `>&-` does, before which Python has made its stream."""
+    os.close(descriptor)
+    setattr(sys, {1: "stdout", 2: "stderr"}[descriptor], None)
+
+
+def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int:
+    """The exit code of a command in a fork of this process, after `spoil`."""
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.chdir(folder)
+            for descriptor in (1, 2):
+                os.dup2(os.open(folder / f"{descriptor}.txt", os.O_CREAT | os.O_RDWR), descriptor)
+                opened(descriptor)
+            spoil()
+            sys.argv = [str(RUN), *small(arguments)]
+            launcher.command()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 71
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("descriptor", [1, 2], ids=["stdout", "stderr"])
+@pytest.mark.parametrize("spoil", [broken, full, closed])
+def test_a_stream_that_takes_nothing_fails_no_run(
+    spoil: Callable[[int], None], descriptor: int, tmp_path: Path
+) -> None:
+    def spoiled() -> None:
+        spoil(descriptor)
+        if spoil is not closed:
+            opened(descriptor)
+
+    assert ended(tmp_path, spoiled, "name=a") == 0
+    result = json.loads((tmp_path / "outputs/runs/a/result.json").read_text(encoding="utf-8"))
+    assert result["status"] == "completed"
+    assert ended(tmp_path, spoiled, "name=b", "critic.embed=0") == 2
+
+
+def test_a_terminal_without_the_letter_shows_its_number(tmp_path: Path) -> None:
+    assert ended(tmp_path, lambda: opened(1, "ascii"), "name=a") == 0
+    assert r" \xb1 " in (tmp_path / "1.txt").read_text()
