@@ -18,6 +18,7 @@ from infobound.regularizers.exposed import expose
 from infobound.runners.classify.calibration import calibration_error
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.runs.metrics import Quantity, Unit, joined, single
+from infobound.runners.runs.waiting import tracked
 from infobound.runners.training import probes
 from infobound.runners.training.batch_norms import estimate_anew
 from infobound.runners.training.ensemble import Ensemble, Weights
@@ -63,7 +64,7 @@ class Subject:
 
     def seen(self) -> Iterator[Tensor]:
         """Yield the inputs of all images in chunks."""
-        return (self.dataset.seen(part, None) for part in self.held.images.split(CHUNK))
+        return (self.dataset.seen(part, None) for part in tracked(self.held.images.split(CHUNK)))
 
     @torch.no_grad()
     def representations(self, purpose: str) -> Tensor:
@@ -195,7 +196,7 @@ class ClassifierReader:
     def _training(self, count: int, copy: int) -> Iterator[Tensor]:
         """The first training images as inputs in training."""
         source = generator(self.device, self.seed, copy, "settled")
-        for part in self.dataset.train_images.images[:count].split(CHUNK):
+        for part in tracked(self.dataset.train_images.images[:count].split(CHUNK)):
             yield self.dataset.seen(part.to(self.device), source)
 
     def _on_device(self, split: str) -> Labelled:

@@ -14,6 +14,7 @@ from infobound.runners.critics import evaluation
 from infobound.runners.critics.held_out import HeldOut
 from infobound.runners.critics.permuting import PermutedPairs
 from infobound.runners.critics.splits import Split
+from infobound.runners.runs.waiting import tracked
 from infobound.runners.training.ensemble import Ensemble, Weights
 from infobound.runners.training.readings import Error, Reading, combined, spread
 
@@ -41,7 +42,10 @@ class CriticReader:
         told: Callable[[Estimator, evaluation.Pool], float] = evaluation.value,
     ) -> list[float]:
         """The estimate of every copy in nats, or another function `told` of its scores."""
-        return [told(*self._pool(index, split, step)) for index in range(self.ensemble.replicates)]
+        return [
+            told(*self._pool(index, split, step))
+            for index in tracked(range(self.ensemble.replicates))
+        ]
 
     def read(self, step: int) -> Reading:
         """Read every copy once on the test pairs.
@@ -55,7 +59,7 @@ class CriticReader:
             list[str](),
             list[Tensor](),
         )
-        for index in range(self.ensemble.replicates):
+        for index in tracked(range(self.ensemble.replicates)):
             estimator, pooled = self._pool(index, "test", step)
             values.append(evaluation.value(estimator, pooled))
             cap, pairs = (

@@ -13,6 +13,7 @@ from infobound.runners.critics import feeds
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
 from infobound.runners.runs.records import Record
+from infobound.runners.runs.waiting import Waiting, tracked
 from infobound.runners.training.permutation import Permuted, of_rows
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.readings import Error, Reading, spread
@@ -59,7 +60,8 @@ class ByRows:
             replicates=self.execution.replicates,
             device=self.execution.place,
         )
-        estimates = [self.estimator(x, y) for x, y in rows]
+        with Waiting("reading the rows"):
+            estimates = [self.estimator(x, y) for x, y in tracked(rows)]
         values = [each.value for each in estimates]
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
         error = spread(values) if len(values) > 1 else own

@@ -26,16 +26,19 @@ class Progress:
             leave=False,
         )
         self._first, self._total, self._begun = done, total, time.monotonic()
-        self._silent_until = self._begun
+        self._silent_until = self._begun + PAUSE
 
     def advance(self) -> None:
         """Count one step."""
         self._bar.update()
 
     def show(self, step: int, reading: str) -> None:
-        """Show the current reading next to the bar, or print a line if there is no bar."""
+        """Show the current reading next to the bar, or print a line if there is no bar; without a
+        reading only if none was printed for a while.
+        """
         if not self._bar.disable:
-            self._bar.set_postfix_str(reading)
+            if reading:
+                self._bar.set_postfix_str(reading)
             return
         now = time.monotonic()
         if not reading and now < self._silent_until:

@@ -17,6 +17,7 @@ from infobound.runners.runs.metrics import Metrics, Quantity, line
 from infobound.runners.runs.progress import Progress
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.signals import Deferred
+from infobound.runners.runs.waiting import Waiting
 from infobound.runners.training.settings import Cadence
 from infobound.runners.training.task import Task
 
@@ -76,6 +77,7 @@ class Loop:
                 self._window.append(task.step())
                 self._step += 1
                 progress.advance()
+                progress.show(self._step, "")
                 if self._step % cadence.log_every == 0:
                     self._log()
                 if self._step % self._eval_every == 0:
@@ -106,7 +108,8 @@ class Loop:
             self._window.clear()
 
     def _evaluate(self) -> Metrics:
-        found = self._task.evaluate(self._step)
+        with Waiting(f"reading the validation data at step {self._step}"):
+            found = self._task.evaluate(self._step)
         quantities = {name: each for name, each in found.items() if isinstance(each, Quantity)}
         for name, each in quantities.items():
             if not all(map(math.isfinite, each.copies)):

@@ -13,6 +13,7 @@ from infobound.runners.runs import metrics as written
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Outcome, Record
 from infobound.runners.runs.trained_runs import TrainedRun
+from infobound.runners.runs.waiting import Waiting
 from infobound.runners.runs.written import Written
 from infobound.runners.training.loop import Loop
 from infobound.runners.training.settings import Cadence, Execution, Optimisation
@@ -88,7 +89,8 @@ class Runner(ABC, Generic[T]):
     def prepare(self) -> Callable[[Record], Outcome]:
         """Build everything, so that errors are found before anything is written."""
         _ = self.steps
-        task, earlier = self.checked(), self.earlier
+        with Waiting("preparing data and networks"):
+            task, earlier = self.checked(), self.earlier
         if earlier is None:
             return partial(self.run, task)
         task.take_over(earlier)
@@ -121,7 +123,9 @@ class Runner(ABC, Generic[T]):
             record.samples(None, data)
         if (samples := task.samples()) is not None:
             record.samples(0, samples)
-        return self.told(task, task.read(step), record)
+        with Waiting("reading the test data"):
+            metrics = task.read(step)
+        return self.told(task, metrics, record)
 
     def run(self, task: T, record: Record) -> Outcome:
         """Train the task from the record's checkpoint, read it once, and write and draw everything.
@@ -139,7 +143,9 @@ class Runner(ABC, Generic[T]):
                 record.figure(name, figure, step)
 
         trained = Loop(task, self.steps, self.pace, record, draw).run()
-        return self.told(task, task.read(trained.steps), record, trained.steps, trained.seconds)
+        with Waiting("reading the test data"):
+            metrics = task.read(trained.steps)
+        return self.told(task, metrics, record, trained.steps, trained.seconds)
 
     def told(
         self, task: T, metrics: Metrics, record: Record, steps: int = 0, seconds: float = 0.0
