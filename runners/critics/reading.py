@@ -1,7 +1,7 @@
 """Read copies of a critic, each on its own held-out pairs."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,13 +52,8 @@ class CriticReader:
 
         Raises RunFailed if a reading is not finite.
         """
-        values, errors, cap, warnings, pointwise = (
-            list[float](),
-            list[Error](),
-            None,
-            list[str](),
-            list[Tensor](),
-        )
+        values, errors, cap, pointwise = list[float](), list[Error](), None, list[Tensor]()
+        unreliable = dict[int, tuple[float, int]]()
         for index in tracked(range(self.ensemble.replicates)):
             estimator, pooled = self._pool(index, "test", step)
             values.append(evaluation.value(estimator, pooled))
@@ -69,19 +64,36 @@ class CriticReader:
             if self.ensemble.replicates == 1 or self.copies != "replicates":
                 errors.append(evaluation.stderr(estimator, pooled))
             if estimator.log_of_mean and values[-1] > math.log(pairs):
-                warnings.append(
-                    f"{values[-1]:.2f} is above log {pairs}, the number of its product pairs, and"
-                    " not reliable"
-                )
+                unreliable[index] = values[-1], pairs
             pointwise.append(evaluation.pointwise(estimator, pooled).cpu())
         return Reading(
             values,
             self._error(values, errors),
             self.kind,
             cap,
-            warnings,
+            self._unreliable(unreliable),
             pointwise=self._by_row(pointwise),
         )
+
+    def _unreliable(self, found: Mapping[int, tuple[float, int]]) -> list[str]:
+        """One warning of values above the logarithm of their product pairs, by copy."""
+        if not found:
+            return []
+        value, pairs = max(found.values())
+        return [
+            f"{value:.2f} is above log {pairs}, the number of its product pairs, and not reliable"
+            f"{self._where([*found])}"
+        ]
+
+    def _where(self, indices: Sequence[int]) -> str:
+        """` in folds 1, 3` or ` in all 5 folds`, empty for a single copy."""
+        copies, word = self.ensemble.replicates, self.copies.split()[0]
+        if copies == 1:
+            return ""
+        if len(indices) == copies:
+            return f" in all {copies} {word}"
+        numbers = ", ".join(str(index + 1) for index in indices)
+        return f" in {word if len(indices) > 1 else word.removesuffix('s')} {numbers}"
 
     def _error(self, values: list[float], errors: list[Error]) -> Error:
         if not errors:

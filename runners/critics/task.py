@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Literal
 
@@ -40,7 +40,8 @@ class CriticTraining(Task):
 
     With `folds` the copies are the folds of one table. They minimise `loss` of a batch's bound, by
     default its fit. `truth` is the mutual information of the pairs, if it is known, and `beside`
-    gives further values for the final reading.
+    gives further values for the final reading. `doubts` are warnings that its rows deserve whatever
+    is read.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class CriticTraining(Task):
         loss: Callable[[Bound], Tensor] = attrgetter("fit"),
         truth: float | None = None,
         beside: Callable[[], Metrics] = dict,
+        doubts: Sequence[str] = (),
     ) -> None:
-        self._loss, self._truth, self._beside = loss, truth, beside
+        self._loss, self._truth, self._beside, self._doubts = loss, truth, beside, doubts
         self._more_steps_help = (
             not optimisation.cosine
         )  # with cosine, the last steps are the smallest
@@ -147,6 +149,7 @@ class CriticTraining(Task):
         """The test reading, computed once, with more than its metrics."""
         if self._reading is None:
             reading = self._best.read(step)
+            reading = dataclasses.replace(reading, warnings=[*reading.warnings, *self._doubts])
             if self._stopping is not None:
                 training = statistics.fmean(self._best.values("train", step))
                 reading = dataclasses.replace(

@@ -16,6 +16,7 @@ from infobound.runners.critics import feeds
 from infobound.runners.critics.splits import training_rows
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.beside import beside
+from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
 from infobound.runners.runs import plots
@@ -82,6 +83,9 @@ class ByCritic(Runner[CriticTraining]):
             patience=self.evaluation.patience,
             folds=table.folds if table else None,
             truth=self.dataset.mutual_information,
+            doubts=doubts(table.x.shape[1] + table.y.shape[1], training_rows(table))
+            if table
+            else (),
             beside=partial(of_table, table, self.execution.seed) if table else dict,
         )
         if table is None and self.estimator.kind == "lower bound":

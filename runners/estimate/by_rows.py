@@ -10,6 +10,7 @@ from torch import Tensor
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import SampleEstimator
 from infobound.runners.critics import feeds
+from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
 from infobound.runners.runs.records import Record
@@ -65,7 +66,9 @@ class ByRows:
         values = [each.value for each in estimates]
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
         error = spread(values) if len(values) > 1 else own
-        reading = Reading(values, error, self.estimator.kind)
+        columns = sum(side.shape[1] for side in rows[0])
+        warnings = doubts(columns, len(rows[0][0]))
+        reading = Reading(values, error, self.estimator.kind, warnings=warnings)
 
         permuted = PermutedRows(self.estimator, rows, self.execution.seed)
         return partial(self._measure, reading, permuted)
