@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 import run
-from tests.conftest import TARGET, small
+from infobound.runners.runs import plots
+from tests.conftest import TARGET, drawn_once, small
 
 Command = Callable[..., Any]
 RUN = str(run.__file__)
@@ -521,6 +522,7 @@ def shown(ends: tuple[int, int], folder: Path) -> bytes:
             for descriptor in (1, 2):
                 os.dup2(theirs, descriptor)
             sys.stdout, sys.stderr = (open(each, "w", closefd=False) for each in (1, 2))  # noqa: SIM115
+            plots.png = drawn_once
             sys.argv = [RUN]
             os.chdir(folder)
             lengths = ("runner.steps=20", "runner.eval_every=10", "runner.log_every=10")

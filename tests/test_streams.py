@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from infobound import launcher
-from tests.conftest import RUN, small
+from infobound.runners.runs import plots
+from tests.conftest import RUN, drawn_once, small
 
 
 def broken(descriptor: int) -> None:
@@ -47,6 +48,7 @@ def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int:
                 os.dup2(os.open(folder / f"{descriptor}.txt", os.O_CREAT | os.O_RDWR), descriptor)
                 opened(descriptor)
             spoil()
+            plots.png = drawn_once
             sys.argv = [str(RUN), *small(arguments)]
             launcher.command()
         except SystemExit as end:
@@ -56,15 +58,15 @@ def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-@pytest.mark.parametrize("descriptor", [1, 2], ids=["stdout", "stderr"])
 @pytest.mark.parametrize("spoil", [broken, full, closed])
-def test_a_stream_that_takes_nothing_fails_no_run(
-    spoil: Callable[[int], None], descriptor: int, tmp_path: Path
+def test_streams_that_take_nothing_fail_no_run(
+    spoil: Callable[[int], None], tmp_path: Path
 ) -> None:
     def spoiled() -> None:
-        spoil(descriptor)
-        if spoil is not closed:
-            opened(descriptor)
+        for descriptor in (1, 2):
+            spoil(descriptor)
+            if spoil is not closed:
+                opened(descriptor)
 
     assert ended(tmp_path, spoiled, "name=a") == 0
     result = json.loads((tmp_path / "outputs/runs/a/result.json").read_text(encoding="utf-8"))
