@@ -17,7 +17,7 @@ from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import leaves
 
 SHARED = "@_here_"
-"""Ends an entry of a defaults list that is a file of settings which several options share."""
+"""Suffix of a defaults list entry that is a settings file which several options share."""
 
 
 def explained(error: Exception, overrides: Sequence[str]) -> str:
@@ -168,7 +168,7 @@ def _offered(key: str) -> str:
 
 
 def _loaded(group: str, option: str) -> dict[str, Any]:
-    """The keys of an option's file, and of the files that it shares with other options."""
+    """The keys of an option's file, and of the settings files that it shares with other options."""
     own = _unresolved(OmegaConf.load(CONFIGURATIONS / group / f"{option}.yaml"))
     for each in own.pop("defaults", []):
         if isinstance(each, str) and each.endswith(SHARED):

@@ -44,12 +44,12 @@ class Rows(Protocol):
 
     @property
     def x(self) -> Tensor:
-        """(N, dim_x) float32, or float64 if float32 would round away some of what varies."""
+        """(N, dim_x) float32, or float64 if float32 would round away part of the variation."""
         ...
 
     @property
     def y(self) -> Tensor:
-        """(N, dim_y) of the same kinds, paired with x by row."""
+        """(N, dim_y) float32 or float64, paired with x by row."""
         ...
 
     @property

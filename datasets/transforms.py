@@ -62,12 +62,12 @@ Fitted = Unchanged | Standardised | GaussianRanks
 def none(train: Tensor) -> Unchanged:
     """Leave the rows unchanged.
 
-    Raises ValueError for float64 rows, which are those that float32 would round away.
+    Raises ValueError for float64 rows, whose variation float32 would round away.
     """
     if train.dtype == torch.float64:
         raise SettingError(
             "transform",
-            "must centre columns whose spread is small beside their size",
+            "must centre columns whose spread is small compared with their values",
             "none",
             "use dataset.transform=standardise or gaussian_ranks, or subtract a constant",
         )

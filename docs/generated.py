@@ -32,7 +32,7 @@ PLACES = {
     "dataset/map": "dataset.x_map",
     "recipe/settings": "",
 }
-"""Dotted keys of groups whose options are not put at a key of their name, empty for the top."""
+"""Dotted keys of groups whose options are not at a key of their name; empty for the top level."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def included(name: str) -> str:
 
 
 def example(name: str) -> str:
-    """A script of examples/ with what its docstring says, or a notebook with its outputs."""
+    """A script of examples/ with its docstring as text, or a notebook with its outputs."""
     path = ROOT / "examples" / name
     text = path.read_text()
     if path.suffix == ".ipynb":
@@ -343,7 +343,7 @@ def on_startup(command: str, dirty: bool) -> None:
 
 
 class _Page(Protocol):
-    """What is read of a MkDocs page."""
+    """The part of a MkDocs page that is used here."""
 
     title: str
 
@@ -354,7 +354,7 @@ def on_page_markdown(markdown: str, page: _Page, config: object, files: object) 
 
 
 class _Files(Protocol):
-    """What is read of MkDocs's collection of files."""
+    """The part of MkDocs's collection of files that is used here."""
 
     def get_file_from_path(self, path: str) -> object: ...
 
@@ -388,8 +388,8 @@ def navigation(nav: list[object]) -> list[object]:
 
 
 def copy_package(into: Path) -> None:
-    """Copy the package with an `__init__.py` in each folder: the reader of docstrings takes none
-    but such folders for packages.
+    """Copy the package with an `__init__.py` in each folder, because the reader of docstrings only
+    accepts such folders as packages.
     """
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(ROOT / "infobound", into, ignore=shutil.ignore_patterns("__pycache__", "conf"))

@@ -54,8 +54,8 @@ class Measurement(nn.Module):
         x: Float[Tensor, "N D_x"],
         y: Float[Tensor, "N D_y"],
     ) -> "Measurement":
-        """A new critic and a copy of the estimator, on the device of the rows and prepared with
-        them, ready to train.
+        """A new critic and a copy of the estimator, prepared with the rows and on their device,
+        ready to train.
         """
         made = cls(critic(x.shape[-1], y.shape[-1]), copy.deepcopy(estimator)).to(x.device)
         made.prepare(x, y)

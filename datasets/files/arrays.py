@@ -15,7 +15,7 @@ from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
 
 FINE = 1e-5
-"""Rounding that does not matter, as a share of a column's spread."""
+"""Negligible rounding, as a share of a column's spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Arrays:
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:
     """Convert `values` (N, ...) to a float32 tensor (N, D), flattening all axes but the first;
-    errors use `name`. It is float64 if float32 would round away some of what varies, as in Unix
+    errors use `name`. It is float64 if float32 would round away part of the variation, as in Unix
     time.
 
     Raises ValueError if they are empty, not real numbers, not finite, or constant: in every column,

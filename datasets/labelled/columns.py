@@ -145,8 +145,8 @@ class Schema:
 
 
 def _table(columns: Sequence[Numbers]) -> Tensor:
-    """Stack columns (N,) into (N, D) float32, or float64 if float32 would round away some of what
-    varies.
+    """Stack columns (N,) into (N, D) float32, or float64 if float32 would round away part of the
+    variation.
     """
     table = np.stack(columns, axis=1)
     return torch.from_numpy(table if rounds(table) else table.astype(np.float32))

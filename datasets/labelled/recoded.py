@@ -1,4 +1,4 @@
-"""The rows of one table by the columns and the numbers of another.
+"""Recode the rows of one table with the columns and category numbers of another.
 
 N rows, D features, P pivots.
 """
@@ -14,10 +14,10 @@ from infobound.errors import DataError
 
 
 def recoded(described: Described, rows: LabelledRows, known: Described) -> LabelledRows:
-    """Rows (N, ...) as a table with the columns `known` has them: a category that none of these
-    rows has is 0 in all of them.
+    """Recode rows (N, ...) with the columns of `known`; a category of a feature that does not occur
+    becomes a column of zeros.
 
-    Raises DataError for a column that is not there, one more, and for a value that is unknown.
+    Raises DataError for missing or additional columns, and for unknown values.
     """
     return replace(
         rows,
@@ -28,7 +28,7 @@ def recoded(described: Described, rows: LabelledRows, known: Described) -> Label
 
 
 def _features(names: Sequence[str], x: Tensor, known: Sequence[str]) -> Tensor:
-    """(N, D) of the known features."""
+    """The known features (N, D)."""
     kept = dict(zip(names, x.T, strict=True))
     texts = {name.partition("=")[0] for name in names if "=" in name}
     lacking = [each for each in known if each not in kept and each.partition("=")[0] not in texts]
@@ -37,13 +37,13 @@ def _features(names: Sequence[str], x: Tensor, known: Sequence[str]) -> Tensor:
             "the table",
             f"must have the features {', '.join(known)}",
             f"{', '.join(lacking) or 'none'} missing and"
-            f" {', '.join(sorted({*names} - {*known})) or 'none'} more",
+            f" {', '.join(sorted({*names} - {*known})) or 'none'} additional",
         )
     return torch.stack([kept[each] if each in kept else torch.zeros(len(x)) for each in known], 1)
 
 
 def _numbers(name: str, values: Sequence[str], known: Sequence[str]) -> Tensor:
-    """The known number of each value."""
+    """The known number of each category."""
     if unknown := [each for each in values if each not in known]:
         raise DataError(
             f"column {name}", f"must hold {', '.join(known)}", f"{', '.join(unknown)} too"
@@ -52,7 +52,7 @@ def _numbers(name: str, values: Sequence[str], known: Sequence[str]) -> Tensor:
 
 
 def _pivot(described: Described, pivots: Tensor, known: Pivot) -> Tensor:
-    """(N,) of the known pivot among pivots (N, P)."""
+    """The known pivot (N,) among pivots (N, P)."""
     names = [pivot.name for pivot in described.pivots]
     if known.name not in names:
         raise DataError(

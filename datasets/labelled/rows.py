@@ -27,11 +27,11 @@ class LabelledRows:
     """
 
     x: Tensor
-    """(N, D) float32, the features; float64 if float32 would round away some of what varies."""
+    """(N, D) features, float32, or float64 if float32 would round away part of the variation."""
     labels: Tensor
     """(N,) int64, from 0."""
     pivots: Tensor
-    """(N, P) of the same kinds; categories are whole numbers from 0."""
+    """(N, P) float32 or float64; categories are whole numbers from 0."""
     weights: Tensor | None = None
     """(N,) float32, the weight of each row, 0 or more; None for equal weights."""
 
@@ -138,7 +138,7 @@ class LabelledTable(Described, Protocol):
         ...
 
     def whole(self) -> LabelledRows:
-        """Every row of the file that is split; NaN where a feature is missing and is to be
+        """Every row of the file that is split; NaN where a feature is missing and will be
         filled.
         """
         ...

@@ -65,7 +65,7 @@ class Hiding(Task):
 
     @property
     def rows(self) -> dict[str, dict[str, Tensor]]:
-        """The codes that loaded encoders give the test examples."""
+        """The loaded encoders' codes of the test examples."""
         return self.examiner.codes if self._loaded else {}
 
     @property

@@ -1,4 +1,4 @@
-"""The permutation test of critics on the pairs that they are read on."""
+"""The permutation test of critics on their test pairs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from infobound.runners.training.randomness import generator
 
 @dataclass(frozen=True, eq=False)
 class PermutedPairs:
-    """Each critic's mean joint score on its test pairs, as they are and with permuted partners."""
+    """Each critic's mean joint score on its test pairs, with their own and with permuted
+    partners.
+    """
 
     critics: Sequence[nn.Module]
     held_out: HeldOut

@@ -121,7 +121,7 @@ class Regularisation:
 
     @property
     def quantity(self) -> str:
-        """What held_out() reads, by name."""
+        """The reading of held_out(), by name."""
         return "mi_critic" if self.reads else self._penalty.quantity
 
     @property

@@ -80,7 +80,7 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
 
 
 def training_rows(rows: Rows) -> int:
-    """How many rows a copy trains on, to one."""
+    """The number of training rows of a copy, up to one."""
     total, validation = len(rows.x), round(len(rows.x) * rows.validation)
     if rows.folds is not None:
         return total - -(-total // rows.folds) - validation

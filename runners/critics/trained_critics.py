@@ -29,7 +29,7 @@ class TrainedCritics(NamedTuple):
 
     @classmethod
     def of(cls, run: TrainedRun) -> "TrainedCritics":
-        """Those that a run has trained.
+        """The critics that a run has trained.
 
         Raises ValueError if it has no critics.
         """

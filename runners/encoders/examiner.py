@@ -58,7 +58,7 @@ class Examiner:
 
     @property
     def codes(self) -> dict[str, dict[str, Tensor]]:
-        """Those of the test examples, as the table of a task."""
+        """The codes of the test examples, as a table of a task."""
         return {"codes": self.reader.codes()}
 
     def state(self) -> State:

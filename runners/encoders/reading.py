@@ -56,7 +56,9 @@ class EncoderReader:
         }
 
     def codes(self) -> dict[str, Tensor]:
-        """Of every copy and test example its place, its label and the numbers of its code (M,)."""
+        """The position, the label and the code of every test example, for every copy: columns
+        (M,).
+        """
         labels = self._examples("test").labels
         parts = [
             code_columns(copy, encoded(self.encoder(copy), self._seen("test", copy)), "z")
@@ -118,7 +120,7 @@ class EncoderReader:
 
 
 def code_columns(copy: int, z: Tensor, name: str) -> dict[str, Tensor]:
-    """Columns (N,) of the codes z (N, D) of a copy's rows, with their places."""
+    """Columns (N,) of the codes z (N, D) of a copy's rows, with their positions."""
     rows = torch.arange(len(z))
     numbers = {f"{name}_{index}": column for index, column in enumerate(z.float().T)}
     return {"copy": torch.full_like(rows, copy), "row": rows, **numbers}

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PASSES = 3
-"""Times that a critic sees each training row of a table from one reading to the next."""
+"""Number of passes over a table's training rows between two readings."""
 SELDOM = 50
-"""Most steps of that."""
+"""Maximum number of steps between two such readings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ class ByCritic(Runner[CriticTraining]):
 
     @property
     def pace(self) -> Cadence:
-        """What is due when: a table that does not say it is read after every third pass over its
-        training rows, because a critic of few rows is past its best after some more.
+        """The cadence. By default, a table is read after every third pass over its training rows,
+        because a critic of few rows overfits soon.
         """
         if isinstance(self.dataset, Joint) or self.cadence.eval_every is not None:
             return self.cadence

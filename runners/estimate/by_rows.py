@@ -23,7 +23,7 @@ from infobound.runners.training.settings import Execution
 
 @dataclass(frozen=True, eq=False)
 class PermutedRows:
-    """The estimate of every copy's rows, as they are and computed anew for permuted partners."""
+    """The estimate for every copy's rows, and its values for permuted partners."""
 
     estimator: SampleEstimator
     rows: Sequence[tuple[Tensor, Tensor]]

@@ -106,9 +106,7 @@ class GANReader:
         }
 
     def tested(self, step: int, generators: Ensemble) -> dict[str, Tensor]:
-        """The samples that test() measures, (R, N, *shape), and the codes (R, N, L + C) that they
-        are made of.
-        """
+        """The samples (R, N, *shape) that test() measures, and their codes (R, N, L + C)."""
         copies = [
             self._made(_module(generators, copy), copy, "test", step, self.samples)
             for copy in range(generators.replicates)

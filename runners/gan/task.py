@@ -127,9 +127,7 @@ class GANTraining(Task):
 
     @property
     def arrays(self) -> dict[str, dict[str, Tensor]]:
-        """The samples of loaded generators that are measured, with the codes that they are made
-        of.
-        """
+        """The measured samples of loaded generators, with their codes."""
         if self._loaded_at is None:
             return {}
         return {"samples": self.reader.tested(self._loaded_at, self.generators.networks)}
@@ -198,6 +196,6 @@ class GANTraining(Task):
 
 
 def _merit(found: Metrics) -> float:
-    """Less the divergence of the modes that samples cover from those of the data, nats."""
+    """Minus the divergence of the samples' modes from those of the data, nats."""
     js = found["js"]
     return -js.value if isinstance(js, Quantity) else -math.inf

@@ -144,7 +144,9 @@ def of_population(
 def of_scored(
     scored: Sequence[LabelledRows], *, batch_size: int, execution: Execution
 ) -> LabelledFeed:
-    """All rows of a table as every copy sees them, to be read; no threshold is chosen by others."""
+    """A feed of all rows of a table, as every copy sees them, for reading; no rows choose a
+    threshold.
+    """
     copies = [rows.to(execution.place) for rows in scored]
     size = min(batch_size, len(copies[0]))
     batches = TableLabelled(copies, batch_size=size, seed=execution.seed)

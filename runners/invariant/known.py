@@ -1,4 +1,4 @@
-"""What a run knows of the rows that it trained classifiers on, so that these can score others.
+"""The facts about a run's training rows that its classifiers need to score other rows.
 
 R copies, N rows, D features, P pivots, E columns of their code.
 """
@@ -26,8 +26,8 @@ CPU = torch.device("cpu")
 
 
 class Known:
-    """A part of a task: the columns of its rows, the medians of their features, and which rows of
-    their table it tests.
+    """A part of a task: the columns of its rows, the medians of their features, and the indices of
+    its test rows in their table.
     """
 
     def __init__(self, described: Described, feed: LabelledFeed, copies: int) -> None:
@@ -49,21 +49,21 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """All rows of a table, by the columns that classifiers were trained on."""
+    """All rows of a table, with the columns of the classifiers' training."""
 
     features: Sequence[str]
     classes: Sequence[str]
     pivots: Sequence[Pivot]
     warnings: Sequence[str]
     copies: Sequence[LabelledRows]
-    """What each classifier sees of them."""
+    """The rows as each classifier sees them."""
 
 
 def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | Scored:
-    """What classifiers of a run are to score: all rows of another table, and of its own the rows
-    that it tested.
+    """The rows that a run's classifiers should score: all rows of another table, or the test rows
+    of its own table.
 
-    Raises ValueError where the columns are others, or where these test rows are not the run's.
+    Raises ValueError if the columns differ, or if the test rows are not those of the run.
     """
     known = run.part("known")
     if digest(table) == known["table"]:
@@ -74,7 +74,7 @@ def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | 
                     "load",
                     f"reads the rows that {run.path} tested, which depend on seed,"
                     " dataset.validation and dataset.test",
-                    remedy="leave these as they were",
+                    remedy="keep these as in the run",
                 )
         return table
     pivots = [Pivot(name, categories) for name, categories in known["pivots"]]

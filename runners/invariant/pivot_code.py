@@ -38,7 +38,7 @@ class PivotCode:
         return self._scales[copy](self._columns(pivots))
 
     def _stacked(self) -> tuple[Tensor, Tensor]:
-        """(R, 1, E) means and deviations of all copies."""
+        """Means and deviations (R, 1, E) of all copies."""
         mean, scale = (
             torch.stack([each.get_buffer(name) for each in self._scales]).unsqueeze(1)
             for name in ("mean", "scale")

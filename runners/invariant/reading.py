@@ -45,8 +45,8 @@ class JudgedCopy(NamedTuple):
 
 
 class Settled:
-    """A part of a task: training rows (N, D) of each copy, which averages of batch normalisation
-    are estimated on, none of them for a model without any.
+    """A part of a task: training rows (N, D) of each copy for the averages of batch normalisation;
+    empty for a model without it.
     """
 
     def __init__(self, networks: Ensemble, feed: LabelledFeed) -> None:

@@ -116,7 +116,7 @@ class Invariant(Runner[Invariance]):
 
     @cached_property
     def rows(self) -> LabelledPopulation | LabelledTable | Scored:
-        """What is trained on and read; of another table than that of a loaded run every row."""
+        """The rows for training and reading; every row, if a loaded run reads another table."""
         if self.earlier is None or isinstance(self.dataset, LabelledPopulation):
             return self.dataset
         return scored(self.earlier, self.dataset, self.execution.seed)

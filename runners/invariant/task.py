@@ -123,8 +123,8 @@ class Invariance(Task):
         return {"predictions": self.reader.table(self._tested)} if self._tested else {}
 
     def take_over(self, run: TrainedRun) -> None:
-        """Have the classifiers of a completed run with what they know of its rows, and the penalty
-        where that is the run's.
+        """Load the classifiers of a completed run with the facts about its rows, and the penalty if
+        it is the run's.
 
         Raises ValueError unless they are built alike.
         """
@@ -137,7 +137,7 @@ class Invariance(Task):
             raise other_networks(run)
 
     def _merit(self, found: Metrics) -> float | None:
-        """Less the held-out loss, with the penalty where there is one, once both are trained."""
+        """Minus the held-out loss, including the penalty if there is one, once both are trained."""
         if self._kept["done"] <= self._phases.begin:
             return None
         parts = {"cross_entropy": 1.0}

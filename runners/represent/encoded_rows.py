@@ -1,4 +1,4 @@
-"""Rows of a table that encoders of an earlier run encode, and that their critic reads.
+"""Encode rows of a table with the encoders of an earlier run, and read them with its critic.
 
 N rows, M rows of all copies.
 """
@@ -22,13 +22,13 @@ from infobound.runners.training.readings import sentence
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Both columns of a table are the views; `reader` reads all rows by the critics of a run."""
+    """x and y of a table are the views; `reader` reads all rows with the critics of a run."""
 
     rows: Rows
     reader: CriticReader
 
     def __call__(self, record: Record) -> Outcome:
-        """Read them, and write the estimate, or the loss, and the codes."""
+        """Read the rows, and write the estimate, or the loss, and the codes."""
         reading = self.reader.read(0)
         metrics: Metrics = reading.metrics(self.rows.mutual_information)
         if reading.kind == "loss":
@@ -40,7 +40,7 @@ class EncodedRows:
         return Outcome(result, reading.mean, told, written.units(metrics))
 
     def _codes(self) -> dict[str, Tensor]:
-        """Of every copy and row the place, and the numbers of both codes (M,)."""
+        """The position and both codes of every row, for every copy: columns (M,)."""
         parts = list[dict[str, Tensor]]()
         for copy, critic in enumerate(self.reader.critics()):
             if not isinstance(critic, Encoded):
@@ -53,7 +53,7 @@ class EncodedRows:
         return {name: torch.cat([each[name].cpu() for each in parts]) for name in parts[0]}
 
     def _seen(self, copy: int) -> tuple[Tensor, Tensor]:
-        """x (N, dim_x) and y (N, dim_y) of all rows."""
+        """All rows, x (N, dim_x) and y (N, dim_y)."""
         blocks = [*self.reader.held_out.blocks(copy, "test", 0)]
         x, y = [each.x[each.first :] for each in blocks], [each.y[each.first :] for each in blocks]
         return torch.cat(x), torch.cat(y)

@@ -86,7 +86,7 @@ class Represent(Runner[Representing]):
 
     @property
     def _critic(self) -> Critics:
-        """Encoders with a critic of what they make."""
+        """Encoders with a critic of their representations."""
         model, (critic, _) = limits.encoders(self.model), self.aim.trained
         return partial(Encoded, model=model, critic=critic, shared=self.shared)
 

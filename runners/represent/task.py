@@ -48,7 +48,7 @@ class Representing(Task):
 
     @property
     def rows(self) -> dict[str, dict[str, Tensor]]:
-        """The codes that loaded encoders give the test examples."""
+        """The loaded encoders' codes of the test examples."""
         return self.examiner.codes if self._loaded else {}
 
     @property

@@ -45,7 +45,7 @@ class Lines(NamedTuple):
 
 
 class Shown(Figure):
-    """A figure that a notebook shows, whether or not pyplot was imported there."""
+    """A figure that a notebook displays, whether or not pyplot was imported."""
 
     def _repr_png_(self) -> bytes:
         return png(self)

@@ -63,7 +63,7 @@ class Record(Protocol):
         ...
 
     def arrays(self, name: str, arrays: Mapping[str, "Tensor"]) -> None:
-        """Write arrays to `name`.npz; they replace earlier ones."""
+        """Write arrays to `name`.npz, replacing earlier ones."""
         ...
 
     def samples(self, step: int | None, x: "Tensor") -> None:

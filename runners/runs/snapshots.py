@@ -51,7 +51,7 @@ class Snapshots(NamedTuple):
 
 
 def archive(path: Path, arrays: Mapping[str, "Tensor"]) -> None:
-    """Write arrays by name, in full precision; an earlier file is replaced."""
+    """Write arrays by name, in full precision, replacing an earlier file."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{n: x.detach().cpu().numpy() for n, x in arrays.items()})
     checkpoint.write_atomically(path, buffer.getvalue())

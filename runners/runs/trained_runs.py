@@ -71,7 +71,7 @@ class TrainedRun(NamedTuple):
         return self.state[name]
 
     def within(self, name: str) -> "TrainedRun":
-        """The same run as one of a task that was a part of its own.
+        """The run of a task that is a part of this run's task.
 
         Raises ValueError if it has no such part.
         """

@@ -81,10 +81,10 @@ class Climbing(Task):
         return {"mi/cap": self.cap}
 
     def take_over(self, run: TrainedRun) -> None:
-        """Raise ValueError: a level is its training."""
+        """Raise ValueError, because a level cannot be read without training."""
         raise SettingError(
             "load",
-            "must be null for a staircase, whose batches are read as critics are trained on them",
+            "must be null for a staircase, which reads batches during training",
             run.path,
         )
 

@@ -98,7 +98,7 @@ class Runner(ABC, Generic[T]):
 
     @cached_property
     def earlier(self) -> TrainedRun | None:
-        """The run that is loaded.
+        """The loaded run.
 
         Raises ValueError if there is no such run.
         """

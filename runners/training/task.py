@@ -68,7 +68,7 @@ class Task(ABC):
 
     @property
     def arrays(self) -> Mapping[str, Mapping[str, Tensor]]:
-        """What loaded networks make, known after read(): arrays by the name of the file."""
+        """Outputs of loaded networks, available after read(): arrays by file name."""
         return {}
 
     @property

@@ -1,4 +1,4 @@
-"""Columns whose spread is small beside their size, such as Unix time, keep what varies in them."""
+"""Columns whose spread is small compared with their values, such as Unix time, keep their variation."""
 
 from collections.abc import Sequence
 

@@ -72,7 +72,7 @@ TINY = {
     ],
 }
 """Settings of a run of a second, by the runner."""
-REFUSED = {"staircase": "whose batches are read as critics are trained on them"}
+REFUSED = {"staircase": "which reads batches during training"}
 OF_THE_COURSE = ("_rise", "dpi_violation", "mi_training")
 """Metrics that are of the training, not of what came of it."""
 
