@@ -31,14 +31,19 @@ def expose(
 ) -> Exposed:
     """The tensors that the model has, by name.
 
-    input: (B, D) the flat input. representation: (B, D) a representation of the input: a layer, or
-    a code. rate: (B,) the rates of its noise layers in nats, an upper bound of the information that
-    they let through. logits: (B, C - 1) of the classes, relative to class 0. pivot: (B, E) the
-    pivots, from which the logits should be independent, with categories as one-hot rows and every
-    column standardised. raw_pivot: (B, P) the pivots as in the data set. sample: (B, D) a
-    generator's flat samples. latent: (B, L) the latent of each sample. label: (B, C) one-hot, of
-    the input or of the sample. data: (B, D) flat real data, as many as samples. inferred: (B, L)
-    the latent that an encoder infers from the data.
+    input: (B, D) the flat input.
+    representation: (B, D) a representation of the input: a layer, or a code.
+    rate: (B,) the rates of its noise layers in nats, an upper bound of the information that they
+    let through.
+    logits: (B, C - 1) of the classes, relative to class 0.
+    pivot: (B, E) the pivots, from which the logits should be independent, with categories as
+    one-hot rows and every column standardised.
+    raw_pivot: (B, P) the pivots as in the data set.
+    sample: (B, D) a generator's flat samples.
+    latent: (B, L) the latent of each sample.
+    label: (B, C) one-hot, of the input or of the sample.
+    data: (B, D) flat real data, as many as samples.
+    inferred: (B, L) the latent that an encoder infers from the data.
     """
     known = {
         "input": input,

@@ -1,4 +1,4 @@
-"""Columns whose spread is small compared with their values, such as Unix time, keep their variation."""
+"""Columns with a small spread compared with their values, such as Unix time, are exact."""
 
 from collections.abc import Sequence
 

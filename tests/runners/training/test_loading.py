@@ -188,7 +188,7 @@ def test_a_table_that_does_not_fit_is_refused_in_one_line(
 ) -> None:
     for name, frame, words in [
         ("lacking", scoring.drop(columns="x"), "must have the features x, job=u"),
-        ("more", scoring.assign(job=scoring["job"].replace("u", "new")), "job=new more"),
+        ("more", scoring.assign(job=scoring["job"].replace("u", "new")), "job=new additional"),
         ("class", scoring.assign(_label=scoring["_label"].replace("noise", "other")), "other too"),
         ("pivot", scoring.rename(columns={"_pivot_mass": "_pivot_m"}), "must have the pivot mass"),
     ]:
