@@ -117,7 +117,7 @@ def _choices(run: Path) -> Written:
 
 
 def _yaml(file: Path) -> Written:
-    return yaml.load(file.read_text(), yaml.CSafeLoader)
+    return yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def _beside(recorded: Iterable[str], given: Sequence[str], choices: Written) -> list[str]:

@@ -81,7 +81,7 @@ class Option:
 
 def read(group: str, name: str) -> Option:
     """Read the option of a group, such as `estimator`, by its name."""
-    text = (CONFIGURATIONS / group / f"{name}.yaml").read_text()
+    text = (CONFIGURATIONS / group / f"{name}.yaml").read_text(encoding="utf-8")
     target = (yaml.safe_load(text) or {}).get("_target_")
     head = [line[1:].strip() for line in _head(text) if "@package" not in line]
     commands = [line for line in head if re.match(r"python run\.py|[\w/@.]+=\S", line)]
@@ -258,7 +258,7 @@ def included(name: str) -> str:
     """A Markdown file at the top of the project without its title, with links that fit a page of
     the documentation.
     """
-    text = re.sub(r"\A# .*\n", "", (ROOT / name).read_text())
+    text = re.sub(r"\A# .*\n", "", (ROOT / name).read_text(encoding="utf-8"))
     text = text.replace("](docs/", "](")
     for other in ("RESULTS", "CHANGELOG", "CONTRIBUTING"):
         text = text.replace(f"]({other}.md", f"]({other.lower()}.md")
@@ -268,7 +268,7 @@ def included(name: str) -> str:
 def example(name: str) -> str:
     """A script of examples/ with its docstring as text, or a notebook with its outputs."""
     path = ROOT / "examples" / name
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         return "\n\n".join(_cell(each) for each in json.loads(text)["cells"])
     _, said, code = text.split('"""', 2)

@@ -186,7 +186,7 @@ class SweepLauncher(Launcher):
         with locked(self.folder, seconds=60):
             listed: dict[str, dict[str, object]] = {"jobs": {}, "files": {}}
             with suppress(FileNotFoundError):
-                listed = json.loads((self.folder / JOBS).read_text())
+                listed = json.loads((self.folder / JOBS).read_text(encoding="utf-8"))
             same = {name for name, of in listed["files"].items() if of == files}
             asked = [] if self.config.force else jobs
             done = {

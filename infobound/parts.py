@@ -50,7 +50,7 @@ def named(folder: str) -> Mapping[str, str]:
     found = {
         (part, module)
         for path in (PACKAGE / "conf").rglob("*.yaml")
-        for module, part in TARGET.findall(path.read_text())
+        for module, part in TARGET.findall(path.read_text(encoding="utf-8"))
         if module.startswith(f"{folder}.")
     }
     times = Counter(part for part, _ in found)

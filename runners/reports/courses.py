@@ -35,7 +35,7 @@ def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
 def _points(run: Path, name: str, independent: bool) -> Iterator[Written]:
     """The held-out values of a run at each step, one for each independent copy."""
     file = run / "metrics.jsonl"
-    for text in file.read_text().splitlines() if file.is_file() else ():
+    for text in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         line = json.loads(text)
         if line["split"] == "validation" and name in line:
             for value in copies_of(line, name) if independent else [line[name]]:

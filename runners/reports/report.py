@@ -101,7 +101,7 @@ class Report:
         name = re.escape(self.block or "")
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         page, count = block.subn(
-            lambda found: found[1] + table + found[2], Path(self.page).read_text()
+            lambda found: found[1] + table + found[2], Path(self.page).read_text(encoding="utf-8")
         )
         if not count:
             raise ConfigError(

@@ -72,7 +72,7 @@ def _jobs(sweep: Path) -> dict[Path, list[str]]:
     try:
         return {
             sweep / name: list(overrides)
-            for name, overrides in json.loads(file.read_text())["jobs"].items()
+            for name, overrides in json.loads(file.read_text(encoding="utf-8"))["jobs"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
@@ -108,7 +108,7 @@ def _run(path: Path, expected: list[str]) -> Run:
 
 
 def _result(path: Path) -> Written:
-    return json.loads((path / "result.json").read_text())
+    return json.loads((path / "result.json").read_text(encoding="utf-8"))
 
 
 def _settled(path: Path, result: Written) -> Written:

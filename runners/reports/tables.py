@@ -164,7 +164,7 @@ def _settings(
 def _composed(run: Path) -> dict[str, str]:
     """The chosen options and the values of dotted keys in .hydra, written like overrides."""
     files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
-    config, hydra = (file.read_text() if file.is_file() else "" for file in files)
+    config, hydra = (file.read_text(encoding="utf-8") if file.is_file() else "" for file in files)
     part = CHOICES.search(hydra)
     choices = yaml.load(part[0], LOADER)["runtime"]["choices"] if part else {}
     values = {**dict(leaves(yaml.load(config, LOADER) or {})), **choices}

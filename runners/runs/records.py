@@ -230,7 +230,10 @@ class Recording:
         snapshots.write(self.path, step, x)
 
     def history(self) -> list[Written]:
-        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+        return [
+            json.loads(line)
+            for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
 
     def save(self, state: State) -> None:
         os.fsync(self._metrics.fileno())

@@ -69,7 +69,7 @@ class RunDirectory:
         result = read_result(self.path)
         if result is None or not saved.is_file():
             return None
-        before: Written = yaml.safe_load(saved.read_text())
+        before: Written = yaml.safe_load(saved.read_text(encoding="utf-8"))
         if changed := differences(before, self._config):
             raise Occupied(
                 f"{self.path} has a run of another configuration ({changed}); use another name,"
@@ -155,7 +155,7 @@ def read_result(path: Path) -> Written | None:
     """
     file = path / "result.json"
     try:
-        return json.loads(file.read_text())
+        return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
