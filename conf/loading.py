@@ -52,8 +52,7 @@ def with_settings(arguments: Sequence[str]) -> list[str]:
 
 def located(named: str) -> Path:
     """Find the run, or its checkpoint, at a path, or the only completed run with some settings,
-    such as `seed=3 regularizer=mmd`, optionally after a folder that contains it. Anything else is
-    returned unchanged.
+    such as `seed=3 regularizer=mmd`, optionally after a folder that contains it.
 
     Raises ValueError if there is none, or if there are several.
     """
@@ -61,7 +60,9 @@ def located(named: str) -> Path:
     if path.is_file() or (path / "result.json").is_file() or (path / LAST).is_file():
         return path
     if not path.exists() and "=" not in named:
-        return path
+        raise SettingError(
+            LOAD, f"must name the folder of a run, but there is no result.json in {path}"
+        )
     words = [named] if path.exists() else shlex.split(named)
     settings = dict(_setting(each) for each in words if "=" in each and not Path(each).exists())
     folders = [Path(each) for each in words if "=" not in each or Path(each).exists()]

@@ -112,6 +112,10 @@ def test_every_command_of_the_tables_and_the_results_composes() -> None:
 
 def assert_composes(command: str) -> None:
     words = [word for word in shlex.split(command)[2:] if "=" in word]
+    for name in re.findall(r"runner\.load=outputs/runs/(\w+)", command):  # with its own settings
+        [*made] = (each for each in sorted(WRITTEN) if re.search(rf"\bname={name}$", each))
+        own = [word for word in shlex.split(made[0])[2:] if "=" in word]
+        words = [*own, *words]
     overrides = [
         first_job(each)
         for each in PARSER.parse_overrides(words)

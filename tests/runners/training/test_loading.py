@@ -277,3 +277,14 @@ def test_the_best_weights_are_loaded_where_they_were_kept(command: Command) -> N
         load = f"runner.load=outputs/runs/a{file}"
         assert command(f"name={name}", load, "dataset=arrays", "dataset.path=pairs.npz").code == 0
     assert metrics("b")["mi"] == metrics("c")["mi"] != metrics("d")["mi"]
+
+
+def test_another_data_set_is_read_by_what_was_trained(command: Command) -> None:
+    """Though its option brings a critic and an estimator of its own."""
+    save("pairs.npz", 60, 0)
+    assert command("name=a", "critic=concat", "critic.hidden=[8]").code == 0
+    new = ["dataset=arrays", "dataset.path=pairs.npz"]
+    assert command("name=b", "runner.load=outputs/runs/a", *new).code == 0
+    assert metrics("b")["kind"] == metrics("a")["kind"]
+    told = json.loads(Path("outputs/runs/b/result.json").read_text())["overrides"]
+    assert {"critic=concat", "estimator=infonce", "recipe=none"} <= {*told}

@@ -115,6 +115,8 @@ def test_an_impossible_report_is_refused_in_one_line(
     arguments: list[str], words: str, command: Command
 ) -> None:
     save()
+    Path("a").mkdir()
+    Path("a/result.json").write_text('{"status": "completed"}')
     ended = command("experiment=trust", *arguments)
     assert ended.code == 2
     assert words in ended.err
