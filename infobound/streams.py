@@ -1,4 +1,4 @@
-"""Standard streams that cannot fail a run: what is printed may be lost, a result may not."""
+"""Standard streams that cannot fail a run: output may be lost, but never a result."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 class Lenient(TextIOWrapper):
-    """A text stream that falls silent where its other end is closed, or its disk is full."""
+    """A text stream that becomes silent if its other end is closed or its disk is full."""
 
     def write(self, text: str, /) -> int:
         try:
@@ -23,15 +23,15 @@ class Lenient(TextIOWrapper):
             self._fall_silent()
 
     def _fall_silent(self) -> None:
-        """Send what is still in the buffer, and all that follows, nowhere."""
+        """Discard the buffer and all later output."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
 
 
 def lenient(stream: TextIO | None, descriptor: int) -> TextIO:
-    """The standard stream of a descriptor as one that raises nothing: not where it is closed
-    (`None`), and not for letters that its encoding lacks, which are written by their numbers.
+    """The standard stream of a descriptor that never raises: neither if it is closed (`None`), nor
+    for characters that its encoding lacks, which are escaped.
     """
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
@@ -40,5 +40,5 @@ def lenient(stream: TextIO | None, descriptor: int) -> TextIO:
 
 
 def make_lenient() -> None:
-    """Put lenient streams in the place of this process's own."""
+    """Replace this process's standard streams by lenient ones."""
     sys.stdout, sys.stderr = lenient(sys.stdout, 1), lenient(sys.stderr, 2)

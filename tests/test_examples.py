@@ -1,4 +1,4 @@
-"""The examples run as they stand, with few steps, from an empty folder."""
+"""The examples run unchanged with few steps from an empty folder."""
 
 import ast
 import json
@@ -25,11 +25,11 @@ SMALL = {
     r"range\(2\)": "range(1)",
     r"mutual_information=2,4,8": "mutual_information=8",
 }
-"""What the cells of notebooks say, and what here."""
+"""Texts in notebook cells, and their replacements here."""
 
 
 def masked(text: str) -> list[str]:
-    """Its lines without blanks at their ends, and with # for every number."""
+    """The lines of a text without trailing blanks, and with # for every number."""
     lines = re.sub(r"-?\d+(\.\d+)?|NaN", "#", text).strip().splitlines()
     return [" ".join(line.split()) for line in lines]
 

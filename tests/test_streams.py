@@ -1,4 +1,4 @@
-"""What a run prints may be lost; the run ends as it would have."""
+"""The output of a run may be lost, but the run ends normally."""
 
 import json
 import os
@@ -14,25 +14,25 @@ from tests.conftest import RUN, drawn_once, small
 
 
 def broken(descriptor: int) -> None:
-    """Make it a pipe that nobody reads."""
+    """Make the descriptor a pipe without a reader."""
     ours, theirs = os.pipe()
     os.close(ours)
     os.dup2(theirs, descriptor)
 
 
 def full(descriptor: int) -> None:
-    """Make it a disk that is full."""
+    """Make the descriptor a full disk."""
     os.dup2(os.open("/dev/full", os.O_WRONLY), descriptor)
 
 
 def opened(descriptor: int, encoding: str | None = None) -> None:
-    """Give Python's stream what the descriptor is by now."""
+    """Reopen Python's stream on the current descriptor."""
     stream = os.fdopen(descriptor, "w", closefd=False, encoding=encoding)
     setattr(sys, {1: "stdout", 2: "stderr"}[descriptor], stream)
 
 
 def closed(descriptor: int) -> None:
-    """Close it, as `>&-` does, before which Python has made its stream."""
+    """Close the descriptor, like `>&-`, after Python has created its stream."""
     os.close(descriptor)
     setattr(sys, {1: "stdout", 2: "stderr"}[descriptor], None)
 

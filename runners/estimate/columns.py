@@ -1,16 +1,16 @@
-"""Whether rows are enough for their columns."""
+"""Check that there are enough rows for the columns."""
 
 from collections.abc import Sequence
 
 ROWS = 5
-"""Rows a column below which estimates are far off."""
+"""Minimum number of rows for each column, below which estimates are far off."""
 
 
 def doubts(columns: int, rows: int) -> Sequence[str]:
-    """A warning if x and y together have more columns than this many rows can tell apart."""
+    """A warning if x and y together have too many columns for this number of rows."""
     if columns * ROWS <= rows:
         return []
     return [
-        f"x and y have {columns} columns, more than {rows} rows can tell apart, so the estimate may"
+        f"x and y have {columns} columns, too many for {rows} rows, so the estimate may"
         f" be far off; use fewer columns, or at least {columns * ROWS} rows to train on"
     ]

@@ -1,4 +1,4 @@
-"""Lines that say that something other than training steps is still under way, and for how long."""
+"""Progress lines for work other than training steps, with the time so far."""
 
 import logging
 import threading
@@ -15,12 +15,12 @@ PAUSE = 5.0
 
 
 class Parts(Sized, Iterable[T_co], Protocol[T_co]):
-    """What is worked on part by part."""
+    """A collection that is processed part by part."""
 
 
 class Waiting:
-    """Prints a line every `PAUSE` seconds from a thread of its own while its block runs, which
-    costs the block nothing. Time left is told if the block goes through `tracked` parts.
+    """Prints a line every `PAUSE` seconds from its own thread while its block runs, without slowing
+    the block. The line has the time left if the block iterates over `tracked` parts.
     """
 
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,15 +30,15 @@ class Waiting:
         self._ended = threading.Event()
 
     def begin(self) -> None:
-        """Begin to go through parts."""
+        """Start to iterate over parts."""
         self._since, self._share = self._clock(), 0.0
 
     def reach(self, share: float) -> None:
-        """This share of the parts is done."""
+        """Note that this share of the parts is done."""
         self._share = share
 
     def line(self) -> str:
-        """What is under way, for how long, and the time left of the present parts."""
+        """The work, the time so far, and the time left for the current parts."""
         now, share = self._clock(), self._share
         told = f"{self._what}: {now - self._begun:.0f} s so far"
         if not 0 < share < 1:
@@ -67,11 +67,11 @@ class Waiting:
 
 
 INNERMOST: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
-"""The block that is under way."""
+"""The innermost running block."""
 
 
 def tracked(parts: Parts[T_co]) -> Iterator[T_co]:
-    """Go through the parts, and tell the block that is under way how many are done."""
+    """Iterate over the parts, and report the share that is done to the running block."""
     waiting = INNERMOST.get()
     if waiting is not None:
         waiting.begin()

@@ -304,7 +304,7 @@ def test_a_critic_brings_an_estimator_close_to_the_truth(estimator: str) -> None
 
 @every_pair
 def test_a_batch_is_read_on_its_own_device(estimator: str, critic: str) -> None:
-    """The meta device stands in for a GPU: it has no numbers, and refuses to mix with a CPU."""
+    """The meta device replaces a GPU: it has no values, and refuses to mix with a CPU."""
     module = measurement(estimator, critic).to("meta")
     x, y = (rows.to("meta") for rows in sampled())
     scores = module.scores(x, y)

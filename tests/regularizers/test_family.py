@@ -273,7 +273,7 @@ def test_a_missing_requirement_of_a_penalty_is_refused_with_the_way_out(name: st
 
 @every
 def test_a_penalty_is_made_and_read_on_the_device_of_its_rows(name: str) -> None:
-    """The meta device stands in for a GPU: it has no numbers, and refuses to mix with a CPU."""
+    """The meta device replaces a GPU: it has no values, and refuses to mix with a CPU."""
     rows = {each: tensor.to("meta") for each, tensor in seen().items()}
     if name == "adversary":  # its density counts the pivots' values, of which there are none
         pytest.skip("the meta device has no values to count")

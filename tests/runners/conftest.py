@@ -1,5 +1,5 @@
-"""What tests of runners share: an estimation of small critics, and run folders that no run has to
-be made for.
+"""Shared parts of the tests of runners: an estimation with small critics, and run folders without
+runs.
 """
 
 import json

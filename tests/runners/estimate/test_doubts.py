@@ -20,7 +20,7 @@ INNER = {"critic": "inner_product", "overrides": ["dataset.transform=none", *FEW
 def test_columns_are_doubted_from_a_fifth_of_the_rows_on() -> None:
     assert doubts(20, 100) == []
     assert doubts(21, 100) == [
-        "x and y have 21 columns, more than 100 rows can tell apart, so the estimate may be far"
+        "x and y have 21 columns, too many for 100 rows, so the estimate may be far"
         " off; use fewer columns, or at least 105 rows to train on"
     ]
 

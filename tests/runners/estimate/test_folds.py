@@ -162,7 +162,7 @@ def test_a_drawn_table_is_its_seeds() -> None:
 def test_a_small_table_is_read_after_every_third_pass_unless_a_cadence_is_asked_for(
     rows: int, asked: int | None, steps: int
 ) -> None:
-    """Of three folds of 900 rows, 510 rows are trained on: four batches of 128."""
+    """With three folds of 900 rows, 510 rows are for training: four batches of 128."""
     x = torch.randn(rows, 1, generator=torch.Generator().manual_seed(0))
     settings = {
         **TRAINING,

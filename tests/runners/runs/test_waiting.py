@@ -1,4 +1,4 @@
-"""Whatever takes long says so every few seconds, and what does not stays silent."""
+"""Long work prints a line every few seconds, and short work prints nothing."""
 
 import logging
 import time

@@ -1,5 +1,5 @@
-"""Every runner that trains: what it has trained is read again by the run's folder, with the run's
-own settings.
+"""Every runner that trains: its trained networks are read again from the run's folder, with the
+run's own settings.
 """
 
 import json
@@ -71,10 +71,10 @@ TINY = {
         "runner.classifier.batch_size=8",
     ],
 }
-"""Settings of a run of a second, by the runner."""
+"""Settings of a run that takes a second, by runner."""
 REFUSED = {"staircase": "which reads batches during training"}
 OF_THE_COURSE = ("_rise", "dpi_violation", "mi_training")
-"""Metrics that are of the training, not of what came of it."""
+"""Metrics of the training, not of its result."""
 
 
 def trainable() -> list[str]:
@@ -122,7 +122,7 @@ def test_what_was_trained_reads_again_as_it_did(
 
 
 def table(path: str, rows: int, seed: int) -> pd.DataFrame:
-    """Labelled rows with two pivots, a feature of text, and one that lacks values."""
+    """Labelled rows with two pivots, a text feature, and a feature with missing values."""
     random = np.random.default_rng(seed)
     label, mass = random.integers(2, size=rows), random.normal(size=rows)
     frame = pd.DataFrame(
@@ -142,7 +142,7 @@ def table(path: str, rows: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture
 def scoring(command: Command) -> pd.DataFrame:
-    """The table in a.csv, by which a run under the name of a has trained two classifiers."""
+    """The table in a.csv, with which a run named a has trained two classifiers."""
     frame = table("a.csv", 600, 0)
     settings = [
         each.replace("bivariate", "table")
@@ -158,8 +158,8 @@ def scoring(command: Command) -> pd.DataFrame:
 def test_classifiers_score_the_rows_of_another_table(
     scoring: pd.DataFrame, command: Command
 ) -> None:
-    """Their own test rows in a file of their own read as they did, whatever the order of the
-    columns and however few categories there are.
+    """The run's test rows in a separate file give the same reading, for any order of the columns
+    and for fewer categories.
     """
     first = pd.read_parquet("outputs/runs/a/predictions.parquet")
     first = first[first["copy"] == 0].reset_index(drop=True)
