@@ -26,22 +26,22 @@ def test_columns_are_doubted_from_a_fifth_of_the_rows_on() -> None:
 
 
 @pytest.mark.parametrize("estimator", ["dv", "ksg"])
-def test_more_columns_than_the_rows_can_tell_apart_are_named(
+def test_too_many_columns_for_the_rows_are_warned_of(
     estimator: str, command: Callable[..., Any]
 ) -> None:
-    with pytest.warns(UntrustedEstimate, match="have 41 columns, more than"):
+    with pytest.warns(UntrustedEstimate, match="have 41 columns, too many for"):
         ib.estimate(WIDE, WIDE[:, 0], estimator=estimator, overrides=FEW)
     np.savez("pairs.npz", x=WIDE, y=WIDE[:, 0])
     data = ["dataset=arrays", "dataset.path=pairs.npz", f"estimator={estimator}", "critic=none"]
     ended = command("name=a", *data[: 3 if estimator == "dv" else 4])
     assert ended.code == 0, ended.err
-    assert "warning: x and y have 41 columns, more than" in ended.out
+    assert "warning: x and y have 41 columns, too many for" in ended.out
     result = json.loads(Path("outputs/runs/a/result.json").read_text())
     assert len(result["metrics"]["warnings"]) == len({*result["metrics"]["warnings"]})
 
 
 @pytest.mark.filterwarnings("ignore::infobound.errors.UntrustedEstimate")
-def test_what_concerns_several_folds_is_warned_of_once() -> None:
+def test_a_warning_about_several_folds_is_given_once() -> None:
     """Equal rows score 100 each, and others 0; where rows are 1, everything scores 4."""
     equal = 10 * np.eye(60)
     told = ib.estimate(equal, equal, estimator="dv", **INNER).warnings
