@@ -27,6 +27,7 @@ from infobound.conf import refusals, schema
 from infobound.runners.runs import sweep
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
+from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.naming import job_name
 from infobound.runners.runs.program import program
@@ -236,7 +237,8 @@ class SweepLauncher(Launcher):
         # Imports pandas and matplotlib, which the jobs do not need.
         from infobound.runners.reports import report
 
-        log.info(report.summarise(self.folder).line)
+        formats = self.config.runner.get("figure_formats", USUAL)
+        log.info(report.summarise(self.folder, formats).line)
 
     def _fingerprint(self) -> str:
         """A hash of every configuration file that jobs are composed from."""

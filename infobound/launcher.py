@@ -19,6 +19,7 @@ from infobound.conf.loading import with_settings
 from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
+from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.naming import job_name, run_name
 from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory
@@ -62,8 +63,9 @@ def main(cfg: DictConfig) -> float:
                 work = schema.prepared(cfg)
                 gc.freeze()
                 gc.enable()
-            csv = bool(cfg.runner.get("csv"))
-            with interruptible(), run.recording(force=cfg.force, csv=csv) as recording:
+            csv, formats = bool(cfg.runner.get("csv")), cfg.runner.get("figure_formats", USUAL)
+            recorded = run.recording(force=cfg.force, csv=csv, formats=formats)
+            with interruptible(), recorded as recording:
                 outcome = work(recording)
                 recording.complete(outcome)
         print(outcome.summary)

@@ -79,7 +79,12 @@ class Classify(Runner[Classification]):
     ) -> "Iterable[tuple[str, Figure]]":
         # importing Matplotlib takes a second, and refused runs do not need it
         from infobound.runners.classify import figures
+        from infobound.runners.runs import plots
 
+        names = {"error": "error"}
+        history = record.history()
+        if any(line["split"] == "validation" for line in history):  # not of a loaded run
+            yield "error", plots.curves(history, names, "share of wrong predictions")
         if (figure := figures.rates_by_step(record.history())) is not None:
             yield "rates", figure
 

@@ -14,8 +14,9 @@ Lines = list[Written]
 
 def of_encoders(history: Iterable[Written], pixels: float) -> Iterator[tuple[str, Figure]]:
     """Every figure whose quantities are in the lines, with its name."""
-    lines = [line for line in history if line["split"] == "validation"]
-    if probed := [line for line in lines if "accuracy" in line]:
+    every = [*history]
+    lines = [line for line in every if line["split"] == "validation"]
+    if probed := [line for line in every if "accuracy" in line]:
         yield "accuracy", accuracy(probed, pixels)
     if conditions := [line for line in lines if "log_condition" in line]:
         yield "condition", condition(conditions)

@@ -1,7 +1,9 @@
 """InfoShape: encoders whose codes should keep a label and hide everything else of the input."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,11 +18,15 @@ from infobound.runners.infoshape.codes import Codes, encode
 from infobound.runners.infoshape.reading import CodeReader, CodeTests
 from infobound.runners.infoshape.samples import Samples, one_hot
 from infobound.runners.infoshape.task import Shaping
+from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.batches import RowBatches
 from infobound.runners.training.randomness import generator, stream
 from infobound.runners.training.runner import Runner
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,15 @@ class InfoShape(Runner[Shaping]):
 
     def sentence(self, metrics: Written) -> str:
         return reading.sentence(metrics)
+
+    def figures(self, task: Shaping, record: Record, step: int) -> "Iterable[tuple[str, Figure]]":
+        # Matplotlib takes a second to import, which a refused run need not wait for.
+        from infobound.runners.runs import plots
+
+        names = {"mi_label": "of code and label", "mi_input": "of code and input"}
+        history = record.history()
+        if any(line["split"] == "validation" for line in history):  # not of a loaded run
+            yield "estimate", plots.curves(history, names, "mutual information in nats")
 
     def task(self) -> Shaping:
         """The encoders with their critics before the first step.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from infobound.errors import SettingError
 from infobound.runners.reports.results import Results
 from infobound.runners.reports.runs import Run
+from infobound.runners.runs import formats
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.records import Outcome, Record
@@ -23,14 +24,14 @@ class Summary(NamedTuple):
     """The runs that are not completed, with their status and error."""
 
 
-def summarise(folder: Path) -> Summary:
+def summarise(folder: Path, formats: Sequence[str] = formats.USUAL) -> Summary:
     """Write summary.csv, summary.md and figures/ of the runs below `folder` into it, like
     `runner=report`.
 
     Raises ConfigError if it contains neither a run nor a jobs.json.
     """
     results = Results.of([folder])
-    for _ in results.written(folder):
+    for _ in results.written(folder, formats):
         pass
     return Summary(results.line(folder), results.unfinished)
 
@@ -57,8 +58,10 @@ class Report:
     into: str | None
     page: str | None
     block: str | None
+    figure_formats: Sequence[str] = formats.USUAL
 
     def __post_init__(self) -> None:
+        formats.check(self.figure_formats)
         if (self.page is None) != (self.block is None):
             raise SettingError(
                 ("page", "block"), "must be given together", f"{self.page} and {self.block}"
@@ -84,7 +87,7 @@ class Report:
         folder = Path(self.into or sources[0])
 
         def run(record: Record) -> Outcome:
-            for name, figure in results.written(folder):
+            for name, figure in results.written(folder, self.figure_formats):
                 record.figure(name, figure, 0)
             if self.page is not None:
                 write_atomically(Path(self.page), page.encode())

@@ -14,7 +14,11 @@ from infobound.runners.reports.runs import Run, found
 from infobound.runners.runs import plots, sample_plots
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.formats import FORMATS, USUAL
 from infobound.runners.runs.snapshots import Snapshots
+
+CONDITIONAL = ("settings", "truth", "tradeoff")
+"""Figures that a sweep may have while it is incomplete, and not when it is complete."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,21 @@ class Results:
         in_nats = self.units.get(self.metric) == "nats"
         return markdown(self.means, self.keys, self.beside, bits=in_nats)
 
-    def written(self, folder: Path) -> Iterator[tuple[str, plots.Figure]]:
+    def written(
+        self, folder: Path, formats: Sequence[str] = USUAL
+    ) -> Iterator[tuple[str, plots.Figure]]:
         """Write summary.csv, summary.md and figures/, and yield each figure with its name."""
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
         parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
         write_atomically(folder / "summary.md", "\n".join(filter(None, parts)).encode())
-        for name, figure in self.figures():
-            name = name.replace("/", "_")
-            write_atomically(folder / "figures" / f"{name}.png", plots.png(figure))
+        drawn = {name.replace("/", "_"): figure for name, figure in self.figures()}
+        for name in {*CONDITIONAL} - {*drawn}:
+            for form in FORMATS:
+                (folder / "figures" / f"{name}.{form}").unlink(missing_ok=True)
+        for name, figure in drawn.items():
+            for form in formats:
+                write_atomically(folder / "figures" / f"{name}.{form}", plots.file(figure, form))
             yield name, figure
         if len(self.runs) == 1 and (snapshots := Snapshots.of(self.runs[0].path)):
             sample_plots.film(snapshots, folder / "figures" / "training.gif")

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from textwrap import wrap
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -20,6 +21,8 @@ Figures = Iterator[tuple[str, plots.Figure]]
 Units = Mapping[str, str]
 """Units of metrics, by name."""
 
+EQUAL = 1e-6
+"""Nats by which a swept key may differ from the truth that it sets."""
 LINES = 20
 """Maximum number of lines in a figure; it averages over the remaining keys."""
 SETTINGS = 60
@@ -46,6 +49,7 @@ def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str, units: Units
         labels = means[named].agg(", ".join, axis=1)
         yield "settings", plots.side_by_side(means.assign(label=labels), label, ", ".join(named))
     known = means.dropna(subset=["truth"])
+    the_truth = [key for key in numeric if np.allclose(known[key], known["truth"], atol=EQUAL)]
     if _distinct(known, "truth") > 1:
         yield (
             "truth",
@@ -54,6 +58,8 @@ def of_means(means: pd.DataFrame, keys: Sequence[str], metric: str, units: Units
             ),
         )
     for key in numeric:
+        if key in the_truth and len(known) == len(means):
+            continue  # that figure would repeat truth
         yield (
             key,
             _against(
@@ -230,4 +236,6 @@ def _averaged(label: str, over: Sequence[str]) -> str:
 
 def _labelled(metric: str, units: Units) -> str:
     unit = units.get(metric)
+    if metric == "mi" and unit == "nats":
+        return plots.INFORMATION
     return f"{metric} in {unit}" if unit in ("nats", "bits") else metric

@@ -4,14 +4,16 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import pairwise
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.transforms import Bbox
 
 from infobound.runners.runs.metrics import copies_of, stderr_key
 from infobound.runners.runs.written import Written
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+INFORMATION = "I(X;Y) in nats"
+"""The label of every axis of mutual information."""
+PAPER: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none"}
+"""Fonts of vector figures stay text: embedded as TrueType in PDF, named in SVG."""
+WIDTH, HEIGHT = 80, 44
+"""Maximum numbers of characters in a line of an axis label, which is then wrapped."""
 TRUTH = {"color": "black", "linewidth": 1.2}
 SPAN = 200
 """Number of values in a moving average of single batches."""
@@ -56,7 +64,7 @@ def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float
     the cap of a training batch.
     """
     lines = list(history)
-    figure, axes = blank("step", "I(X;Y) in nats")
+    figure, axes = blank("step", INFORMATION)
     for split, alpha in (("train", 0.4), ("validation", 1.0)):
         chosen = [line for line in lines if line["split"] == split]
         axes.plot(
@@ -90,11 +98,39 @@ def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float
     return figure
 
 
+def curves(history: Iterable[Written], names: Mapping[str, str], label: str) -> Figure:
+    """Draw quantities by step, those of validation as lines with the range of the copies, and those
+    of the test as points; `names` are their labels.
+    """
+    figure, axes = blank("step", label)
+    lines = list(history)
+    for index, (name, said) in enumerate(names.items()):
+        read = [line for line in lines if line["split"] == "validation" and name in line]
+        copies, steps = [copies_of(line, name) for line in read], [line["step"] for line in read]
+        axes.plot(steps, [line[name] for line in read], color=f"C{index}", label=said)
+        axes.fill_between(
+            steps, [*map(min, copies)], [*map(max, copies)], color=f"C{index}", alpha=0.2
+        )
+        for line in lines:
+            if line["split"] == "test" and line.get(name) is not None:
+                axes.errorbar(
+                    line["step"],
+                    line[name],
+                    line.get(stderr_key(name)),
+                    color=f"C{index}",
+                    marker="o",
+                    capsize=3,
+                    label=f"{said}, test",
+                )
+    axes.legend()
+    return figure
+
+
 def staircase(values: "Tensor", truth: Sequence[float], cap: float | None) -> Figure:
     """Draw the reading of each batch (S,), its moving average over earlier steps, the truth and the
     cap, as in Poole et al. 2019.
     """
-    figure, axes = blank("step", "I(X;Y) in nats")
+    figure, axes = blank("step", INFORMATION)
     sums = values.double().cumsum(0)
     means = (sums[SPAN:] - sums[:-SPAN]) / SPAN
     axes.plot(values.tolist(), color="tab:blue", alpha=0.25, linewidth=0.5, label="a batch")
@@ -133,13 +169,13 @@ def one_over_the_other(key: str, panels: Mapping[str, Lines]) -> Figure:
     """Draw mean and standard error of several quantities against one `key`, each on its own axes
     with its label.
     """
-    figure = Figure(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
+    figure = Shown(figsize=(6.4, 0.8 + 2.2 * len(panels)), dpi=120, layout="constrained")
     axes: Sequence[Axes] = list(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
     for each, (label, lines) in zip(axes, panels.items(), strict=True):
         _errorbars(each, key, lines, joined=True)
-        each.set_ylabel(label)
+        each.set_ylabel(_wrapped(label, HEIGHT // 2))
         each.grid(alpha=0.3)
-    axes[-1].set_xlabel(key)
+    axes[-1].set_xlabel(_wrapped(key, WIDTH))
     first = next(iter(panels.values()))
     _scale(
         axes[-1],
@@ -172,7 +208,7 @@ def by_step(lines: Lines, label: str, levels: Mapping[str, float]) -> Figure:
 
 def against_truth(lines: Lines, label: str) -> Figure:
     """Draw mean and standard error against the truth, and the line on which they are equal."""
-    figure, axes = blank("truth", label)
+    figure, axes = blank(f"true {INFORMATION}", label)
     _errorbars(
         axes,
         "truth",
@@ -260,16 +296,22 @@ def heat_map(cells: "pd.DataFrame", label: str) -> Figure:
     """
     rows, columns = cells.shape
     figure, axes = blank(str(cells.columns.name), str(cells.index.name))
+    across, down = (max(map(len, map(str, names))) for names in (cells.columns, cells.index))
+    slanted = columns > 8 or across * columns > WIDTH
     figure.set_size_inches(
-        min(max(5.0, 2.4 + 0.7 * columns), 14), min(max(3.2, 1.6 + 0.36 * rows), 12)
+        min(max(5.0, 2.4 + 0.7 * columns), 14) + 0.08 * max(0, down - 10),
+        min(max(3.2, 1.6 + 0.36 * rows), 12) + (0.06 * across if slanted else 0),
     )
     axes.grid(visible=False)
     axes.set_facecolor("0.9")
-    figure.colorbar(axes.imshow(cells, aspect="auto", origin="lower"), label=label)
+    figure.colorbar(
+        axes.imshow(cells, aspect="auto", origin="lower"), label=_wrapped(label, HEIGHT)
+    )
     for ticks, names in ((axes.set_xticks, cells.columns), (axes.set_yticks, cells.index)):
         ticks(range(len(names))[:: _every(names, NAMES)], labels=names[:: _every(names, NAMES)])
-    if columns > 8:
-        axes.tick_params(axis="x", rotation=45)
+    if slanted:
+        for name in axes.get_xticklabels():
+            name.set(rotation=45, ha="right", rotation_mode="anchor")
     if rows * columns <= WRITTEN:
         _write(axes, cells.to_numpy())
     return figure
@@ -279,7 +321,7 @@ def consistency(metrics: Written, expected: Mapping[str, int]) -> Figure:
     """Draw the estimates of derived data sets with their errors, next to the expected multiples of
     the original estimate.
     """
-    figure, axes = blank("derived data set", "I(X;Y) in nats")
+    figure, axes = blank("derived data set", INFORMATION)
     names = [f"mi_{name}" for name in expected]
     errors = [metrics[stderr_key(name)] for name in names]
     axes.errorbar(
@@ -305,9 +347,9 @@ def consistency(metrics: Written, expected: Mapping[str, int]) -> Figure:
     return figure
 
 
-def permutation(permuted: np.ndarray, observed: float) -> Figure:
+def permutation(permuted: np.ndarray, observed: float, statistic: str) -> Figure:
     """Draw a histogram of the statistic of permuted pairs, and that of the original pairs."""
-    figure, axes = blank("statistic", "permutations")
+    figure, axes = blank(statistic, "permutations")
     axes.hist(permuted, bins=30, color="tab:blue", alpha=0.6, label="permuted")
     axes.axvline(observed, color="tab:orange", label="observed")
     axes.legend()
@@ -319,18 +361,43 @@ def png(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # draws once; Figure.savefig would draw twice
     buffer = io.BytesIO()
+    if (whole := _whole(figure)) != figure.bbox_inches:
+        figure.savefig(buffer, format="png", dpi=figure.dpi, bbox_inches=whole)
+        return buffer.getvalue()
     imsave(buffer, canvas.buffer_rgba(), format="png", dpi=figure.dpi, origin="upper")
     return buffer.getvalue()
+
+
+def file(figure: Figure, form: str) -> bytes:
+    """The figure as the bytes of a file of one of `formats.FORMATS`, such as pdf."""
+    if form == "png":
+        return png(figure)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).draw()
+    with rc_context(PAPER):
+        figure.savefig(buffer, format=form, bbox_inches=_whole(figure))
+    return buffer.getvalue()
+
+
+def _whole(figure: Figure) -> Bbox:
+    """The canvas in inches, larger where labels would be cut off."""
+    canvas, drawn = figure.bbox_inches, figure.get_tightbbox()
+    over = drawn.x0 < 0 or drawn.y0 < 0 or drawn.x1 > canvas.x1 or drawn.y1 > canvas.y1
+    return Bbox.union([canvas, drawn.padded(0.05)]) if over else canvas
 
 
 def blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """An empty figure in the common style."""
     figure = Shown(figsize=(6.4, 4.0), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(_wrapped(x_label, WIDTH))
+    axes.set_ylabel(_wrapped(y_label, HEIGHT))
     axes.grid(alpha=0.3)
     return figure, axes
+
+
+def _wrapped(label: str, width: int) -> str:
+    return "\n".join(fill(line, width) for line in label.split("\n"))
 
 
 def _level(axes: Axes, value: float | None, label: str, style: Written) -> None:

@@ -6,13 +6,14 @@ import json
 import os
 import platform
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import config_hash
 from infobound.runners.runs.written import State, Written
 
@@ -135,12 +136,19 @@ class InMemory:
 
 
 class Recording:
-    """The Record in a run's directory; with `csv` its lines are also in metrics.csv."""
+    """The Record in a run's directory; with `csv` its lines are also in metrics.csv, and
+    figures are written in each of `formats`."""
 
     def __init__(
-        self, path: Path, config: Written, overrides: list[str], *, csv: bool = False
+        self,
+        path: Path,
+        config: Written,
+        overrides: list[str],
+        *,
+        csv: bool = False,
+        formats: Sequence[str] = USUAL,
     ) -> None:
-        self.path, self._csv = path, csv
+        self.path, self._csv, self._formats = path, csv, formats
         self._config = config
         self._result: State = {
             "status": "running",
@@ -208,7 +216,9 @@ class Recording:
 
         picture = plots.png(figure)
         (self.path / "figures").mkdir(exist_ok=True)
-        checkpoint.write_atomically(self.path / "figures" / f"{name}.png", picture)
+        for form in self._formats:
+            content = picture if form == "png" else plots.file(figure, form)
+            checkpoint.write_atomically(self.path / "figures" / f"{name}.{form}", content)
         self.board.image(name, picture, step)
 
     def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import yaml
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied
+from infobound.runners.runs.formats import FORMATS, USUAL
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.records import Recording
@@ -36,7 +37,7 @@ OWN = (
     "samples.npz",
     LOG,
     ".hydra/*.yaml",
-    "figures/*.png",
+    *(f"figures/*.{form}" for form in FORMATS),
     "figures/*.gif",
     "samples/*.npy",
     "events.out.tfevents.*",
@@ -108,15 +109,17 @@ class RunDirectory:
                 raise
 
     @contextmanager
-    def recording(self, *, force: bool, csv: bool = False) -> Iterator[Recording]:
+    def recording(
+        self, *, force: bool, csv: bool = False, formats: Sequence[str] = USUAL
+    ) -> Iterator[Recording]:
         """Write the configuration into the claimed directory and start the record; `csv` also
-        writes a table.
+        writes a table, and figures are written in each of `formats`.
 
         Raises RunFailed if the checkpoint is damaged.
         """
         if force:
             self._clear()
-        recording = Recording(self.path, self._config, self._overrides, csv=csv)
+        recording = Recording(self.path, self._config, self._overrides, csv=csv, formats=formats)
         recording.open()  # if this fails, nothing here changes
         self._recording = recording
         with _logged_to(self.path / LOG):

@@ -3,7 +3,7 @@
 In YAML their fields are keys of the runner itself, such as `runner.steps`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from infobound.errors import SettingError
+from infobound.runners.runs import formats
 from infobound.runners.runs.written import Written
 from infobound.runners.training import limits
 from infobound.runners.training.devices import device_named
@@ -87,7 +88,8 @@ class Cadence(Settings):
     Training values are written every `log_every` steps, held-out values every `eval_every` (None:
     only at the end), and a checkpoint every `checkpoint_every` and `checkpoint_seconds` after the
     last one (None: only by steps). If `keep` is best, the weights of the best evaluation are kept
-    too. `csv` also writes the values to metrics.csv.
+    too. `csv` also writes the values to metrics.csv, and figures are
+    written in each of `figure_formats`.
 
     Raises ValueError for values that are not positive.
     """
@@ -98,6 +100,7 @@ class Cadence(Settings):
     checkpoint_seconds: float | None = 60
     keep: Literal["last", "best"] = "last"
     csv: bool = False
+    figure_formats: Sequence[str] = formats.USUAL
     paces: ClassVar[bool] = True
     """These settings only say when things are written; for a table, `eval_every` also says among
     which weights to choose.
@@ -106,6 +109,7 @@ class Cadence(Settings):
     def __post_init__(self) -> None:
         limits.positive(self, "log_every", "checkpoint_every")
         limits.positive_or_null(self, "eval_every")
+        formats.check(self.figure_formats)
         if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
             raise SettingError(
                 "checkpoint_seconds", "must be positive or null", self.checkpoint_seconds

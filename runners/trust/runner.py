@@ -102,7 +102,7 @@ class Trust:
         curve = trend([line["mi"] for line in record.history() if line["split"] == "validation"])
         record.figure(
             "permutation",
-            plots.permutation(permuted[0].permuted.numpy(), permuted[0].observed),
+            plots.permutation(permuted[0].permuted.numpy(), permuted[0].observed, self._statistic),
             measured.outcome.steps,
         )
         return {
@@ -113,6 +113,12 @@ class Trust:
             "converged": None if curve is None else curve.converged,
             "mi_rise": None if curve is None else curve.rise,
         }
+
+    @property
+    def _statistic(self) -> str:
+        if isinstance(self.estimate.estimator, Estimator):
+            return "mean score of the critic in nats"
+        return plots.INFORMATION
 
     @property
     def _permutations(self) -> int:

@@ -132,7 +132,21 @@ def test_a_run_over_levels_has_a_row_and_a_point_for_each(leave: Leave, tmp_path
         [4, 4, 3.5],
         [6, 6, 5.5],
     ]
-    assert drawn(tmp_path).keys() == {"level", "truth"}
+    assert drawn(tmp_path).keys() == {"truth"}
+
+
+def test_a_figure_of_an_incomplete_sweep_goes_when_the_complete_one_has_none(
+    leave: Leave, tmp_path: Path
+) -> None:
+    def done(nats: int) -> set[str]:
+        for estimator in ("dv", "nwj"):
+            choices = [f"estimator={estimator}", f"dataset.mutual_information={nats}"]
+            leave(f"{estimator}{nats}", choices, metrics={"mi": 0.9 * nats, "mi_true": nats})
+        report.summarise(tmp_path, ["svg"])
+        return {path.name for path in (tmp_path / "figures").iterdir()}
+
+    assert done(1) == {"settings.svg"}
+    assert done(2) == {"truth.svg", "estimator,dataset.mutual_information.svg"}
 
 
 def test_summary_csv_gives_every_number_back(sweep: Sweep, tmp_path: Path) -> None:
@@ -154,7 +168,7 @@ def test_the_metric_is_the_first_that_the_runs_name_and_has_its_unit(
         leave(name, [f"{BETA}={name}"], metrics=metrics)
     assert Results.of([tmp_path]).metric == "accuracy"
     assert drawn(tmp_path)[BETA].axes[0].get_ylabel() == "accuracy"
-    assert drawn(tmp_path, metric="mi")[BETA].axes[0].get_ylabel() == "mi in nats"
+    assert drawn(tmp_path, metric="mi")[BETA].axes[0].get_ylabel() == "I(X;Y) in nats"
     assert "bits" not in Results.of([tmp_path]).table()
     with pytest.raises(ConfigError, match="metric must be a metric of the runs, got kind"):
         Results.of([tmp_path], "kind")
@@ -178,7 +192,7 @@ def test_a_metric_beside_information_is_drawn_against_it(leave: Leave, tmp_path:
         metrics={"auc": 0.95, "auc_stderr": 0.01, "mi": 2.0, "mi_stderr": 0.1, "ece": 0},
     )
     axes = dict(Results.of([tmp_path]).figures())["tradeoff"].axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("mi in nats", "auc")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("I(X;Y) in nats", "auc")
     lines = {container.get_label(): container for container in axes.containers}
     assert {*lines} == {"minmax", "kl", "none"}
     data, _, bars = lines["minmax"]  # pyright: ignore[reportGeneralTypeIssues]
@@ -255,7 +269,7 @@ def test_a_heat_map_has_the_mean_of_each_pair_and_a_hole_where_none_was_run(
     }
     colours = {text.get_color() for text in axes.texts if float(text.get_text()) > 30}
     assert colours == {"black"}, "on what is bright"
-    assert bar.get_ylabel() == "mi in nats,\nmean over critic"
+    assert bar.get_ylabel() == "I(X;Y) in nats,\nmean over critic"
 
 
 def test_keys_that_change_together_have_no_heat_map(leave: Leave, tmp_path: Path) -> None:
@@ -291,7 +305,7 @@ def test_no_figure_has_more_than_twenty_lines(sweep: Sweep, tmp_path: Path) -> N
     )
     [axes] = drawn(tmp_path)[BETA].axes
     assert len(axes.containers) == 4
-    assert axes.get_ylabel() == "mi in nats,\nmean over runner.steps"
+    assert axes.get_ylabel() == "I(X;Y) in nats,\nmean over runner.steps"
 
 
 def test_a_random_search_is_drawn_as_points(leave: Leave, tmp_path: Path) -> None:

@@ -1,0 +1,16 @@
+"""What figures may be written as."""
+
+from collections.abc import Sequence
+
+from infobound.errors import SettingError
+
+FORMATS = ("png", "pdf", "svg")
+USUAL = ("png",)
+
+
+def check(chosen: Sequence[str]) -> None:
+    """Raise SettingError unless figures can be written as these."""
+    if not chosen or {*chosen} - {*FORMATS}:
+        raise SettingError(
+            "figure_formats", f"must be one or more of {', '.join(FORMATS)}", [*chosen]
+        )
