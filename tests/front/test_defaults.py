@@ -102,7 +102,7 @@ def test_shared_settings_have_the_same_defaults_in_python_and_yaml(
         if isinstance(value, str) and value.startswith("${"):
             value = root.get(value[2:-1], dataclasses.MISSING)
         if dataclasses.MISSING not in (field.default, value):
-            assert value == field.default, field.name
+            assert value == plain(field.default), field.name
             compared += 1
     assert compared
 
