@@ -10,10 +10,10 @@ import json
 import pkgutil
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import yaml
 
@@ -276,7 +276,22 @@ def example(name: str) -> str:
     return f"## {title.rstrip('.')}\n{rest}\n```python\n{code.strip()}\n```"
 
 
-def _cell(cell: Mapping[str, Any]) -> str:
+class Output(TypedDict, total=False):
+    """What a cell printed (`text`) or returned (`data`, by type), in lines."""
+
+    text: list[str]
+    data: dict[str, list[str]]
+
+
+class Cell(TypedDict):
+    """A cell of a notebook, its source in lines."""
+
+    cell_type: str
+    source: list[str]
+    outputs: list[Output]
+
+
+def _cell(cell: Cell) -> str:
     text = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
         return re.sub(r"^#", "##", text, flags=re.MULTILINE)
@@ -284,8 +299,8 @@ def _cell(cell: Mapping[str, Any]) -> str:
     return "\n\n".join([f"```python\n{text}\n```", *shown])
 
 
-def _output(output: Mapping[str, Any]) -> str:
-    data = output.get("data", {"text/plain": output.get("text", "")})
+def _output(output: Output) -> str:
+    data = output.get("data", {"text/plain": output.get("text", [])})
     if "image/png" in data:
         picture = "".join(data["image/png"]).strip()
         return f'<img alt="The figure that this cell draws" src="data:image/png;base64,{picture}">'

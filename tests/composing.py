@@ -1,43 +1,58 @@
-"""Cached Hydra compositions: the tests compose this tree thousands of times, mostly with the same
-options.
+"""Hydra's composition, remembered: the tests compose this tree thousands of times, and for most the
+same options are chosen.
 """
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hydra import initialize_config_dir
-from hydra._internal import config_loader_impl
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.defaults_list import DefaultsList, Overrides
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigSource
 
 from infobound.conf.choices import CONFIGURATIONS
 
 OURS = str(Path(CONFIGURATIONS).resolve())
 
 
+class Hydra(NamedTuple):
+    """Hydra's own classes, which it does not export."""
+
+    application: Any
+    loader: Any
+    listing: Any
+    """The module that lists the files of a choice of options."""
+
+    @classmethod
+    def found(cls) -> "Hydra":
+        with initialize_config_dir(OURS, version_base="1.3"):
+            instance = GlobalHydra.instance()
+            application, loader = type(instance.hydra), type(instance.config_loader())
+        module = sys.modules[loader.__module__]
+        return cls(application, loader, sys.modules[module.create_defaults_list.__module__])
+
+
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Compose each choice of options once, and apply the other overrides to a copy. Trees with a
-    test's own folder are composed each time.
+    """Compose the files of a choice of options once, and apply the other overrides to a copy. Trees
+    that include a folder of a test's own are composed each time.
     """
-    listing, composing = (
-        config_loader_impl.create_defaults_list,  # pyright: ignore[reportPrivateImportUsage]
-        ConfigLoaderImpl._compose_config_from_defaults_list,
-    )
-    reading = FileConfigSource.load_config
-    lists = dict[object, DefaultsList]()
-    trees = dict[int, Any]()
-    files = dict[str, Any]()
+    hydra = Hydra.found()
+    compose_name = "_compose_config_from_defaults_list"
+    listing, composing = hydra.listing.create_defaults_list, getattr(hydra.loader, compose_name)
+    sources: list[Any] = Plugins.instance().discover(ConfigSource)
+    [files_of] = [each for each in sources if each.scheme() == "file"]
+    reading = files_of.load_config
+    lists, trees, files = dict[object, Any](), dict[int, Any](), dict[str, Any]()
 
-    def load_config(source: FileConfigSource, config_path: str) -> Any:
+    def load_config(source: ConfigSource, config_path: str) -> Any:
         if not _is_our_folder(source.path):
             return reading(source, config_path)
         if config_path not in files:
@@ -46,8 +61,8 @@ def remembered() -> Iterator[None]:
 
     def create_defaults_list(
         repo: Any, config_name: str, overrides_list: list[Any], **settings: bool
-    ) -> DefaultsList:
-        overrides = Overrides(repo=repo, overrides_list=overrides_list)
+    ) -> Any:
+        overrides = hydra.listing.Overrides(repo=repo, overrides_list=overrides_list)
         values = {id(each) for each in overrides.config_overrides}
         chosen = [each.input_line for each in overrides_list if id(each) not in values]
         key = (config_name, *chosen, *settings.items())
@@ -55,10 +70,9 @@ def remembered() -> Iterator[None]:
             return listing(repo, config_name, overrides_list, **settings)
         if key not in lists:
             lists[key] = listing(repo, config_name, overrides_list, **settings)
-        found = lists[key]
-        return replace(found, config_overrides=overrides.config_overrides)
+        return replace(lists[key], config_overrides=overrides.config_overrides)
 
-    def compose(loader: ConfigLoaderImpl, defaults: list[Any], repo: Any) -> Any:
+    def compose(loader: Any, defaults: list[Any], repo: Any) -> Any:
         if not _is_ours(repo):
             return composing(loader, defaults, repo)
         if id(defaults) not in trees:
@@ -66,9 +80,11 @@ def remembered() -> Iterator[None]:
         return copy.deepcopy(trees[id(defaults)])
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(config_loader_impl, "create_defaults_list", create_defaults_list)
-        patched.setattr(FileConfigSource, "load_config", load_config)
-        patched.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", compose)
+        patched.setattr(
+            sys.modules[hydra.loader.__module__], "create_defaults_list", create_defaults_list
+        )
+        patched.setattr(files_of, "load_config", load_config)
+        patched.setattr(hydra.loader, compose_name, compose)
         yield
 
 
@@ -83,15 +99,14 @@ def _is_our_folder(path: str) -> bool:
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Skip the composition that only reads hydra.mode, which only an overlay may set."""
-    with initialize_config_dir(OURS, version_base="1.3"):
-        kind: Any = type(GlobalHydra.instance().hydra)
-    asked: Callable[..., object] = kind.get_mode
+    """Leave out the composition for hydra.mode alone, which only an overlay may set."""
+    application = Hydra.found().application
+    asked: Callable[..., object] = application.get_mode
 
     def get_mode(hydra: object, config_name: str, overrides: list[str]) -> object:
         overlaid = any(each.startswith(("sweep=", "experiment=", "hydra")) for each in overrides)
         return asked(hydra, config_name, overrides) if overlaid else None
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kind, "get_mode", get_mode)
+        patched.setattr(application, "get_mode", get_mode)
         yield

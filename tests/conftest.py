@@ -197,6 +197,14 @@ def command(
     logging.getLogger().handlers[:] = handlers
 
 
+def exit_code(perform: Callable[[], None]) -> int | None:
+    """How a function ends in a fork of this process."""
+    process = multiprocessing.get_context("fork").Process(target=perform)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
 class Background:
     """A command line in its own process, forked from this one, in which everything is imported."""
 

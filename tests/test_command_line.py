@@ -3,6 +3,7 @@ second command on a run.
 """
 
 import fcntl
+import multiprocessing
 import os
 import pickle
 import pty
@@ -515,26 +516,28 @@ def shown(ends: tuple[int, int], folder: Path) -> bytes:
     are read from and written to.
     """
     ours, theirs = ends
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            for descriptor in (1, 2):
-                os.dup2(theirs, descriptor)
-            sys.stdout, sys.stderr = (open(each, "w", closefd=False) for each in (1, 2))  # noqa: SIM115
-            plots.png = drawn_once
-            sys.argv = [RUN]
-            os.chdir(folder)
-            lengths = ("runner.steps=20", "runner.eval_every=10", "runner.log_every=10")
-            code = run.launch(small((*lengths, "name=a", "force=true")))
-        finally:
-            os._exit(code)
+
+    def perform() -> None:
+        for descriptor in (1, 2):
+            os.dup2(theirs, descriptor)
+        os.close(ours)
+        os.close(theirs)
+        sys.stdout, sys.stderr = (open(each, "w", closefd=False) for each in (1, 2))  # noqa: SIM115
+        plots.png = drawn_once
+        sys.argv = [RUN]
+        os.chdir(folder)
+        lengths = ("runner.steps=20", "runner.eval_every=10", "runner.log_every=10")
+        sys.exit(run.launch(small((*lengths, "name=a", "force=true"))))
+
+    process = multiprocessing.get_context("fork").Process(target=perform)
+    process.start()
     os.close(theirs)
     printed = b""
     while chunk := read(ours):
         printed += chunk
     os.close(ours)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, printed
+    process.join()
+    assert process.exitcode == 0, printed
     return printed
 
 

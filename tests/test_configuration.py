@@ -313,23 +313,25 @@ def test_a_finite_table_brings_the_recipe_for_one(
     given: list[str], runner: str, composed: Compose
 ) -> None:
     cfg = composed(*given, f"runner={runner}")
-    assert [cfg[each]._target_.rsplit(".", 1)[1] for each in ("critic", "estimator")] == [
+    assert [cfg[each]["_target_"].rsplit(".", 1)[1] for each in ("critic", "estimator")] == [
         "GaussianCopula",
         "DV",
     ]
-    assert (cfg.optimizer._target_, cfg.optimizer.lr) == ("torch.optim.AdamW", 5e-3)
+    assert (cfg.optimizer["_target_"], cfg.optimizer.lr) == ("torch.optim.AdamW", 5e-3)
     assert (cfg.dataset.folds, cfg.runner.steps, cfg.runner.eval_every) == (3, 800, None)
-    assert composed(*given, f"runner={runner}", "recipe=none").critic._target_.endswith("Separable")
+    assert (
+        composed(*given, f"runner={runner}", "recipe=none").critic["_target_"].endswith("Separable")
+    )
 
 
 def test_what_is_asked_for_comes_before_the_recipe(composed: Compose) -> None:
     assert composed("dataset=arrays", "estimator=ksg").critic is None
-    assert composed("experiment=my_data", "estimator=club").critic._target_.endswith("Gaussian")
+    assert composed("experiment=my_data", "estimator=club").critic["_target_"].endswith("Gaussian")
     cfg = composed(
         "dataset=arrays", "critic=concat", "optimizer=sgd", "optimizer.lr=1", "runner.steps=7"
     )
-    assert cfg.critic._target_.endswith("Concat")
-    assert cfg.optimizer._target_ == "torch.optim.SGD"
+    assert cfg.critic["_target_"].endswith("Concat")
+    assert cfg.optimizer["_target_"] == "torch.optim.SGD"
     assert (cfg.optimizer.lr, cfg.runner.steps) == (1, 7)
 
 

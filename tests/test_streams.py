@@ -10,7 +10,7 @@ import pytest
 
 from infobound import launcher
 from infobound.runners.runs import plots
-from tests.conftest import RUN, drawn_once, small
+from tests.conftest import RUN, drawn_once, exit_code, small
 
 
 def broken(descriptor: int) -> None:
@@ -37,25 +37,20 @@ def closed(descriptor: int) -> None:
     setattr(sys, {1: "stdout", 2: "stderr"}[descriptor], None)
 
 
-def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int:
+def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int | None:
     """The exit code of a command in a fork of this process, after `spoil`."""
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            os.chdir(folder)
-            for descriptor in (1, 2):
-                os.dup2(os.open(folder / f"{descriptor}.txt", os.O_CREAT | os.O_RDWR), descriptor)
-                opened(descriptor)
-            spoil()
-            plots.png = drawn_once
-            sys.argv = [str(RUN), *small(arguments)]
-            launcher.command()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 71
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def perform() -> None:
+        os.chdir(folder)
+        for descriptor in (1, 2):
+            os.dup2(os.open(folder / f"{descriptor}.txt", os.O_CREAT | os.O_RDWR), descriptor)
+            opened(descriptor)
+        spoil()
+        plots.png = drawn_once
+        sys.argv = [str(RUN), *small(arguments)]
+        launcher.command()
+
+    return exit_code(perform)
 
 
 @pytest.mark.parametrize("spoil", [broken, full, closed])

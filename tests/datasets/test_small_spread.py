@@ -47,7 +47,8 @@ def test_other_columns_stay_float32(column: np.ndarray) -> None:
 def test_what_was_fitted_to_float64_reads_rows_of_either_kind(fit: type) -> None:
     rows = torch.tensor(EPOCH + ELAPSED)[:, None]
     change = fit(rows)
-    restored = transforms.restored(change._asdict())
+    kept = {name: getattr(change, name) for name in type(change).__annotations__}
+    restored = transforms.restored(kept)
     assert change(rows).dtype == restored(rows.float()).dtype == torch.float32
 
 
