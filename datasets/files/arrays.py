@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from infobound.datasets.files import numpy_files
+from infobound.datasets.files.csv_text import USUAL, CsvText
 from infobound.datasets.interfaces import Joint
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
@@ -77,6 +78,7 @@ class Arrays:
         x_columns: Sequence[str] | None = None,
         y_columns: Sequence[str] | None = None,
         y_path: str | None = None,
+        text: CsvText = USUAL,
     ) -> "Arrays":
         """Read the arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
         .parquet or .h5 file.
@@ -101,7 +103,8 @@ class Arrays:
             # pandas takes half a second to import, and other files do not need it.
             from infobound.datasets.files import columns
 
-            x, y = columns.read(path, {"x_columns": x_columns, "y_columns": y_columns}).values()
+            named = {"x_columns": x_columns, "y_columns": y_columns}
+            x, y = columns.read(path, named, text).values()
         else:
             x, y = numpy_files.read(path, y_path)
         return cls(table("x", x), table("y", y), validation, test, transform, folds)

@@ -1,5 +1,6 @@
 """Columns of a file, converted to numbers."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,13 +9,26 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from infobound.datasets.files import frames
+from infobound.datasets.files.csv_text import CsvText
 from infobound.errors import DataError, SettingError
 
+PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
+WRITTEN = {
+    "decimal commas": (re.compile(r"[-+]?\d+,\d+"), "use dataset.decimal=comma"),
+    "percent signs": (re.compile(r"[-+]?\d+([.,]\d+)?\s*%"), "write shares as numbers"),
+    "thousands separators": (
+        re.compile(r"[-+]?\d{1,3}([,.'\u00a0\u202f ]\d{3})+([.,]\d+)?"),
+        "write them without separators",
+    ),
+}
+"""Numbers that are read as text, and what to do about them."""
 CATEGORIES = 1000
 """Maximum number of categories of one column; each becomes a column."""
 
 
-def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+def read(
+    path: str, columns: dict[str, Sequence[str]], text: CsvText
+) -> dict[str, NDArray[np.float64]]:
     """Read the tables (N, D) of the named lists of columns; a column without numbers becomes one
     column for each category.
 
@@ -27,7 +41,7 @@ def read(path: str, columns: dict[str, Sequence[str]]) -> dict[str, NDArray[np.f
         raise SettingError(
             ("x_columns", "y_columns"), "must name a column once", f"{', '.join(repeated)} twice"
         )
-    frame = frames.frame("path", path)
+    frame = frames.frame("path", path, text)
     for key, listed in columns.items():
         if not listed:
             raise SettingError(key, "must name at least one column", "none")
@@ -72,10 +86,28 @@ def text(column: pd.Series) -> bool:
     return not (is_numeric_dtype(column) or is_bool_dtype(column))
 
 
+def _check_numbers(column: pd.Series) -> None:
+    """Refuse numbers that were read as text: each category would become a column of its own.
+
+    Raises ValueError if every text is a number by one way to write them.
+    """
+    texts = [str(each).strip() for each in column.unique()]
+    odd = [each for each in texts if not PLAIN.fullmatch(each)]
+    for kind, (pattern, remedy) in WRITTEN.items():
+        if odd and all(pattern.fullmatch(each) for each in odd):
+            raise DataError(
+                f"column {column.name}",
+                "must hold numbers",
+                f"text with {kind} such as {odd[0]!r}",
+                remedy,
+            )
+
+
 def _one_hot(column: pd.Series) -> NDArray[np.float64]:
     """Convert categories to zeros and ones (N, C). A column with nearly as many categories as rows
     is refused, because it probably holds numbers or dates read as text.
     """
+    _check_numbers(column)
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
     if found > most:
         raise DataError(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from infobound.datasets.files.csv_text import CsvText
 from infobound.errors import DataError, MissingFileError, SettingError
 
 KEY = "df"
@@ -13,15 +14,15 @@ KEY = "df"
 REWRITE = f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers only, or as Parquet"
 
 
-def frame(key: str, path: str) -> pd.DataFrame:
-    """Read the table in the file that the setting `key` names.
+def frame(key: str, path: str, text: CsvText) -> pd.DataFrame:
+    """Read the table in the file that the setting `key` names; `text` is for CSV files.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read.
     """
     if (reader := READERS.get(Path(path).suffix)) is None:
         raise SettingError(key, f"must end in {', '.join(READERS)}", path)
     try:
-        return reader(path)
+        return reader(path, text)
     except FileNotFoundError:
         raise MissingFileError(
             key, f"must name a CSV, Parquet or HDF5 file, but {path} is not there"
@@ -30,7 +31,7 @@ def frame(key: str, path: str) -> pd.DataFrame:
         raise SettingError(key, f"{path} cannot be read: {error}") from error
 
 
-def _hdf5(path: str) -> pd.DataFrame:
+def _hdf5(path: str, text: CsvText) -> pd.DataFrame:
     """Read the table that pandas wrote as `df` with h5py, because pandas would unpickle its text,
     which could run code.
     """
@@ -88,5 +89,14 @@ def _records(table: np.ndarray) -> pd.DataFrame:
     return made.assign(**{name: texts[name].str.decode("utf-8") for name in texts})
 
 
-READERS = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".h5": _hdf5, ".hdf5": _hdf5}
+def _csv(path: str, text: CsvText) -> pd.DataFrame:
+    decimal, separator = text.signs
+    return pd.read_csv(path, decimal=decimal, sep=separator, encoding=text.encoding)
+
+
+def _parquet(path: str, text: CsvText) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+READERS = {".csv": _csv, ".parquet": _parquet, ".h5": _hdf5, ".hdf5": _hdf5}
 """Readers by file name extension."""

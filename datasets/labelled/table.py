@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.files import frames
+from infobound.datasets.files.csv_text import USUAL, CsvText
 from infobound.datasets.labelled.columns import Missing, Schema
 from infobound.datasets.labelled.rows import LabelledRows, LabelledSplits, Pivot
 from infobound.errors import SettingError
@@ -45,6 +46,7 @@ class Table:
         test: float,
         categorical: Sequence[str] | None,
         missing: Missing,
+        text: CsvText = USUAL,
     ) -> "Table":
         """Read a CSV, Parquet or HDF5 file with the columns of Schema; parts with their own file
         are not held out from it.
@@ -63,7 +65,9 @@ class Table:
             )
         schema = Schema(categorical, missing)
         paths = {"path": path, "validation_path": validation_path, "test_path": test_path}
-        read = {key: frames.frame(key, each) for key, each in paths.items() if each is not None}
+        read = {
+            key: frames.frame(key, each, text) for key, each in paths.items() if each is not None
+        }
         wanted = schema.read(read["path"])
         for key, frame in read.items():
             if {*wanted} ^ {*schema.read(frame)}:

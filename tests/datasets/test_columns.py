@@ -68,7 +68,7 @@ def test_columns_that_do_not_fit_are_refused(tmp_path: Path, x: Any, y: Any, mes
         (["red", "red", "red"], "column a must vary, got red in every row"),
         (
             ["1,5", "2,5", "3,5"],
-            "column a must hold numbers, or at most 2 categories in 3 rows, got 3 .* such as '1,5'",
+            "column a must hold numbers, got text with decimal commas such as '1,5'",
         ),
     ],
 )

@@ -1,0 +1,39 @@
+"""How numbers and text are written in a CSV file."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from infobound.errors import SettingError
+
+Decimal = Literal["point", "comma"]
+Separator = Literal["comma", "semicolon", "tab"]
+SIGNS = {"point": ".", "comma": ",", "semicolon": ";", "tab": "\t"}
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """The decimal sign and the separator of a CSV file, and its encoding: None for a point, a comma
+    and UTF-8.
+
+    Raises ValueError for a sign of another name.
+    """
+
+    flat: ClassVar[bool] = True
+    """The fields are keys of the data set that has it."""
+    decimal: Decimal | None = None
+    separator: Separator | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in {"decimal": Decimal, "separator": Separator}.items():
+            if (given := getattr(self, name)) not in (None, *get_args(kind)):
+                raise SettingError(name, f"must be one of {', '.join(get_args(kind))}", given)
+
+    @property
+    def signs(self) -> tuple[str, str]:
+        """The decimal sign and the separator as they stand in the file."""
+        return SIGNS[self.decimal or "point"], SIGNS[self.separator or "comma"]
+
+
+USUAL = CsvText()
+"""Decimal points, commas between columns, and UTF-8."""
