@@ -337,3 +337,10 @@ def test_what_is_asked_for_comes_before_the_recipe(composed: Compose) -> None:
 
 def test_my_data_is_the_recipe_of_arrays(composed: Compose) -> None:
     assert composed("experiment=my_data") == composed("dataset=arrays")
+
+
+def test_the_sweep_of_beta_covers_where_information_dropout_acts() -> None:
+    """Its paper's 0.5 to 3, over 50,000 training images."""
+    swept = yaml.safe_load((CONF / "sweep/beta.yaml").read_text())["hydra"]["sweeper"]["params"]
+    values = [float(each) for each in swept["regularizer.beta"].split(",")]
+    assert sum(0.5 / 50_000 <= each <= 3 / 50_000 for each in values) >= 2
