@@ -3,7 +3,7 @@ the way out.
 """
 
 import typing
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import methodcaller
@@ -149,7 +149,7 @@ def _check_node(
             raise ConfigError(f"{own} is missing; give {own}=...")
 
 
-def _wanted(argument: Argument, node: dict[str, Any]) -> bool:
+def _wanted(argument: Argument, node: Mapping[str, object]) -> bool:
     """Whether a node must have this key."""
     return argument.required and not (bool(node.get("_partial_")) and argument.late)
 
