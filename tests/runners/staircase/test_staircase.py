@@ -235,6 +235,10 @@ def test_the_launcher_leaves_every_level_in_the_result_and_the_report_has_a_row_
             f"window must be at least 2 and at most a level's {STEPS} steps, got {STEPS + 1}",
         ),
         ({"window": 1}, "window must be at least 2"),
+        (
+            {"steps": 9},
+            "steps must be null for a staircase, .*, got 9; use dataset.steps",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(changes: dict[str, Any], message: str) -> None:
