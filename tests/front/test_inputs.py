@@ -119,7 +119,7 @@ Y = np.arange(ROWS)
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (X[:-1], "x and y must have the same number of rows, which are pairs, got 11 and 12"),
+        (X[:-1], "x and y must have the same number of rows, because rows are paired, got 11"),
         (X[:0], "x must have at least one row and one column, got shape (0, 2)"),
         ([], "x must have at least one row and one column, got shape (0,)"),
         (3.0, "x must have at least one row and one column, got shape ()"),
@@ -130,14 +130,14 @@ Y = np.arange(ROWS)
         (pd.Series(np.where(Y == 3, np.inf, Y)), "column x must be finite, got 1 infinite values"),
         (pd.Series([None, *"abcabcabcab"]), "column x must have every value, got 1 missing"),
         (X + 1j, "x must hold real numbers, got dtype complex128; convert"),
-        (pd.Series(X[:, 0] + 1j), "column x must hold real numbers, truth values, texts or cate"),
+        (pd.Series(X[:, 0] + 1j), "column x must hold real numbers, booleans, texts or cate"),
         ([1, "a", *X[2:, 0]], "column x must hold numbers, or at most 6 categories in 12 rows"),
         (
             np.array([1, "a", *X[2:, 0]], dtype=object),
-            "column x must hold real numbers, truth values, texts or categories, got objects of "
+            "column x must hold real numbers, booleans, texts or categories, got objects of "
             "float64, int, str; convert it",
         ),
-        ([object()] * ROWS, "column x must hold real numbers, truth values, texts or categories"),
+        ([object()] * ROWS, "column x must hold real numbers, booleans, texts or categories"),
         ([[1], [1, 2], *[[0]] * 10], "x must be an array, a tensor, a table or a list of rows of"),
         (None, "x must be an array, a tensor, a table or a list of rows of one length, got a None"),
         (

@@ -454,7 +454,7 @@ def test_the_launcher_trains_and_a_longer_run_continues(command: Command) -> Non
         (["runner=gan", "runner.latent=0"], "runner.latent must be a positive integer, got 0"),
         (
             ["runner=gan", "regularizer=mutual_information", "regularizer.of=label"],
-            "regularizer.of must be what this model has",
+            "regularizer.of must be latent for this model",
         ),
         (
             ["regularizer=mutual_information"],
