@@ -277,7 +277,7 @@ def example(name: str) -> str:
 
 
 class Output(TypedDict, total=False):
-    """What a cell printed (`text`) or returned (`data`, by type), in lines."""
+    """The printed text (`text`) or the returned value (`data`, by type) of a cell, in lines."""
 
     text: list[str]
     data: dict[str, list[str]]

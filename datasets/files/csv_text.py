@@ -1,4 +1,4 @@
-"""How numbers and text are written in a CSV file."""
+"""The format of numbers and text in a CSV file."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
@@ -12,14 +12,14 @@ SIGNS = {"point": ".", "comma": ",", "semicolon": ";", "tab": "\t"}
 
 @dataclass(frozen=True)
 class CsvText:
-    """The decimal sign and the separator of a CSV file, and its encoding: None for a point, a comma
+    """The decimal sign, the separator and the encoding of a CSV file; None means a point, a comma
     and UTF-8.
 
-    Raises ValueError for a sign of another name.
+    Raises ValueError for an unknown name of a sign.
     """
 
     flat: ClassVar[bool] = True
-    """The fields are keys of the data set that has it."""
+    """The fields are keys of the data set's own node."""
     decimal: Decimal | None = None
     separator: Separator | None = None
     encoding: str | None = None
@@ -31,7 +31,7 @@ class CsvText:
 
     @property
     def signs(self) -> tuple[str, str]:
-        """The decimal sign and the separator as they stand in the file."""
+        """The decimal sign and the separator as characters."""
         return SIGNS[self.decimal or "point"], SIGNS[self.separator or "comma"]
 
 

@@ -1,4 +1,4 @@
-"""What figures may be written as."""
+"""The file formats of figures."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ USUAL = ("png",)
 
 
 def check(chosen: Sequence[str]) -> None:
-    """Raise SettingError unless figures can be written as these."""
+    """Raise SettingError unless figures can be written in these formats."""
     if not chosen or {*chosen} - {*FORMATS}:
         raise SettingError(
             "figure_formats", f"must be one or more of {', '.join(FORMATS)}", [*chosen]
