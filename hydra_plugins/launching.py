@@ -9,10 +9,12 @@ import shlex
 import site
 import sys
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 
 from hydra.core.singleton import Singleton
@@ -24,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from infobound.conf import refusals, schema
+from infobound.conf.choices import options
 from infobound.runners.runs import sweep
 from infobound.runners.runs.checkpoint import write_atomically
 from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
@@ -172,7 +175,7 @@ class SweepLauncher(Launcher):
             + (f", {len(done)} of them completed before" if done else "")
         )
         if left:
-            self.run(left, len(left), sweep.Onlooker())
+            self.run(left, len(left), sweep.Onlooker(), partial(_refusal, jobs))
         else:
             self._summarise()
         return [JobReturn(job.overrides, status=JobStatus.COMPLETED) for job in jobs]
@@ -201,15 +204,22 @@ class SweepLauncher(Launcher):
             write_atomically(self.folder / "multirun.yaml", OmegaConf.to_yaml(self.config).encode())
         return done
 
-    def run(self, jobs: Iterable[Job], total: int, follower: sweep.Follower) -> None:
+    def run(
+        self,
+        jobs: Iterable[Job],
+        total: int,
+        follower: sweep.Follower,
+        of_all: Callable[[], str] = str,
+    ) -> None:
         """Run the jobs, as many at a time as the pool takes, and write the sweep's summary in any
-        case.
+        case. `of_all` says why all of them are refused.
 
-        Raises SweepFailed with a table of the failed jobs, and Interrupted after a signal.
+        Raises SweepFailed with a table of the failed jobs, ConfigError if all would be refused
+        alike, and Interrupted after a signal.
         """
         manner: sweep.Manner = schema.built(self.config, "sweep")
         with self.pool() as pool:
-            running = sweep.Sweep(pool, manner, total, follower)
+            running = sweep.Sweep(pool, manner, total, follower, of_all)
             try:
                 running.run(jobs)
             except Interrupted:
@@ -217,6 +227,8 @@ class SweepLauncher(Launcher):
                 raise
             finally:
                 self._summarise()
+        if running.refusal:
+            raise ConfigError(f"every job: {running.refusal}")
         failed = [ended for ended in running.ended if ended.failed]
         if left := total - len(running.ended) + len(failed):
             lines = [
@@ -259,3 +271,45 @@ class SweepLauncher(Launcher):
             else []
         )
         return f"{program()} {shlex.join([*given, *named])}"
+
+
+def _refusal(jobs: Sequence[Job]) -> str:
+    """Why all of these jobs are refused, empty if some are sound or the reasons differ. They are
+    built in a fork, so that this process stays as it is.
+    """
+
+    def build() -> None:
+        reasons = set[str]()
+        for job in _representatives(jobs):
+            try:
+                config = job.config
+                task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+                schema.validate(task)
+                schema.prepared(task)
+            except ConfigError as error:
+                reasons.add(str(error))
+                if len(reasons) > 1:
+                    return
+            else:
+                return
+        told.send(reasons.pop())
+
+    heard, told = Pipe(duplex=False)
+    process = get_context("fork").Process(target=build)
+    process.start()
+    told.close()
+    reason = ""
+    with suppress(EOFError):
+        reason = heard.recv()
+    process.join()
+    return reason
+
+
+def _representatives(jobs: Sequence[Job]) -> Iterator[Job]:
+    """The first and the last job, and those that choose an option that no earlier job chose."""
+    seen = set[str]()
+    for job in jobs:
+        chosen = {each for each in job.overrides if options(each.partition("=")[0])}
+        if job in (jobs[0], jobs[-1]) or not chosen <= seen:
+            yield job
+        seen |= chosen

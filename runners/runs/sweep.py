@@ -134,10 +134,24 @@ class Ended(NamedTuple):
 class Sweep:
     """Runs jobs in `pool`, with the limits of `manner`, and reports how each of the `total`
     ends.
+
+    `of_all` says why all jobs are refused, empty if they are not. It is asked once, when the first
+    job is refused: if the reason is the same, no other job starts.
     """
 
-    def __init__(self, pool: Pool, manner: Manner, total: int, follower: Follower) -> None:
+    refusal = ""
+    """Why every job would be refused."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        manner: Manner,
+        total: int,
+        follower: Follower,
+        of_all: Callable[[], str] = str,
+    ) -> None:
         self._pool, self._manner, self._total, self._follower = pool, manner, total, follower
+        self._of_all: Callable[[], str] | None = of_all
         self._running: dict[Job, _Attempt] = {}
         self._elsewhere: list[Job] = []
         self._stopping = ""
@@ -247,6 +261,11 @@ class Sweep:
         self.ended.append(Ended(job, result, failed))
         self._tell(job, result, failed)
         self._follower.ended(job, result)
+        if failed and result["error"]["type"] == ConfigError.__name__ and self._of_all:
+            of_all, self._of_all = self._of_all(), None
+            if of_all == result["error"]["message"]:
+                self.refusal = of_all
+                self._stopping = self._stopping or "every job would be refused alike"
         if failed and self._manner.on_error == "stop":
             self._stopping = self._stopping or "another job failed, and sweep.on_error is stop"
 

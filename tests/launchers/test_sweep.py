@@ -184,6 +184,23 @@ def test_a_wrong_sweep_is_refused_in_one_line_before_any_job(
     assert status() == {}
 
 
+def test_what_every_job_would_be_refused_for_starts_one_round_of_them(command: Command) -> None:
+    ended = command("-m", "name=s", "seed=range(9)", "runner.batch_size=1")
+    assert ended.code == 2
+    [line] = [line for line in ended.err.splitlines() if line.startswith("refused: ")]
+    assert "every job: runner.batch_size must be at least 2, got 1" in line
+    assert set(status().values()) == {"failed"}
+    assert len(status()) < 9
+
+
+def test_jobs_that_are_refused_alike_do_not_end_a_sweep_in_which_others_are_sound(
+    command: Command,
+) -> None:
+    options = "estimator=club,variational_upper,infonce"
+    assert command("-m", "name=s", options, "critic=separable").code == 3
+    assert sorted(status().values()) == ["completed", "failed", "failed"]
+
+
 def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_continues(
     background: Callable[..., Background], command: Command
 ) -> None:
