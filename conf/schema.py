@@ -139,7 +139,8 @@ def _check_node(
             continue
         argument = takes.arguments.get(name, takes.others)
         if argument is None or name == "_args_":
-            raise ConfigError(f"unknown key {key}.{name}{nearest(str(name), [*takes.arguments])}")
+            known = nearest(str(name), [*takes.arguments])
+            raise ConfigError(f"unknown key {key}.{name}{known}{_replacing(key, node)}")
         value = _value(cfg, f"{key}.{name}")
         if not (isinstance(value, DictConfig) and "_target_" in value):
             _check_type(f"{key}.{name}", value, argument.annotation)
@@ -147,6 +148,14 @@ def _check_node(
         own = f"{key}.{name}"
         if name not in node and own not in given and _wanted(argument, node):
             raise ConfigError(f"{own} is missing; give {own}=...")
+
+
+def _replacing(key: str, node: Mapping[str, object]) -> str:
+    """The way out if a class of the user's own was given the settings of one of this project."""
+    target, partial = str(node["_target_"]), ", _partial_: true" * ("_partial_" in node)
+    if target.startswith(("infobound.", "torch.")):
+        return ""
+    return f"; ~{key} '+{key}={{_target_: {target}{partial}}}' starts from no settings"
 
 
 def _wanted(argument: Argument, node: Mapping[str, object]) -> bool:

@@ -3,6 +3,7 @@ like ours.
 """
 
 import json
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,17 @@ if t.TYPE_CHECKING:
 class Shape(Enum):
     NARROW = 1
     WIDE = 2
+
+
+class Net(nn.Module):
+    """A classifier with nothing to set."""
+
+    def __init__(self, features, logits):
+        super().__init__()
+        self.linear = nn.Linear(features, logits)
+
+    def forward(self, x):
+        return self.linear(x)
 
 
 class Towers(nn.Module):
@@ -252,6 +264,28 @@ def test_a_regularizer_that_takes_any_key_is_minimised_and_recorded(command: Com
     assert command("name=a", *SHRINK, *small).code == 0
     lines = map(json.loads, Path("outputs/runs/a/metrics.jsonl").read_text().splitlines())
     assert any("size" in line for line in lines)
+
+
+def test_a_network_takes_the_place_of_one_of_this_project_by_the_command_that_is_offered(
+    command: Command,
+) -> None:
+    line = [
+        "runner=invariant",
+        "allow_targets=[own_parts]",
+        "critic=score_and_pivot",
+        "dataset=bivariate",
+        "runner.steps=2",
+        "runner.eval_rows=200",
+        "runner.test_rows=200",
+        "runner.permutations=0",
+    ]
+    refused = command(*line, "name=a", "model._target_=own_parts.Net")
+    assert refused.code == 2
+    assert "unknown key model.hidden" in refused.err
+    offered = shlex.split(refused.err[refused.err.index("~model") :])[:2]
+    assert offered == ["~model", "+model={_target_: own_parts.Net, _partial_: true}"]
+    ended = command(*line, "name=a", *offered)
+    assert ended.code == 0, ended.err
 
 
 def test_a_runner_of_two_classes_and_a_file_trains_every_copy_and_reports(
