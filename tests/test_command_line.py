@@ -440,6 +440,19 @@ def test_force_starts_again_and_keeps_other_files(command: Command) -> None:
     assert (folder / "metrics.jsonl").read_bytes() != metrics
 
 
+def test_force_removes_what_the_run_listed_and_nothing_outside(command: Command) -> None:
+    folder = Path("outputs/runs/a")
+    assert command("name=a", "runner.figure_formats=[svg]").code == 0
+    assert (folder / "figures" / "estimate.svg").is_file()
+    with (folder / ".hydra" / "files.txt").open("a") as listed:
+        listed.write("../../../escaped\n")
+    Path("escaped").write_text("mine")
+    assert command("name=a", "force=true").code == 0
+    assert [path.name for path in (folder / "figures").iterdir()] == ["estimate.png"]
+    assert not (folder / ".hydra" / "files.txt").exists()
+    assert Path("escaped").is_file()
+
+
 @pytest.mark.parametrize(
     "data",
     [

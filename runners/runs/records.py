@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from infobound.runners.runs import checkpoint
 from infobound.runners.runs.errors import RunFailed
+from infobound.runners.runs.files import Files
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import config_hash
 from infobound.runners.runs.written import State, Written
@@ -168,6 +169,7 @@ class Recording:
             },
             "error": None,
         }
+        self._files = Files(path)
         self._constants: dict[str, float] = {}
         self._state: State | None = None
         self._board: Board | None = None
@@ -217,21 +219,25 @@ class Recording:
         picture = plots.png(figure)
         (self.path / "figures").mkdir(exist_ok=True)
         for form in self._formats:
-            content = picture if form == "png" else plots.file(figure, form)
-            checkpoint.write_atomically(self.path / "figures" / f"{name}.{form}", content)
+            file = f"figures/{name}.{form}"
+            if form == "png":
+                checkpoint.write_atomically(self.path / file, picture)
+            else:
+                checkpoint.write_atomically(self._files.new(file), plots.file(figure, form))
         self.board.image(name, picture, step)
 
     def rows(self, name: str, columns: Mapping[str, "Tensor"], *, text: bool = False) -> None:
         table = frame(columns)
-        checkpoint.write_atomically(self.path / f"{name}.parquet", table.to_parquet(index=False))
+        content = table.to_parquet(index=False)
+        checkpoint.write_atomically(self._files.new(f"{name}.parquet"), content)
         if text:
             content = table.to_csv(index=False).encode()
-            checkpoint.write_atomically(self.path / f"{name}.csv", content)
+            checkpoint.write_atomically(self._files.new(f"{name}.csv"), content)
 
     def arrays(self, name: str, arrays: Mapping[str, "Tensor"]) -> None:
         from infobound.runners.runs import snapshots
 
-        snapshots.archive(self.path / f"{name}.npz", arrays)
+        snapshots.archive(self._files.new(f"{name}.npz"), arrays)
 
     def samples(self, step: int | None, x: "Tensor") -> None:
         # importing NumPy takes a while, and refused runs do not need it

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from infobound.runners.runs import checkpoint
+from infobound.runners.runs import checkpoint, files
 from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied
-from infobound.runners.runs.formats import FORMATS, USUAL
+from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.records import Recording
@@ -30,19 +30,14 @@ OWN = (
     LAST,
     BEST,
     "metrics.csv",
-    "pointwise.parquet",
-    "predictions.parquet",
-    "predictions.csv",
-    "codes.parquet",
-    "samples.npz",
     LOG,
     ".hydra/*.yaml",
-    *(f"figures/*.{form}" for form in FORMATS),
+    "figures/*.png",
     "figures/*.gif",
     "samples/*.npy",
     "events.out.tfevents.*",
 )
-"""Everything that a run writes; `force` removes only these files."""
+"""What every run writes. `force` removes only these files, and those that the run has listed."""
 
 
 class RunDirectory:
@@ -143,12 +138,12 @@ class RunDirectory:
             recording.close("failed", error=error)
 
     def _clear(self) -> None:
-        for pattern in OWN:
-            for file in self.path.glob(pattern):
-                if file.name == LOG:
-                    os.truncate(file, 0)  # the output of a sweep's job goes there
-                else:
-                    file.unlink()
+        own = [file for pattern in OWN for file in self.path.glob(pattern)]
+        for file in [*own, *files.written(self.path)]:
+            if file.name == LOG:
+                os.truncate(file, 0)  # the output of a sweep's job goes there
+            else:
+                file.unlink(missing_ok=True)
 
 
 def read_result(path: Path) -> Written | None:
