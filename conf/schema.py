@@ -18,7 +18,8 @@ from infobound.conf.building import Given, build
 from infobound.conf.choices import CONFIGURATIONS, groups, nearest, options
 from infobound.conf.signatures import Argument, signature
 from infobound.conf.targets import MARKS, allowed, targets
-from infobound.runners.runs.errors import ConfigError
+from infobound.errors import SelfPairError
+from infobound.runners.runs.errors import ConfigError, Unanswerable
 from infobound.runners.runs.naming import run_name
 
 __all__ = ["CONFIGURATIONS", "built", "prepared", "refusing", "validate"]
@@ -122,6 +123,8 @@ def refusing() -> Iterator[None]:
         yield
     except ConfigError:
         raise
+    except SelfPairError as error:
+        raise Unanswerable(str(error)) from error
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
 

@@ -257,7 +257,7 @@ class Search:
             self._complete(job, result)
         elif job in self._pruned:
             self._tell(job, TrialState.PRUNED)
-        elif result["status"] == "failed":
+        elif result["status"] in ("failed", "refused"):
             self._tell(job, TrialState.FAIL)
         del self._trials[job]
 

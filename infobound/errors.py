@@ -43,6 +43,10 @@ class SettingError(ValueError):
         return f"{self.part}: {sentence}" if self.part else sentence
 
 
+class SelfPairError(SettingError):
+    """A pair of a column with itself, whose information is infinite or the column's entropy."""
+
+
 class MissingFileError(SettingError, FileNotFoundError):
     """A setting names a file that does not exist."""
 

@@ -10,7 +10,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from infobound.datasets.files import frames
 from infobound.datasets.files.csv_text import CsvText
-from infobound.errors import DataError, SettingError
+from infobound.errors import DataError, SelfPairError, SettingError
 
 PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
 WRITTEN = {
@@ -36,10 +36,13 @@ def read(
     column is missing, is named twice, has missing or infinite values, is constant, or has too many
     categories.
     """
+    keys = ("x_columns", "y_columns")
     names = [name for listed in columns.values() for name in listed]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingError(
-            ("x_columns", "y_columns"), "must name a column once", f"{', '.join(repeated)} twice"
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        on_both_sides = set[str].intersection(*({*listed} for listed in columns.values()))
+        raise (SelfPairError if on_both_sides else SettingError)(
+            keys, "must name a column once", f"{', '.join(repeated)} twice"
         )
     frame = frames.frame("path", path, text)
     for key, listed in columns.items():

@@ -23,8 +23,8 @@ class Run(NamedTuple):
     path: Path
     overrides: list[str]
     status: str
-    """completed, failed, interrupted, running, or missing if a sweep expects a run that has no
-    result.
+    """completed, failed, refused, interrupted, running, or missing if a sweep expects a run that
+    has no result.
     """
     error: str = ""
     metrics: Written = NOTHING

@@ -8,6 +8,12 @@ class ConfigError(ValueError):
     """The configuration or a data file is wrong; nothing was sampled or overwritten."""
 
 
+class Unanswerable(ConfigError):
+    """The question has no answer, as with a column against itself. A sweep that asks it among
+    others has not failed.
+    """
+
+
 class Occupied(ConfigError):
     """The run's folder has another run, which stays unchanged."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from infobound.runners.runs import checkpoint, files
-from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied
+from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied, Unanswerable
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.locks import locked
@@ -135,7 +135,8 @@ class RunDirectory:
         ):
             recording = Recording(self.path, self._config, self._overrides)
         if recording is not None:
-            recording.close("failed", error=error)
+            status = "refused" if isinstance(error, Unanswerable) else "failed"
+            recording.close(status, error=error)
 
     def _clear(self) -> None:
         own = [file for pattern in OWN for file in self.path.glob(pattern)]

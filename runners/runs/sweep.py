@@ -242,7 +242,7 @@ class Sweep:
         result = {**(read_result(job.directory) or {})}
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (
-            status in ("failed", "interrupted") and own
+            status in ("failed", "refused", "interrupted") and own
         )
         if attempt.overdue or not (told or attempt.stopped):
             error = JobDied(

@@ -201,6 +201,20 @@ def test_jobs_that_are_refused_alike_do_not_end_a_sweep_in_which_others_are_soun
     assert sorted(status().values()) == ["completed", "failed", "failed"]
 
 
+def test_a_column_against_itself_is_a_refused_pair_of_a_sweep_that_completes(
+    command: Command,
+) -> None:
+    rows = "\n".join(f"{n * 37 % 101},{n * 53 % 89},{n * 11 % 97}" for n in range(200))
+    Path("table.csv").write_text(f"a,b,c\n{rows}\n")
+    table = ["dataset=arrays", "dataset.path=table.csv", "estimator=ksg"]
+    pairs = ["dataset.x_columns=[a],[b]", "dataset.y_columns=[a],[c]"]
+    ended = command("-m", "name=s", *table, *pairs)
+    assert ended.code == 0, ended.err
+    assert "dataset.x_columns and y_columns must name a column once, got a twice" in ended.err
+    assert "3 of 4 runs completed, 1 refused" in ended.err
+    assert sorted(status().values()) == ["completed", "completed", "completed", "refused"]
+
+
 def test_ctrl_c_lets_the_jobs_write_their_checkpoints_and_the_same_command_continues(
     background: Callable[..., Background], command: Command
 ) -> None:
