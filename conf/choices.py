@@ -42,8 +42,10 @@ def brought(group: str, option: str) -> dict[str, str]:
     }
 
 
-def nearest(word: str, words: Sequence[str]) -> str:
-    """`; nearest: ...` with the words most similar to this one, empty if there are none."""
+def nearest(word: str, words: Sequence[str], otherwise: str = "") -> str:
+    """`; nearest: ...` with the words most similar to this one. If there are none, `otherwise` or
+    some of the words.
+    """
     close = difflib.get_close_matches(word, words, n=3, cutoff=0.5)
     others = f"; there are {', '.join(sorted(words)[:20])}" if words else ""
-    return f"; nearest: {', '.join(close)}" if close else others
+    return f"; nearest: {', '.join(close)}" if close else otherwise or others

@@ -142,8 +142,8 @@ def _check_node(
             continue
         argument = takes.arguments.get(name, takes.others)
         if argument is None or name == "_args_":
-            known = nearest(str(name), [*takes.arguments])
-            raise ConfigError(f"unknown key {key}.{name}{known}{_replacing(key, node)}")
+            way_out = nearest(str(name), [*takes.arguments], _replacing(key, node))
+            raise ConfigError(f"unknown key {key}.{name}{way_out}")
         value = _value(cfg, f"{key}.{name}")
         if not (isinstance(value, DictConfig) and "_target_" in value):
             _check_type(f"{key}.{name}", value, argument.annotation)
