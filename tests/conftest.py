@@ -48,6 +48,10 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000)
 
 
+def pytest_runtest_setup() -> None:
+    shapes.REMAINING.renew()
+
+
 def pytest_unconfigure() -> None:
     REMEMBERING.close()
 

@@ -1,8 +1,8 @@
 """Types and shapes, checked while the tests run: jaxtyping's import hook names `checked`."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
-from typing import Annotated, ParamSpec, TypeVar, get_args, get_type_hints, runtime_checkable
+from functools import cache, wraps
+from typing import Annotated, ParamSpec, TypeVar, cast, get_args, get_type_hints, runtime_checkable
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
@@ -11,6 +11,8 @@ from jaxtyping import AbstractArray
 from typing_extensions import is_protocol
 
 PACKAGES = ["infobound.estimators", "infobound.models.critics", "infobound.regularizers"]
+CHECKS = 100
+"""Checks in a test, about ten for each step of a critic; one takes a twentieth of a millisecond."""
 INTEGERS_ARE_FLOATS = BeartypeConf(is_pep484_tower=True)
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -27,7 +29,33 @@ def checked(function: Function) -> Function:
             if isinstance(part, type) and is_protocol(part):
                 runtime_checkable(part)
         function.__annotations__[name] = _looked_into(hint)
-    return beartype(conf=INTEGERS_ARE_FLOATS)(function)
+    inspecting = beartype(conf=INTEGERS_ARE_FLOATS)(function)
+
+    @wraps(function)
+    def inspected(*args: object, **kwargs: object) -> object:
+        REMAINING.spend()
+        return inspecting(*args, **kwargs)
+
+    return cast(Function, inspected)
+
+
+class Remaining:
+    """The checks that are left to the current test; trainings repeat the same shapes after that."""
+
+    def __init__(self) -> None:
+        self._checks = CHECKS
+
+    def spend(self) -> None:
+        self._checks -= 1
+        if self._checks < 0:
+            jaxtyping.config.update("jaxtyping_disable", True)
+
+    def renew(self) -> None:
+        self._checks = CHECKS
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+REMAINING = Remaining()
 
 
 def _parts(hint: object) -> Iterator[object]:
