@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infobound import launcher
+from infobound import launcher, streams
 from infobound.runners.runs import plots
 from tests.conftest import RUN, drawn_once, exit_code, small
 
@@ -51,6 +51,22 @@ def ended(folder: Path, spoil: Callable[[], None], *arguments: str) -> int | Non
         launcher.command()
 
     return exit_code(perform)
+
+
+def test_a_lenient_stream_falls_silent_where_nobody_reads() -> None:
+    ours, theirs = os.pipe()
+    stream = streams.lenient(sys.__stdout__, theirs)
+    stream.write("read ")
+    stream.flush()
+    assert os.read(ours, 99) == b"read "
+    os.close(ours)
+    for _ in range(3):
+        stream.write("lost\n")
+        stream.flush()
+    stream.close()
+    os.close(theirs)
+    with streams.lenient(None, theirs) as nowhere:
+        nowhere.write("lost")
 
 
 @pytest.mark.parametrize("spoil", [broken, full, closed])

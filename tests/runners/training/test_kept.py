@@ -58,3 +58,26 @@ def test_the_best_weights_cannot_be_kept_without_validation_readings(
         "refused: runner.keep must be last without validation readings, which choose the best, got"
         " best"
     )
+
+
+def test_the_best_of_an_invariant_training_is_judged_with_its_penalty(command: Command) -> None:
+    line = [
+        "runner=invariant",
+        "regularizer=kl_update",
+        "critic=score_and_pivot",
+        "dataset=bivariate",
+        "model.hidden=[8]",
+        "runner.keep=best",
+        "runner.steps=6",
+        "runner.eval_every=2",
+        "runner.eval_rows=200",
+        "runner.test_rows=200",
+        "runner.permutations=0",
+    ]
+    ended = command("name=a", *line)
+    assert ended.code == 0, ended.err
+    best = checkpoint.load(RUN / "best.pt")
+    assert best is not None
+    read = {each["step"]: each["cross_entropy"] + each["mi"] for each in lines("validation")}
+    del read[0]
+    assert best["step"] == min(read, key=lambda step: read[step])
