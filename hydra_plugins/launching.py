@@ -290,6 +290,8 @@ def _refusal(jobs: Sequence[Job]) -> str:
                 reasons.add(str(error))
                 if len(reasons) > 1:
                     return
+            except Exception:  # no refusal: the job itself says how it fails
+                return
             else:
                 return
         told.send(reasons.pop())

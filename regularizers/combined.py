@@ -3,17 +3,15 @@
 from typing import final
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
-from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers import critics
+from infobound.regularizers.base import Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.regularizers.pivot_critic import OfPivotCritic
 
 
 @final
-class Combined(Penalty):
+class Combined(OfPivotCritic):
     """max(0, I + E_M[softplus(-T)]), where T is the log-ratio of a critic that maximises the
     estimator I.
 
@@ -25,24 +23,9 @@ class Combined(Penalty):
     nats, or whose best critic is not the log-ratio.
     """
 
-    of_pivots = True
-
-    def __init__(self, rows: Exposed, settings: PivotCritic = PivotCritic()) -> None:
-        super().__init__(
-            of_pivot.PAIR,
-            settings.lam,
-            settings.optimizer,
-            settings.critic_steps,
-            warmup=settings.warmup,
-        )
-        self.measurement = settings.calibrated(rows)
-
     def terms(self, exposed: Exposed) -> Terms:
         x, y = required(exposed, self.requires)
         scores, bound = critics.scored(self.measurement, x, y)
         ratios = critics.log_ratios(self.measurement, scores, x, y)
         penalty = (bound.objective + F.softplus(-ratios.product).mean()).relu()
         return Terms(bound.fit, penalty, bound.value)
-
-    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
-        return critics.fit(self.measurement, *required(exposed, self.requires))

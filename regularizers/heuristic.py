@@ -3,17 +3,15 @@
 from typing import final
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
-from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers import critics
+from infobound.regularizers.base import Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.regularizers.pivot_critic import OfPivotCritic
 
 
 @final
-class Heuristic(Penalty):
+class Heuristic(OfPivotCritic):
     """E_M[softplus(-T)], where T is the log-ratio of the critic: the classifier makes product
     samples look like joint ones.
 
@@ -27,23 +25,8 @@ class Heuristic(Penalty):
     nats, or whose best critic is not the log-ratio.
     """
 
-    of_pivots = True
-
-    def __init__(self, rows: Exposed, settings: PivotCritic = PivotCritic()) -> None:
-        super().__init__(
-            of_pivot.PAIR,
-            settings.lam,
-            settings.optimizer,
-            settings.critic_steps,
-            warmup=settings.warmup,
-        )
-        self.measurement = settings.calibrated(rows)
-
     def terms(self, exposed: Exposed) -> Terms:
         x, y = required(exposed, self.requires)
         scores, bound = critics.scored(self.measurement, x, y)
         ratios = critics.log_ratios(self.measurement, scores, x, y)
         return Terms(bound.fit, F.softplus(-ratios.product).mean(), bound.value)
-
-    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
-        return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infobound.errors import SettingError
-from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, PureTerms, Terms
+from infobound.regularizers import critics
+from infobound.regularizers.base import PureTerms, Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.regularizers.pivot_critic import OfPivotCritic, PivotCritic
 
 
 @final
-class JSDGradient(Penalty):
+class JSDGradient(OfPivotCritic):
     """max(0, I), as in Minmax, with a critic that maximises I - gamma / 2 Omega.
 
     Omega = E_J[(1 - s)^2 |grad f|^2] + E_M[s^2 |grad f|^2], where s = sigmoid(f) and f is the
@@ -28,19 +28,10 @@ class JSDGradient(Penalty):
     not give nats, or whose best critic is not the log-ratio.
     """
 
-    of_pivots = True
-
     def __init__(
         self, rows: Exposed, settings: PivotCritic = PivotCritic(), *, gamma: float = 0.1
     ) -> None:
-        super().__init__(
-            of_pivot.PAIR,
-            settings.lam,
-            settings.optimizer,
-            settings.critic_steps,
-            warmup=settings.warmup,
-        )
-        self.measurement = settings.calibrated(rows)
+        super().__init__(rows, settings)
         if not gamma >= 0:
             raise SettingError("gamma", "must be 0 or more", gamma)
         self._gamma = gamma
@@ -54,8 +45,7 @@ class JSDGradient(Penalty):
         return PureTerms(bound.objective.relu(), bound.value)
 
     def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
-        fit = critics.fit(self.measurement, *required(exposed, self.requires))
-        return fit + self._held(exposed)
+        return super().fit(exposed) + self._held(exposed)
 
     def _held(self, exposed: Exposed) -> Float[Tensor, ""]:
         return self._gamma / 2 * self.omega(*required(exposed, self.requires))

@@ -2,17 +2,14 @@
 
 from typing import final
 
-from jaxtyping import Float
-from torch import Tensor
-
-from infobound.regularizers import critics, of_pivot
-from infobound.regularizers.base import Penalty, Terms
+from infobound.regularizers import critics
+from infobound.regularizers.base import Terms
 from infobound.regularizers.exposed import Exposed, required
-from infobound.regularizers.pivot_critic import PivotCritic
+from infobound.regularizers.pivot_critic import OfPivotCritic
 
 
 @final
-class Minmax(Penalty):
+class Minmax(OfPivotCritic):
     """max(0, I): the critic maximises the estimator I, and the classifier minimises it while it is
     above 0.
 
@@ -25,21 +22,8 @@ class Minmax(Penalty):
     nats.
     """
 
-    of_pivots = True
-
-    def __init__(self, rows: Exposed, settings: PivotCritic = PivotCritic()) -> None:
-        super().__init__(
-            of_pivot.PAIR,
-            settings.lam,
-            settings.optimizer,
-            settings.critic_steps,
-            warmup=settings.warmup,
-        )
-        self.measurement = settings.shown(rows)
+    calibrated = False
 
     def terms(self, exposed: Exposed) -> Terms:
         bound = critics.bound(self.measurement, *required(exposed, self.requires))
         return Terms(bound.fit, bound.objective.relu(), bound.value)
-
-    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
-        return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Estimator, SampleEstimator
@@ -11,6 +14,7 @@ from infobound.estimators.js import JS
 from infobound.estimators.measurement import Critics, Measurement
 from infobound.models.critics.dense import Concat
 from infobound.regularizers import critics, of_pivot
+from infobound.regularizers.base import Penalty
 from infobound.regularizers.exposed import Exposed, required
 
 LOOKED_AT = 64
@@ -54,3 +58,28 @@ class PivotCritic(of_pivot.Game):
         with torch.no_grad():
             critics.log_ratios(made, made.scores(x, y), x, y)
         return made
+
+
+class OfPivotCritic(Penalty):
+    """A penalty that reads logits and pivots by a critic, which climbs its estimator.
+
+    Raises ValueError for a model without logits or pivots, and for an estimator that has no critic,
+    does not give nats or, if scores must be `calibrated`, whose best critic is not the log-ratio.
+    """
+
+    of_pivots = True
+    calibrated: ClassVar[bool] = True
+    """Whether the penalty needs scores that can be turned into log-ratios."""
+
+    def __init__(self, rows: Exposed, settings: PivotCritic = PivotCritic()) -> None:
+        super().__init__(
+            of_pivot.PAIR,
+            settings.lam,
+            settings.optimizer,
+            settings.critic_steps,
+            warmup=settings.warmup,
+        )
+        self.measurement = settings.calibrated(rows) if self.calibrated else settings.shown(rows)
+
+    def fit(self, exposed: Exposed) -> Float[Tensor, ""]:
+        return critics.fit(self.measurement, *required(exposed, self.requires))

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.conftest import Background, Ended
+from tests.conftest import TARGET, Background, Ended
 
 Command = Callable[..., Ended]
 
@@ -279,7 +279,7 @@ def test_a_network_takes_the_place_of_one_of_this_project_by_the_command_that_is
         "runner.test_rows=200",
         "runner.permutations=0",
     ]
-    refused = command(*line, "name=a", "model._target_=own_parts.Net")
+    refused = command(*line, "name=a", f"model.{TARGET}=own_parts.Net")
     assert refused.code == 2
     assert "unknown key model.hidden" in refused.err
     offered = shlex.split(refused.err[refused.err.index("~model") :])[:2]
