@@ -214,6 +214,7 @@ class Background:
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         self._log = folder / f"{uuid4().hex}.log"
+        self._log.touch()  # a process killed at once has printed nothing
         self._process = multiprocessing.get_context("fork").Process(
             target=self._perform, args=(arguments, folder)
         )
