@@ -2,6 +2,7 @@
 examples, or labelled images.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -31,6 +32,17 @@ class Joint(Protocol):
         device.
         """
         ...
+
+
+class About(NamedTuple):
+    """What is known of a table's rows besides their numbers."""
+
+    units: Tensor | None = None
+    """(N,) int64: rows with the same number stay in one split; None if every row is on its own."""
+    places: Tensor | None = None
+    """(N,) int64: the positions of the rows in their file; None if all of its rows are here."""
+    warnings: Sequence[str] = ()
+    """Facts that a user should know, such as the number of rows left out."""
 
 
 @runtime_checkable
@@ -75,6 +87,9 @@ class Rows(Protocol):
     def transform(self) -> Transform:
         """The transform of each dimension, fitted on the training rows."""
         ...
+
+    @property
+    def about(self) -> About: ...
 
 
 class Examples(NamedTuple):

@@ -26,7 +26,7 @@ from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.records import InMemory
 
 EXPERIMENT = "experiment=my_data"
-FIXED = ("x", "y", "mutual_information")
+FIXED = ("x", "y", "mutual_information", "groups", "places", "told")
 """Arguments of the rows that are not settings."""
 
 

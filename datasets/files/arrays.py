@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from infobound.datasets import units
 from infobound.datasets.files import numpy_files
 from infobound.datasets.files.csv_text import USUAL, CsvText
-from infobound.datasets.interfaces import Joint
+from infobound.datasets.interfaces import About, Joint
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
 
@@ -37,6 +39,12 @@ class Arrays:
     transform: Transform
     folds: int | None = None
     mutual_information: float | None = None
+    groups: Tensor | None = None
+    """(N,) the group of each row, as a number; None if every row is on its own."""
+    places: Tensor | None = None
+    """(N,) the positions of the rows in their file; None if all of its rows are here."""
+    told: Sequence[str] = ()
+    """Facts about the rows that a user should know."""
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.folds < 2:
@@ -66,6 +74,25 @@ class Arrays:
             raise ValueError(
                 f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}"
             )
+
+    @property
+    def about(self) -> About:
+        """Rows of one group, and copies of one row, are units."""
+        return self._about
+
+    @cached_property
+    def _about(self) -> About:
+        copies = units.repeated(self.x, self.y)
+        if copies is None:
+            return About(self.groups, self.places, self.told)
+        total, different = len(copies), int(copies.max()) + 1
+        warning = (
+            f"{total - different} of {total} rows are copies of the other {different}, more than"
+            " chance gives; copies stay in one split, but estimates without a critic read them as"
+            " information: remove them"
+        )
+        together = copies if self.groups is None else units.joined(self.groups, copies)
+        return About(together, self.places, [*self.told, warning])
 
     @classmethod
     def read(

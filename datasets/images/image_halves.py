@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infobound.datasets.images import cifar10, mnist
 from infobound.datasets.images.labelled import Labelled
-from infobound.datasets.interfaces import Examples
+from infobound.datasets.interfaces import About, Examples
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
 
@@ -112,6 +112,10 @@ class ImageHalves:
     @property
     def folds(self) -> None:
         return None
+
+    @property
+    def about(self) -> About:
+        return About()
 
     @property
     def mutual_information(self) -> None:

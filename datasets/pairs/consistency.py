@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infobound.datasets.interfaces import Joint, Rows
+from infobound.datasets.interfaces import About, Joint, Rows
 from infobound.datasets.pairs.independent import Independent
 from infobound.datasets.transforms import Transform
 
@@ -90,6 +90,10 @@ class DerivedRows:
     @property
     def transform(self) -> Transform:
         return self.base.transform
+
+    @property
+    def about(self) -> About:
+        return self.base.about
 
 
 def processed(x: Tensor, y: Tensor) -> Pairs:

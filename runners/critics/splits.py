@@ -1,8 +1,9 @@
 """Splits of a finite table: the training, validation and test rows of every copy or fold.
 
-R copies, N rows.
+R copies, N rows, U units: rows that must not be separated.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,8 @@ from infobound.errors import SettingError
 from infobound.runners.training.randomness import generator
 
 Split = Literal["train", "validation", "test"]
+MIXED = 400
+"""Maximum number of held-out rows among which units are mixed: a tenth of a block."""
 
 
 class Part(NamedTuple):
@@ -26,7 +29,7 @@ class Part(NamedTuple):
     y: Sequence[Tensor]
     """R tables (N, dim_y)."""
     rows: Sequence[Tensor]
-    """R times (N,), the positions of these rows in the whole table."""
+    """R times (N,), the positions of these rows in their file."""
 
     def first(self, count: int) -> "Part":
         """Up to this many rows of every copy."""
@@ -49,7 +52,9 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     training rows.
 
     Each copy has its own split. With `rows.folds` there is one copy for each fold, and each row is
-    a test row in exactly one fold.
+    a test row in exactly one fold. The rows of a unit are in one split. Held-out rows are nearly in
+    the order of their units, so that a standard error over consecutive rows is one over units; they
+    are mixed within a tenth, so that a row's next one is rarely of its own unit.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
@@ -64,12 +69,17 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
         _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)
         for copy in range(rows.folds or replicates)
     ]
+    if rows.about.units is not None:
+        chosen = [
+            (train, *(_mixed(part, seed, copy) for part in held_out))
+            for copy, (train, *held_out) in enumerate(chosen)
+        ]
     sizes = [min(map(len, part)) for part in zip(*chosen, strict=True)]
     if min(sizes) < 4:
         raise ValueError(
             f"each split needs at least 4 rows, got {sizes[0]} for training, {sizes[1]} for"
             f" validation and {sizes[2]} for test; collect more, or change dataset.folds,"
-            " validation or test"
+            f" validation or test{_together(rows)}"
         )
     fit = getattr(transforms, rows.transform)
     changes: list[Changes] = [(fit(rows.x[train]), fit(rows.y[train])) for train, *_ in chosen]
@@ -99,26 +109,62 @@ def _part(
 ) -> Part:
     x = [change(rows.x[part]).to(device) for part, (change, _) in zip(chosen, changes, strict=True)]
     y = [change(rows.y[part]).to(device) for part, (_, change) in zip(chosen, changes, strict=True)]
-    return Part(x, y, chosen)
+    places = rows.about.places
+    return Part(x, y, chosen if places is None else [places[part] for part in chosen])
 
 
 def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:
     """Indices of a copy's training, validation and test rows."""
     total, last = len(rows.x), rows.test if isinstance(rows.test, int) else 0
     validation, test = round(total * rows.validation), last or round(total * rows.test)
-    order = torch.cat([_order(total - last, seed, copy), torch.arange(total - last, total)])
-    return order.split([total - validation - test, validation, test])
+    order = _order(rows, total - last, seed, copy)
+    order = torch.cat([order, torch.arange(total - last, total)])
+    return _cut(order, rows, [total - validation - test, validation, test])
 
 
 def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:
     """Indices of a fold's training, validation and test rows; the validation rows are the last rows
     outside the fold.
     """
-    parts = _order(len(rows.x), seed, 0).tensor_split(folds)
+    total = len(rows.x)
+    sizes = [total // folds + (index < total % folds) for index in range(folds)]
+    parts = _cut(_order(rows, total, seed, 0), rows, sizes)
     others = torch.cat([part for index, part in enumerate(parts) if index != fold])
-    validation = round(len(rows.x) * rows.validation)
-    return *others.split([len(others) - validation, validation]), parts[fold]
+    validation = round(total * rows.validation)
+    return *_cut(others, rows, [len(others) - validation, validation]), parts[fold]
 
 
-def _order(total: int, seed: int, copy: int) -> Tensor:
-    return torch.randperm(total, generator=generator(torch.device("cpu"), seed, copy, "split"))
+def _order(rows: Rows, total: int, seed: int, copy: int) -> Tensor:
+    """The first `total` rows in random order, the rows of each unit one after the other."""
+    source = generator(torch.device("cpu"), seed, copy, "split")
+    if rows.about.units is None:
+        return torch.randperm(total, generator=source)
+    found, number = rows.about.units[:total].unique(return_inverse=True)
+    return torch.randperm(len(found), generator=source)[number].argsort(stable=True)
+
+
+def _cut(order: Tensor, rows: Rows, sizes: Sequence[int]) -> Sequence[Tensor]:
+    """Cut rows in the order of their units into parts of these sizes, or the nearest that separate
+    no unit.
+    """
+    ends = [*itertools.accumulate(sizes)][:-1]
+    if rows.about.units is not None:
+        of = rows.about.units[order]
+        begins = [0, *((of[1:] != of[:-1]).nonzero()[:, 0] + 1).tolist(), len(of)]
+        ends = [min(begins, key=lambda begin: abs(begin - end)) for end in ends]
+    return order.tensor_split(ends)
+
+
+def _mixed(part: Tensor, seed: int, copy: int) -> Tensor:
+    """Rows in random order within each tenth, or less, of a part."""
+    source = generator(torch.device("cpu"), seed, copy, "mixed", len(part))
+    pieces = part.tensor_split(max(10, -(-len(part) // MIXED)))
+    return torch.cat([piece[torch.randperm(len(piece), generator=source)] for piece in pieces])
+
+
+def _together(rows: Rows) -> str:
+    """A word on the rows that must not be separated."""
+    units = rows.about.units
+    if units is None:
+        return ""
+    return f": the rows form {len(units.unique())} groups, each of which stays in one split"

@@ -83,7 +83,10 @@ class ByCritic(Runner[CriticTraining]):
             patience=self.evaluation.patience,
             folds=table.folds if table else None,
             truth=self.dataset.mutual_information,
-            doubts=doubts(table.x.shape[1] + table.y.shape[1], training_rows(table))
+            doubts=[
+                *table.about.warnings,
+                *doubts(table.x.shape[1] + table.y.shape[1], training_rows(table)),
+            ]
             if table
             else (),
             beside=partial(of_table, table, self.execution.seed) if table else dict,

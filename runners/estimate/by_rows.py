@@ -67,7 +67,8 @@ class ByRows:
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
         error = spread(values) if len(values) > 1 else own
         columns = sum(side.shape[1] for side in rows[0])
-        warnings = doubts(columns, len(rows[0][0]))
+        told = [] if isinstance(self.dataset, Joint) else self.dataset.about.warnings
+        warnings = [*told, *doubts(columns, len(rows[0][0]))]
         reading = Reading(values, error, self.estimator.kind, warnings=warnings)
 
         permuted = PermutedRows(self.estimator, rows, self.execution.seed)

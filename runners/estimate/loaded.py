@@ -1,6 +1,6 @@
 """Estimates by critics that an earlier run trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Loaded:
 
     def _measure(self, reader: CriticReader, record: Record) -> Measured:
         reading, seed = reader.read(0), self.execution.seed
+        warnings = [*reading.warnings, *self.dataset.about.warnings]
+        reading = replace(reading, warnings=warnings)
         beside = of_table(self.dataset, seed)
         outcome = read_alone(reading, self.dataset.mutual_information, record, beside)
         permuted = reader.permuted(0, seed)
