@@ -14,6 +14,7 @@ from infobound.estimators.jsd import JSD as JSD
 from infobound.estimators.ksg import KSG as KSG
 from infobound.estimators.leave_one_out import LeaveOneOut as LeaveOneOut
 from infobound.estimators.mine import MINE as MINE
+from infobound.estimators.mixture_knn import MixtureKNN as MixtureKNN
 from infobound.estimators.n_pair import NPair as NPair
 from infobound.estimators.nwj import NWJ as NWJ
 from infobound.estimators.remine import ReMINE as ReMINE

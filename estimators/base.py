@@ -4,7 +4,8 @@ B batch, N rows of a table, D_x and D_y features.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -124,3 +125,12 @@ class SampleEstimator(Protocol):
     def __call__(
         self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], /
     ) -> SampleEstimate: ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """An estimator of rows that not all rows suit."""
+
+    def doubts(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], /) -> Sequence[str]:
+        """Warnings about rows for which the estimate may be wrong."""
+        ...

@@ -3,7 +3,6 @@
 N points, D features.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
-from infobound.estimators.rows import paired
+from infobound.estimators.rows import error_of, paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +52,7 @@ class Binned:
         log_xy, cells_xy = _log_share(code_x * (code_y.max() + 1) + code_y)
         influence = log_xy - log_x - log_y
         bias = (cells_xy - cells_x - cells_y + 1) / (2 * rows) if self.miller_madow else 0.0
-        return SampleEstimate(
-            float(influence.mean()) - bias, float(influence.std() / math.sqrt(rows))
-        )
+        return SampleEstimate(float(influence.mean()) - bias, error_of(influence))
 
     def _joint_cells(self, table: Float64[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
         """The index of each row's cell."""

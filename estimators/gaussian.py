@@ -3,7 +3,6 @@
 N points, D_x and D_y features, P canonical pairs.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from scipy.special import digamma
 from torch import Tensor
 
 from infobound.estimators.base import Kind, SampleEstimate
-from infobound.estimators.rows import paired
+from infobound.estimators.rows import error_of, paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +36,42 @@ class Gaussian:
     kind: ClassVar[Kind] = "neither"
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
-        white_x, white_y = map(_whitened, paired(x, y, x.shape[-1] + y.shape[-1] + 2))
-        rows = len(white_x)
-        left, rho, right = np.linalg.svd(white_x.T @ white_y / rows, full_matrices=False)
+        pairs = canonical(*paired(x, y, x.shape[-1] + y.shape[-1] + 2))
+        rho = pairs.rho
         if rho.size and rho[0] ** 2 >= 1 - 1e-12:
             raise ValueError(
                 "x and y must not determine each other linearly, but a canonical correlation is 1"
             )
-        value = -float(np.log1p(-(rho**2)).sum()) / 2
+        value = pairs.information
         if self.unbiased:
-            value -= _bias(rows, white_x.shape[1], white_y.shape[1])
-        influence = _quadratic(white_x @ left, white_y @ right.T, rho)
-        return SampleEstimate(value, float(influence.std() / math.sqrt(rows)))
+            value -= _bias(len(x), *pairs.ranks)
+        return SampleEstimate(value, error_of(_quadratic(pairs.u, pairs.v, rho)))
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The canonical variables u (N, P) of x and v (N, P) of y, of variance 1, and their
+    correlations (P,) in descending order.
+    """
+
+    u: Float64[np.ndarray, "N P"]
+    v: Float64[np.ndarray, "N P"]
+    rho: Float64[np.ndarray, " P"]
+    ranks: tuple[int, int]
+    """The ranks of x and of y."""
+
+    @property
+    def information(self) -> float:
+        """-1/2 sum_p log(1 - rho_p^2) in nats, infinite where a correlation is 1."""
+        with np.errstate(divide="ignore"):
+            return -float(np.log1p(-np.minimum(self.rho**2, 1)).sum()) / 2
+
+
+def canonical(x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]) -> Canonical:
+    """The canonical pairs of rows x and y."""
+    white_x, white_y = _whitened(x), _whitened(y)
+    left, rho, right = np.linalg.svd(white_x.T @ white_y / len(x), full_matrices=False)
+    return Canonical(white_x @ left, white_y @ right.T, rho, (white_x.shape[1], white_y.shape[1]))
 
 
 def _whitened(table: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "N rank"]:

@@ -5,6 +5,7 @@ N points, k neighbours, D features, D_x and D_y of x and y.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
 from infobound.estimators.neighbours import count_within, nearest
-from infobound.estimators.rows import paired
+from infobound.estimators.rows import mean_of, paired, tied
 
 JITTER = 1e-10
 """Noise that breaks ties without moving a point noticeably, in standard deviations of a column."""
@@ -40,8 +41,9 @@ class KSG:
     https://arxiv.org/abs/1411.2003
 
     The standard error is the spread of the N terms over sqrt(N), which is slightly too small for
-    small k. The cost is a k-d tree in low dimension, and N^2 distances, computed in blocks, in high
-    dimension.
+    small k. Equal values are told apart by noise: `doubts` warns of many, which
+    estimator=mixture_knn counts. The cost is a k-d tree in low dimension, and N^2 distances,
+    computed in blocks, in high dimension.
 
     Raises ValueError for `k` below 1, for `lnc` outside (0, 1], and for rows that are not paired,
     not finite or too few.
@@ -69,8 +71,18 @@ class KSG:
                 self.k,
             )
         x_rows, y_rows = paired(x, y, self.k + 2)
-        terms = self._terms(*_jittered(x_rows, y_rows))
-        return SampleEstimate(float(terms.mean()), float(terms.std() / math.sqrt(len(terms))))
+        return mean_of(self._terms(*_jittered(x_rows, y_rows)))
+
+    def doubts(self, x: Tensor, y: Tensor) -> Sequence[str]:
+        """A warning if many rows of a column are equal."""
+        tables = zip("xy", paired(x, y, 1), strict=True)
+        sides = " and of ".join(side for side, rows in tables if tied(rows, self.k))
+        if not sides:
+            return []
+        return [
+            f"many rows are equal in a column of {sides}, and neighbours among them are chance, so"
+            " the estimate may be far off; use estimator=mixture_knn"
+        ]
 
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]

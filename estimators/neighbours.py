@@ -5,6 +5,7 @@ N points, k neighbours, D features, R points in a block.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,11 +34,33 @@ def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k
     return _others(np.asarray(found))
 
 
+class Reach(NamedTuple):
+    """The surroundings of N points."""
+
+    radius: Float64[np.ndarray, " N"]
+    """The distance to the k-th nearest other point, 0 if more than k points are equal."""
+    equal: Int[np.ndarray, " N"]
+    """The number of points equal to each, itself included."""
+
+
+def reach(points: Float64[np.ndarray, "N D"], k: int) -> Reach:
+    """How far each point's k nearest other points reach; ties cost nothing."""
+    distinct, kind, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    kind = kind.reshape(-1)
+    kept = np.minimum(counts, k + 1)
+    some = np.repeat(distinct, kept, axis=0)
+    first = kept.cumsum() - kept
+    radius = np.abs(some[nearest(some, k)] - some[:, None]).max((1, 2))[first]
+    return Reach(radius[kind], counts[kind])
+
+
 def count_within(
     points: Float64[np.ndarray, "N D"], radius: Float64[np.ndarray, " N"]
 ) -> Int[np.ndarray, " N"]:
     """The number of other points within `radius` of each point."""
-    if points.shape[1] <= TREE_COUNT:
+    if points.shape[1] == 1:
+        counts = _count_on_line(points[:, 0], radius)
+    elif points.shape[1] <= TREE_COUNT:
         counts = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
     else:
         limits = torch.from_numpy(radius).unsqueeze(1)
@@ -45,6 +68,29 @@ def count_within(
         for rows, part in distances(points):
             counts[rows] = (part <= limits[rows]).sum(1).numpy()
     return counts - 1
+
+
+def _count_on_line(
+    points: Float64[np.ndarray, " N"], radius: Float64[np.ndarray, " N"]
+) -> Int[np.ndarray, " N"]:
+    """The number of points within `radius` of each, itself included, by sorting.
+
+    The ends that rounding of point + radius misplaces move until distances agree.
+    """
+    values, counts = np.unique(points, return_counts=True)
+    below = np.concatenate([[0], counts.cumsum()])
+    first = np.searchsorted(values, points - radius, side="left")
+    last = np.searchsorted(values, points + radius, side="right") - 1
+    inner, outer = values, np.pad(values, 1, constant_values=np.inf)
+    while (wide := np.abs(inner[first] - points) > radius).any():
+        first = first + wide
+    while (wide := np.abs(inner[last] - points) > radius).any():
+        last = last - wide
+    while (narrow := np.abs(outer[first] - points) <= radius).any():
+        first = first - narrow
+    while (narrow := np.abs(outer[last + 2] - points) <= radius).any():
+        last = last + narrow
+    return below[last + 1] - below[first]
 
 
 def distances(

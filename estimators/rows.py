@@ -3,9 +3,13 @@
 N rows, D_x and D_y features.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
+
+from infobound.estimators.base import SampleEstimate
 
 
 def paired(
@@ -33,3 +37,25 @@ def paired(
             f"x and y must have at least {least} rows for this estimator, got {len(x)}"
         )
     return tables[0], tables[1]
+
+
+def mean_of(terms: Float64[np.ndarray, " N"]) -> SampleEstimate:
+    """The mean of the rows' terms in nats, with their spread over sqrt(N) as its error."""
+    return SampleEstimate(float(terms.mean()), error_of(terms))
+
+
+def error_of(terms: Float64[np.ndarray, " N"]) -> float:
+    """The standard error of the mean of N terms, at least 1 / N.
+
+    Where all terms are equal, their spread says nothing about the error, which is then of the next
+    order: that of counts of independent pairs has a spread of sqrt(degrees of freedom / 2) / N.
+    """
+    return max(float(terms.std()) / math.sqrt(len(terms)), 1 / len(terms))
+
+
+def tied(table: Float64[np.ndarray, "N D"], k: int) -> bool:
+    """Whether in some column a tenth of the rows or more equal more than k others."""
+    return any(
+        counts[counts > k + 1].sum() * 10 >= len(table)
+        for counts in (np.unique(values, return_counts=True)[1] for values in table.T)
+    )

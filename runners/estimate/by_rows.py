@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Joint, Rows
-from infobound.estimators.base import SampleEstimator
+from infobound.estimators.base import Particular, SampleEstimator
 from infobound.runners.critics import feeds
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
+from infobound.runners.estimate.saturation import saturation
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.waiting import Waiting, tracked
 from infobound.runners.training.permutation import Permuted, of_rows
@@ -66,13 +67,20 @@ class ByRows:
         values = [each.value for each in estimates]
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
         error = spread(values) if len(values) > 1 else own
-        columns = sum(side.shape[1] for side in rows[0])
-        told = [] if isinstance(self.dataset, Joint) else self.dataset.about.warnings
-        warnings = [*told, *doubts(columns, len(rows[0][0]))]
-        reading = Reading(values, error, self.estimator.kind, warnings=warnings)
+        reading = Reading(values, error, self.estimator.kind, warnings=self._warnings(*rows[0]))
 
         permuted = PermutedRows(self.estimator, rows, self.execution.seed)
         return partial(self._measure, reading, permuted)
+
+    def _warnings(self, x: Tensor, y: Tensor) -> Sequence[str]:
+        estimator = self.estimator
+        unlimited = saturation(x, y)
+        return [
+            *(() if isinstance(self.dataset, Joint) else self.dataset.about.warnings),
+            *doubts(x.shape[1] + y.shape[1], len(x)),
+            *(estimator.doubts(x, y) if isinstance(estimator, Particular) else ()),
+            *([] if unlimited is None else [unlimited]),
+        ]
 
     def _measure(self, reading: Reading, permuted: PermutedRows, record: Record) -> Measured:
         truth = self.dataset.mutual_information

@@ -89,7 +89,7 @@ def test_constant_and_repeated_columns_change_nothing() -> None:
 
 
 def test_a_constant_has_no_information() -> None:
-    assert Gaussian(unbiased=True)(torch.ones(50, 2), torch.randn(50, 3)) == (0, 0)
+    assert Gaussian(unbiased=True)(torch.ones(50, 2), torch.randn(50, 3)) == (0, 1 / 50)
 
 
 def test_a_linear_function_is_refused_instead_of_infinite() -> None:

@@ -1,0 +1,89 @@
+"""Whether rows show that their information may be infinite."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import infobound as ib
+from infobound.datasets.pairs import beyond_normal
+from infobound.errors import UntrustedEstimate
+from infobound.runners.estimate.beside import beside
+from infobound.runners.estimate.saturation import saturation
+
+X, OTHER, NOISE = np.random.default_rng(0).normal(size=(3, 2000, 1))
+WIDE = np.random.default_rng(1).normal(size=(2000, 50))
+LABEL = np.random.default_rng(2).integers(7, size=(2000, 1)).astype(float)
+
+
+def said(x: np.ndarray, y: np.ndarray) -> str | None:
+    return saturation(torch.tensor(x), torch.tensor(y))
+
+
+INFINITE: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "itself": (X, X),
+    "rising": (X, X**3),
+    "two to one": (X, X**2),
+    "many to one": (np.sin(4 * X), X),
+    "a circle": (np.cos(X), np.sin(X)),
+    "of two columns": (np.hstack([X, OTHER]), np.hypot(X, OTHER)),
+    "a shared column": (np.hstack([X, OTHER]), np.hstack([NOISE, X])),
+    "one of fifty": (WIDE, WIDE[:, 7:8]),
+    "a sum of many": (WIDE, WIDE.sum(1, keepdims=True)),
+    "clipped": (np.maximum(X, -0.5), np.maximum(X, -0.5)),
+}
+FINITE: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "independent": (X, NOISE),
+    "noisy": (X, X + 0.01 * NOISE),
+    "noise of six columns": (WIDE[:, :6], 0.9 * WIDE[:, :6] + 0.4 * WIDE[:, 6:12]),
+    "a label": (LABEL, LABEL),
+    "noise on a label": (LABEL, LABEL + 0.5 * np.abs(NOISE)),
+    "rounded": (np.round(X, 1), np.round(X, 1)),
+    "wide": (WIDE[:, :25], 0.9 * WIDE[:, :25] + 0.4 * WIDE[:, 25:]),
+    "repeated rows": (np.repeat(X[:500], 4, 0), np.repeat(NOISE[:500], 4, 0)),
+    "few": (X[:50], X[:50]),
+}
+
+
+@pytest.mark.parametrize("kind", INFINITE)
+def test_functions_are_found(kind: str) -> None:
+    for sides in (INFINITE[kind], INFINITE[kind][::-1]):
+        assert "the truth may be infinite" in (said(*sides) or "")
+
+
+@pytest.mark.parametrize("kind", FINITE)
+def test_nothing_is_said_of_finite_information(kind: str) -> None:
+    assert said(*FINITE[kind]) is None
+
+
+@pytest.mark.parametrize("task", [*beyond_normal.distinct()][::4])
+def test_nothing_is_said_of_public_tasks(task: str) -> None:
+    rows = beyond_normal.distinct()[task].sample(1000, torch.Generator().manual_seed(0))
+    assert saturation(*rows) is None
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_ten_thousand_rows_take_two_seconds_at_most(columns: int) -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 10_000, columns))
+    started = time.process_time()
+    assert said(x, x + y) is None
+    assert time.process_time() - started < 2
+
+
+def test_an_estimate_by_neighbours_says_it() -> None:
+    with pytest.warns(UntrustedEstimate, match="the truth may be infinite"):
+        told: Any = ib.estimate(X, X, estimator="ksg")
+    assert told.stderr > 0
+
+
+def test_ties_are_pointed_out_with_the_estimator_that_counts_them() -> None:
+    with pytest.warns(UntrustedEstimate, match=r"column of x and of y.*estimator=mixture_knn"):
+        ib.estimate(LABEL, LABEL, estimator="ksg")
+    assert ib.estimate(LABEL, LABEL, estimator="mixture_knn").warnings == ()
+
+
+def test_neighbours_beside_a_critic_count_ties() -> None:
+    of_labels = beside(torch.tensor(LABEL), torch.tensor(LABEL), seed=0)
+    assert of_labels["mi_ksg"] == pytest.approx(np.log(7), abs=0.05)
