@@ -28,6 +28,8 @@ LABEL, PIVOT, WEIGHT = "_label", "_pivot", "_weight"
 """Names of the columns that are not features; a pivot's name starts with `_pivot`."""
 CLASSES = 100
 """Maximum number of classes."""
+LIGHTEST, HEAVIEST = 1e-30, 1e30
+"""Limits of the greatest weight of a row, so that float32 can hold sums and quotients."""
 FEW = 10
 """A pivot with at most this many different whole numbers is taken to be categorical by default."""
 
@@ -184,11 +186,15 @@ def _weights(column: pd.Series) -> Numbers:
     if columns.text(column):
         raise DataError(f"column {WEIGHT}", "must hold numbers", f"{column.iloc[0]!r}")
     weights = column.to_numpy(np.float64)
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any() or not weights.any():
+    if bad := int((~((weights >= 0) & (weights <= HEAVIEST))).sum()):
+        raise DataError(
+            f"column {WEIGHT}", f"must hold numbers from 0 to {HEAVIEST:g}", f"{bad} that are not"
+        )
+    if weights.max() < LIGHTEST:
         raise DataError(
             f"column {WEIGHT}",
-            "must hold finite numbers of 0 or more, not all of them 0",
-            f"{bad.sum()} that are not",
+            f"must be at least {LIGHTEST:g} in some rows",
+            f"at most {weights.max():g}",
+            "leave it out for equal weights",
         )
     return weights

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from infobound.datasets.files import frames
 from infobound.datasets.files.csv_text import USUAL, CsvText
+from infobound.datasets.labelled import stratified
 from infobound.datasets.labelled.columns import Missing, Schema
 from infobound.datasets.labelled.rows import LabelledRows, LabelledSplits, Pivot
 from infobound.errors import SettingError
@@ -17,8 +18,8 @@ from infobound.errors import SettingError
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of one file, split with the same share of every label in all parts, or rows of separate
-    files for some parts.
+    """Rows of one file, split with the same share of every label, and of every group of a pivot, in
+    all parts, or rows of separate files for some parts.
 
     A missing feature, NaN in `rows`, is set to the median of the training rows.
     """
@@ -92,23 +93,18 @@ class Table:
     def split(self, generator: torch.Generator) -> LabelledSplits:
         """Split the table; the generator draws the parts of the first file.
 
-        Raises ValueError if a part would lack a class.
+        Raises ValueError if a part would have no row of a class with a weight above 0.
         """
-        own = torch.arange(len(self.rows)).split([*self.sizes])
-        drawn = [
-            _shared_out(self.rows.labels, label, own[0], self.shares, generator)
-            for label in range(len(self.classes))
-        ]
+        first, *others = torch.arange(len(self.rows)).split([*self.sizes])
+        labels = self.rows.labels[first]
+        rows = [first[labels == label] for label in range(len(self.classes))]
+        order = [each[torch.randperm(len(each), generator=generator)] for each in rows]
+        drawn = stratified.parts(self._strata[first], torch.cat(order), self.shares)
         parts = [
-            torch.cat([*each, rows]).sort().values
-            for *each, rows in zip(*drawn, (own[0][:0], *own[1:]), strict=True)
+            torch.cat([own, other]) for own, other in zip(drawn, (first[:0], *others), strict=True)
         ]
         for name, part in zip(("training", "validation", "test"), parts, strict=True):
-            if lacking := {*range(len(self.classes))} - {*self.rows.labels[part].tolist()}:
-                raise ValueError(
-                    f"every class needs {name} rows, but none has the label"
-                    f" {self.classes[min(lacking)]}; collect more"
-                )
+            self._every_class(name, part)
         median = self.rows.x[parts[0]].nanmedian(0).values
         filled = replace(self.rows, x=self.rows.x.where(~self.rows.x.isnan(), median))
         train, validation, test = (filled.take(part) for part in parts)
@@ -116,23 +112,37 @@ class Table:
             train, validation, test, parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0)
         )
 
+    @property
+    def _counted(self) -> Tensor:
+        """Whether each row (N,) has a weight above 0."""
+        weights = self.rows.weights
+        return torch.ones_like(self.rows.labels) > 0 if weights is None else weights > 0
+
+    @property
+    def _strata(self) -> Tensor:
+        """What every part has its share of (N, V): labels, with those of weight 0 apart, and
+        groups.
+        """
+        groups = [
+            self.rows.pivots[:, index].long()
+            for index, pivot in enumerate(self.pivots)
+            if pivot.categories
+        ]
+        return torch.stack([2 * self.rows.labels + self._counted, *groups], dim=1)
+
+    def _every_class(self, name: str, part: Tensor) -> None:
+        """Raise ValueError if a class has no row that counts in a part."""
+        known = {*self.rows.labels[part[self._counted[part]]].tolist()}
+        if lacking := {*range(len(self.classes))} - known:
+            apart = "" if self.rows.weights is None else " with a weight above 0"
+            raise ValueError(
+                f"every class needs {name} rows{apart}, but none has the label"
+                f" {self.classes[min(lacking)]}; collect more"
+            )
+
 
 def _together(frames_by_key: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(pd.concat(frames_by_key.values(), ignore_index=True))
-
-
-def _shared_out(
-    labels: Tensor,
-    label: int,
-    among: Tensor,
-    shares: tuple[float, float],
-    generator: torch.Generator,
-) -> Sequence[Tensor]:
-    """Indices of the training, validation and test rows of one label."""
-    rows = among[labels[among] == label]
-    validation, test = (round(share * len(rows)) for share in shares)
-    order = torch.randperm(len(rows), generator=generator)
-    return rows[order].split([len(rows) - validation - test, validation, test])
 
 
 def _counted(frame: pd.DataFrame, missing: Missing) -> list[str]:

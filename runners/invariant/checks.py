@@ -11,6 +11,10 @@ from torch import Tensor
 from infobound.datasets.labelled.rows import Described, LabelledRows
 from infobound.errors import DataError, SettingError
 
+FEW = 10
+"""Fewer test rows than this, of a class or of a group, are pointed out."""
+SHOWN = 5
+"""Maximum number of such classes or groups that a warning names."""
 SAME = 1e-4
 """Maximum distance, in standard deviations, of a feature that equals a pivot or its negative."""
 
@@ -40,6 +44,37 @@ def warnings(described: Described, rows: LabelledRows, background: int, alone: b
         for feature, column in zip(described.features, rows.x.T, strict=True)
         if same(values, column)
     ]
+
+
+def scarce(described: Described, test: LabelledRows) -> list[str]:
+    """Warnings about classes and groups that have few or no test rows, and about weights of 0."""
+    weights = test.weights
+    counts = torch.ones_like(test.labels) > 0 if weights is None else weights > 0
+    variables = [("label", described.classes, test.labels)]
+    for index, (name, categories) in enumerate(described.pivots):
+        if categories:
+            variables.append((name, categories, test.pivots[:, index].long()))
+    few = [
+        f"{rows or 'none'} where {name} = {value}"
+        for name, values, codes in variables
+        for value, rows in zip(
+            values, torch.bincount(codes[counts], minlength=len(values)).tolist(), strict=True
+        )
+        if rows < FEW
+    ]
+    said = list[str]()
+    if few:
+        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
+        said.append(
+            f"few test rows: {', '.join(few[:SHOWN])}{more}; measures that compare them are"
+            " uncertain, or leave them out"
+        )
+    if (rows := int(counts.sum())) < len(test) / 2:
+        said.append(
+            f"{len(test) - rows} of {len(test)} test rows have a weight of 0, and count neither in"
+            " the classifier's loss nor in its accuracy"
+        )
+    return said
 
 
 def _finite(kind: str, names: Sequence[str], table: Tensor) -> None:

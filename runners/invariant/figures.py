@@ -22,6 +22,8 @@ SLICES = 5
 """Number of slices of equal population of a numeric pivot, each with its own line."""
 BINS = 30
 """Number of bins of a histogram of scores."""
+GROUPS, LABELLED = 10, 30
+"""Maximum numbers of categories that have a line, the most frequent ones, and that have a name."""
 SHOWN = 0.001
 """Share of the scores outside each end of their histogram."""
 LATTICE, POINTS = 120, 1000
@@ -34,27 +36,35 @@ Decide = Callable[[Tensor], Tensor]
 def every(
     described: Described,
     found: Predictions,
-    curve: Curve,
+    curve: Curve | None,
     background: int,
     efficiency: float,
     decide: Decide,
 ) -> Named:
-    """All figures of predictions for test rows, with their names."""
+    """All figures of predictions for test rows, with their names; without signal or background,
+    `curve` is None, and those of background are left out.
+    """
     yield "roc", roc_curves(described.classes, found)
-    yield "significance", significance_curves(curve)
+    if curve is not None:
+        yield "significance", significance_curves(curve)
     for index, pivot in enumerate(described.pivots):
         suffix = f"_{pivot.name}" if len(described.pivots) > 1 else ""
         yield f"scores{suffix}", scores(found, index, pivot, background)
-        yield f"sculpting{suffix}", passing(found, index, pivot, background, efficiency)
+        if curve is not None:
+            yield f"sculpting{suffix}", passing(found, index, pivot, background, efficiency)
     if len(described.features) == 2:
         yield "decision", decision(described, found.rows, decide, background)
 
 
 def roc_curves(classes: Sequence[str], found: Predictions) -> Figure:
-    """Draw ROC curves, one for each class against the others; only one for two classes."""
+    """Draw ROC curves, one for each class with rows that count against the others; only one for two
+    classes.
+    """
     figure, axes = plots.blank("false positive rate", "true positive rate")
     for label in range(1, 2) if len(classes) == 2 else range(len(classes)):
         positive = found.labels == label
+        if not (found.weights[positive].any() and found.weights[~positive].any()):
+            continue
         false, true = ranking.roc(found.log_odds(label), positive, found.weights)
         value = ranking.area(found.log_odds(label), positive, found.weights).value
         axes.plot(false, true, label=f"{classes[label]}, AUC {value:.3f}")
@@ -83,15 +93,15 @@ def scores(found: Predictions, index: int, pivot: Pivot, background: int) -> Fig
     score = -found.log_odds(background)
     figure, axes = plots.blank("log-odds", "density")
     low, high = (float(score.quantile(share)) for share in (SHOWN, 1 - SHOWN))
-    every = _slices(found.pivots[:, index], pivot)
-    slices = [(name, which) for name, which in every if which.any()]  # a new table may lack one
+    slices = _slices(found.pivots[:, index], pivot)
     for place, (name, which) in enumerate(slices):
         colour = colormaps["viridis"](0.9 * place / max(1, len(slices) - 1))
         ends = np.linspace(low, max(high, low + 1e-6), BINS + 1)
-        counts, _ = np.histogram(
-            score[which].numpy(), ends, weights=found.weights[which].numpy(), density=True
-        )
-        axes.stairs(counts, ends, color=colour, label=name)
+        weights = found.weights[which].numpy()
+        counts, _ = np.histogram(score[which].numpy(), ends, weights=weights)
+        if counts.any():
+            density = counts / counts.sum() / np.diff(ends)
+            axes.stairs(density, ends, color=colour, label=name)
     axes.legend(title=pivot.name, fontsize="small")
     return figure
 
@@ -112,7 +122,7 @@ def passing(
     for name, which in ((f"passes, {passes.double().mean():.1%}", passes), ("fails", ~passes)):
         shares = torch.bincount(cells[which], alone.weights[which], minlength=len(ends) - 1)
         axes.stairs((shares / shares.sum().clamp(min=1e-12)).numpy(), ends.numpy(), label=name)
-    if count:
+    if 0 < count <= LABELLED:
         axes.set_xticks(range(count), labels=pivot.categories)
     axes.legend()
     return figure
@@ -152,9 +162,13 @@ def _some(axes: Axes, points: Tensor, labels: Tensor) -> None:
 
 
 def _slices(values: Tensor, pivot: Pivot) -> list[tuple[str, Tensor]]:
-    """Names and masks (N,) of the categories of a pivot, or of slices of equal population."""
+    """Names and masks (N,) of the most frequent categories of a pivot, or of slices of equal
+    population.
+    """
     if pivot.categories:
-        return [(name, values == code) for code, name in enumerate(pivot.categories)]
+        counts = torch.bincount(values.long(), minlength=len(pivot.categories))
+        most = counts.argsort(descending=True, stable=True)[:GROUPS].sort().values
+        return [(pivot.categories[int(code)], values == code) for code in most]
     ends = values.quantile(torch.linspace(0, 1, SLICES + 1, dtype=torch.float64))
     cells = torch.searchsorted(ends[1:-1].contiguous(), values.contiguous(), right=True)
     return [(f"{ends[cell]:.3g} to {ends[cell + 1]:.3g}", cells == cell) for cell in range(SLICES)]

@@ -4,14 +4,18 @@ N rows, C classes, P pivots.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import reduce
+from operator import or_
+
+from torch import Tensor
 
 from infobound.datasets.labelled.rows import Described
 from infobound.errors import SettingError
 from infobound.runners.invariant import dependence, parity, ranking, sculpting
 from infobound.runners.invariant.predictions import Predictions
+from infobound.runners.invariant.readings import Measured, Unread, Value, measured
 from infobound.runners.runs.metrics import Unit
 from infobound.runners.training import limits
 from infobound.runners.training.settings import Settings
@@ -55,6 +59,7 @@ class Judging(Settings):
         return self.background if self.background_only else None
 
 
+SCULPTING = ("sculpting_nats", "sculpting_by_chance_nats", "energy_distance")
 UNITS: dict[str, Unit] = {
     "auc": "share",
     "accuracy": "share",
@@ -66,13 +71,6 @@ UNITS: dict[str, Unit] = {
     "demographic_parity": "share",
     "equalised_odds": "share",
 }
-
-
-class Measured(NamedTuple):
-    """Values by their names in the metrics, with standard errors over rows for some."""
-
-    values: dict[str, float]
-    errors: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -97,41 +95,55 @@ class Measures:
         """The rows to which the penalty applies."""
         return found if self.judging.alone is None else found.of_class(self.judging.alone)
 
-    def watched(self, found: Predictions, most: int) -> dict[str, float]:
+    def watched(self, found: Predictions, most: int) -> Measured:
         """The accuracy, and the information of scores about the pivots, from a limited number of
         rows.
         """
-        told = found.predicted.gather(1, found.labels[:, None])[:, 0]
-        right, weights = (found.answers == found.labels).double(), found.weights
         judged = self.penalised(found)
-        mi = dependence.information(judged.logits[:most], judged.pivots[:most], self.categories)
-        return {
-            "auc": statistics.fmean(area.value for area in self._areas(found)),
-            "accuracy": float(weights @ right / weights.sum()),
-            "cross_entropy": -float(weights @ told / weights.sum()),
-            "mi": mi.value,
-        }
 
-    def tested(self, found: Predictions, watched: dict[str, float], seed: int) -> Measured:
+        def right() -> Mapping[str, Value]:
+            told = found.predicted.gather(1, found.labels[:, None])[:, 0]
+            right, weights = (found.answers == found.labels).double(), found.weights
+            if not weights.any():
+                raise Unread("every weight is 0")
+            share = float(weights @ right / weights.sum())
+            return {
+                "accuracy": Value(share, _stderr(share, weights)),
+                "cross_entropy": Value(-float(weights @ told / weights.sum())),
+            }
+
+        def information() -> Mapping[str, Value]:
+            return {"mi": self._information(judged, most)}
+
+        return (
+            measured(("auc",), lambda: {"auc": self._auc(found)})
+            | measured(("accuracy", "cross_entropy"), right)
+            | measured(("mi",), information)
+        )
+
+    def tested(self, found: Predictions, watched: Measured, seed: int) -> Measured:
         """All measures except significance and the test of independence, with those of
         `watched`.
         """
         judged, classes = self.penalised(found), len(self.described.classes)
-        of_label = dependence.information(found.logits, found.labels[:, None], [classes])
-        of_pivots = dependence.information(judged.logits, judged.pivots, self.categories)
-        values = {**watched, "mi_label": of_label.value, **self._by_pivot(judged)}
-        values |= {**self._sculpted(found, seed), **self._parity(found)}
-        rows = float(found.weights.sum() ** 2 / found.weights.square().sum())
-        errors = {
-            "auc": statistics.fmean(area.stderr for area in self._areas(found)),
-            "accuracy": (values["accuracy"] * (1 - values["accuracy"]) / rows) ** 0.5,
-            "mi": of_pivots.stderr,
-            "mi_label": of_label.stderr,
-        }
-        return Measured(values, errors)
+
+        def of_label() -> Mapping[str, Value]:
+            read = dependence.information(found.logits, found.labels[:, None], [classes])
+            return {"mi_label": Value(*read)}
+
+        return (
+            watched
+            | measured(("mi_label",), of_label)
+            | self._by_pivot(judged)
+            | measured(SCULPTING, lambda: self._sculpted(found, seed))
+            | self._parity(found)
+        )
 
     def p_value(self, found: Predictions, seed: int) -> float:
-        """The p-value of scores and pivots against independence, from some of the rows."""
+        """The p-value of scores and pivots against independence, from some of the rows.
+
+        Raises Unread if there are too few rows, or if no pivot varies.
+        """
         judged = self.penalised(found)
         return dependence.permuted(
             judged.logits[:PERMUTED],
@@ -141,56 +153,86 @@ class Measures:
             seed,
         ).p_value
 
-    def _areas(self, found: Predictions) -> Sequence[ranking.Area]:
-        """The area below the ROC curve of every class against the others; one for two classes."""
+    def _information(self, judged: Predictions, most: int) -> Value:
+        logits, pivots = judged.logits[:most], judged.pivots[:most]
+        return Value(*dependence.information(logits, pivots, self.categories))
+
+    def _auc(self, found: Predictions) -> Value:
+        """The mean area below the ROC curve of every class against the others; that of one class
+        if there are two.
+        """
         classes = range(len(self.described.classes))
-        return [
+        areas = [
             ranking.area(found.log_odds(label), found.labels == label, found.weights)
             for label in (classes[1:] if len(classes) == 2 else classes)
         ]
+        return Value(*(statistics.fmean(each) for each in zip(*areas, strict=True)))
 
-    def _by_pivot(self, found: Predictions) -> dict[str, float]:
+    def _by_pivot(self, found: Predictions) -> Measured:
         """The information about each pivot separately, if there are several."""
+        nothing = Measured({}, {}, {})
         if len(self.described.pivots) == 1:
-            return {}
-        each = zip(self.described.pivots, found.pivots.T, self.categories, strict=True)
-        return {
-            f"mi_of_{pivot.name}": (
-                dependence.information(found.logits, values[:, None], [count]).value
-            )
-            for pivot, values, count in each
-        }
+            return nothing
 
-    def _sculpted(self, found: Predictions, seed: int) -> dict[str, float]:
+        def of(index: int, name: str) -> Measured:
+            def alone() -> Mapping[str, Value]:
+                values, count = found.pivots[:, [index]], self.categories[index]
+                return {name: Value(dependence.information(found.logits, values, [count]).value)}
+
+            return measured((name,), alone)
+
+        names = [f"mi_of_{pivot.name}" for pivot in self.described.pivots]
+        return reduce(or_, [of(index, name) for index, name in enumerate(names)], nothing)
+
+    def _sculpted(self, found: Predictions, seed: int) -> Mapping[str, Value]:
         """The effect of a cut on the background's most sculpted pivot."""
-        background = self.judging.background
-        alone = found.of_class(background)
-        score = -alone.log_odds(background)
+        alone = found.of_class(self.judging.background)
+        varying = [
+            (pivot, count)
+            for pivot, count in zip(alone.pivots.T, self.categories, strict=True)
+            if len(pivot) and pivot.amax() > pivot.amin()
+        ]
+        if not varying:
+            raise Unread(f"no pivot varies among the {len(alone.labels)} background rows")
+        if not alone.weights.any():
+            raise Unread("every weight of the background is 0")
+        score = -alone.log_odds(self.judging.background)
         passes = score >= sculpting.threshold(score, self.judging.efficiency, alone.weights)
         each = [
             sculpting.sculpted(pivot, passes, alone.weights, count, seed)
-            for pivot, count in zip(alone.pivots.T, self.categories, strict=True)
+            for pivot, count in varying
         ]
         worst = max(each, key=lambda one: one.divergence)
-        return {
-            "sculpting_nats": worst.divergence,
-            "sculpting_by_chance_nats": worst.by_chance,
-            "energy_distance": max(one.distance for one in each),
-        }
+        distance = max(one.distance for one in each)
+        told = (worst.divergence, worst.by_chance, distance)
+        return {name: Value(value) for name, value in zip(SCULPTING, told, strict=True)}
 
-    def _parity(self, found: Predictions) -> dict[str, float]:
-        """The differences between groups, if a pivot is categorical."""
+    def _parity(self, found: Predictions) -> Measured:
+        """The largest differences between groups, if a pivot is categorical."""
         answers, labels, weights = found.answers, found.labels, found.weights
         groups = [
             pivot for pivot, count in zip(found.pivots.T, self.categories, strict=True) if count
         ]
         if not groups:
-            return {}
-        return {
-            "demographic_parity": max(
-                parity.demographic_parity(answers, each, weights) for each in groups
-            ),
-            "equalised_odds": max(
-                parity.equalised_odds(answers, labels, each, weights) for each in groups
-            ),
-        }
+            return Measured({}, {}, {})
+
+        def demographic() -> Mapping[str, Value]:
+            each = [parity.demographic_parity(answers, group, weights) for group in groups]
+            return {"demographic_parity": Value(max(each))}
+
+        def odds() -> Mapping[str, Value]:
+            each = [parity.equalised_odds(answers, labels, group, weights) for group in groups]
+            return {"equalised_odds": Value(max(each))}
+
+        return measured(("demographic_parity",), demographic) | measured(("equalised_odds",), odds)
+
+
+def _stderr(share: float, weights: Tensor) -> float:
+    """The standard error of a weighted share of rows (N,), which is not 0 where all rows agree.
+
+    It is that of the share after two successes and two failures are added. Agresti and Coull 1998,
+    https://doi.org/10.1080/00031305.1998.10480550
+    """
+    rows = float(weights.sum() ** 2 / weights.square().sum())
+    moved = (share * rows + 2) / (rows + 4)
+    return (moved * (1 - moved) / (rows + 4)) ** 0.5

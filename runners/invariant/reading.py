@@ -4,7 +4,7 @@ pivots.
 R copies, N rows, C classes, P pivots.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,10 +16,12 @@ from infobound.datasets.labelled.rows import Bayes
 from infobound.regularizers.exposed import expose
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.feeds import Held, LabelledFeed
-from infobound.runners.invariant.measures import Measured, Measures
+from infobound.runners.invariant.measures import Measures
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.predictions import Predictions
+from infobound.runners.invariant.readings import Measured, Unread, Value, measured
 from infobound.runners.invariant.significance import Curve, Significance, thresholds
+from infobound.runners.runs.errors import RunFailed
 from infobound.runners.runs.metrics import JSON, Quantity, together, with_errors
 from infobound.runners.runs.written import State
 from infobound.runners.training import permutation
@@ -31,6 +33,8 @@ CHUNK = 4096
 """Number of rows read at a time, and of rows for the averages of batch normalisation."""
 WATCHED = 2000
 """Maximum number of rows whose nearest neighbours are computed at an evaluation in training."""
+PAIRS = 2
+"""Minimum number of rows of which a penalty compares pairs."""
 CPU = torch.device("cpu")
 
 
@@ -39,9 +43,8 @@ class JudgedCopy(NamedTuple):
 
     predictions: Predictions
     measured: Measured
-    p_value: float | None
-    """The p-value of scores and pivots against independence, None if it is not tested."""
-    curve: Curve
+    curve: Curve | None
+    """None without rows of signal or of background."""
 
 
 class Settled:
@@ -78,31 +81,48 @@ class InvarianceReader:
     seed: int
     settled: Settled
 
-    def watch(self, split: Held, step: int) -> dict[str, Quantity]:
-        """The cheap measures, on the rows for a use after `step` steps."""
+    def watch(self, split: Held, step: int) -> dict[str, Quantity | JSON]:
+        """The cheap measures, on the rows for a use after `step` steps; None for those that these
+        rows cannot give.
+        """
         found = [
             self._watched(self.predictions(self.module(copy), copy, split, step), copy, WATCHED)
             for copy in range(self.networks.replicates)
         ]
-        return together(found, self.measures.units)
+        return {**self._together(found), **dict.fromkeys(_unread(found))}
 
     def test(self) -> list[JudgedCopy]:
         """All measures on the test rows."""
         return [self._tested(copy) for copy in range(self.networks.replicates)]
 
     def metrics(self, copies: Sequence[JudgedCopy]) -> dict[str, Quantity | JSON]:
-        """The metrics of result.json, with standard errors over copies, or over rows for one
-        copy.
+        """The metrics of result.json, with standard errors over copies, or over rows for one copy;
+        None, with the reason among the warnings, for those that the rows cannot give.
         """
-        found = together([copy.measured.values for copy in copies], self.measures.units)
+        found = [copy.measured for copy in copies]
+        unread = _unread(found)
         read: dict[str, Quantity | JSON] = {
-            **with_errors(found, copies[0].measured.errors, "test rows")
+            **with_errors(self._together(found), found[0].errors, "test rows"),
+            **dict.fromkeys(unread),
         }
-        if p_values := [copy.p_value for copy in copies if copy.p_value is not None]:
-            read["mi_p_value"] = Quantity(p_values, pooled=permutation.combined(p_values))
+        if isinstance(p := read.get("mi_p_value"), Quantity):
+            read["mi_p_value"] = Quantity(p.copies, pooled=permutation.combined(p.copies))
         if self.bayes is not None:
             read |= {f"{name}_bayes": value for name, value in self.bayes._asdict().items()}
-        return read | {"warnings": [*self.warnings]}
+        reasons = [
+            f"{_listed([name for name, why in unread.items() if why == reason])} null: {reason}"
+            for reason in dict.fromkeys(unread.values())
+        ]
+        return read | {"warnings": [*self.warnings, *reasons]}
+
+    def _together(self, copies: Sequence[Measured]) -> dict[str, Quantity]:
+        """What every copy's rows can give."""
+        unread = _unread(copies)
+        values = [
+            {name: value for name, value in each.values.items() if name not in unread}
+            for each in copies
+        ]
+        return together(values, self.measures.units)
 
     def table(self, copies: Sequence[JudgedCopy]) -> dict[str, Tensor]:
         """A table of all test rows of all copies: copy, position in the data table, label, pivots,
@@ -138,36 +158,73 @@ class InvarianceReader:
 
     @torch.no_grad()
     def predictions(self, module: nn.Module, copy: int, split: Held, step: int) -> Predictions:
-        """The predictions of a classifier for held-out rows, on their device."""
-        rows = self.feed.held_out(copy, split, step)
-        return Predictions(rows, torch.cat([module(part) for part in rows.x.split(CHUNK)]).float())
+        """The predictions of a classifier for held-out rows, on their device.
 
-    def _watched(self, found: Predictions, copy: int, most: int) -> dict[str, float]:
+        Raises RunFailed unless they are finite.
+        """
+        rows = self.feed.held_out(copy, split, step)
+        logits = torch.cat([module(part) for part in rows.x.split(CHUNK)]).float()
+        if not logits.isfinite().all():
+            raise RunFailed(
+                f"the classifier's logits of {split} rows are not finite; try a lower optimizer.lr"
+            )
+        return Predictions(rows, logits)
+
+    def _watched(self, found: Predictions, copy: int, most: int) -> Measured:
         """Accuracy, information of scores about pivots, and the penalty's reading."""
         watched = self.measures.watched(found.to(CPU), most)
-        if self.regularisation is None:
+        if (regularisation := self.regularisation) is None:
             return watched
         rows, logits = (judged := self.measures.penalised(found)).rows, judged.logits
-        seen = expose(logits=logits, pivot=self.code.of(copy, rows.pivots), raw_pivot=rows.pivots)
-        return watched | self.regularisation.held_out(copy, seen)
+
+        def penalty() -> Mapping[str, Value]:
+            if len(rows) < PAIRS:
+                raise Unread(f"there are {len(rows)} rows, and {PAIRS} are needed")
+            code = self.code.of(copy, rows.pivots)
+            seen = expose(logits=logits, pivot=code, raw_pivot=rows.pivots)
+            read = regularisation.held_out(copy, seen)
+            return {name: Value(value) for name, value in read.items()}
+
+        return watched | measured((regularisation.quantity,), penalty)
 
     def _tested(self, copy: int) -> JudgedCopy:
         measures, seed = self.measures, stream(self.seed, copy, "measured")
-        background, categories = measures.judging.background, measures.categories
         module = self.module(copy)
         read = self.predictions(module, copy, "test", 0)
         found = read.to(CPU)
-        values, errors = measures.tested(found, self._watched(read, copy, len(read.rows)), seed)
-        p_value = measures.p_value(found, seed) if measures.judging.permutations else None
+        told = measures.tested(found, self._watched(read, copy, len(read.rows)), seed)
         # The threshold is chosen on other rows than its significance.
         choice = self.predictions(module, copy, "choice", 0).to(CPU)
-        tried = self.significance.curve(
-            choice, background, categories, thresholds(choice, background)
-        )
-        curve = self.significance.curve(found, background, categories, tried.thresholds)
-        if self.feed.chooses:
-            values |= {
-                "ams": float(curve.ams[tried.ams.argmax()]),
-                "ams_certain": float(curve.certain[tried.certain.argmax()]),
+        curve: Curve | None = None
+
+        def significance() -> Mapping[str, Value]:
+            nonlocal curve
+            background, categories = measures.judging.background, measures.categories
+            tried = self.significance.curve(
+                choice, background, categories, thresholds(choice, background)
+            )
+            curve = self.significance.curve(found, background, categories, tried.thresholds)
+            best, certain = tried.ams.argmax(), tried.certain.argmax()
+            return {
+                "ams": Value(float(curve.ams[best])),
+                "ams_certain": Value(float(curve.certain[certain])),
             }
-        return JudgedCopy(found, Measured(values, errors), p_value, curve)
+
+        counted = measured(("ams", "ams_certain"), significance)
+        if self.feed.chooses:
+            told |= counted
+        if measures.judging.permutations:
+            told |= measured(
+                ("mi_p_value",), lambda: {"mi_p_value": Value(measures.p_value(found, seed))}
+            )
+        return JudgedCopy(found, told, curve)
+
+
+def _unread(copies: Sequence[Measured]) -> dict[str, str]:
+    """The reasons for what some copy's rows cannot give, by name."""
+    return {name: reason for copy in reversed(copies) for name, reason in copy.unread.items()}
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with their verb, such as `ams and auc are`."""
+    return f"{', '.join(names[:-1])} and {names[-1]} are" if len(names) > 1 else f"{names[0]} is"

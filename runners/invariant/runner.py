@@ -24,6 +24,7 @@ from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.reading import InvarianceReader, Settled
 from infobound.runners.invariant.significance import Significance
 from infobound.runners.invariant.task import Invariance, Phases
+from infobound.runners.runs.metrics import stderr_key
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
 from infobound.runners.training.player import Player
@@ -180,8 +181,10 @@ class Invariant(Runner[Invariance]):
             )
             said = [*self.rows.warnings]
         rows = checks.of_shape(self.rows, feed.batches.look(0))
-        confined = judging.background_only
-        return feed, said + checks.warnings(self.rows, rows, judging.background, confined)
+        said += checks.warnings(self.rows, rows, judging.background, judging.background_only)
+        if feed.places is not None:
+            said += checks.scarce(self.rows, feed.held_out(0, "test", 0))
+        return feed, said
 
     def _classifiers(self, feed: LabelledFeed) -> Player:
         features, logits = len(self.rows.features), len(self.rows.classes) - 1
@@ -246,10 +249,16 @@ def sentence(metrics: Written) -> str:
     """The outcome in one sentence, such as `AUC 0.871, accuracy 0.785; I(score; pivot) = 0.02 ±
     0.01 nats (p = 0.01)`.
     """
-    line = (
-        f"AUC {metrics['auc']:.3f} ± {metrics['auc_stderr']:.3f}, accuracy"
-        f" {metrics['accuracy']:.3f}"
-    )
-    line += f"; I(score; pivot) = {metrics['mi']:.3f} ± {metrics['mi_stderr']:.3f} nats"
-    line += f" (p = {metrics['mi_p_value']:.2g})" if "mi_p_value" in metrics else ""
+    read = {name: _shown(metrics, name) for name in ("auc", "accuracy", "mi")}
+    line = f"AUC {read['auc']}, accuracy {read['accuracy'].partition(' ')[0]}"
+    line += f"; I(score; pivot) = {read['mi']}{'' if metrics['mi'] is None else ' nats'}"
+    if (p_value := metrics.get("mi_p_value")) is not None:
+        line += f" (p = {p_value:.2g})"
     return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])
+
+
+def _shown(metrics: Written, name: str) -> str:
+    """A value with its standard error, or `null`."""
+    if metrics[name] is None:
+        return "null"
+    return f"{metrics[name]:.3f} ± {metrics[stderr_key(name)]:.3f}"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.runners.invariant.predictions import Predictions
+from infobound.runners.invariant.readings import Unread
 from infobound.runners.training.settings import Settings
 
 BINS = 8
@@ -64,9 +65,14 @@ class Significance(Settings):
     def curve(
         self, found: Predictions, background: int, categories: Sequence[int], thresholds: Tensor
     ) -> Curve:
-        """Significance at each of the thresholds (T,); `categories` is 0 for each numeric pivot."""
+        """Significance at each of the thresholds (T,); `categories` is 0 for each numeric pivot.
+
+        Raises Unread without weighted rows of signal and of background.
+        """
         score, alone = -found.log_odds(background), found.labels == background
         passing, weights = (score >= thresholds[:, None]).double(), found.weights
+        if not (weights[alone].any() and weights[~alone].any()):
+            raise Unread("there are not rows that count of both signal and background")
         signal, behind = (
             passing[:, which] @ weights[which] / weights[which].sum() for which in (~alone, alone)
         )
@@ -83,7 +89,11 @@ class Significance(Settings):
 def thresholds(found: Predictions, background: int) -> Tensor:
     """Quantiles (T,) of the background's log-odds, at shares that increase geometrically from LEAST
     rows to all.
+
+    Raises Unread without rows of background.
     """
+    if not (found.labels == background).any():
+        raise Unread("there are no rows of background")
     score = (-found.of_class(background).log_odds(background)).sort(descending=True).values
     shares = np.geomspace(min(1.0, LEAST / len(score)), 1.0, THRESHOLDS)
     return score[torch.from_numpy(shares * len(score)).long() - 1].unique()

@@ -81,7 +81,9 @@ class Invariance(Task):
         done, phases, regularisation = self._kept["done"], self._phases, self.regularisation
         if 0 < phases.begin == done:
             found = self.reader.watch("pretrained", 0)
-            self._kept["before"] = {name: [*each.copies] for name, each in found.items()}
+            self._kept["before"] = {
+                name: [*each.copies] for name, each in found.items() if isinstance(each, Quantity)
+            }
         self._kept["done"] = done + 1
         rows = self.feed.batches.draw()
         if regularisation is not None and phases.pretrain <= done < phases.begin:
@@ -98,7 +100,7 @@ class Invariance(Task):
         regularisation.fit(self.penalised)
         return {"loss": loss.detach(), **told}
 
-    def evaluate(self, step: int) -> dict[str, Quantity]:
+    def evaluate(self, step: int) -> Metrics:
         return self.reader.watch("validation", step)
 
     def read(self, step: int) -> dict[str, Quantity | JSON]:
@@ -137,13 +139,17 @@ class Invariance(Task):
             raise other_networks(run)
 
     def _merit(self, found: Metrics) -> float | None:
-        """Minus the held-out loss, including the penalty if there is one, once both are trained."""
+        """Minus the held-out loss, including the penalty if there is one, once both are trained;
+        None if these rows cannot give it.
+        """
         if self._kept["done"] <= self._phases.begin:
             return None
         parts = {"cross_entropy": 1.0}
         if self.regularisation is not None:
             parts[self.regularisation.quantity] = self.regularisation.strength
         read = {name: each for name in parts if isinstance(each := found[name], Quantity)}
+        if len(read) < len(parts):
+            return None
         return -sum(parts[name] * each.value for name, each in read.items())
 
     def loss(self, logits: Tensor, rows: LabelledRows) -> Tensor:

@@ -33,8 +33,8 @@ class Outcome(NamedTuple):
 
     metrics: Written
     """Numbers, lists of numbers and short texts for result.json."""
-    score: float
-    """The number that a sweeper may optimise."""
+    score: float | None
+    """The number that a sweeper may optimise, None if it could not be read."""
     summary: str
     """A summary for people, one line or a few."""
     units: Mapping[str, str]

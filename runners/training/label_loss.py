@@ -5,6 +5,7 @@ R copies, B batch, C classes.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from infobound.errors import SettingError
@@ -43,7 +44,11 @@ class LabelLoss:
 
 def cross_entropy(predicted: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """The cross-entropy (...,) in nats of log probabilities (..., B, C) and labels (..., B),
-    weighted by (..., B) if given.
+    weighted by (..., B) if given; 0 where all weights are 0.
     """
     told = predicted.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    return -told.mean(-1) if weights is None else -(told * weights).sum(-1) / weights.sum(-1)
+    if weights is None:
+        return -told.mean(-1)
+    total = weights.sum(-1)
+    some = total > torch.finfo(total.dtype).tiny
+    return -(told * weights).sum(-1) / total.where(some, 1.0)

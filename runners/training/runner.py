@@ -161,8 +161,8 @@ class Runner(ABC, Generic[T]):
             record.figure(name, figure, steps)
         scored = metrics[self.score]
         score = scored.value if isinstance(scored, Quantity) else scored
-        if not isinstance(score, int | float):
-            raise TypeError(f"the score {self.score} must be a number, got {score!r}")
+        if not isinstance(score, int | float | None):
+            raise TypeError(f"the score {self.score} must be a number or None, got {score!r}")
         result = written.result(metrics)
         units = written.units(metrics)
         return Outcome(result, score, self.sentence(result), units, steps, seconds)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Classified, Joint, Rows, Views
+from infobound.datasets.labelled import stratified
 from infobound.datasets.labelled.bivariate import Bivariate
 from infobound.datasets.labelled.louppe import Louppe
 from infobound.datasets.labelled.mass_peak import MassPeak, falling
@@ -230,6 +231,46 @@ def test_every_part_has_its_share_of_every_class_and_no_row_is_in_two(tmp_path: 
     assert parts.train.weights is not None
 
 
+def test_every_part_has_its_share_of_every_group_and_of_rows_that_count(tmp_path: Path) -> None:
+    """Groups of 3, 8, 30 and the rest, whatever their labels; 10 of 400 rows count in a class."""
+    index = np.arange(400)
+    frame = pd.DataFrame(
+        {
+            "height": index % 7 + index / 1000,
+            "_label": index % 2,
+            "_pivot_town": np.select([index < 3, index < 11, index < 41], ["a", "b", "c"], "d"),
+            "_pivot_sex": np.where(index % 5 < 2, "f", "m"),
+            "_weight": (index % 40 < 2).astype(float),
+        }
+    )
+    table = read(written(tmp_path, frame=frame))
+    for seed in range(3):
+        parts = table.split(source(seed))
+        assert sizes(parts) == [200, 80, 120]
+        for part, share in zip(parts[:3], (0.5, 0.2, 0.3), strict=True):
+            towns = torch.bincount(part.pivots[:, 0].long(), minlength=4)
+            assert (towns > 0).all()
+            assert towns.tolist() == pytest.approx(
+                [3 * share, 8 * share, 30 * share, 359 * share], abs=2
+            )
+            assert (part.pivots[:, 1] == 0).sum().item() == pytest.approx(160 * share, abs=1)
+            assert part.weights is not None
+            counted = torch.bincount(part.labels[part.weights > 0], minlength=2)
+            assert counted.tolist() == pytest.approx([10 * share] * 2, abs=1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_labels_keep_their_share_however_small_the_groups_are(size: int) -> None:
+    index = torch.arange(120)
+    labels = index % 3
+    for groups in (index // size, labels, 2 - labels, labels + 3 * (index // size)):
+        values = torch.stack([labels, groups, index // 9], dim=1)
+        found = stratified.parts(values, torch.randperm(120, generator=source()), (0.25, 0.25))
+        assert torch.equal(torch.cat(found).sort().values, index)
+        counted = [torch.bincount(labels[part]).tolist() for part in found]
+        assert counted == [[20] * 3, [10] * 3, [10] * 3]
+
+
 def test_separate_files_are_parts_without_further_splitting(tmp_path: Path) -> None:
     paths = [
         written(tmp_path, f"{name}.csv", FRAME.head(size))
@@ -296,10 +337,27 @@ def test_missing_values_are_counted_and_filled_as_asked(tmp_path: Path) -> None:
         ({"height": 1.0}, "column height must vary, got 1.0 in every row; leave it out"),
         (
             {"_weight": -1.0},
-            (
-                "column _weight must hold finite numbers of 0 or more, not all of them 0, got 40"
-                " that are not"
-            ),
+            r"column _weight must hold numbers from 0 to 1e\+30, got 40 that are not",
+        ),
+        (
+            {"_weight": [np.inf, 1e39, *[1.0] * 38]},
+            r"column _weight must hold numbers from 0 to 1e\+30, got 2 that are not",
+        ),
+        (
+            {"_weight": 1e-60},
+            "column _weight must be at least 1e-30 in some rows, got at most 1e-60; leave it out",
+        ),
+        (
+            {"_weight": 0.0},
+            "column _weight must be at least 1e-30 in some rows, got at most 0; leave it out",
+        ),
+        (
+            {"_label": [*[0] * 39, 1]},
+            "every class needs validation rows with a weight above 0, but none has the label 1",
+        ),
+        (
+            {"_weight": [1.0, *[0.0] * 39]},
+            "every class needs training rows with a weight above 0, but none has the label 1",
         ),
         ({"_weight": "heavy"}, "column _weight must hold numbers, got 'heavy'"),
     ],

@@ -36,7 +36,7 @@ from infobound.regularizers.minmax import Minmax
 from infobound.regularizers.mmd import MMD
 from infobound.runners.critics.regularisation import Regularisation
 from infobound.runners.invariant.pivot_code import PivotCode
-from infobound.runners.invariant.runner import Invariant
+from infobound.runners.invariant.runner import Invariant, sentence
 from infobound.runners.invariant.task import Invariance
 from infobound.runners.runs.metrics import Metrics, Quantity, result
 from tests.conftest import TARGET
@@ -358,6 +358,69 @@ def test_users_get_warnings_about_the_data() -> None:
     assert metrics(**KINDS["three classes"])["warnings"] == ["a warning"]
 
 
+def told(found: dict[str, Any]) -> str:
+    return "\n".join(found["warnings"])
+
+
+def test_a_rare_group_is_in_every_part_and_pointed_out() -> None:
+    """4 of 120 rows: the background's test rows have one group, so that no cut can sculpt it."""
+    group = torch.zeros(120)
+    group[:8:2] = 1.0
+    pivots = torch.stack([ROWS.pivots[:, 0], group], dim=1)
+    rows = invariant(dataset=table(pivots=pivots), batch_size=20)
+    feed = rows.task().feed
+    for part in (feed.batches.look(0), *(feed.held_out(0, use, 0) for use in ("choice", "test"))):
+        assert part.pivots[:, 1].sum() >= 1
+    found = metrics(dataset=table(pivots=pivots), batch_size=20)
+    assert "few test rows: 1 where group = B; measures that compare them" in told(found)
+    assert None not in found.values()
+    alone = metrics(dataset=alone_by(group), batch_size=20, permutations=3)
+    assert alone["auc"] is not None
+    assert alone["mi"] is not None
+
+
+def alone_by(group: Tensor, **changes: Any) -> Table:
+    """A table with a group as its only pivot."""
+    return replace(table(pivots=group[:, None], **changes), pivots=[Pivot("group", ("A", "B"))])
+
+
+def test_what_the_test_rows_cannot_give_is_null_with_its_reason() -> None:
+    """The group of one row is only in the training rows."""
+    group = torch.zeros(120)
+    group[3] = 1.0
+    changes: dict[str, Any] = {"dataset": alone_by(group), "batch_size": 20, "permutations": 3}
+    found = metrics(**changes, regularizer=kl())
+    null = {name for name, each in found.items() if each is None}
+    parity = {"demographic_parity", "equalised_odds"}
+    sculpting = {"sculpting_nats", "sculpting_by_chance_nats", "energy_distance"}
+    assert null == {"mi", "mi_p_value", *parity, *sculpting}
+    assert "mi and mi_p_value are null: the variable has one value in all 36 rows" in told(found)
+    assert "none where group = B" in told(found)
+    assert sentence(found).startswith("AUC 0.")
+    assert "I(score; pivot) = null\nwarning" in sentence(found)
+    watched = invariant(**changes).task().evaluate(0)
+    assert watched["mi"] is None
+    assert isinstance(watched["auc"], Quantity)
+
+
+def test_a_class_that_no_sampled_row_has_leaves_its_measures_null() -> None:
+    found = metrics(dataset=MassPeak(1e-3, 1.0), test_rows=100, regularizer=kl(), replicates=2)
+    null = {name for name, each in found.items() if each is None}
+    assert null == {"auc", "ams", "ams_certain", "mi_label"}
+    assert "auc is null: there are not rows that count" in told(found)
+
+
+def test_batches_without_weight_do_not_move_the_classifier() -> None:
+    weights = torch.zeros(120)
+    weights[:8] = 1.0
+    task = invariant(dataset=table(weights=weights), batch_size=4, steps=10).task()
+    losses = torch.stack([task.step()["loss"] for _ in range(10)])
+    assert losses.isfinite().all()
+    assert (losses == 0).any()
+    found = dict(result(task.read(10)))
+    assert "test rows have a weight of 0" in told(found)
+
+
 ROWS = table().rows
 
 
@@ -428,7 +491,7 @@ ROWS = table().rows
         ),
         (
             {"dataset": table(labels=torch.zeros(120, dtype=torch.int64))},
-            "every class needs training rows, but none has the label 1",
+            "every class needs training rows with a weight above 0, but none has the label 1",
         ),
         (
             {"dataset": table(x=ROWS.x.where(ROWS.x > -1, torch.inf)), "batch_size": 20},
