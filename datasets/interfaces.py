@@ -3,13 +3,16 @@ examples, or labelled images.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.transforms import Transform
+
+Order = Literal["none", "time"]
+"""What the order of a table's rows means: nothing, or that they follow one another."""
 
 
 @runtime_checkable
@@ -43,6 +46,10 @@ class About(NamedTuple):
     """(N,) int64: the positions of the rows in their file; None if all of its rows are here."""
     warnings: Sequence[str] = ()
     """Facts that a user should know, such as the number of rows left out."""
+    order: Order = "none"
+    """With `time`, splits are contiguous and have gaps between them, errors are those of as many
+    independent rows, and permutations are rotations.
+    """
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from torch import Tensor
 from infobound.datasets import units
 from infobound.datasets.files import numpy_files
 from infobound.datasets.files.csv_text import USUAL, CsvText
-from infobound.datasets.interfaces import About, Joint
+from infobound.datasets.interfaces import About, Joint, Order
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
 
@@ -27,7 +27,8 @@ class Arrays:
     to decide when to stop and to read the estimate.
 
     With `folds` the rows are cross-fitted: each fold is once the test rows, for critics trained on
-    the other folds without the share `validation` of all rows; `test` is not used.
+    the other folds without the share `validation` of all rows; `test` is not used. With `order:
+    time` the rows follow one another, as in a time series.
 
     Raises ValueError if the numbers of rows differ or a share leaves no training rows.
     """
@@ -45,6 +46,7 @@ class Arrays:
     """(N,) the positions of the rows in their file; None if all of its rows are here."""
     told: Sequence[str] = ()
     """Facts about the rows that a user should know."""
+    order: Order = "none"
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.folds < 2:
@@ -70,6 +72,10 @@ class Arrays:
             raise SettingError(
                 "transform", f"must be one of {', '.join(get_args(Transform))}", self.transform
             )
+        if self.order not in get_args(Order):
+            raise SettingError("order", f"must be one of {', '.join(get_args(Order))}", self.order)
+        if self.order == "time" and self.groups is not None:
+            raise SettingError("order", "must be none for rows in groups", self.order)
         if len(self.x) != len(self.y):
             raise ValueError(
                 f"x and y must have the same number of rows, got {len(self.x)} and {len(self.y)}"
@@ -77,11 +83,15 @@ class Arrays:
 
     @property
     def about(self) -> About:
-        """Rows of one group, and copies of one row, are units."""
+        """Rows of one group, and copies of one row, are units, unless the rows follow one
+        another.
+        """
         return self._about
 
     @cached_property
     def _about(self) -> About:
+        if self.order == "time":
+            return About(None, self.places, self.told, self.order)
         copies = units.repeated(self.x, self.y)
         if copies is None:
             return About(self.groups, self.places, self.told)
@@ -106,6 +116,7 @@ class Arrays:
         y_columns: Sequence[str] | None = None,
         y_path: str | None = None,
         text: CsvText = USUAL,
+        order: Order = "none",
     ) -> "Arrays":
         """Read the arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
         .parquet or .h5 file.
@@ -134,7 +145,7 @@ class Arrays:
             x, y = columns.read(path, named, text).values()
         else:
             x, y = numpy_files.read(path, y_path)
-        return cls(table("x", x), table("y", y), validation, test, transform, folds)
+        return cls(table("x", x), table("y", y), validation, test, transform, folds, order=order)
 
     @classmethod
     def drawn(

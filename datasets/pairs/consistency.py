@@ -110,9 +110,10 @@ def derived(dataset: Joint | Rows, generator: torch.Generator) -> dict[str, Join
     """Derive the data sets of EXPECTED; the generator combines each row of a table with another
     row.
 
-    In a doubled table, each row appears once in either half. Critics have separate weights for the
-    two halves, so a row in the training data of one half gives no advantage when it is tested in
-    the other.
+    The rows of a series are combined with those about half its length later, so that they still
+    follow one another. In a doubled table, each row appears once in either half. Critics have
+    separate weights for the two halves, so a row in the training data of one half gives no
+    advantage when it is tested in the other.
     """
     if isinstance(dataset, Joint):
         return {
@@ -121,12 +122,18 @@ def derived(dataset: Joint | Rows, generator: torch.Generator) -> dict[str, Join
             "additivity": Doubled(dataset),
         }
     x, y = dataset.x, dataset.y
-    order = torch.randperm(len(x), generator=generator)
-    others = order.roll(1)[
-        order.argsort()
-    ]  # a cycle through all rows, so that no row is combined with itself
+    others = _others(dataset, generator)
     return {
         "independence": DerivedRows(dataset, x, y[others], 0.0),
         "data_processing": DerivedRows(dataset, *processed(x, y)),
         "additivity": DerivedRows(dataset, *doubled((x, y), (x[others], y[others]))),
     }
+
+
+def _others(rows: Rows, generator: torch.Generator) -> Tensor:
+    """Another row (N,) for each row, by a cycle through all rows."""
+    total = len(rows.x)
+    if rows.about.order == "time":
+        return torch.arange(total).roll(-(total // 2))
+    order = torch.randperm(total, generator=generator)
+    return order.roll(1)[order.argsort()]

@@ -104,7 +104,8 @@ def tabled(
     empty = zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
     parts = dict(splits.parts)
     parts["validation"] = parts["validation"].first(WATCHED)
-    return Feed(batches, RowHeldOut(parts, eval_batch_size), empty, splits.changes)
+    held_out = RowHeldOut(parts, eval_batch_size, splits.memory)
+    return Feed(batches, held_out, empty, splits.changes)
 
 
 def viewed(

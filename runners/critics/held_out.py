@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infobound.datasets.interfaces import Joint
 from infobound.runners.critics.splits import Part, Split
+from infobound.runners.training.autocorrelation import Memory
 from infobound.runners.training.randomness import generator
 
 POOLED = 2**25
@@ -33,6 +34,11 @@ class HeldOut(Protocol):
     @property
     def least(self) -> int:
         """The number of rows of the smallest block."""
+        ...
+
+    @property
+    def memory(self) -> Memory | None:
+        """The memory of a table whose rows follow one another, None for independent rows."""
         ...
 
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
@@ -63,6 +69,10 @@ class FreshHeldOut:
     def least(self) -> int:
         return min(self.validation_size, self.test_size)
 
+    @property
+    def memory(self) -> None:
+        return None
+
     def blocks(self, copy: int, split: Split, step: int) -> Iterator[Block]:
         source = generator(self.device, self.seed, copy, split, step)
         count, size = (
@@ -85,6 +95,7 @@ class RowHeldOut:
 
     splits: Mapping[Split, Part]
     block_size: int
+    memory: Memory | None = None
 
     @property
     def least(self) -> int:

@@ -7,14 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from infobound.runners.critics.held_out import HeldOut
-from infobound.runners.training.permutation import Permuted, of_scores, score_matrices
+from infobound.runners.training.permutation import (
+    GROUP,
+    Permuted,
+    of_rotated_scores,
+    of_scores,
+    rotations,
+    score_matrices,
+)
 from infobound.runners.training.randomness import generator
+
+ROTATED = 2**24
+"""Maximum number of scores of rows that are rotated, in groups as long as that allows."""
 
 
 @dataclass(frozen=True, eq=False)
 class PermutedPairs:
-    """Each critic's mean joint score on its test pairs, with their own and with permuted
-    partners.
+    """Each critic's mean joint score on its test pairs, with their own and with permuted partners;
+    rows that follow one another are rotated.
     """
 
     critics: Sequence[nn.Module]
@@ -24,12 +34,31 @@ class PermutedPairs:
 
     def __call__(self, permutations: int) -> list[Permuted]:
         cpu = torch.device("cpu")
-        return [
-            of_scores(
-                self._matrices(index), permutations, generator(cpu, self.seed, index, "permutation")
-            )
-            for index in range(len(self.critics))
-        ]
+        found = list[Permuted]()
+        for index in range(len(self.critics)):
+            source = generator(cpu, self.seed, index, "permutation")
+            if (rows := self._in_time(index)) is None:
+                found.append(of_scores(self._matrices(index), permutations, source))
+            else:
+                found.append(self._rotated(index, rows, permutations, source))
+        return found
+
+    def _in_time(self, index: int) -> Tensor | None:
+        """The positions of test rows that follow one another, None for independent rows."""
+        return None if self.held_out.memory is None else self.held_out.rows(index, "test")
+
+    def _rotated(
+        self, index: int, rows: Tensor, permutations: int, source: torch.Generator
+    ) -> Permuted:
+        blocks = self.held_out.blocks(index, "test", self.step)
+        parts = [(x[first:], y[first:]) for x, y, first in blocks]
+        order = rows.argsort().to(parts[0][0].device)
+        x, y = (torch.cat(side)[order] for side in zip(*parts, strict=True))
+        most = max(GROUP, ROTATED // len(x))
+        shortest = len(x) // -(-len(x) // most)
+        shifts = rotations(shortest, permutations, source)
+        matrices = score_matrices(self.critics[index], x, y, most)
+        return of_rotated_scores(matrices, shifts)
 
     def _matrices(self, index: int) -> Iterator[Tensor]:
         for x, y, first in self.held_out.blocks(index, "test", self.step):

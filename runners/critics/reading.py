@@ -62,7 +62,8 @@ class CriticReader:
                 pooled.scores.product.numel(),
             )
             if self.ensemble.replicates == 1 or self.copies != "replicates":
-                errors.append(evaluation.stderr(estimator, pooled))
+                error, memory = evaluation.stderr(estimator, pooled), self.held_out.memory
+                errors.append(error if memory is None else memory.widened(error))
             if estimator.log_of_mean and values[-1] > math.log(pairs):
                 unreliable[index] = values[-1], pairs
             pointwise.append(evaluation.pointwise(estimator, pooled).cpu())

@@ -5,6 +5,7 @@ R copies, N rows, U units: rows that must not be separated.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from infobound.datasets import transforms
 from infobound.datasets.interfaces import Rows
 from infobound.datasets.transforms import Fitted
 from infobound.errors import SettingError
+from infobound.runners.training.autocorrelation import Memory, memory_of
 from infobound.runners.training.randomness import generator
 
 Split = Literal["train", "validation", "test"]
@@ -45,6 +47,8 @@ class Splits(NamedTuple):
 
     parts: Mapping[Split, Part]
     changes: Sequence[Changes]
+    memory: Memory | None
+    """The memory of rows that follow one another."""
 
 
 def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) -> Splits:
@@ -56,6 +60,8 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     the order of their units, so that a standard error over consecutive rows is one over units; they
     are mixed within a tenth, so that a row's next one is rarely of its own unit.
 
+    Rows that follow one another are split into contiguous parts with gaps between them.
+
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
     if rows.folds is not None and replicates > 1:
@@ -65,10 +71,14 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
             replicates,
             "sweep over seed, or use dataset.folds=null",
         )
-    chosen = [
-        _own_split(rows, seed, copy) if rows.folds is None else _fold(rows, rows.folds, seed, copy)
-        for copy in range(rows.folds or replicates)
-    ]
+    memory = memory_of(rows)
+    if memory is not None:
+        split = partial(_contiguous, rows, _gap(rows, memory))
+    elif rows.folds is None:
+        split = partial(_own_split, rows)
+    else:
+        split = partial(_fold, rows, rows.folds)
+    chosen = [split(seed, copy) for copy in range(rows.folds or replicates)]
     if rows.about.units is not None:
         chosen = [
             (train, *(_mixed(part, seed, copy) for part in held_out))
@@ -86,22 +96,38 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     train, validation, test = (
         _part(rows, part, changes, device) for part in zip(*chosen, strict=True)
     )
-    return Splits({"train": train, "validation": validation, "test": test}, changes)
+    return Splits({"train": train, "validation": validation, "test": test}, changes, memory)
 
 
 def training_rows(rows: Rows) -> int:
     """The number of training rows of a copy, up to one."""
+    memory = memory_of(rows)
+    return _without_gaps(rows) - (0 if memory is None else 3 * _gap(rows, memory))
+
+
+def _without_gaps(rows: Rows) -> int:
     total, validation = len(rows.x), round(len(rows.x) * rows.validation)
+    return total - validation - _tested(rows)
+
+
+def _tested(rows: Rows) -> int:
+    """The number of test rows of a copy, up to one."""
     if rows.folds is not None:
-        return total - -(-total // rows.folds) - validation
-    return (
-        total - validation - (rows.test if isinstance(rows.test, int) else round(total * rows.test))
-    )
+        return -(-len(rows.x) // rows.folds)
+    return rows.test if isinstance(rows.test, int) else round(len(rows.x) * rows.test)
+
+
+def _gap(rows: Rows, memory: Memory) -> int:
+    """The number of rows between two parts; three gaps leave at least half of the training rows."""
+    return min(memory.gap, _without_gaps(rows) // 6)
 
 
 def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:
     """Every row of the table for every copy, with the transform of the copy's training rows."""
-    return _part(rows, [torch.arange(len(rows.x))] * len(changes), changes, device)
+    total = len(rows.x)
+    in_time = rows.about.order == "time"
+    chosen = _shuffled(torch.arange(total), 0, 0) if in_time else torch.arange(total)
+    return _part(rows, [chosen] * len(changes), changes, device)
 
 
 def _part(
@@ -132,6 +158,34 @@ def _fold(rows: Rows, folds: int, seed: int, fold: int) -> Sequence[Tensor]:
     others = torch.cat([part for index, part in enumerate(parts) if index != fold])
     validation = round(total * rows.validation)
     return *_cut(others, rows, [len(others) - validation, validation]), parts[fold]
+
+
+def _contiguous(rows: Rows, gap: int, seed: int, copy: int) -> Sequence[Tensor]:
+    """Indices of a copy's training, validation and test rows that follow one another in a circle: a
+    fold or a stretch at random for the test, a gap, the validation rows, a gap, the training rows,
+    a gap.
+
+    Test and validation rows are in random order, so that a row's partners in its block are no
+    neighbours.
+    """
+    total, validation, test = len(rows.x), round(len(rows.x) * rows.validation), _tested(rows)
+    if rows.folds is not None:
+        fold = torch.arange(total).tensor_split(rows.folds)[copy]
+        start, test = int(fold[0]), len(fold)
+    elif isinstance(rows.test, int):
+        start = total - test
+    else:
+        start = int(_shuffled(torch.arange(total - test + 1), seed, copy)[0])
+    circle = torch.arange(total).roll(-start)
+    begin = test + gap
+    end = begin + validation
+    train, held_out = circle[end + gap : total - gap], (circle[begin:end], circle[:test])
+    return train, *(_shuffled(part, seed, copy) for part in held_out)
+
+
+def _shuffled(part: Tensor, seed: int, copy: int) -> Tensor:
+    source = generator(torch.device("cpu"), seed, copy, "split")
+    return part[torch.randperm(len(part), generator=source)]
 
 
 def _order(rows: Rows, total: int, seed: int, copy: int) -> Tensor:

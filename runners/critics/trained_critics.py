@@ -16,6 +16,7 @@ from infobound.runners.critics.reading import CriticReader
 from infobound.runners.critics.splits import Changes, whole
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import State
+from infobound.runners.training.autocorrelation import memory_of
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.taking_over import take_over
 
@@ -73,7 +74,7 @@ class TrainedCritics(NamedTuple):
             lambda index: _blank(critic, estimator, dims, device), replicates=len(changes)
         )
         take_over(run, made, self.saved)
-        held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size)
+        held_out = RowHeldOut({"test": whole(rows, changes, device)}, block_size, memory_of(rows))
         best = run.state.get("stopping", {}).get("best")
         return CriticReader(made, held_out, estimator.kind, "readers of the same rows", best)
 

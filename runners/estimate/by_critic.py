@@ -19,6 +19,7 @@ from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
+from infobound.runners.estimate.row_order import order_doubts
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Record
@@ -85,6 +86,7 @@ class ByCritic(Runner[CriticTraining]):
             truth=self.dataset.mutual_information,
             doubts=[
                 *table.about.warnings,
+                *order_doubts(table),
                 *doubts(table.x.shape[1] + table.y.shape[1], training_rows(table)),
             ]
             if table

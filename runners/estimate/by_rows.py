@@ -13,10 +13,17 @@ from infobound.runners.critics import feeds
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
+from infobound.runners.estimate.row_order import order_doubts
 from infobound.runners.estimate.saturation import saturation
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.waiting import Waiting, tracked
-from infobound.runners.training.permutation import Permuted, of_rows
+from infobound.runners.training.autocorrelation import memory_of
+from infobound.runners.training.permutation import (
+    Permuted,
+    of_rotated_rows,
+    of_rows,
+    rotations,
+)
 from infobound.runners.training.randomness import generator
 from infobound.runners.training.readings import Error, Reading, spread
 from infobound.runners.training.settings import Execution
@@ -24,20 +31,24 @@ from infobound.runners.training.settings import Execution
 
 @dataclass(frozen=True, eq=False)
 class PermutedRows:
-    """The estimate for every copy's rows, and its values for permuted partners."""
+    """The estimate for every copy's rows, and its values for permuted partners, or for rotated ones
+    if the rows follow one another.
+    """
 
     estimator: SampleEstimator
     rows: Sequence[tuple[Tensor, Tensor]]
+    in_time: bool
     seed: int
 
     def __call__(self, permutations: int) -> list[Permuted]:
-        cpu = torch.device("cpu")
-        return [
-            of_rows(
-                self.estimator, *rows, permutations, generator(cpu, self.seed, copy, "permutation")
-            )
-            for copy, rows in enumerate(self.rows)
-        ]
+        return [self._permuted(x, y, permutations, copy) for copy, (x, y) in enumerate(self.rows)]
+
+    def _permuted(self, x: Tensor, y: Tensor, permutations: int, copy: int) -> Permuted:
+        source = generator(torch.device("cpu"), self.seed, copy, "permutation")
+        if self.in_time:
+            shifts = rotations(len(x), permutations, source)
+            return of_rotated_rows(self.estimator, x, y, shifts)
+        return of_rows(self.estimator, x, y, permutations, source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +77,22 @@ class ByRows:
             estimates = [self.estimator(x, y) for x, y in tracked(rows)]
         values = [each.value for each in estimates]
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
+        table = None if isinstance(self.dataset, Joint) else self.dataset
+        memory = None if table is None else memory_of(table)
+        if memory is not None:
+            own = memory.widened(own)
         error = spread(values) if len(values) > 1 else own
         reading = Reading(values, error, self.estimator.kind, warnings=self._warnings(*rows[0]))
 
-        permuted = PermutedRows(self.estimator, rows, self.execution.seed)
+        permuted = PermutedRows(self.estimator, rows, memory is not None, self.execution.seed)
         return partial(self._measure, reading, permuted)
 
     def _warnings(self, x: Tensor, y: Tensor) -> Sequence[str]:
         estimator = self.estimator
         unlimited = saturation(x, y)
+        table = None if isinstance(self.dataset, Joint) else self.dataset
         return [
-            *(() if isinstance(self.dataset, Joint) else self.dataset.about.warnings),
+            *(() if table is None else (*table.about.warnings, *order_doubts(table))),
             *doubts(x.shape[1] + y.shape[1], len(x)),
             *(estimator.doubts(x, y) if isinstance(estimator, Particular) else ()),
             *([] if unlimited is None else [unlimited]),

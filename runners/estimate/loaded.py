@@ -12,6 +12,7 @@ from infobound.runners.critics.trained_critics import TrainedCritics
 from infobound.runners.estimate.by_critic import of_table
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
+from infobound.runners.estimate.row_order import order_doubts
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.settings import Execution
@@ -46,8 +47,8 @@ class Loaded:
 
     def _measure(self, reader: CriticReader, record: Record) -> Measured:
         reading, seed = reader.read(0), self.execution.seed
-        warnings = [*reading.warnings, *self.dataset.about.warnings]
-        reading = replace(reading, warnings=warnings)
+        told = [*self.dataset.about.warnings, *order_doubts(self.dataset)]
+        reading = replace(reading, warnings=[*reading.warnings, *told])
         beside = of_table(self.dataset, seed)
         outcome = read_alone(reading, self.dataset.mutual_information, record, beside)
         permuted = reader.permuted(0, seed)

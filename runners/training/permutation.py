@@ -7,11 +7,14 @@ are scored, an estimator subtracts about the same value from this mean for every
 (exactly the same for InfoNCE). So the bound would order permutations in the same way, but one score
 matrix is enough; parts of the score that depend only on x or only on y cancel.
 
+Rows that follow one another are rotated instead: a rotation keeps their autocorrelation, except
+where the two ends meet.
+
 Phipson and Smyth 2010, https://doi.org/10.2202/1544-6115.1585
 """
 
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -51,14 +54,34 @@ def of_scores(
     """The mean joint score from the scores (B, B) of all pairs of each group, permuted within each
     group.
     """
-    observed, permuted, rows = 0.0, torch.zeros(permutations, dtype=torch.float64), 0
+    return _of_partners(
+        matrices, lambda size: torch.rand(permutations, size, generator=generator).argsort(1)
+    )
+
+
+def of_rotated_scores(matrices: Iterable[Tensor], shifts: Tensor) -> Permuted:
+    """The mean joint score from the scores (B, B) of all pairs of each group, and for the partners
+    `shifts` (P,) rows later in the same group, which begins again after its end.
+    """
+    return _of_partners(matrices, lambda size: (torch.arange(size) + shifts[:, None]) % size)
+
+
+def _of_partners(matrices: Iterable[Tensor], partners: Callable[[int], Tensor]) -> Permuted:
+    """The mean joint score for the observed and for other partners (P, B) of the B rows of each
+    group.
+    """
+    observed, permuted, rows = 0.0, torch.zeros(1, dtype=torch.float64), 0
     for matrix in matrices:
         scores, size = matrix.double().cpu(), len(matrix)
-        partners = torch.rand(permutations, size, generator=generator).argsort(1)
-        permuted += scores[torch.arange(size), partners].sum(1)
+        permuted = permuted + scores[torch.arange(size), partners(size)].sum(1)
         observed += float(scores.diagonal().sum())
         rows += size
     return Permuted(observed / rows, permuted / rows)
+
+
+def rotations(rows: int, count: int, generator: torch.Generator) -> Tensor:
+    """Up to `count` different shifts (P,) from 1 to rows - 1, at random."""
+    return 1 + torch.randperm(rows - 1, generator=generator)[:count]
 
 
 def of_rows(
@@ -66,7 +89,18 @@ def of_rows(
 ) -> Permuted:
     """The estimate on rows x (N, dim_x), y (N, dim_y), computed again for each permutation of y."""
     orders = (torch.randperm(len(y), generator=generator) for _ in range(permutations))
-    permuted = [estimator(x, y[order.to(y.device)]).value for order in orders]
+    return _again(estimator, x, y, (y[order.to(y.device)] for order in orders))
+
+
+def of_rotated_rows(estimator: SampleEstimator, x: Tensor, y: Tensor, shifts: Tensor) -> Permuted:
+    """The estimate on rows x (N, dim_x), y (N, dim_y) that follow one another, computed again for
+    the partners `shifts` (P,) rows later.
+    """
+    return _again(estimator, x, y, (y.roll(-shift, 0) for shift in shifts.tolist()))
+
+
+def _again(estimator: SampleEstimator, x: Tensor, y: Tensor, others: Iterable[Tensor]) -> Permuted:
+    permuted = [estimator(x, other).value for other in others]
     return Permuted(estimator(x, y).value, torch.tensor(permuted, dtype=torch.float64))
 
 
@@ -83,11 +117,13 @@ def combined(p_values: Sequence[float]) -> float:
 
 
 @torch.no_grad()
-def score_matrices(critic: Critic, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-    """Yield scores[i, j] = f(x_i, y_j), (B, B), for groups of rows of nearly equal size; a single
-    remaining row is left out.
+def score_matrices(
+    critic: Critic, x: Tensor, y: Tensor, most: int | None = None
+) -> Iterator[Tensor]:
+    """Yield scores[i, j] = f(x_i, y_j), (B, B), for groups of rows of nearly equal size, at most
+    `most`, by default GROUP; a single remaining row is left out.
     """
-    groups = -(-len(x) // GROUP)
+    groups = -(-len(x) // (most or GROUP))
     if len(x) > 1:
         yield from (
             _matrix(critic, *pair)

@@ -2,6 +2,7 @@
 matrices contain every pair.
 """
 
+import statistics
 from functools import partial
 
 import pytest
@@ -18,10 +19,14 @@ from infobound.runners.training import permutation
 from infobound.runners.training.permutation import (
     Permuted,
     combined,
+    of_rotated_rows,
+    of_rotated_scores,
     of_rows,
     of_scores,
+    rotations,
     score_matrices,
 )
+from tests.runners.series import autoregressive
 
 
 def source(seed: int = 0) -> torch.Generator:
@@ -64,6 +69,55 @@ def test_p_values_of_independent_data_sets_are_uniform(
     p_values = [TESTS[name](30, permutations, seed) for seed in range(sets)]
     assert kstest(p_values, "uniform").pvalue > 0.05
     assert min(p_values) >= 1 / (permutations + 1)
+
+
+def by_rotated_critic(x: Tensor, y: Tensor, shifts: Tensor) -> Permuted:
+    matrices = score_matrices(InnerProduct(1, 1), x, y, len(x))
+    return of_rotated_scores(matrices, shifts)
+
+
+ROTATED = {
+    "a critic": by_rotated_critic,
+    "gaussian": partial(of_rotated_rows, Gaussian(unbiased=True)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "phi", "rows", "permutations"),
+    [
+        ("a critic", 0.0, 300, 99),
+        ("a critic", 0.9, 300, 99),
+        ("a critic", 0.97, 400, 99),
+        pytest.param("a critic", 0.99, 1000, 99, marks=pytest.mark.slow),
+        pytest.param("gaussian", 0.9, 300, 19, marks=pytest.mark.slow),
+        pytest.param("gaussian", 0.99, 1000, 49, marks=pytest.mark.slow),
+    ],
+)
+def test_p_values_of_independent_series_are_uniform_by_rotation(
+    name: str, phi: float, rows: int, permutations: int
+) -> None:
+    p_values = list[float]()
+    for seed in range(200, 400):
+        x, y = autoregressive(rows, phi, seed)
+        shifts = rotations(rows, permutations, source(seed))
+        p_values.append(ROTATED[name](x, y, shifts).p_value)
+    assert kstest(p_values, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("name", ROTATED)
+def test_a_rotation_is_a_new_partner_for_every_row_and_dependence_is_found(name: str) -> None:
+    shifts = rotations(100, 1000, source())
+    assert sorted(shifts.tolist()) == [*range(1, 100)]
+    x, noise = autoregressive(100, 0.5, seed=0)
+    assert ROTATED[name](x, x + noise, shifts).p_value == 1 / 100
+
+
+def test_rotated_scores_are_those_of_later_partners() -> None:
+    matrix = torch.arange(16.0).view(4, 4)
+    observed, permuted = of_rotated_scores([matrix, matrix], torch.tensor([1, 3]))
+    later = [statistics.fmean(float(matrix[i, (i + k) % 4]) for i in range(4)) for k in (1, 3)]
+    assert observed == matrix.diagonal().mean()
+    assert permuted.tolist() == later
 
 
 @pytest.mark.parametrize("name", TESTS)

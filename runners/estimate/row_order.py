@@ -1,0 +1,51 @@
+"""Check whether rows that follow one another are alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from infobound.datasets.interfaces import Rows
+from infobound.runners.training.autocorrelation import memory, memory_of
+
+FALSE_ALARM = 0.001
+"""Probability of a warning for independent rows."""
+MATERIAL = 0.8
+"""Share of effective rows below which a warning is due: the stated error is then too small by more
+than a tenth.
+"""
+LEAST = 30
+"""Minimum number of effective rows of a series."""
+
+
+def order_doubts(rows: Rows) -> Sequence[str]:
+    """A warning if neighbouring rows are alike in x and in y but are treated as independent, or if
+    a series is worth too few independent rows. Of rows that stay in one split, such as those of a
+    group, the first is looked at.
+    """
+    if (series := memory_of(rows)) is not None:
+        if series.effective >= LEAST:
+            return []
+        return [
+            f"x and y change so slowly that {series.rows} rows are worth about"
+            f" {series.effective:.0f} independent ones, so the estimate may be far off; use a"
+            " longer series, or differences of neighbouring rows"
+        ]
+    found = memory(*_one_of_each_unit(rows), false_alarm=FALSE_ALARM)
+    if found.effective >= MATERIAL * found.rows:
+        return []
+    return [
+        f"neighbouring rows are alike in x and in y, so {found.rows} rows are worth about"
+        f" {found.effective:.0f} independent ones: the estimate may be too high, its error and"
+        " p-value too small; use dataset.order=time if the rows follow one another, or shuffle them"
+        " if their order means nothing"
+    ]
+
+
+def _one_of_each_unit(rows: Rows) -> tuple[Tensor, Tensor]:
+    if rows.about.units is None:
+        return rows.x, rows.y
+    _, first = np.unique(rows.about.units.numpy(), return_index=True)
+    kept = torch.from_numpy(np.sort(first))
+    return rows.x[kept], rows.y[kept]
