@@ -8,6 +8,7 @@ from infobound.estimators.dv import DV as DV
 from infobound.estimators.flo import FLO as FLO
 from infobound.estimators.gaussian import Gaussian as Gaussian
 from infobound.estimators.infonce import InfoNCE as InfoNCE
+from infobound.estimators.infonce_anchor import InfoNCEAnchor as InfoNCEAnchor
 from infobound.estimators.interpolated import Interpolated as Interpolated
 from infobound.estimators.js import JS as JS
 from infobound.estimators.jsd import JSD as JSD

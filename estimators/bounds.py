@@ -70,6 +70,22 @@ def infonce_terms(scores: Scores) -> Float[Tensor, " B"]:
     return rows.log_softmax(dim=-1)[:, 0] + math.log(rows.shape[-1])
 
 
+def anchored(scores: Scores, nu: float) -> Float[Tensor, ""]:
+    """InfoNCE's objective with an anchor, K / (K + nu) E_J[log(r_1 / (nu + sum r))] + nu / (K + nu)
+    E_M[log(nu / (nu + sum r))] over K samples of r = exp T, nats.
+
+    The joint sample stands among K - 1 product samples of its row, and all K have none among them.
+    It is greatest at T = log ratio. Ryu et al. 2026, https://arxiv.org/abs/2510.25983
+    """
+    joint, product = scores
+    samples = product.shape[-1]
+    anchor = torch.full_like(joint, math.log(nu)).unsqueeze(-1)
+    tuples = torch.cat([anchor, joint.unsqueeze(-1), product[..., 1:]], dim=-1)
+    found = joint - log_sum_exp(tuples)
+    missed = math.log(nu) - log_sum_exp(torch.cat([anchor, product], dim=-1))
+    return (samples * found.mean() + nu * missed.mean()) / (samples + nu)
+
+
 def mine(scores: Scores, log_average: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """A surrogate with MINE's gradient, E_J[grad T] - E_M[exp(T) grad T] / average; its value has
     no meaning.
