@@ -67,6 +67,10 @@ class DataError(ValueError):
         return f"{self.path} {self.requirement}{shown}{remedy}"
 
 
+class IrregularFileError(DataError, OSError):
+    """A path names a FIFO, a device, a folder or a link where a regular file belongs."""
+
+
 class UntrustedEstimate(UserWarning):
     """An estimate should not be trusted; the message says why."""
 

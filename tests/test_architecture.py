@@ -23,8 +23,8 @@ BELOW = {
     "infobound": {"conf", "runners", "regularizers", "estimators", "models", "datasets"},
 }
 """Our folders, and the folders that each of them may import."""
-FOR_ALL = "infobound.errors."
-"""The errors, which every folder may import."""
+FOR_ALL = ("infobound.errors.", "infobound.regular.")
+"""The errors, and what opens files, which every folder may import."""
 HOMES = {
     "hydra": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],
     "omegaconf": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],

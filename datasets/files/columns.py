@@ -1,7 +1,7 @@
 """Columns of a file, converted to numbers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,13 @@ def read(
 
 def numbers(column: pd.Series) -> NDArray[np.float64]:
     """Convert a column to numbers (N, 1), or to zeros and ones (N, C) for C categories."""
+    if column.dtype == object and not column.map(_is_text).all():
+        kinds = {type(each).__name__ for each in column if not _is_text(each)}
+        raise DataError(
+            f"column {column.name}",
+            "must hold numbers or texts",
+            f"values of type {', '.join(sorted(kinds))}",
+        )
     if bad := int(column.isna().sum()):
         raise DataError(
             f"column {column.name}",
@@ -82,6 +89,10 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
             f"column {column.name}", "must be finite", f"{bad} infinite values", "drop these rows"
         )
     return numbers[:, None]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, Hashable)
 
 
 def text(column: pd.Series) -> bool:

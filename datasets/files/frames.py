@@ -1,14 +1,20 @@
 """Tables read from CSV, Parquet and HDF5 files, without running any code that they contain."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from infobound import regular
 from infobound.datasets.files.csv_text import CsvText
 from infobound.errors import DataError, MissingFileError, SettingError
 
+if TYPE_CHECKING:
+    import h5py
+
+T = TypeVar("T")
 KEY = "df"
 """Name of the table in an HDF5 file."""
 REWRITE = f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers only, or as Parquet"
@@ -22,13 +28,15 @@ def frame(key: str, path: str, text: CsvText) -> pd.DataFrame:
     if (reader := READERS.get(Path(path).suffix)) is None:
         raise SettingError(key, f"must end in {', '.join(READERS)}", path)
     try:
+        if "://" not in path:
+            regular.check(path)
         return reader(path, text)
     except FileNotFoundError:
         raise MissingFileError(
             key, f"must name a CSV, Parquet or HDF5 file, but {path} is not there"
         ) from None
-    except (ValueError, OSError) as error:  # includes the errors of pandas, pyarrow and h5py
-        raise SettingError(key, f"{path} cannot be read: {error}") from error
+    except regular.UNREADABLE as error:  # includes the errors of pandas, pyarrow and h5py
+        raise SettingError(key, f"{path} cannot be read: {regular.reason(error)}") from error
 
 
 def _hdf5(path: str, text: CsvText) -> pd.DataFrame:
@@ -44,28 +52,51 @@ def _hdf5(path: str, text: CsvText) -> pd.DataFrame:
             raise ValueError(
                 f"it must hold a table {KEY}, got {', '.join(file) or 'nothing'}; {REWRITE}"
             )
-        group: Any = file[KEY]
-        return _records(group["table"][:]) if "table" in group else _blocks(group)
+        group = _inside(file, KEY, h5py.Group)
+        if "table" in group:
+            return _records(_inside(group, "table", h5py.Dataset)[:])
+        return _blocks(group)
 
 
-def _blocks(group: Any) -> pd.DataFrame:
+def _inside(group: "h5py.Group", name: str, kind: type[T]) -> T:
+    """A member of a group that lies in the same file, because links and external storage read
+    others.
+    """
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(
+            f"{name} must lie in it, got {type(link).__name__ if link else 'nothing'}; {REWRITE}"
+        )
+    if not isinstance(found := group[name], kind):
+        raise ValueError(f"{name} must be a {kind.__name__}, got {found!r}; {REWRITE}")
+    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+        raise ValueError(f"{name} must lie in it, got data in other files; {REWRITE}")
+    return found
+
+
+def _blocks(group: "h5py.Group") -> pd.DataFrame:
     """Read pandas' format "fixed": blocks of values (N, columns) of one type, with column names."""
+    import h5py
+
     names = [
         name.removesuffix("_items")
-        for name in group
+        for name in map(str, group)
         if name.endswith("_items") and name.startswith("block")
     ]
     if not names:
         raise ValueError(
-            f"{KEY} must be a table that pandas wrote, got {', '.join(group)}; {REWRITE}"
+            f"{KEY} must be a table that pandas wrote, got {', '.join(map(str, group))}; {REWRITE}"
         )
     columns = dict[str, np.ndarray]()
+    arrays = partial(_inside, group, kind=h5py.Dataset)
     for name in names:
         items = [
             item.decode() if isinstance(item, bytes) else str(item)
-            for item in group[f"{name}_items"]
+            for item in arrays(f"{name}_items")
         ]
-        values = group[f"{name}_values"]
+        values = arrays(f"{name}_values")
         if values.dtype.kind not in "biuf":
             raise DataError(
                 f"column {', '.join(items)}",
@@ -73,7 +104,7 @@ def _blocks(group: Any) -> pd.DataFrame:
                 remedy=REWRITE,
             )
         columns |= dict(zip(items, values[:].T, strict=True))
-    ordered = [item.decode() if isinstance(item, bytes) else str(item) for item in group["axis0"]]
+    ordered = [item.decode() if isinstance(item, bytes) else str(item) for item in arrays("axis0")]
     return pd.DataFrame({name: columns[name] for name in ordered})
 
 

@@ -1,27 +1,13 @@
 """Pairs in NumPy files: arrays x and y in one .npz file or in two .npy files."""
 
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from infobound import regular
 from infobound.errors import MissingFileError, SettingError
-
-UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""Errors that NumPy and the standard library raise for a damaged file or another format."""
 
 
 def read(path: str, y_path: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -55,12 +41,13 @@ def _single(key: str, path: str) -> np.ndarray:
 def _loaded(key: str, path: str, wanted: str, remedy: str) -> Iterator[np.ndarray | NpzFile]:
     """Open the file that the setting `key` names, for the length of the block."""
     try:
+        regular.check(path)
         content = np.load(path, allow_pickle=False)
         with content if isinstance(content, NpzFile) else nullcontext(content) as opened:
             yield opened
     except FileNotFoundError:
         raise MissingFileError(key, f"must name {wanted}, but {path} is not there") from None
-    except UNREADABLE as error:
+    except regular.UNREADABLE as error:
         raise SettingError(
             key,
             f"{path} cannot be read: {_reason(error)}",
@@ -73,7 +60,7 @@ def _reason(error: Exception) -> str:
     the file.
     """
     if "pickle" not in str(error):
-        return str(error)
+        return regular.reason(error)
     what = (
         "an object array (text, None, or rows of several lengths)"
         if "Object array" in str(error)

@@ -462,6 +462,8 @@ def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
 def test_without_h5py_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.h5").touch()
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(
         ValueError,
