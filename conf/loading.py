@@ -9,8 +9,9 @@ import yaml
 
 from infobound.conf.choices import brought, options
 from infobound.errors import SettingError
+from infobound.runners.runs import schemas
 from infobound.runners.runs.identity import leaves
-from infobound.runners.runs.run_directory import LAST, read_result
+from infobound.runners.runs.run_directory import LAST
 from infobound.runners.runs.trained_runs import folder_of, key_of, own_settings
 from infobound.runners.runs.written import Written
 
@@ -43,7 +44,7 @@ def with_settings(arguments: Sequence[str]) -> list[str]:
         return [*arguments]
     path = located(named)
     given = [each for at, each in enumerate(arguments) if at not in places]
-    kept = _beside(_recorded(folder_of(path)), given, _choices(folder_of(path)))
+    kept = _beside(_recorded(folder_of(path)), given, schemas.choices(folder_of(path)))
     load = str(path) if PLAIN.fullmatch(str(path)) else "'" + str(path).replace("'", r"\'") + "'"
     at = places[-1]
     before = [each for place, each in enumerate(arguments[:at]) if place not in places]
@@ -88,37 +89,26 @@ def _listed(runs: Sequence[Path]) -> str:
 
 def _recorded(run: Path) -> list[str]:
     """The overrides of a run that affect what was trained."""
-    return own_settings((read_result(run) or {}).get("overrides", []))
+    return own_settings((schemas.result(run) or {}).get("overrides", []))
 
 
 def _trained(folders: Iterable[Path]) -> Iterator[Path]:
     """The completed runs with trained networks below some folders."""
     for folder in folders:
         for file in sorted(folder.rglob(LAST)):
-            result = read_result(file.parent)
+            result = schemas.result(file.parent)
             if result is not None and result["status"] == "completed":
                 yield file.parent
 
 
 def _made_with(run: Path, settings: Mapping[str, str]) -> bool:
     """Whether a run has these settings, by its overrides or by default."""
-    config = run / ".hydra" / "config.yaml"
-    values = dict(leaves(_yaml(config))) if config.is_file() else {}
-    known = {**values, **_choices(run)}
+    values = dict(leaves(schemas.config(run) or {}))
+    known = {**values, **schemas.choices(run)}
     return all(
         key in known and known[key] in (value, yaml.safe_load(value))
         for key, value in settings.items()
     )
-
-
-def _choices(run: Path) -> Written:
-    """The option of each group with which a run was composed."""
-    file = run / ".hydra" / "hydra.yaml"
-    return _yaml(file)["runtime"]["choices"] if file.is_file() else {}
-
-
-def _yaml(file: Path) -> Written:
-    return yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def _beside(recorded: Iterable[str], given: Sequence[str], choices: Written) -> list[str]:

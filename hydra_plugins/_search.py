@@ -19,9 +19,9 @@ from optuna.trial import Trial, TrialState
 
 from hydra_plugins import _space
 from hydra_plugins.launching import Job, SweepLauncher
-from infobound.runners.runs import sweep
+from infobound.runners.runs import schemas, sweep
 from infobound.runners.runs.checkpoint import write_atomically
-from infobound.runners.runs.errors import ConfigError, Occupied, SweepFailed
+from infobound.runners.runs.errors import ConfigError, Damaged, Occupied, SweepFailed
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.written import Written
 
@@ -236,15 +236,10 @@ class Search:
         """The steps and values of held-out readings that the study does not know; each is reported
         as it is taken.
         """
-        with suppress(FileNotFoundError):
-            *lines, _ = (job.directory / "metrics.jsonl").read_bytes().split(b"\n")
-            for line in (json.loads(each) for each in lines if b'"validation"' in each):
-                value = line.get(self._objective.metric)
-                if (
-                    line["split"] == "validation"
-                    and line["step"] > self._reported[job]
-                    and isinstance(value, int | float)
-                ):
+        with suppress(Damaged):  # the job is repeated
+            for line in schemas.held_out(job.directory):
+                value = line.get(self._objective.metric or "")
+                if line["step"] > self._reported[job] and isinstance(value, int | float):
                     self._trials[job].report(value, line["step"])
                     self._reported[job] = line["step"]
                     yield line["step"], value

@@ -27,21 +27,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from infobound.conf import refusals, schema
 from infobound.conf.choices import options
-from infobound.runners.runs import sweep
+from infobound.runners.runs import schemas, sweep
+from infobound.runners.runs.aside import check_links
 from infobound.runners.runs.checkpoint import write_atomically
-from infobound.runners.runs.errors import ConfigError, Interrupted, SweepFailed
+from infobound.runners.runs.errors import ConfigError, Damaged, Interrupted, SweepFailed
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.naming import job_name
 from infobound.runners.runs.program import program
-from infobound.runners.runs.run_directory import RunDirectory, read_result
+from infobound.runners.runs.run_directory import RunDirectory
 
 log = logging.getLogger(__name__)
-
-JOBS = "jobs.json"
-"""File with the jobs of a sweep and a fingerprint of the configuration files that they were
-composed from.
-"""
 
 
 def require(library: str, choice: str) -> None:
@@ -119,13 +115,21 @@ class Job:
 
     def completed(self, *, unchanged: bool) -> bool:
         """Whether the job is done; its result decides this if it was composed from the same files.
+        A job whose files are damaged is not done, and sets them aside when it starts.
 
         Raises Occupied if the folder has a run with another configuration.
         """
-        result = read_result(self.directory)
-        if result is None or not unchanged:
-            return result is not None and self.record.completed() is not None
-        return result["status"] == "completed"
+        try:
+            result = schemas.result(self.directory)
+            if result is None or not unchanged:
+                return result is not None and self.record.completed() is not None
+            if result["status"] != "completed":
+                return False
+            schemas.lines(self.directory)
+        except Damaged as error:
+            log.warning(f"{self.label} is repeated: {error}")
+            return False
+        return True
 
     @property
     def record(self) -> RunDirectory:
@@ -188,9 +192,8 @@ class SweepLauncher(Launcher):
         self.folder.mkdir(parents=True, exist_ok=True)
         files = self._fingerprint()
         with locked(self.folder, seconds=60):
-            listed: dict[str, dict[str, object]] = {"jobs": {}, "files": {}}
-            with suppress(FileNotFoundError):
-                listed = json.loads((self.folder / JOBS).read_text(encoding="utf-8"))
+            check_links(self.folder)
+            listed = schemas.jobs(self.folder) or {"jobs": {}, "files": {}}
             same = {name for name, of in listed["files"].items() if of == files}
             asked = [] if self.config.force else jobs
             done = {
@@ -198,9 +201,13 @@ class SweepLauncher(Launcher):
                 for job in asked
                 if job.completed(unchanged=job.directory.name in same)
             }
-            listed["jobs"] |= {job.directory.name: job.overrides for job in jobs}
-            listed["files"] |= {job.directory.name: files for job in jobs}
-            write_atomically(self.folder / JOBS, (json.dumps(listed, indent=1) + "\n").encode())
+            listed = {
+                "jobs": listed["jobs"] | {job.directory.name: job.overrides for job in jobs},
+                "files": listed["files"] | {job.directory.name: files for job in jobs},
+            }
+            write_atomically(
+                self.folder / schemas.JOBS, (json.dumps(listed, indent=1) + "\n").encode()
+            )
             write_atomically(self.folder / "multirun.yaml", OmegaConf.to_yaml(self.config).encode())
         return done
 

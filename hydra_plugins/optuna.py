@@ -1,6 +1,7 @@
 """hydra/sweeper=optuna: a search, whose jobs are the trials that an Optuna study proposes."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.launching import SweepLauncher
+from infobound import regular
 from infobound.conf import schema
 from infobound.errors import SettingError
+from infobound.runners.runs.aside import check_links
 from infobound.runners.runs.errors import Busy, ConfigError
 
 
@@ -103,7 +106,8 @@ def _alone(folder: Path) -> Iterator[None]:
     Raises Busy if another launcher has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "study.lock").open("w") as file:
+    check_links(folder)
+    with os.fdopen(regular.writable(folder / "study.lock", os.O_WRONLY), "w") as file:
         try:
             fcntl.lockf(
                 file, fcntl.LOCK_EX | fcntl.LOCK_NB

@@ -20,7 +20,7 @@ from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
 from infobound.runners.runs.formats import USUAL
-from infobound.runners.runs.naming import job_name, run_name
+from infobound.runners.runs.naming import check_utf8, job_name, run_name
 from infobound.runners.runs.program import program
 from infobound.runners.runs.run_directory import RunDirectory
 from infobound.runners.runs.signals import interruptible
@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> float:
                         loaded,
                         "use another name",
                     )
-                if not cfg.force and (result := run.completed()):
+                if not cfg.force and (result := run.earlier()):
                     print(
                         f"{shortest(directory)} is completed: {result['summary']}; force=true"
                         " starts again"
@@ -101,6 +101,7 @@ def launch(arguments: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of exiting with 1
     sys.argv[1:] = arguments
     try:
+        check_utf8(*arguments, str(Path.cwd()))
         sys.argv[1:] = with_settings(arguments)
         main()
     except SystemExit as end:

@@ -20,6 +20,7 @@ from infobound.runners.runs import checkpoint
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.records import InMemory
+from infobound.runners.runs.schemas import NUMBER, STATES
 from infobound.runners.runs.written import State
 from infobound.runners.training.batches import RowBatches
 from infobound.runners.training.loop import Loop
@@ -33,6 +34,8 @@ CONFIDENCE = 0.5
 """Minimum probability of every digit in a high-quality image: more than that of all other digits
 together.
 """
+OF_A_CLASSIFIER = {"network": STATES, "error": NUMBER}
+"""The values of its file."""
 PATIENCE = 3600
 """Seconds to wait for another process that trains the same classifier."""
 
@@ -84,13 +87,14 @@ def digit_classifier(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{_digest(recipe, digits)}.pt"
     with locked(folder, seconds=PATIENCE):
-        state = checkpoint.load(path)
+        state = checkpoint.load(path, OF_A_CLASSIFIER)
         if state is None:
             log.info("training a classifier of digits, once; it will be saved in %s", path)
             state = _trained(digits, recipe, device)
             checkpoint.save(path, state)
     network = _network(digits, recipe)
-    network.load_state_dict(state["network"])
+    with checkpoint.fitting(path):
+        network.load_state_dict(state["network"])
     return DigitClassifier(network.to(device), state["error"])
 
 

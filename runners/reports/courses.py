@@ -1,12 +1,12 @@
 """Learning curves: a held-out quantity by step, over the runs of each setting."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from infobound.runners.reports.tables import grouped
+from infobound.runners.runs import schemas
 from infobound.runners.runs.metrics import copies_of
 from infobound.runners.runs.written import Written
 
@@ -34,9 +34,7 @@ def course(rows: pd.DataFrame, keys: Sequence[str], name: str) -> pd.DataFrame:
 
 def _points(run: Path, name: str, independent: bool) -> Iterator[Written]:
     """The held-out values of a run at each step, one for each independent copy."""
-    file = run / "metrics.jsonl"
-    for text in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
-        line = json.loads(text)
-        if line["split"] == "validation" and name in line:
+    for line in schemas.held_out(run):
+        if isinstance(line.get(name), int | float):
             for value in copies_of(line, name) if independent else [line[name]]:
                 yield {"step": line["step"], "value": value}

@@ -10,11 +10,13 @@ from typing import Any
 import pandas as pd
 
 from infobound.runners.reports import sweep_figures, tables
-from infobound.runners.reports.runs import Run, found
+from infobound.runners.reports.runs import Run, found, set_aside
 from infobound.runners.runs import plots, sample_plots
+from infobound.runners.runs.aside import Aside
 from infobound.runners.runs.checkpoint import write_atomically
-from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.errors import ConfigError, Damaged
 from infobound.runners.runs.formats import FORMATS, USUAL
+from infobound.runners.runs.naming import shortened
 from infobound.runners.runs.snapshots import Snapshots
 
 CONDITIONAL = ("settings", "truth", "tradeoff")
@@ -37,6 +39,8 @@ class Results:
     """One of `beside` whose mean is drawn as a level in the figure of the metric by step."""
     against: tuple[str, pd.DataFrame] | None = None
     """Another metric and its means, to draw the metric against."""
+    aside: Sequence[Aside] = ()
+    """Damaged files that were set aside; their jobs were repeated."""
 
     @classmethod
     def of(
@@ -54,7 +58,7 @@ class Results:
         Raises ConfigError if there are no runs, or if no run has the metrics or differs in the
         keys.
         """
-        runs = found(sources)
+        runs, aside = tables.composed(found(sources)), set_aside(sources)
         rows, keys = tables.table(runs)
         if unknown := set(over) - set(keys):
             raise ConfigError(
@@ -64,7 +68,7 @@ class Results:
         keys = [key for key in keys if key not in over]
         first = tables.first_metric(runs)
         if first is None:
-            return cls(runs, rows, keys, metric or "", beside, pd.DataFrame())
+            return cls(runs, rows, keys, metric or "", beside, pd.DataFrame(), aside=aside)
         done = rows.query("status == 'completed'").dropna(axis=1, how="all").infer_objects()
         numbers = list(done.select_dtypes("number"))
         metric = metric or first
@@ -82,7 +86,7 @@ class Results:
                 )
         means = tables.aggregated(rows, keys, metric, beside)
         other = (across, tables.aggregated(rows, keys, across)) if across else None
-        return cls(runs, rows, keys, metric, beside, means, baseline, other)
+        return cls(runs, rows, keys, metric, beside, means, baseline, other, aside)
 
     @property
     def units(self) -> dict[str, str]:
@@ -116,20 +120,23 @@ class Results:
         self, folder: Path, formats: Sequence[str] = USUAL
     ) -> Iterator[tuple[str, plots.Figure]]:
         """Write summary.csv, summary.md and figures/, and yield each figure with its name."""
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        figures = folder / "figures"
+        figures.mkdir(parents=True, exist_ok=True)
+        if figures.is_symlink():
+            raise Damaged(f"{figures} must not be a symbolic link; remove it, or set runner.into")
         write_atomically(folder / "summary.csv", self.rows.to_csv(index=False).encode())
-        parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished)]
+        parts = [f"{self.counts}.\n", self.table(), failures(self.unfinished), repeats(self.aside)]
         write_atomically(folder / "summary.md", "\n".join(filter(None, parts)).encode())
-        drawn = {name.replace("/", "_"): figure for name, figure in self.figures()}
+        drawn = {shortened(name.replace("/", "_")): figure for name, figure in self.figures()}
         for name in {*CONDITIONAL} - {*drawn}:
             for form in FORMATS:
-                (folder / "figures" / f"{name}.{form}").unlink(missing_ok=True)
+                (figures / f"{name}.{form}").unlink(missing_ok=True)
         for name, figure in drawn.items():
             for form in formats:
-                write_atomically(folder / "figures" / f"{name}.{form}", plots.file(figure, form))
+                write_atomically(figures / f"{name}.{form}", plots.file(figure, form))
             yield name, figure
         if len(self.runs) == 1 and (snapshots := Snapshots.of(self.runs[0].path)):
-            sample_plots.film(snapshots, folder / "figures" / "training.gif")
+            sample_plots.film(snapshots, figures / "training.gif")
 
     def figures(self) -> Iterator[tuple[str, plots.Figure]]:
         """The figures for which there are data: the metric by the swept keys, alone and with the
@@ -200,6 +207,16 @@ def failures(unfinished: Sequence[Run]) -> str:
         if lines
         else ""
     )
+
+
+def repeats(aside: Sequence[Aside]) -> str:
+    """A Markdown table of the damaged files that were set aside; empty if there are none."""
+    lines = [
+        _line([str(each.folder), each.reason.partition("; ")[0].replace("|", "\\|")])
+        for each in aside
+    ]
+    head = ["| repeated, with its damaged files in | error |", "| --- | --- |"]
+    return "\n".join([*head, *lines, ""]) if lines else ""
 
 
 def _mean(row: Mapping[Any, Any]) -> str:

@@ -1,14 +1,15 @@
 """Runs read back from their folders: their settings and how they ended."""
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs import aside, schemas
+from infobound.runners.runs.errors import ConfigError, Damaged
 from infobound.runners.runs.locks import unless_held
+from infobound.runners.runs.snapshots import Snapshots
 from infobound.runners.runs.written import Written
 
 NOTHING: Written = MappingProxyType({})
@@ -30,6 +31,8 @@ class Run(NamedTuple):
     metrics: Written = NOTHING
     units: Written = NOTHING
     facts: Written = NOTHING
+    composed: Written = NOTHING
+    """The chosen options and the values of dotted keys, if they were asked for."""
 
     @property
     def levels(self) -> list[Written]:
@@ -59,62 +62,58 @@ def found(sources: Iterable[Path]) -> list[Run]:
 def _below(source: Path) -> dict[Path, list[str]]:
     """The folders of results and of expected jobs, with their overrides from jobs.json."""
     expected: dict[Path, list[str]] = {}
-    for folder, _, files in os.walk(source):
-        if "jobs.json" in files:
+    for folder, folders, files in os.walk(source):
+        if schemas.JOBS in files:
             expected |= _jobs(Path(folder))
-        if "result.json" in files:
+            folders[:] = [each for each in folders if each != aside.FOLDER]
+        if schemas.RESULT in files:
             expected.setdefault(Path(folder), [])
     return expected
 
 
+def set_aside(sources: Iterable[Path]) -> list[aside.Aside]:
+    """The damaged files that sweeps in or below the sources have set aside."""
+    sweeps = (
+        Path(folder)
+        for source in sources
+        for folder, folders, files in os.walk(source)
+        if aside.FOLDER in folders and schemas.JOBS in files
+    )
+    return [each for sweep in sweeps for each in aside.found(sweep)]
+
+
 def _jobs(sweep: Path) -> dict[Path, list[str]]:
-    file = sweep / "jobs.json"
-    try:
-        return {
-            sweep / name: list(overrides)
-            for name, overrides in json.loads(file.read_text(encoding="utf-8"))["jobs"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{file} is not the list of a sweep's jobs: {error!r}; move it away"
-        ) from error
+    listed = schemas.jobs(sweep) or {"jobs": {}}
+    return {sweep / name: overrides for name, overrides in listed["jobs"].items()}
 
 
 def _run(path: Path, expected: list[str]) -> Run:
     try:
-        result = _result(path)
-        if result["status"] == "running":
+        result = schemas.result(path)
+        if result is not None and result["status"] == "running":
             result = _settled(path, result)
-        error = (result["error"] or {}).get("message", "")
-        facts = {name: result[name] for name in FACTS}
-        return Run(
-            path,
-            list(result["overrides"]),
-            result["status"],
-            error,
-            dict(result["metrics"]),
-            dict(result.get("units", {})),
-            facts,
-        )
-    except FileNotFoundError:
-        return Run(path, expected, "missing", MISSING)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Run(
-            path,
-            expected,
-            "failed",
-            f"{path / 'result.json'} is not the result of a run: {error!r}",
-        )
-
-
-def _result(path: Path) -> Written:
-    return json.loads((path / "result.json").read_text(encoding="utf-8"))
+        if result is None:
+            return Run(path, expected, "missing", MISSING)
+        if result["status"] == "completed":
+            schemas.lines(path)
+        Snapshots.of(path)
+    except Damaged as error:
+        return Run(path, expected, "failed", str(error))
+    return Run(
+        path,
+        result["overrides"],
+        result["status"],
+        (result["error"] or {}).get("message", ""),
+        result["metrics"],
+        result["units"],
+        {name: result[name] for name in FACTS},
+    )
 
 
 def _settled(path: Path, result: Written) -> Written:
     """Turn a run marked as running into a failed one, if no process works in its folder."""
     with unless_held(path) as free:
-        result = _result(path) if free else result  # it may have just ended
+        result = (schemas.result(path) if free else None) or result  # it may have just ended
     further = (
         "continues from its checkpoint" if (path / "checkpoint.pt").is_file() else "starts it again"
     )

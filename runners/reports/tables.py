@@ -3,17 +3,17 @@ error.
 """
 
 import json
-import re
+import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-import yaml
 
 from infobound.runners.reports.runs import Run
+from infobound.runners.runs import schemas
+from infobound.runners.runs.errors import Damaged
 from infobound.runners.runs.identity import leaves
 from infobound.runners.runs.metrics import COPIES, copies_key, stderr_key
 from infobound.runners.runs.written import Written
@@ -21,11 +21,6 @@ from infobound.runners.runs.written import Written
 NAMES = ("name", "force")
 REPEATS = ("seed", *NAMES)
 """Overrides in which runs of one setting differ."""
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-CHOICES = re.compile(r"^runtime:\n(?: .*\n)+", re.MULTILINE)
-"""The part of Hydra's own configuration with the chosen options; reading the rest takes ten times
-as long.
-"""
 
 
 def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
@@ -39,12 +34,21 @@ def table(runs: Iterable[Run]) -> tuple[pd.DataFrame, list[str]]:
     given = [(run, _given(run.overrides, REPEATS)) for run in runs]
     keys = list(dict.fromkeys(key for _, settings in given for key in settings))
     frame = pd.DataFrame(
-        [row for run, settings in given for row in _rows(run, _settings(run.path, settings, keys))]
+        [row for run, settings in given for row in _rows(run, _settings(run, settings, keys))]
     )
     failures = frame.pop("failure")
     frame["failure" if "error" in frame else "error"] = failures
     keys += ["level"] if "level" in frame else []
     return frame, [key for key in keys if len(frame[key].unique()) > 1]
+
+
+def composed(runs: Iterable[Run]) -> list[Run]:
+    """The runs with their composed configurations, where overrides of others need them; a run whose
+    configuration is damaged has failed.
+    """
+    given = [(run, _given(run.overrides, REPEATS)) for run in runs]
+    keys = {key for _, settings in given for key in settings}
+    return [_composed(run) if keys - {*settings} else run for run, settings in given]
 
 
 def first_metric(runs: Iterable[Run]) -> str | None:
@@ -142,7 +146,11 @@ def _rows(run: Run, settings: Mapping[str, float | str | None]) -> list[Written]
     overrides = shlex.join(f"{key}={value}" for key, value in given.items())
     seed = {"seed": int(given["seed"])} if given.get("seed", "").isdecimal() else {}
     about = {"run": str(run.path), "overrides": overrides, "status": run.status, **settings, **seed}
-    return [{**about, **_shown(level), **run.facts, "failure": run.error} for level in run.levels]
+    # The names of the columns that say which run it is may not be those of metrics.
+    return [
+        {**about, **_shown(level), **about, **run.facts, "failure": run.error}
+        for level in run.levels
+    ]
 
 
 def _given(overrides: Iterable[str], but: Sequence[str]) -> dict[str, str]:
@@ -151,27 +159,28 @@ def _given(overrides: Iterable[str], but: Sequence[str]) -> dict[str, str]:
 
 
 def _settings(
-    run: Path, given: Mapping[str, str], keys: Sequence[str]
+    run: Run, given: Mapping[str, str], keys: Sequence[str]
 ) -> dict[str, float | str | None]:
     """The run's values at these keys, from its overrides or its composed configuration; None if it
     has no such key.
     """
-    defaults = _composed(run) if any(key not in given for key in keys) else {}
-    texts = {**defaults, **given}
+    written = {key: _written(run.composed[key]) for key in keys if key in run.composed}
+    texts = {**written, **given}
     return {key: _number(texts[key]) if key in texts else None for key in keys}
 
 
-def _composed(run: Path) -> dict[str, str]:
-    """The chosen options and the values of dotted keys in .hydra, written like overrides."""
-    files = [run / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
-    config, hydra = (file.read_text(encoding="utf-8") if file.is_file() else "" for file in files)
-    part = CHOICES.search(hydra)
-    choices = yaml.load(part[0], LOADER)["runtime"]["choices"] if part else {}
-    values = {**dict(leaves(yaml.load(config, LOADER) or {})), **choices}
-    return {
-        key: json.dumps(value, separators=(",", ":")).replace('"', "")
-        for key, value in values.items()
-    }
+def _composed(run: Run) -> Run:
+    """The run with the chosen options and the values of dotted keys in .hydra."""
+    try:
+        config, chosen = schemas.config(run.path), schemas.choices(run.path)
+    except Damaged as error:
+        return run._replace(status="failed", error=str(error))
+    return run._replace(composed={**dict(leaves(config or {})), **chosen})
+
+
+def _written(value: object) -> str:
+    """A value written like an override."""
+    return json.dumps(value, separators=(",", ":")).replace('"', "")
 
 
 def _values(metrics: Written) -> dict[str, float]:
@@ -189,6 +198,7 @@ def _shown(metrics: Written) -> Written:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text

@@ -3,14 +3,25 @@
 import hashlib
 import io
 import os
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
-from infobound.runners.runs.errors import RunFailed
+from infobound import regular
+from infobound.errors import SettingError
+from infobound.runners.runs.errors import ConfigError, DamagedState, RunFailed, out_of_memory
 from infobound.runners.runs.locks import owned
+from infobound.runners.runs.schemas import Form, formed
 from infobound.runners.runs.written import State
 
 CHECKSUM = 32
 """Bytes of SHA-256 at the end of a checkpoint; torch.load() reads past them."""
+MISFITS = (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, EOFError)
+"""Errors of parts that load the state of something else."""
+ANY: Mapping[str, Form] = MappingProxyType({})
+REMEDY = "move it away, or start again with force=true"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -51,24 +62,50 @@ def save(path: Path, state: State) -> None:
     write_atomically(path, content + hashlib.sha256(content).digest())
 
 
-def load(path: Path) -> State | None:
+def load(path: Path, forms: Mapping[str, Form] = ANY) -> State | None:
     """Load what save() wrote, to the CPU, or return None if there is no file; a file with a wrong
     checksum is not opened.
 
-    Raises RunFailed if the file is damaged or is not a checkpoint.
+    Raises DamagedState if the file is damaged or is not a checkpoint with values of these forms.
     """
     try:
-        whole = path.read_bytes()
+        whole = regular.content(path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DamagedState(f"{path} cannot be read: {error}; {REMEDY}") from error
     import torch
 
     content, digest = whole[:-CHECKSUM], whole[-CHECKSUM:]
     if hashlib.sha256(content).digest() != digest:
-        raise RunFailed(
-            f"{path} is damaged or not a checkpoint; move it away, or start again with force=true"
-        )
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        raise DamagedState(f"{path} is damaged or not a checkpoint; {REMEDY}")
+    try:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return {**formed(found, forms)}
+    except (*MISFITS, pickle.UnpicklingError) as error:
+        raise DamagedState(f"{path} is not a checkpoint{_told(error)}; {REMEDY}") from error
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Raise DamagedState if the block finds that the state read from `path` is not what it loads;
+    errors that say more than that pass.
+    """
+    try:
+        yield
+    except MISFITS as error:
+        if isinstance(error, ConfigError | SettingError | RunFailed) or out_of_memory(error):
+            raise
+        raise DamagedState(
+            f"{path} is not the state of this training{_told(error)}; {REMEDY}"
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    """What an error says, if that is no advice on how to load other types, which could run code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return ": it holds other types than tensors and plain values"
+    return f": {' '.join(f'{type(error).__name__}: {error}'.split()):.200}"
 
 
 def _sync_folder(folder: Path) -> None:

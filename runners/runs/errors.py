@@ -22,10 +22,18 @@ class Busy(Occupied):
     """Another process is working in the run's folder."""
 
 
+class Damaged(Occupied):
+    """A file in the run's folder is not what a run writes there."""
+
+
 class RunFailed(RuntimeError):
     """The run cannot continue: a value is not finite, the disk is full, or a checkpoint is
     damaged.
     """
+
+
+class DamagedState(RunFailed):
+    """A checkpoint is damaged, or counts lines that are lost."""
 
 
 class Interrupted(Exception):

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import pkgutil
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,6 +15,10 @@ from infobound.runners.runs.written import Written
 
 NOT_HASHED = ("name", "force", "device", "threads")
 """Top-level keys that do not change what a run computes."""
+OURS = tuple(
+    f"infobound.{folder}"
+    for folder in ("datasets", "estimators", "models", "regularizers", "runners")
+)
 NAMED = 6
 """Maximum number of differences in an error message."""
 
@@ -68,7 +73,19 @@ def _owners(config: Written) -> Iterator[tuple[str, Written, object]]:
     for key, node in config.items():
         if isinstance(node, Mapping) and "_target_" in node:
             with suppress(ImportError, AttributeError, ValueError):  # the module no longer exists
-                yield key, node, pkgutil.resolve_name(str(node["_target_"]))
+                yield key, node, _resolved(str(node["_target_"]))
+
+
+def _resolved(target: str) -> object:
+    """The class that a configuration names. It may be someone else's, so nothing is imported but
+    our modules.
+
+    Raises ValueError for other modules that are not imported yet.
+    """
+    module = target.rpartition(".")[0]
+    if module not in sys.modules and not module.startswith(OURS):
+        raise ValueError(f"{module} is not imported")
+    return pkgutil.resolve_name(target)
 
 
 def _declares(owner: object, name: str, node: Written) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from infobound import regular
 from infobound.runners.runs.errors import Busy
 
 LOCK = ".lock"
@@ -50,7 +51,7 @@ def unless_held(path: Path) -> Iterator[bool]:
     this block.
     """
     try:
-        descriptor = os.open(path / LOCK, os.O_RDONLY)
+        descriptor = os.open(path / LOCK, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         yield True
         return
@@ -70,7 +71,7 @@ def _acquired(file: Path) -> int | None:
     """A descriptor that holds the lock, or None if another process has it or has just removed the
     file.
     """
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = regular.writable(file, os.O_RDWR)
     if _taken(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), file.stat()):

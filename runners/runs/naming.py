@@ -8,7 +8,16 @@ from datetime import datetime
 from infobound.runners.runs.errors import ConfigError
 
 LONGEST = 120
+"""Bytes of a name."""
+FILE_SYSTEM = 255
 NAME = re.compile(r"[\w.,=+@-]+(/[\w.,=+@-]+)*")
+
+
+def check_utf8(*texts: str) -> None:
+    """Raise ConfigError unless all texts, such as paths, can be written in UTF-8."""
+    for text in texts:
+        if text.encode(errors="ignore").decode() != text:
+            raise ConfigError(f"arguments and folders must be UTF-8, got {text!a}")
 
 
 def run_name(name: str | int | None, runner: str) -> str:
@@ -23,11 +32,13 @@ def run_name(name: str | int | None, runner: str) -> str:
             "name must be a folder below outputs (letters, digits and any of . , = + @ - _ /), got"
             f" {name}"
         )
+    if max(map(len, str(name).encode().split(b"/"))) > FILE_SYSTEM:
+        raise ConfigError(f"name must have at most {FILE_SYSTEM} bytes a folder, got {name}")
     return str(name)
 
 
 def job_name(overrides: Sequence[str]) -> str:
-    """A sweep job's folder: its sorted overrides, shortened with a hash above 120 characters.
+    """A sweep job's folder: its sorted overrides, shortened with a hash above 120 bytes.
 
     name, force and the settings of the sweep as a whole are left out.
     """
@@ -36,7 +47,15 @@ def job_name(overrides: Sequence[str]) -> str:
         each for each, key in given if key not in ("name", "force") and not key.startswith("sweep.")
     )
     name = ",".join(kept).replace("/", "_")
-    if len(name) <= LONGEST:
+    return shortened(name)
+
+
+def shortened(name: str) -> str:
+    """The name of a file or a folder, cut and with a hash above 120 bytes; file systems have room
+    for 255.
+    """
+    written = name.encode("utf-8", "surrogateescape")
+    if len(written) <= LONGEST:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: LONGEST - 13]}-{digest}"
+    digest = hashlib.sha256(written).hexdigest()[:12]
+    return f"{written[: LONGEST - 13].decode(errors='ignore')}-{digest}"

@@ -11,7 +11,9 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from infobound.runners.runs.run_directory import LOG
+from infobound import regular
+from infobound.errors import IrregularFileError
+from infobound.runners.runs.aside import LOG
 from infobound.runners.runs.signals import CAUGHT
 from infobound.runners.runs.sweep import Job
 
@@ -76,6 +78,15 @@ def _perform(task: Callable[[], int], directory: Path, parent: int) -> None:
     sys.exit(task())
 
 
+def _opened(path: Path) -> int:
+    """A descriptor for appending to a log; what is no regular file, such as a link, is replaced."""
+    try:
+        return regular.writable(path, os.O_WRONLY | os.O_APPEND)
+    except IrregularFileError:
+        path.unlink()
+        return regular.writable(path, os.O_WRONLY | os.O_APPEND)
+
+
 def printing_into(path: Path) -> None:
     """Append everything that this process prints from now on, including its libraries' output, to a
     file.
@@ -83,7 +94,7 @@ def printing_into(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    target = _opened(path)
     for descriptor in (1, 2):
         os.dup2(target, descriptor)
     os.close(target)

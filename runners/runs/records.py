@@ -7,12 +7,14 @@ import os
 import platform
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from infobound.runners.runs import checkpoint
-from infobound.runners.runs.errors import RunFailed
+from infobound import regular
+from infobound.runners.runs import checkpoint, schemas
+from infobound.runners.runs.errors import DamagedState, RunFailed
 from infobound.runners.runs.files import Files
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import config_hash
@@ -177,20 +179,21 @@ class Recording:
     def open(self) -> None:
         """Mark the run as running, and restore everything to the last checkpoint.
 
-        Raises RunFailed, before anything is written, if the checkpoint is damaged or counts lines
-        that are lost.
+        Before anything is written, raises DamagedState if the checkpoint is damaged or counts lines
+        that are lost, and Damaged if these lines cannot be read.
         """
-        self._state = checkpoint.load(self.path / "checkpoint.pt")
-        metrics = self.path / "metrics.jsonl"
-        metrics.touch()
+        self._state = checkpoint.load(self.path / "checkpoint.pt", schemas.OF_A_CHECKPOINT)
+        metrics = self.path / schemas.METRICS
         kept = self._state["metrics_bytes"] if self._state else 0
-        if metrics.stat().st_size < kept:
-            raise RunFailed(
+        if kept > (metrics.stat().st_size if metrics.exists() else 0):
+            raise DamagedState(
                 f"{metrics} has lost lines that its checkpoint counts; start again with force=true"
             )
+        schemas.lines(self.path, kept)
         self._write_result()
-        os.truncate(metrics, kept)
-        self._metrics = metrics.open("a", encoding="utf-8")
+        descriptor = regular.writable(metrics, os.O_WRONLY | os.O_APPEND)
+        os.truncate(descriptor, kept)
+        self._metrics = os.fdopen(descriptor, "a", encoding="utf-8")
         from infobound.runners.runs.board import (
             Board,  # importing TensorBoard takes a second, and refused runs do not need it
         )
@@ -246,10 +249,7 @@ class Recording:
         snapshots.write(self.path, step, x)
 
     def history(self) -> list[Written]:
-        return [
-            json.loads(line)
-            for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        ]
+        return schemas.lines(self.path)
 
     def save(self, state: State) -> None:
         os.fsync(self._metrics.fileno())
@@ -278,9 +278,11 @@ class Recording:
         self.close("completed")
 
     def close(self, status: str, error: BaseException | None = None) -> None:
-        """Write the result of this run, and its row in TensorBoard's table."""
-        from infobound.runners.runs import board
+        """Write the result of this run, and its row in TensorBoard's table.
 
+        Raises RunFailed if the result of a completed run cannot be written; a full disk then keeps
+        the first file of this run, which is overwritten in place by how it ended.
+        """
         if error is not None:
             trace = "".join(traceback.format_exception(error))
             self._result["error"] = {
@@ -288,14 +290,43 @@ class Recording:
                 "message": str(error),
                 "traceback": trace,
             }
+        completed = status == "completed"
+        with nullcontext() if completed else suppress(OSError, RunFailed):
+            self._close_files()
         self._result["status"] = status
+        try:
+            self._write_result()
+        except RunFailed:
+            if completed:
+                raise
+            self._overwrite_result()
+        with suppress(OSError, RunFailed):  # the result is written, so nothing can fail the run
+            from infobound.runners.runs import board
+
+            board.row(
+                self.path, self._config, self._result["metrics"], status, self._result["steps"]
+            )
+
+    def _close_files(self) -> None:
         if self._board is not None:  # otherwise the run ended before it started
             self._metrics.close()
             self._board.close()
             if self._csv:
                 self._write_csv()
-        self._write_result()
-        board.row(self.path, self._config, self._result["metrics"], status, self._result["steps"])
+
+    def _overwrite_result(self) -> None:
+        """Overwrite the result in place, without its traceback, which a full disk has room for."""
+        short = {**self._result, "metrics": {}, "error": self._result["error"]}
+        if short["error"] is not None:
+            short["error"] = {**short["error"], "traceback": ""}
+        text = (json.dumps(short, allow_nan=False) + "\n").encode()
+        with suppress(OSError):
+            descriptor = regular.writable(self.path / schemas.RESULT, os.O_WRONLY)
+            try:
+                os.pwrite(descriptor, text, 0)
+                os.truncate(descriptor, len(text))
+            finally:
+                os.close(descriptor)
 
     def _write_csv(self) -> None:
         table = io.StringIO()

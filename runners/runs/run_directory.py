@@ -1,23 +1,32 @@
 """A run's directory: its run, its files, and the right to write there."""
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
-from infobound.runners.runs import checkpoint, files
-from infobound.runners.runs.errors import ConfigError, Interrupted, Occupied, Unanswerable
+from infobound import regular
+from infobound.runners.runs import checkpoint, files, schemas
+from infobound.runners.runs.aside import LOG, check_links, set_aside
+from infobound.runners.runs.errors import (
+    ConfigError,
+    Damaged,
+    DamagedState,
+    Interrupted,
+    Occupied,
+    Unanswerable,
+)
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import differences
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.records import Recording
 from infobound.runners.runs.written import Written
 
-LOG = "run.log"
+log = logging.getLogger(__name__)
 LAST, BEST = "checkpoint.pt", "best.pt"
 """Files of the state after the last step, and of the best state if it is kept."""
 PATIENCE = 0.1
@@ -59,25 +68,39 @@ class RunDirectory:
     def completed(self) -> Written | None:
         """The result of this run if it is already completed, otherwise None.
 
-        Raises Occupied if the directory has a run with another configuration or with more steps.
+        Raises Occupied if the directory has a run with another configuration or with more steps,
+        and Damaged if it cannot be read.
         """
-        saved = self.path / ".hydra" / "config.yaml"
-        result = read_result(self.path)
-        if result is None or not saved.is_file():
+        result, before = schemas.result(self.path), schemas.config(self.path)
+        if result is None or before is None:
             return None
-        before: Written = yaml.safe_load(saved.read_text(encoding="utf-8"))
         if changed := differences(before, self._config):
             raise Occupied(
                 f"{self.path} has a run of another configuration ({changed}); use another name,"
                 " or force=true"
             )
-        asked, had = (config["runner"].get("steps", 0) for config in (self._config, before))
+        asked, had = (config["runner"].get("steps") or 0 for config in (self._config, before))
         if asked < had:
             raise Occupied(
                 f"runner.steps can only grow under one name, got {asked} after {had}; use another"
                 " name, or force=true"
             )
-        return result if result["status"] == "completed" and asked == had else None
+        if result["status"] != "completed" or asked != had:
+            return None
+        schemas.lines(self.path)
+        return result
+
+    def earlier(self) -> Written | None:
+        """The result of this run if it is already completed; damaged files of a sweep's job are
+        set aside.
+
+        Raises Occupied like completed().
+        """
+        try:
+            return self.completed()
+        except Damaged as error:
+            self._set_aside(error)
+            return None
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -110,12 +133,21 @@ class RunDirectory:
         """Write the configuration into the claimed directory and start the record; `csv` also
         writes a table, and figures are written in each of `formats`.
 
-        Raises RunFailed if the checkpoint is damaged.
+        Raises Damaged if the directory has links, and RunFailed if the checkpoint is damaged; files
+        of a sweep's job are set aside instead.
         """
+        try:
+            check_links(self.path)
+        except Damaged as error:
+            self._set_aside(error)
         if force:
             self._clear()
         recording = Recording(self.path, self._config, self._overrides, csv=csv, formats=formats)
-        recording.open()  # if this fails, nothing here changes
+        try:
+            recording.open()  # if this fails, nothing here changes
+        except (Damaged, DamagedState) as error:
+            self._set_aside(error)
+            recording.open()
         self._recording = recording
         with _logged_to(self.path / LOG):
             (self.path / ".hydra").mkdir(exist_ok=True)
@@ -131,12 +163,25 @@ class RunDirectory:
         if (
             recording is None
             and self._expected
-            and (read_result(self.path) or {}).get("status") != "completed"
+            and (self._result() or {}).get("status") != "completed"
         ):
             recording = Recording(self.path, self._config, self._overrides)
         if recording is not None:
             status = "refused" if isinstance(error, Unanswerable) else "failed"
             recording.close(status, error=error)
+
+    def _result(self) -> Written | None:
+        try:
+            return schemas.result(self.path)
+        except Damaged as error:
+            self._set_aside(error)
+            return None
+
+    def _set_aside(self, error: Damaged | DamagedState) -> None:
+        """Set the files of a sweep's job aside; raise the error for other runs."""
+        if not self._expected:
+            raise error
+        log.warning(f"{error}; its files are now in {set_aside(self.path, str(error))}")
 
     def _clear(self) -> None:
         own = [file for pattern in OWN for file in self.path.glob(pattern)]
@@ -147,25 +192,11 @@ class RunDirectory:
                 file.unlink(missing_ok=True)
 
 
-def read_result(path: Path) -> Written | None:
-    """The result.json of a run directory, or None if there is none.
-
-    Raises Occupied if it cannot be read.
-    """
-    file = path / "result.json"
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise Occupied(
-            f"{file} cannot be read: {error}; use another name, or force=true"
-        ) from error
-
-
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path)
+    handler = _Unfailing(
+        os.fdopen(regular.writable(path, os.O_WRONLY | os.O_APPEND), "w", encoding="utf-8")
+    )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
@@ -173,3 +204,12 @@ def _logged_to(path: Path) -> Iterator[None]:
     finally:
         logging.getLogger().removeHandler(handler)
         handler.close()
+        with suppress(OSError):
+            handler.stream.close()
+
+
+class _Unfailing(logging.StreamHandler[TextIO]):
+    """Writes to a file; what a full disk does not take is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass

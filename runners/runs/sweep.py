@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from infobound.errors import SettingError
-from infobound.runners.runs.errors import ConfigError, Interrupted, JobDied
+from infobound.runners.runs import schemas
+from infobound.runners.runs.aside import LOG
+from infobound.runners.runs.errors import ConfigError, Damaged, Interrupted, JobDied
 from infobound.runners.runs.locks import held
-from infobound.runners.runs.run_directory import LOG, read_result
 from infobound.runners.runs.signals import Deferred, interruptible
-from infobound.runners.runs.written import Written
+from infobound.runners.runs.written import State, Written
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ class Sweep:
 
     def _settle(self, job: Job, end: int | str, attempt: _Attempt) -> None:
         """Make sure that the job's result says how it ended, even if the job could not write it."""
-        result = {**(read_result(job.directory) or {})}
+        result = _result(job.directory)
         status, own = result.get("status"), _stamp(job.directory) != attempt.before
         told = (status == "completed" and (end == 0 or own)) or (
             status in ("failed", "refused", "interrupted") and own
@@ -279,6 +280,14 @@ class Sweep:
             logging.ERROR if failed else logging.INFO,
             f"{count} {result['status']:11} {job.label}  {first}",
         )
+
+
+def _result(directory: Path) -> State:
+    """The result of a job, empty if there is none that can be read."""
+    try:
+        return {**(schemas.result(directory) or {})}
+    except Damaged:
+        return {}
 
 
 def death(end: int | str) -> str:

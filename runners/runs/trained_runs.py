@@ -1,14 +1,15 @@
 """Earlier runs whose networks are loaded: how a command names them, and what they contain."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from infobound.errors import SettingError
-from infobound.runners.runs import checkpoint
-from infobound.runners.runs.errors import RunFailed
-from infobound.runners.runs.run_directory import BEST, LAST, read_result
+from infobound.runners.runs import checkpoint, schemas
+from infobound.runners.runs.errors import DamagedState, RunFailed
+from infobound.runners.runs.run_directory import BEST, LAST
 from infobound.runners.runs.written import State
 
 OF_THE_RUN = ("name", "force", "device", "threads", "sweep", "runner.load", "runner.train_on")
@@ -33,7 +34,7 @@ class TrainedRun(NamedTuple):
         Raises ValueError if there is no such run.
         """
         path = folder_of(named)
-        result = read_result(path)
+        result = schemas.result(path)
         if result is None:
             raise SettingError(
                 "load", f"must name the folder of a run, but there is no result.json in {path}"
@@ -47,7 +48,7 @@ class TrainedRun(NamedTuple):
         best = path / BEST
         file = named if named != path else best if best.is_file() else path / LAST
         try:
-            saved = checkpoint.load(file)
+            saved = checkpoint.load(file, schemas.OF_A_STATE)
         except RunFailed as error:
             raise SettingError(
                 "load", f"must name a run whose weights can be read: {error}"
@@ -57,6 +58,17 @@ class TrainedRun(NamedTuple):
                 "load", f"must name a run with trained networks, but there is no {file}"
             )
         return cls(path, result["overrides"], saved["step"], saved["task"])
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Raise SettingError if the block finds that the run's state is not what it loads."""
+        try:
+            with checkpoint.fitting(self.path):
+                yield
+        except DamagedState as error:
+            raise SettingError(
+                "load", f"must name a run with trained networks of this kind: {error}"
+            ) from error
 
     def part(self, name: str) -> State:
         """The state of one part of its task.

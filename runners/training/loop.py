@@ -8,10 +8,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from infobound.runners.runs.checkpoint import fitting
 from infobound.runners.runs.errors import Interrupted, RunFailed
 from infobound.runners.runs.metrics import Metrics, Quantity, line
 from infobound.runners.runs.progress import Progress
@@ -174,14 +176,15 @@ class Loop:
         state = self._record.restore()
         if state is None:
             return
-        self._step = self._saved_step = state["step"]
-        self._seconds, self._best = state["seconds"], state["best"]
-        window = state["window"]
-        length = len(next(iter(window.values()))) if window else 0
-        self._window = [
-            {name: values[index] for name, values in window.items()} for index in range(length)
-        ]
-        self._task.load(state["task"])
+        with fitting(Path("checkpoint.pt")):
+            self._step = self._saved_step = state["step"]
+            self._seconds, self._best = state["seconds"], state["best"]
+            window = state["window"]
+            length = len(next(iter(window.values()))) if window else 0
+            self._window = [
+                {name: values[index] for name, values in window.items()} for index in range(length)
+            ]
+            self._task.load(state["task"])
 
 
 @dataclass(frozen=True)

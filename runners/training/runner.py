@@ -93,7 +93,8 @@ class Runner(ABC, Generic[T]):
             task, earlier = self.checked(), self.earlier
         if earlier is None:
             return partial(self.run, task)
-        task.take_over(earlier)
+        with earlier.fitting():
+            task.take_over(earlier)
         return partial(self.run if self.start.trains else partial(self.again, earlier.step), task)
 
     @cached_property

@@ -145,7 +145,7 @@ def test_a_pickle_is_never_run(path: Path) -> None:
     with pytest.raises(RunFailed, match="not a checkpoint"):
         checkpoint.load(path)
     path.write_bytes(path.read_bytes() + hashlib.sha256(path.read_bytes()).digest())
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(RunFailed, match="other types than tensors"):
         checkpoint.load(path)
     assert not trace.exists()
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 
-from infobound.runners.runs import records
+from infobound.runners.runs import records, schemas
 from infobound.runners.runs.errors import ConfigError, RunFailed
 from infobound.runners.runs.records import Recording
-from infobound.runners.runs.run_directory import RunDirectory, read_result
+from infobound.runners.runs.run_directory import RunDirectory
 
 FOLDER = Path("outputs/runs/a")
 Command = Callable[..., Any]
@@ -167,7 +167,7 @@ def test_a_second_claim_of_a_directory_is_refused_and_writes_nothing(tmp_path: P
 def test_a_failure_is_recorded_with_its_traceback_and_is_not_completed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), recorded(tmp_path):
         _ = 1 / 0
-    found = read_result(tmp_path)
+    found = schemas.result(tmp_path)
     assert found is not None
     assert (found["status"], found["error"]["type"]) == ("failed", "ZeroDivisionError")
     assert "_ = 1 / 0" in found["error"]["traceback"]
@@ -178,14 +178,14 @@ def test_a_result_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with recorded(tmp_path):
         pass
     (tmp_path / "result.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"result.json cannot be read: .*force=true"):
+    with pytest.raises(ConfigError, match=r"result.json is not the result of a run: .*force=true"):
         run_directory(tmp_path).completed()
 
 
 def test_a_run_with_lost_lines_is_not_continued(tmp_path: Path) -> None:
     with recorded(tmp_path) as recording:
         recording.write(1, "train", {"mi": 1.0})
-        recording.save({"step": 1})
+        recording.save({"step": 1, "seconds": 0.0, "window": {}, "best": 0.0, "task": {}})
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(RunFailed, match="has lost lines"), recorded(tmp_path):
         pytest.fail("the lines are gone")

@@ -14,8 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from infobound.runners.critics.task import CriticTraining
-from infobound.runners.runs import checkpoint
-from infobound.runners.runs.run_directory import read_result
+from infobound.runners.runs import checkpoint, schemas
 from tests.conftest import Background
 
 RUNS = Path("outputs/runs")
@@ -141,7 +140,7 @@ def test_eighty_interruptions_at_random_moments_lose_nothing_and_tear_no_file(
         code = process.ended().code
         interruptions += code != 0
         if (RUNS / name).is_dir():
-            status = (read_result(RUNS / name) or {"status": "none"})["status"]
+            status = (schemas.result(RUNS / name) or {"status": "none"})["status"]
             checkpoint.load(RUNS / name / "checkpoint.pt")
             assert (
                 status == "completed" or code != 0
