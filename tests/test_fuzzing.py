@@ -1,0 +1,163 @@
+"""Whatever happens to a file of a run or of a data set: exit code 0, 1 or 2, one line that says why
+and no traceback, within seconds, and nothing outside of the folder is touched.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infobound.datasets.files import frames, numpy_files
+from infobound.datasets.files.csv_text import USUAL
+from infobound.errors import SettingError
+from infobound.runners.runs import checkpoint, schemas
+from infobound.runners.runs.errors import Damaged, DamagedState
+from infobound.runners.runs.snapshots import Snapshots
+from tests.damages import Damage, damages
+
+OUTSIDE = "outside"
+SECONDS = 10
+many = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "120")),
+    deadline=None,
+    derandomize="EXAMPLES" not in os.environ,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+few = settings(many, max_examples=int(os.environ.get("EXAMPLES", "12")))
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Fail if the block takes longer."""
+
+    def fail(number: int, frame: FrameType | None) -> None:
+        raise AssertionError(f"it takes longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_files(folder: Path) -> None:
+    """A run's folder, without a run."""
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / "samples").mkdir()
+    (folder / "result.json").write_text(
+        '{"status": "completed", "metrics": {"mi": 1.0, "mi_replicates": [1.0, 2.0]}, "seed": 1,'
+        ' "overrides": ["seed=1"], "error": null, "units": {"mi": "nats"}}'
+    )
+    (folder / "jobs.json").write_text('{"jobs": {"a": ["seed=1"]}, "files": {"a": "0f"}}')
+    (folder / "metrics.jsonl").write_text('{"step": 1, "split": "validation", "mi": 1.0}\n' * 3)
+    (folder / ".hydra/config.yaml").write_text("seed: 1\nrunner:\n  steps: 4\n  hidden: [8]\n")
+    (folder / ".hydra/hydra.yaml").write_text("runtime:\n  choices:\n    runner: gan\nrun: {}\n")
+    np.save(folder / "samples/data.npy", np.ones((4, 2), "f2"))
+    np.save(folder / "samples/2.npy", np.ones((1, 4, 2), "f2"))
+    state = {"step": 1, "seconds": 0.0, "best": 0.0, "window": {}, "task": {"a": {"b": [1]}}}
+    checkpoint.save(folder / "checkpoint.pt", {**state, "metrics_bytes": 0})
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """Why something cannot be read, empty if it can."""
+    try:
+        read()
+    except (Damaged, DamagedState, SettingError) as error:
+        return str(error)
+    return ""
+
+
+RUN_FILES: dict[str, Callable[[Path], object]] = {
+    "result.json": schemas.result,
+    "jobs.json": schemas.jobs,
+    "metrics.jsonl": schemas.lines,
+    ".hydra/config.yaml": schemas.config,
+    ".hydra/hydra.yaml": schemas.choices,
+    "samples/data.npy": lambda run: (found := Snapshots.of(run)) and found.last,
+    "samples/2.npy": lambda run: (found := Snapshots.of(run)) and found.last,
+    "checkpoint.pt": lambda run: checkpoint.load(run / "checkpoint.pt", schemas.OF_A_CHECKPOINT),
+}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("elsewhere") / OUTSIDE
+    path.write_text("[]\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    run_files(folder)
+    return folder
+
+
+@contextmanager
+def damaged(whole: Path, name: str, damage: Damage) -> Iterator[Path]:
+    """A copy of the folder in which one file is damaged."""
+    copy = whole.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(whole, copy)
+    damage(copy / name)
+    yield copy
+
+
+def test_readers_of_a_run(run_folder: Path, outside: Path) -> None:
+    @many
+    @given(st.sampled_from([*RUN_FILES]), damages(outside))
+    def refuse_or_read(name: str, damage: Damage) -> None:
+        with damaged(run_folder, name, damage) as run, at_most(SECONDS):
+            line = refusal(lambda: RUN_FILES[name](run))
+            assert not line or f"{run}/" in line
+            assert "\n" not in line
+
+    refuse_or_read()
+    assert outside.read_text() == "[]\n"
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    folder.mkdir()
+    x = np.random.default_rng(0).normal(size=(16, 2))
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": ["u", "v"] * 8})
+    table.to_csv(folder / "t.csv", index=False)
+    table.to_parquet(folder / "t.parquet")
+    np.savez(folder / "t.npz", x=x, y=x)
+    np.save(folder / "t.npy", x)
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "t.h5", "w") as file:
+        file["df/table"] = np.array([(0, *row) for row in x], "i8, f8, f8")
+    return folder
+
+
+def read_data(path: Path) -> None:
+    if path.suffix.startswith(".np"):
+        numpy_files.read(str(path), None if path.suffix == ".npz" else str(path))
+    else:
+        frames.frame("path", str(path), USUAL)
+
+
+def test_readers_of_data(data_folder: Path, outside: Path) -> None:
+    @many
+    @given(st.sampled_from(sorted(os.listdir(data_folder))), damages(outside))
+    def refuse_or_read(name: str, damage: Damage) -> None:
+        with damaged(data_folder, name, damage) as folder, at_most(SECONDS):
+            line = refusal(lambda: read_data(folder / name))
+            assert not line or str(folder / name) in line
+            assert "\n" not in line
+
+    refuse_or_read()
