@@ -13,15 +13,17 @@ from types import FrameType
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infobound.datasets.files import frames, numpy_files
 from infobound.datasets.files.csv_text import USUAL
 from infobound.errors import SettingError
-from infobound.runners.runs import checkpoint, schemas
+from infobound.runners.runs import checkpoint, schemas, snapshots
 from infobound.runners.runs.errors import Damaged, DamagedState
 from infobound.runners.runs.snapshots import Snapshots
+from tests.conftest import Ended
 from tests.damages import Damage, damages
 
 OUTSIDE = "outside"
@@ -161,3 +163,49 @@ def test_readers_of_data(data_folder: Path, outside: Path) -> None:
             assert "\n" not in line
 
     refuse_or_read()
+
+
+COMMANDS = {
+    "again": ["name=a"],
+    "longer": ["name=a", "runner.steps=6"],
+    "anew": ["name=a", "force=true"],
+    "loaded": ["runner.load=outputs/runs/a", "name=b"],
+    "found": ["runner.load=outputs/runs seed=3", "name=b"],
+    "reported": ["runner=report", "runner.source=outputs/runs", "name=b"],
+}
+"""Commands that read the folder of the run `a`."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made") / "outputs"
+
+
+@pytest.mark.slow
+def test_commands_on_a_damaged_run(
+    made: Path, command: Callable[..., Ended], outside: Path, tmp_path: Path
+) -> None:
+    assert command("name=a", "seed=3", "runner.keep=best").code == 0
+    run = Path("outputs/runs/a")
+    snapshots.write(run, None, torch.ones(4, 2))
+    snapshots.write(run, 2, torch.ones(1, 4, 2))
+    shutil.copytree("outputs", made)
+    names = sorted(str(each.relative_to(run)) for each in run.rglob("*") if each.is_file())
+
+    @few
+    @given(st.sampled_from(names), st.sampled_from([*COMMANDS]), damages(outside))
+    def end_well(name: str, called: str, damage: Damage) -> None:
+        shutil.rmtree("outputs")
+        shutil.copytree(made, "outputs")
+        damage(run / name)
+        with at_most(SECONDS):
+            ended = command(*COMMANDS[called])
+        assert ended.code in (0, 1, 2)
+        assert "Traceback" not in ended.err
+        said = [line for line in ended.err.splitlines() if not line.startswith("step ")]
+        assert len(said) == (ended.code != 0)
+
+    end_well()
+    assert outside.read_text() == "[]\n"
+    assert os.listdir(tmp_path) == ["outputs"]
+    assert os.listdir(outside.parent) == [outside.name]

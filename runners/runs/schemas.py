@@ -250,7 +250,11 @@ def _is_measured(name: str, value: object) -> bool:
     if name == "levels":
         return isinstance(value, list) and bool(value) and all(map(_are_metrics, value))
     if name.endswith(COPIES):
-        return isinstance(value, list) and bool(value) and all(map(_is_number, value))
+        return (
+            isinstance(value, list)
+            and bool(value)
+            and all(each is None or _is_number(each) for each in value)
+        )
     if name.endswith((STDERR, "_true", "_cap")):
         return value is None or _is_number(value)
     if name in ("kind", "stderr_of", "level"):
