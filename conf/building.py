@@ -1,7 +1,6 @@
 """Build objects from a configuration, children first; errors name the dotted key of their cause."""
 
 import functools
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infobound.conf.annotations import converted
 from infobound.conf.signatures import Argument, Signature, signature
-from infobound.conf.targets import MARKS
+from infobound.conf.targets import MARKS, allowed
 from infobound.errors import PartError, SettingError
 from infobound.runners.runs.errors import ConfigError
 
@@ -103,6 +102,7 @@ class _Tree:
     def __init__(self, cfg: DictConfig, given: Given) -> None:
         self._cfg, self._given = cfg, given
         self._written = OmegaConf.to_container(cfg, resolve=False)
+        self._listed: Sequence[str] = cfg.get("allow_targets", ())
 
     def at(self, key: str) -> Built:
         return self._built(self._find(key), key)
@@ -132,7 +132,7 @@ class _Tree:
         )
 
     def _made(self, node: Mapping[Any, Any], key: str) -> Built:
-        target = pkgutil.resolve_name(str(node["_target_"]))
+        target = allowed(key, str(node["_target_"]), self._listed)
         takes = signature(target)
         names = {
             name: f"{key}.{name}" for name in takes.arguments if not takes.arguments[name].late

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from infobound.conf.choices import brought, options
+from infobound.conf.foreign import calls_resolver
 from infobound.errors import SettingError
 from infobound.runners.runs import schemas
 from infobound.runners.runs.identity import leaves
@@ -18,10 +19,11 @@ from infobound.runners.runs.written import Written
 LOAD = "runner.load"
 OUTPUTS = Path("outputs")
 """Folders in which to look for runs that are named only by their settings."""
-OF_THE_USER = ("allow_targets",)
+OF_THE_USER = ("allow_targets", "dataset.remote")
 """Overrides that are not taken from a run's folder, because someone else may have written it."""
 DATA = "dataset"
 """The group whose options do not change what was trained, whatever they choose for a training."""
+OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@:-]*(=.*)?", re.DOTALL)
 PLAIN = re.compile(r"[\w./@%+-]+")
 """Values that Hydra accepts without quotes."""
 LISTED = 6
@@ -48,7 +50,17 @@ def with_settings(arguments: Sequence[str]) -> list[str]:
     load = str(path) if PLAIN.fullmatch(str(path)) else "'" + str(path).replace("'", r"\'") + "'"
     at = places[-1]
     before = [each for place, each in enumerate(arguments[:at]) if place not in places]
+    _check(kept)
     return [*before, *kept, f"{LOAD}={load}", *arguments[at + 1 :]]
+
+
+def _check(recorded: Iterable[str]) -> None:
+    """Raise ValueError if an override from a run's folder is a flag of the command line, or calls a
+    resolver: someone else may have written it.
+    """
+    for each in recorded:
+        if not OVERRIDE.fullmatch(each) or calls_resolver(each):
+            raise SettingError(LOAD, "must name a run whose overrides are plain values", each)
 
 
 def located(named: str) -> Path:

@@ -16,6 +16,8 @@ from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
 from infobound.runners.runs.identity import leaves
 
+FOLDERS = ("--config", "-cd", "-cn", "-cp", "hydra.searchpath")
+"""Beginnings of arguments that name other folders of configuration files."""
 SHARED = "@_here_"
 """Suffix of a defaults list entry that is a settings file which several options share."""
 
@@ -34,7 +36,8 @@ def explained(error: Exception, overrides: Sequence[str]) -> str:
     for each in _causes(error):
         if isinstance(each, ConfigError | SettingError):
             return str(each)
-    wrong = _wrong(overrides) if isinstance(error, HydraException) else None
+    foreign = any(each.startswith(FOLDERS) for each in overrides)
+    wrong = _wrong(overrides) if isinstance(error, HydraException) and not foreign else None
     return wrong or " ".join(f"{error} {error.__cause__ or ''}".split())
 
 

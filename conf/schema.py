@@ -19,6 +19,7 @@ from infobound.conf.choices import CONFIGURATIONS, groups, nearest, options
 from infobound.conf.signatures import Argument, signature
 from infobound.conf.targets import MARKS, allowed, targets
 from infobound.errors import SelfPairError
+from infobound.reserved import Reserved
 from infobound.runners.runs.errors import ConfigError, Unanswerable
 from infobound.runners.runs.naming import run_name
 
@@ -38,9 +39,9 @@ class Root:
     precision: Literal["fp32", "bf16"]
     compile: bool
     replicates: int
-    force: bool
-    data_dir: str
-    allow_targets: Sequence[str]
+    force: Reserved[bool]
+    data_dir: Reserved[str]
+    allow_targets: Reserved[Sequence[str]]
 
 
 def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
@@ -49,15 +50,9 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
-    root = typing.get_type_hints(Root)
-    for key, annotation in root.items():
-        if key not in cfg:
-            raise ConfigError(f"{key} is missing; give {key}=...")
-        _check_type(key, _value(cfg, key), annotation)
-    run_name(cfg.name, "")
-    for key, least in {"seed": 0, "threads": 1, "replicates": 1}.items():
-        if cfg[key] < least:
-            raise ConfigError(f"{key} must be at least {least}, got {cfg[key]}")
+    check_root(cfg)
+    if not OmegaConf.is_dict(cfg.runner) or "_target_" not in cfg.runner:
+        raise ConfigError(f"runner must be an option of its group, got {cfg.runner}")
     for key, target, node in targets(cfg):
         if key not in given:
             _check_node(cfg, key, allowed(key, target, cfg.allow_targets), node, given)
@@ -66,7 +61,7 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
             f"regularizer must be none for {cfg.runner._target_}, which trains no model to"
             f" regularise, got {cfg.regularizer._target_}; use runner=classify, gan or invariant"
         )
-    known = [*root, *groups()]
+    known = [*typing.get_type_hints(Root), *groups()]
     if unknown := [str(key) for key in cfg if key not in known]:
         raise ConfigError(f"unknown key {unknown[0]}{nearest(unknown[0], known)}")
     try:
@@ -80,20 +75,34 @@ def validate(cfg: DictConfig, given: Given = MappingProxyType({})) -> None:
         ) from error
 
 
+def check_root(cfg: DictConfig) -> None:
+    """Check the top-level keys that belong to no group.
+
+    Raises ConfigError naming the first that is wrong.
+    """
+    for key, annotation in typing.get_type_hints(Root).items():
+        if key not in cfg:
+            raise ConfigError(f"{key} is missing; give {key}=...")
+        _check_type(key, _value(cfg, key), annotation)
+    run_name(cfg.name, "")
+    for key, least in {"seed": 0, "threads": 1, "replicates": 1}.items():
+        if cfg[key] < least:
+            raise ConfigError(f"{key} must be at least {least}, got {cfg[key]}")
+
+
 def built(
     cfg: DictConfig,
     key: str,
-    places: Sequence[str] = (),
     given: Given = MappingProxyType({}),
 ) -> Any:
-    """Check the node at a key like validate(), and build it; its targets may also be in these
-    places. Objects in `given` replace the configuration at their keys.
+    """Check the node at a key like validate(), and build it. Objects in `given` replace the
+    configuration at their keys.
 
     Raises ConfigError naming the first dotted key that is wrong.
     """
     for inner, target, node in targets(cfg):
         if f"{inner}.".startswith(f"{key}.") and inner not in given:
-            target_of = allowed(inner, target, [*places, *cfg.allow_targets])
+            target_of = allowed(inner, target, cfg.allow_targets)
             _check_node(cfg, inner, target_of, node, given)
     with refusing():
         return build(cfg, key, given).value

@@ -91,7 +91,7 @@ def _resolved(annotation: object, target: Callable[..., Any]) -> object:
     holder.__annotations__ = {"annotated": annotation}
     for names in _namespaces(target):
         with suppress(NameError, AttributeError, TypeError, SyntaxError):
-            return typing.get_type_hints(holder, names)["annotated"]
+            return typing.get_type_hints(holder, names, include_extras=True)["annotated"]
     return Any
 
 

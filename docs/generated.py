@@ -260,7 +260,7 @@ def included(name: str) -> str:
     """
     text = re.sub(r"\A# .*\n", "", (ROOT / name).read_text(encoding="utf-8"))
     text = text.replace("](docs/", "](")
-    for other in ("RESULTS", "CHANGELOG", "CONTRIBUTING"):
+    for other in ("RESULTS", "CHANGELOG", "CONTRIBUTING", "SECURITY"):
         text = text.replace(f"]({other}.md", f"]({other.lower()}.md")
     return text.replace("](README.md", "](index.md")
 

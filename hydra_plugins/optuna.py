@@ -74,8 +74,8 @@ class Optuna(Sweeper):
         from hydra_plugins._space import distribution
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = schema.built(self._config, "hydra.sweeper.sampler", ["optuna.samplers"])
-        pruner = schema.built(self._config, "hydra.sweeper.pruner", ["optuna.pruners"])
+        sampler = schema.built(self._config, "hydra.sweeper.sampler")
+        pruner = schema.built(self._config, "hydra.sweeper.pruner")
         swept, fixed = self._overrides(arguments)
         space = {key: distribution(override) for key, override in swept.items()}
         with _alone(self._launcher.folder):

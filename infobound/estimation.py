@@ -162,7 +162,7 @@ def _put_in_memory(cfg: DictConfig) -> None:
     settings = [name for name in inspect.signature(Arrays).parameters if name not in FIXED]
     other = {key: each for key, each in written.items() if key not in {"_target_", *settings}}
     for key, value in other.items():
-        if value not in (None, "???"):
+        if value not in (None, False, "???"):
             raise ConfigError(
                 f"dataset.{key} must not be set here, got {value}; x and y are the rows"
             )

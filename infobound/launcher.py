@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from infobound.application import perform
 from infobound.conf import refusals, schema
 from infobound.conf.loading import with_settings
 from infobound.errors import SettingError
@@ -32,7 +32,6 @@ OmegaConf.register_new_resolver("job_name", job_name)
 OmegaConf.register_new_resolver("program", program)
 
 
-@hydra.main(version_base="1.3", config_path=str(schema.CONFIGURATIONS), config_name="config")
 def main(cfg: DictConfig) -> float:
     """Run one job and return the number that a sweep may optimise."""
     settings = HydraConfig.get()
@@ -103,7 +102,7 @@ def launch(arguments: list[str]) -> int:
     try:
         check_utf8(*arguments, str(Path.cwd()))
         sys.argv[1:] = with_settings(arguments)
-        main()
+        perform(main, sys.argv[1:])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except SweepFailed as error:

@@ -4,7 +4,7 @@ same options are chosen.
 
 import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -17,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigSource
 
+from infobound import application
 from infobound.conf.choices import CONFIGURATIONS
 
 OURS = str(Path(CONFIGURATIONS).resolve())
@@ -25,7 +26,6 @@ OURS = str(Path(CONFIGURATIONS).resolve())
 class Hydra(NamedTuple):
     """Hydra's own classes, which it does not export."""
 
-    application: Any
     loader: Any
     listing: Any
     """The module that lists the files of a choice of options."""
@@ -33,10 +33,9 @@ class Hydra(NamedTuple):
     @classmethod
     def found(cls) -> "Hydra":
         with initialize_config_dir(OURS, version_base="1.3"):
-            instance = GlobalHydra.instance()
-            application, loader = type(instance.hydra), type(instance.config_loader())
+            loader = type(GlobalHydra.instance().config_loader())
         module = sys.modules[loader.__module__]
-        return cls(application, loader, sys.modules[module.create_defaults_list.__module__])
+        return cls(loader, sys.modules[module.create_defaults_list.__module__])
 
 
 @contextmanager
@@ -100,13 +99,12 @@ def _is_our_folder(path: str) -> bool:
 @contextmanager
 def once() -> Iterator[None]:
     """Leave out the composition for hydra.mode alone, which only an overlay may set."""
-    application = Hydra.found().application
-    asked: Callable[..., object] = application.get_mode
+    asked = application.asked_mode
 
-    def get_mode(hydra: object, config_name: str, overrides: list[str]) -> object:
+    def asked_mode(hydra: Any, name: str, overrides: list[str]) -> object:
         overlaid = any(each.startswith(("sweep=", "experiment=", "hydra")) for each in overrides)
-        return asked(hydra, config_name, overrides) if overlaid else None
+        return asked(hydra, name, overrides) if overlaid else None
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(application, "get_mode", get_mode)
+        patched.setattr(application, "asked_mode", asked_mode)
         yield

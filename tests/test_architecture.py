@@ -23,8 +23,10 @@ BELOW = {
     "infobound": {"conf", "runners", "regularizers", "estimators", "models", "datasets"},
 }
 """Our folders, and the folders that each of them may import."""
-FOR_ALL = ("infobound.errors.", "infobound.regular.")
-"""The errors, and what opens files, which every folder may import."""
+FOR_ALL = ("infobound.errors.", "infobound.regular.", "infobound.reserved.")
+"""The errors, what opens files, and the mark of settings that only the user gives, which every
+folder may import.
+"""
 HOMES = {
     "hydra": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],
     "omegaconf": ["infobound/*.py", "conf/*.py", "hydra_plugins/*"],

@@ -1,9 +1,10 @@
-"""The format of numbers and text in a CSV file."""
+"""The format of numbers and text in a CSV file, and where it may lie."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from infobound.errors import SettingError
+from infobound.reserved import Reserved
 
 Decimal = Literal["point", "comma"]
 Separator = Literal["comma", "semicolon", "tab"]
@@ -13,7 +14,7 @@ SIGNS = {"point": ".", "comma": ",", "semicolon": ";", "tab": "\t"}
 @dataclass(frozen=True)
 class CsvText:
     """The decimal sign, the separator and the encoding of a CSV file; None means a point, a comma
-    and UTF-8.
+    and UTF-8. With `remote`, the file of a table may also be at an address, such as https://...
 
     Raises ValueError for an unknown name of a sign.
     """
@@ -23,6 +24,7 @@ class CsvText:
     decimal: Decimal | None = None
     separator: Separator | None = None
     encoding: str | None = None
+    remote: Reserved[bool] = False
 
     def __post_init__(self) -> None:
         for name, kind in {"decimal": Decimal, "separator": Separator}.items():

@@ -21,12 +21,17 @@ REWRITE = f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers 
 
 
 def frame(key: str, path: str, text: CsvText) -> pd.DataFrame:
-    """Read the table in the file that the setting `key` names; `text` is for CSV files.
+    """Read the table in the file that the setting `key` names; `text` is for CSV files, and says
+    whether it may be at an address.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read.
     """
     if (reader := READERS.get(Path(path).suffix)) is None:
         raise SettingError(key, f"must end in {', '.join(READERS)}", path)
+    if "://" in path and not text.remote:
+        raise SettingError(
+            key, "must name a file", path, "dataset.remote=true on the command line reads addresses"
+        )
     try:
         if "://" not in path:
             regular.check(path)

@@ -10,6 +10,7 @@ from torch import Tensor
 from infobound.datasets.images import cifar10
 from infobound.datasets.images.labelled import Images, Labelled, held_back
 from infobound.datasets.images.whitening import kept_whitening
+from infobound.reserved import Reserved
 
 CLASSES = 10
 
@@ -34,7 +35,9 @@ class Cifar10Images:
         held_back(self.photographs.train, self.validation)
 
     @classmethod
-    def read(cls, data_dir: str, validation: int, whiten: bool, cache: str) -> "Cifar10Images":
+    def read(
+        cls, data_dir: Reserved[str], validation: int, whiten: bool, cache: Reserved[str]
+    ) -> "Cifar10Images":
         """Read `data_dir`/cifar-10-batches-py, which is downloaded once if it is missing."""
         return cls(cifar10.read(data_dir), validation, whiten, cache)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from infobound.datasets.images import mnist
 from infobound.datasets.images.labelled import Images, Labelled, held_back
 from infobound.errors import SettingError
+from infobound.reserved import Reserved
 
 DIGITS = 10
 CHUNK = 1000
@@ -132,7 +133,7 @@ class ClutteredMnist:
     @classmethod
     def read(
         cls,
-        data_dir: str,
+        data_dir: Reserved[str],
         canvas: int,
         number: int,
         size: int,

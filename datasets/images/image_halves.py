@@ -13,6 +13,7 @@ from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.interfaces import About, Examples
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
+from infobound.reserved import Reserved
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ class ImageHalves:
     @classmethod
     def mnist(
         cls,
-        data_dir: str,
+        data_dir: Reserved[str],
         noise: float,
         shared_noise: bool,
         validation: float,
@@ -72,7 +73,7 @@ class ImageHalves:
     @classmethod
     def cifar10(
         cls,
-        data_dir: str,
+        data_dir: Reserved[str],
         noise: float,
         shared_noise: bool,
         validation: float,

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from infobound.datasets.images import mnist
 from infobound.datasets.images.labelled import Labelled, held_back
+from infobound.reserved import Reserved
 
 DIGITS = 10
 
@@ -22,7 +23,7 @@ class MnistImages:
     test_images: Labelled
 
     @classmethod
-    def read(cls, data_dir: str, validation: int) -> "MnistImages":
+    def read(cls, data_dir: Reserved[str], validation: int) -> "MnistImages":
         """Read the digits in `data_dir`/mnist, which are downloaded once if they are missing."""
         train, test = mnist.read(data_dir)
         return cls(*held_back(train, validation), test)

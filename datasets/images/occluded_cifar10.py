@@ -13,6 +13,7 @@ from torch import Tensor
 from infobound.datasets.images import cifar10, mnist
 from infobound.datasets.images.cifar10_images import CLASSES, normalised
 from infobound.datasets.images.labelled import Images, Labelled, held_back
+from infobound.reserved import Reserved
 
 CHUNK = 1000
 """Number of images of a fixed set that are made at a time."""
@@ -77,7 +78,9 @@ class OccludedCifar10:
         held_back(self.photographs.train, self.validation)
 
     @classmethod
-    def read(cls, data_dir: str, validation: int, fresh: bool, seed: int) -> "OccludedCifar10":
+    def read(
+        cls, data_dir: Reserved[str], validation: int, fresh: bool, seed: int
+    ) -> "OccludedCifar10":
         """Read `data_dir`/cifar-10-batches-py and `data_dir`/mnist."""
         return cls(cifar10.read(data_dir), mnist.read(data_dir), validation, fresh, seed)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from infobound.datasets.images import mnist
 from infobound.datasets.images.labelled import Labelled
 from infobound.errors import SettingError
+from infobound.reserved import Reserved
 
 DIGITS = 10
 
@@ -43,7 +44,7 @@ class StackedMnist:
             )
 
     @classmethod
-    def read(cls, data_dir: str, channels: int) -> "StackedMnist":
+    def read(cls, data_dir: Reserved[str], channels: int) -> "StackedMnist":
         """Read the digits in `data_dir`/mnist, which are downloaded once if they are missing."""
         train, test = mnist.read(data_dir)
         return cls(train, test, channels)

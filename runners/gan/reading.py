@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from infobound.datasets.modes.interface import Modes, Recognised
 from infobound.models.adversaries.interface import Generation, Inference
+from infobound.reserved import Reserved
 from infobound.runners.gan.codes import CodeDistribution
 from infobound.runners.gan.coverage import Coverage
 from infobound.runners.gan.image_similarity import ms_ssim
@@ -53,7 +54,7 @@ class CoverageSettings(Settings):
 
     eval_samples: int
     patience: int | None
-    classifiers: str
+    classifiers: Reserved[str]
 
     def __post_init__(self) -> None:
         limits.at_least(self, eval_samples=2)

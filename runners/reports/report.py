@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infobound.errors import SettingError
+from infobound.reserved import Reserved
 from infobound.runners.reports.results import Results
 from infobound.runners.reports.runs import Run
 from infobound.runners.runs import formats
@@ -49,14 +50,14 @@ class Report:
     `<!-- /block -->`.
     """
 
-    source: str | Sequence[str]
+    source: Reserved[str | Sequence[str]]
     metric: str | None
     beside: Sequence[str]
     over: Sequence[str]
     baseline: str | None
     against: str | None
-    into: str | None
-    page: str | None
+    into: Reserved[str | None]
+    page: Reserved[str | None]
     block: str | None
     figure_formats: Sequence[str] = formats.USUAL
 
