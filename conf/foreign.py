@@ -33,6 +33,8 @@ brackets inside each other: the time to parse them grows with its square.
 """
 REFERENCE = re.compile(r"\$\{[\w.\[\]]+\}")
 """An interpolation that refers to a key, and calls no resolver such as oc.env."""
+PRINTED = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")
+"""Text without characters that command a terminal, which an error would print."""
 FREE = re.compile(
     r"hydra\.(mode|callbacks\..+|launcher\.(workers|slots|poll_seconds|num_cpus|num_gpus)"
     r"|sweeper\.(params\..+|trials|metric|direction|(sampler|pruner)\..+))"
@@ -183,6 +185,10 @@ class _Text:
         size = self._sizes[node]
         if size is None or size > NODES:
             raise ConfigError(f"{self._file} must have at most {NODES} values, with its aliases")
+        if isinstance(node, yaml.ScalarNode) and not PRINTED.fullmatch(node.value):
+            raise ConfigError(
+                f"{self._file} must have no control characters, got {_short(ascii(node.value))}"
+            )
         if isinstance(node, yaml.ScalarNode) and calls_resolver(node.value):
             raise ConfigError(
                 f"{self._file} must refer to other keys alone, as in ${{seed}}, got"

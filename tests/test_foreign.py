@@ -49,6 +49,7 @@ OTHERS = {
     + "\n".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 8)}]" for a, b in pairwise("abcdefg")),
     "deep": f"critic: {'[' * 3000}{']' * 3000}",
     "no_runner": "runner: null",
+    "commands_a_terminal": 'critic: {"\\e[2J": 1}',
     "overrides": "hydra: {overrides: {task: ['allow_targets=[os]'], hydra: []}}",
     "overrides_swept": f"{SWEPT}  sweeper: {{params: {{allow_targets: '[os],[pandas]'}}}}",
     "shell_of_a_cluster": "defaults: [{override /hydra/launcher: slurm}]\n"
