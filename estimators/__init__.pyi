@@ -12,8 +12,10 @@ from infobound.estimators.infonce_anchor import InfoNCEAnchor as InfoNCEAnchor
 from infobound.estimators.interpolated import Interpolated as Interpolated
 from infobound.estimators.js import JS as JS
 from infobound.estimators.jsd import JSD as JSD
+from infobound.estimators.knn_entropy import KNNEntropy as KNNEntropy
 from infobound.estimators.ksg import KSG as KSG
 from infobound.estimators.leave_one_out import LeaveOneOut as LeaveOneOut
+from infobound.estimators.lnc import LNC as LNC
 from infobound.estimators.mine import MINE as MINE
 from infobound.estimators.mixture_knn import MixtureKNN as MixtureKNN
 from infobound.estimators.n_pair import NPair as NPair

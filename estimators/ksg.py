@@ -3,7 +3,6 @@
 N points, k neighbours, D features, D_x and D_y of x and y.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
+from infobound.estimators.comparable import comparable
 from infobound.estimators.neighbours import count_within, nearest
-from infobound.estimators.rows import mean_of, paired, tied
-
-JITTER = 1e-10
-"""Noise that breaks ties without moving a point noticeably, in standard deviations of a column."""
+from infobound.estimators.rows import mean_of, paired
+from infobound.estimators.ties import doubts_of_ties, jittered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +43,9 @@ class KSG:
     estimator=mixture_knn counts. The cost is a k-d tree in low dimension, and N^2 distances,
     computed in blocks, in high dimension.
 
+    `scale` lets columns of unlike scale be compared, and many columns be told apart by what they
+    have to do with the other side: see estimators.comparable. Others stay as they are.
+
     Raises ValueError for `k` below 1, for `lnc` outside (0, 1], and for rows that are not paired,
     not finite or too few.
     """
@@ -52,6 +53,7 @@ class KSG:
     k: int = 3
     version: Literal[1, 2] = 1
     lnc: float | None = None
+    scale: bool = True
     kind: ClassVar[Kind] = "neither"
 
     def __post_init__(self) -> None:
@@ -70,19 +72,12 @@ class KSG:
                 f"must be above {2 * dim}, twice the number of columns of x and y, to use lnc",
                 self.k,
             )
-        x_rows, y_rows = paired(x, y, self.k + 2)
-        return mean_of(self._terms(*_jittered(x_rows, y_rows)))
+        tables = paired(x, y, self.k + 2)
+        return mean_of(self._terms(*jittered(*(comparable(*tables) if self.scale else tables))))
 
     def doubts(self, x: Tensor, y: Tensor) -> Sequence[str]:
         """A warning if many rows of a column are equal."""
-        tables = zip("xy", paired(x, y, 1), strict=True)
-        sides = " and of ".join(side for side, rows in tables if tied(rows, self.k))
-        if not sides:
-            return []
-        return [
-            f"many rows are equal in a column of {sides}, and neighbours among them are chance, so"
-            " the estimate may be far off; use estimator=mixture_knn"
-        ]
+        return doubts_of_ties(x, y, self.k)
 
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
@@ -105,32 +100,6 @@ class KSG:
             if self.lnc is None
             else terms + _non_uniformity(near_x, radius_x, near_y, radius_y, math.log(self.lnc))
         )
-
-
-def _jittered(
-    x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
-) -> tuple[Float64[np.ndarray, "N D_x"], Float64[np.ndarray, "N D_y"]]:
-    """Both tables with independent noise: shared noise would add information where both have ties.
-
-    The noise of a table is drawn from a seed made of both tables, its own first. So it is no stream
-    that a table itself may have been drawn from, and the estimate stays the same when x and y are
-    swapped.
-    """
-    told = [np.ascontiguousarray(table).tobytes() for table in (x, y)]
-    of_x = _seed(*told)
-    of_y = _seed(*reversed(told)) if told[0] != told[1] else of_x + 1
-    return _noisy(x, of_x), _noisy(y, of_y)
-
-
-def _seed(own: bytes, other: bytes) -> int:
-    digest = hashlib.blake2b(own, digest_size=16)
-    digest.update(other)
-    return int.from_bytes(digest.digest(), "big")
-
-
-def _noisy(table: Float64[np.ndarray, "N D"], seed: int) -> Float64[np.ndarray, "N D"]:
-    noise = np.random.default_rng(seed).standard_normal(table.shape)
-    return table + JITTER * table.std(0) * noise
 
 
 def _non_uniformity(

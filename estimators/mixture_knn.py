@@ -14,6 +14,7 @@ from torch import Tensor
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Kind, SampleEstimate
+from infobound.estimators.comparable import comparable
 from infobound.estimators.neighbours import count_within, reach
 from infobound.estimators.rows import mean_of, paired
 
@@ -31,11 +32,13 @@ class MixtureKNN:
     Ross 2014, https://doi.org/10.1371/journal.pone.0087357
 
     Neither bound; consistent, but too low in high dimension and for strong dependence, like KSG.
+    `scale` is that of KSG; ties stay ties.
 
     Raises ValueError for `k` below 1, and for rows that are not paired, not finite or too few.
     """
 
     k: int = 5
+    scale: bool = True
     kind: ClassVar[Kind] = "neither"
 
     def __post_init__(self) -> None:
@@ -43,7 +46,8 @@ class MixtureKNN:
             raise SettingError("k", "must be a positive integer", self.k)
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
-        return mean_of(self._terms(*paired(x, y, self.k + 2)))
+        tables = paired(x, y, self.k + 2)
+        return mean_of(self._terms(*(comparable(*tables) if self.scale else tables)))
 
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]

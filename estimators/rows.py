@@ -51,11 +51,3 @@ def error_of(terms: Float64[np.ndarray, " N"]) -> float:
     order: that of counts of independent pairs has a spread of sqrt(degrees of freedom / 2) / N.
     """
     return max(float(terms.std()) / math.sqrt(len(terms)), 1 / len(terms))
-
-
-def tied(table: Float64[np.ndarray, "N D"], k: int) -> bool:
-    """Whether in some column a tenth of the rows or more equal more than k others."""
-    return any(
-        counts[counts > k + 1].sum() * 10 >= len(table)
-        for counts in (np.unique(values, return_counts=True)[1] for values in table.T)
-    )

@@ -16,7 +16,7 @@ from infobound.estimators.gaussian import Canonical, canonical
 from infobound.estimators.mixture_knn import MixtureKNN
 from infobound.estimators.neighbours import reach
 
-READ = MixtureKNN(k=3)
+READ = MixtureKNN(k=3, scale=False)
 LEAST = 100
 """Minimum number of rows that tell a rise from chance."""
 ROWS, ROWS_OF_MORE = 10_000, 5_000

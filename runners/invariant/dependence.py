@@ -15,7 +15,7 @@ from infobound.runners.invariant.readings import Unread
 from infobound.runners.training import permutation
 from infobound.runners.training.permutation import Permuted
 
-READ = KSG(k=5, version=1, lnc=None)
+READ = KSG(k=5, version=1, lnc=None, scale=False)
 LEAST = READ.k + 2
 """Minimum number of rows."""
 APART = 1e4

@@ -55,7 +55,7 @@ of_every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def test_the_family_is_found() -> None:
-    assert {"ksg", "gaussian", "binned", "mixture_knn"} <= set(ESTIMATORS)
+    assert {"ksg", "gaussian", "binned", "mixture_knn", "knn_entropy", "lnc"} <= set(ESTIMATORS)
 
 
 @every
