@@ -4,6 +4,7 @@ N rows, D columns.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infobound.datasets.files import arrays
+from infobound.datasets.files import sides, tables
+from infobound.datasets.files.sides import Missing, Side, Sides
 from infobound.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,38 +40,52 @@ numbers, booleans or categories.
 """
 
 
-def paired(x: Values, y: Values) -> tuple[Tensor, Tensor]:
-    """Convert x and y, paired by position, to float32 tensors (N, D_x) and (N, D_y) on the CPU.
+def paired(
+    x: Values,
+    y: Values,
+    groups: Values | None = None,
+    missing: Missing = "refuse",
+    categories: Sequence[str] | None = None,
+) -> Sides:
+    """Convert x and y, paired by position, to float32 tensors (N, D_x) and (N, D_y) on the CPU; in
+    a table, and in an array of texts, a column that holds neither numbers nor dates becomes one
+    column for each category.
 
     Raises ValueError for values that are neither finite numbers nor categories, for missing values
     and constant columns, and if x and y have different numbers of rows or the same index in another
     order.
     """
     _check_index(x, y)
-    sides = numbers("x", x), numbers("y", y)
-    if len(sides[0]) != len(sides[1]):
-        raise ValueError(
-            "x and y must have the same number of rows, because rows are paired, got"
-            f" {len(sides[0])} and {len(sides[1])}"
-        )
-    return sides
+    labels = None if groups is None else _labels(groups)
+    return sides.paired(_side("x", x), _side("y", y), labels, missing, categories)
 
 
 def numbers(name: str, values: Values) -> Tensor:
-    """Convert `values` to float32 (N, D); errors use `name`. In a table, and in an array of texts,
-    a column that holds neither numbers nor booleans becomes one column for each category.
+    """Convert `values` to float32 (N, D) as paired() does; errors use `name`."""
+    return sides.numbers(name, _side(name, values))
 
-    Raises ValueError as paired() does.
-    """
-    if isinstance(values, Tensor) and values.layout != torch.strided:
-        values = values.to_dense()
+
+def _side(name: str, values: Values) -> Side:
+    """Convert values to an array of numbers, or to a table of columns of one kind each."""
+    if isinstance(values, Tensor):
+        return tables.array(values if values.layout == torch.strided else values.to_dense())
     frame = _frame(name, values)
     if frame is None:
-        array = values if isinstance(values, Tensor) else _array(name, values)
-        if isinstance(array, Tensor) or array.dtype.kind in "biuf" or array.ndim not in (1, 2):
-            return arrays.table(name, array)
+        array = _array(name, values)
+        if array.dtype.kind in "biuf" or array.ndim not in (1, 2):
+            return array
         frame = _columns(name, array)
-    return _numbers(name, frame)
+    return frame if 0 in frame.shape else _of_one_kind(frame)
+
+
+def _labels(groups: Values) -> np.ndarray:
+    """The group (N,) of each row, or (N, D) if there are several."""
+    if isinstance(groups, Tensor):
+        return tables.array(groups)
+    frame = _frame("groups", groups)
+    if frame is None:
+        return _array("groups", groups)
+    return frame.iloc[:, 0].to_numpy() if frame.shape[1] == 1 else frame.to_numpy()
 
 
 def _frame(name: str, values: Values) -> "pd.DataFrame | None":
@@ -121,31 +137,26 @@ def _columns(name: str, array: np.ndarray) -> "pd.DataFrame":
     import pandas as pd  # takes half a second, and arrays of numbers do not need it
 
     if array.dtype.kind not in "UTMmO":
-        arrays.table(name, array)
+        tables.table(name, array)
     if array.ndim == 1:
         return pd.DataFrame({name: array})
     return pd.DataFrame(array, columns=[f"{name}[:, {index}]" for index in range(array.shape[1])])
 
 
-def _numbers(name: str, frame: "pd.DataFrame") -> Tensor:
-    from infobound.datasets.files import columns
+def _of_one_kind(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Convert columns of objects to the type of their values.
 
-    if 0 in frame.shape:
-        raise ValueError(
-            f"{name} must have at least one row and one column, got shape {frame.shape}"
-        )
-    read = [columns.numbers(_of_one_kind(column)) for _, column in frame.items()]
-    return arrays.table(name, np.hstack(read))
-
-
-def _of_one_kind(column: "pd.Series") -> "pd.Series":
-    """Convert a column of objects to the type of its values.
-
-    Raises ValueError if they have several types.
+    Raises ValueError if the values of a column have several types.
     """
+    frame = frame.infer_objects()
+    for _, column in frame.items():
+        _check_kind(column)
+    return frame
+
+
+def _check_kind(column: "pd.Series") -> None:
     from pandas.api.types import infer_dtype, is_complex_dtype
 
-    column = column.infer_objects()
     kind = infer_dtype(column, skipna=True) if column.dtype == object else str(column.dtype)
     if kind.startswith("mixed") or kind == "unknown-array" or is_complex_dtype(column):
         raise DataError(
@@ -154,7 +165,6 @@ def _of_one_kind(column: "pd.Series") -> "pd.Series":
             _kinds(column) if column.dtype == object else f"dtype {column.dtype}",
             "convert it, as by astype(float) or astype(str)",
         )
-    return column
 
 
 def _kinds(column: "pd.Series") -> str:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +15,7 @@ from torch import nn
 from infobound.conf import by_name, schema
 from infobound.conf.choices import brought
 from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.files.sides import Missing
 from infobound.datasets.in_memory import Values, paired
 from infobound.errors import SettingError, UntrustedEstimate
 from infobound.estimators.base import Estimator, SampleEstimator
@@ -27,6 +28,15 @@ from infobound.runners.runs.records import InMemory
 
 EXPERIMENT = "experiment=my_data"
 FIXED = ("x", "y", "mutual_information", "groups", "places", "told")
+
+
+class Reading(TypedDict, total=False):
+    """Settings of the data set that say how x and y are read."""
+
+    missing: Missing
+    categories: Sequence[str] | None
+
+
 """Arguments of the rows that are not settings."""
 
 
@@ -37,6 +47,7 @@ def estimate(
     estimator: str | Estimator | SampleEstimator | None = None,
     critic: str | Critics | nn.Module | None = None,
     steps: int | None = None,
+    groups: Values | None = None,
     seed: int | None = None,
     device: str | None = None,
     threads: int | None = None,
@@ -62,6 +73,8 @@ def estimate(
             (B, 1).
         steps: maximum number of training steps; training stops earlier when the validation value
             no longer rises.
+        groups: the group (N,) of each row, such as its subject; the rows of one group stay in one
+            fold.
         seed: seed of the folds, the weights and the batches.
         device: `cpu`, `cuda`, `cuda:N` or `auto`.
         threads: number of CPU threads during this call.
@@ -74,14 +87,17 @@ def estimate(
     Raises ValueError for rows or settings that cannot be used, and RunFailed if a value becomes
     infinite or NaN.
     """
-    rows = dict(zip(("dataset.x", "dataset.y"), paired(x, y), strict=True))
     named = {"runner.steps": steps, "seed": seed, "device": device, "threads": threads}
     asked = [f"{key}={value}" for key, value in named.items() if value is not None]
     own = [] if critic is not None else [f"critic={name}" for name in _brought_by(estimator)]
     parts = {"estimator": estimator, "critic": critic}
     cfg = by_name.composed(parts, overrides, EXPERIMENT, *own, *asked)
     by_name.with_shapes(cfg, _image(x), _image(y), overrides)
-    _put_in_memory(cfg)
+    reading = _put_in_memory(cfg)
+    rows = {
+        f"dataset.{name}": value
+        for name, value in paired(x, y, groups, **reading)._asdict().items()
+    }
     result = _run(cfg, {**rows, **_objects(estimator, critic, _shape(x), _shape(y))})
     for warning in result.warnings:
         warnings.warn(warning, UntrustedEstimate, stacklevel=2)
@@ -151,16 +167,17 @@ def _image(values: Values) -> Dim:
     return 1 if shape is None or len(shape) > 3 else [*(1,) * (3 - len(shape)), *shape]
 
 
-def _put_in_memory(cfg: DictConfig) -> None:
-    """Replace the file of the experiment by x and y.
+def _put_in_memory(cfg: DictConfig) -> Reading:
+    """Replace the file of the experiment by x and y; return the settings by which to read them.
 
     Raises ConfigError for settings of other rows, or of another runner.
     """
     if cfg.runner._target_ != f"{Runner.__module__}.{Runner.__qualname__}":
         raise ConfigError(f"runner must be estimate here, got {cfg.runner._target_}; leave it out")
     written = cast(dict[str, object], OmegaConf.to_container(cfg.dataset, resolve=False))
+    own = Reading.__annotations__
     settings = [name for name in inspect.signature(Arrays).parameters if name not in FIXED]
-    other = {key: each for key, each in written.items() if key not in {"_target_", *settings}}
+    other = {key: each for key, each in written.items() if key not in {"_target_", *settings, *own}}
     for key, value in other.items():
         if value not in (None, False, "???"):
             raise ConfigError(
@@ -168,6 +185,7 @@ def _put_in_memory(cfg: DictConfig) -> None:
             )
     kept = {key: written[key] for key in settings if key in written}
     cfg.dataset = {"_target_": f"{Arrays.__module__}.{Arrays.__qualname__}", **kept}
+    return cast(Reading, {key: written[key] for key in own if key in written})
 
 
 def _run(cfg: DictConfig, given: Mapping[str, object]) -> Estimate:

@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from infobound.datasets import units
-from infobound.datasets.files import numpy_files
+from infobound.datasets.files import numpy_files, sides
 from infobound.datasets.files.csv_text import USUAL, CsvText
+from infobound.datasets.files.sides import Missing
 from infobound.datasets.interfaces import About, Joint, Order
 from infobound.datasets.transforms import Transform
 from infobound.errors import SettingError
-
-FINE = 1e-5
-"""Negligible rounding, as a share of a column's spread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +108,18 @@ class Arrays:
         test: float,
         transform: Transform,
         folds: int | None = None,
-        x_columns: Sequence[str] | None = None,
-        y_columns: Sequence[str] | None = None,
+        x_columns: Sequence[str | int] | None = None,
+        y_columns: Sequence[str | int] | None = None,
         y_path: str | None = None,
         text: CsvText = USUAL,
         order: Order = "none",
+        groups: str | None = None,
+        missing: Missing = "refuse",
+        categories: Sequence[str] | None = None,
     ) -> "Arrays":
         """Read the arrays `x` and `y` of a .npz file or of two .npy files, or columns of a .csv,
-        .parquet or .h5 file.
+        .parquet or .h5 file. Rows with equal values in `groups`, a column or an array of the .npz
+        file, stay in one split; columns in `categories` are categories though they hold numbers.
 
         Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read as
         numbers; pickles are never opened.
@@ -142,10 +142,22 @@ class Arrays:
             from infobound.datasets.files import columns
 
             named = {"x_columns": x_columns, "y_columns": y_columns}
-            x, y = columns.read(path, named, text).values()
+            (x, y), labels = columns.read(path, named, groups, text)
         else:
-            x, y = numpy_files.read(path, y_path)
-        return cls(table("x", x), table("y", y), validation, test, transform, folds, order=order)
+            x, y, labels = numpy_files.read(path, y_path, groups)
+        rows = sides.paired(x, y, labels, missing, categories)
+        return cls(
+            rows.x,
+            rows.y,
+            validation,
+            test,
+            transform,
+            folds,
+            groups=rows.groups,
+            places=rows.places,
+            told=rows.told,
+            order=order,
+        )
 
     @classmethod
     def drawn(
@@ -168,69 +180,3 @@ class Arrays:
                 raise SettingError(name, f"must be at least {least}", value)
         x, y = joint.sample(rows, torch.Generator().manual_seed(seed))
         return cls(x, y, validation, test, transform, folds, joint.mutual_information)
-
-
-def table(name: str, values: ArrayLike | Tensor) -> Tensor:
-    """Convert `values` (N, ...) to a float32 tensor (N, D), flattening all axes but the first;
-    errors use `name`. It is float64 if float32 would round away part of the variation, as in Unix
-    time.
-
-    Raises ValueError if they are empty, not real numbers, not finite, or constant: in every column,
-    or in any column if `values` is (N, D). With more axes, as in images, constant parts are
-    allowed.
-    """
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        if values.dtype in (torch.float16, torch.bfloat16):  # NumPy does not have the second
-            values = values.float()
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} must have every value, got {np.ma.count_masked(values)} masked ones; drop or"
-            " fill these rows"
-        )
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {array.dtype}; convert them, as by"
-            " astype(float)"
-        )
-    if array.ndim == 0 or array.size == 0:
-        raise ValueError(
-            f"{name} must have at least one row and one column, got shape {array.shape}"
-        )
-    full = array.reshape(len(array), -1)
-    with np.errstate(over="ignore"):
-        table = full.astype(np.float32)
-    _check_finite(name, table)
-    _check_varying(name, full, whole=array.ndim > 2)
-    return torch.from_numpy(full.astype(np.float64) if rounds(full) else table)
-
-
-def rounds(table: NDArray[np.generic]) -> bool:
-    """Whether float32 would round a column of a table (N, D) by more than `FINE` of its spread."""
-    full = table.astype(np.float64)
-    low, high = full.min(0), full.max(0)
-    step = np.finfo(np.float32).eps / 2 * np.maximum(np.abs(low), np.abs(high))
-    return bool((step > FINE * (high - low))[high > low].any())
-
-
-def _check_finite(name: str, table: NDArray[np.float32]) -> None:
-    bad = ~np.isfinite(table)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{name} must be finite, got {bad.sum()} values that are NaN, infinite or beyond"
-            f" float32, the first in row {row}, column {column}; drop or fill these rows"
-        )
-
-
-def _check_varying(name: str, table: NDArray[np.generic], *, whole: bool) -> None:
-    """Check that every column varies from row to row, or with `whole` that any column does."""
-    constant = np.flatnonzero(table.min(0) == table.max(0)) if len(table) > 1 else np.array([], int)
-    if len(constant) == table.shape[1] or (len(constant) and not whole):
-        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
-        raise ValueError(
-            f"{name} must vary in every column, got the same number in all rows of column"
-            f" {', '.join(map(str, constant[:5]))}{more}; leave it out, or give images as (rows,"
-            " height, width)"
-        )

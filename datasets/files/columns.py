@@ -1,12 +1,18 @@
 """Columns of a file, converted to numbers."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import (
+    infer_dtype,
+    is_bool_dtype,
+    is_datetime64_any_dtype,
+    is_numeric_dtype,
+    is_timedelta64_dtype,
+)
 
 from infobound.datasets.files import frames
 from infobound.datasets.files.csv_text import CsvText
@@ -15,6 +21,10 @@ from infobound.errors import DataError, SelfPairError, SettingError
 PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
 WRITTEN = {
     "decimal commas": (re.compile(r"[-+]?\d+,\d+"), "use dataset.decimal=comma"),
+    "dates in another order": (
+        re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?"),
+        "write dates as in 2024-12-31",
+    ),
     "percent signs": (re.compile(r"[-+]?\d+([.,]\d+)?\s*%"), "write shares as numbers"),
     "thousands separators": (
         re.compile(r"[-+]?\d{1,3}([,.'\u00a0\u202f ]\d{3})+([.,]\d+)?"),
@@ -22,47 +32,56 @@ WRITTEN = {
     ),
 }
 """Numbers that are read as text, and what to do about them."""
+DATE = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[-+]\d{2}:?\d{2}))?)?"
+)
+"""Dates that are read as numbers."""
+SECOND = 10**9
+"""Nanoseconds in a second."""
 CATEGORIES = 1000
 """Maximum number of categories of one column; each becomes a column."""
 
 
 def read(
-    path: str, columns: dict[str, Sequence[str]], text: CsvText
-) -> dict[str, NDArray[np.float64]]:
-    """Read the tables (N, D) of the named lists of columns; a column without numbers becomes one
-    column for each category.
+    path: str, columns: Mapping[str, Sequence[str | int]], groups: str | None, text: CsvText
+) -> tuple[Sequence[pd.DataFrame], NDArray[np.generic] | None]:
+    """Read the tables of the named lists of columns, and the column of groups.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, or if a
-    column is missing, is named twice, has missing or infinite values, is constant, or has too many
-    categories.
+    column is missing or named twice.
     """
-    keys = ("x_columns", "y_columns")
-    names = [name for listed in columns.values() for name in listed]
+    wanted = {key: [str(name) for name in listed] for key, listed in columns.items()}
+    names = [name for listed in wanted.values() for name in listed]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        on_both_sides = set[str].intersection(*({*listed} for listed in columns.values()))
+        on_both_sides = set[str].intersection(*({*listed} for listed in wanted.values()))
         raise (SelfPairError if on_both_sides else SettingError)(
-            keys, "must name a column once", f"{', '.join(repeated)} twice"
+            tuple(columns), "must name a column once", f"{', '.join(repeated)} twice"
         )
     frame = frames.frame("path", path, text)
-    for key, listed in columns.items():
+    for key, listed in {**wanted, "groups": [groups] if groups is not None else None}.items():
+        if listed is None:
+            continue
         if not listed:
             raise SettingError(key, "must name at least one column", "none")
         if missing := [name for name in listed if name not in frame]:
             raise SettingError(
                 key,
-                f"must name columns of {path}",
+                f"must name {'a column' if key == 'groups' else 'columns'} of {path}",
                 ", ".join(missing),
                 f"it has {', '.join(map(str, frame))}",
             )
-    return {
-        key: np.hstack([numbers(pd.Series(frame[name])) for name in listed])
-        for key, listed in columns.items()
-    }
+    sides = [pd.DataFrame(frame[listed]) for listed in wanted.values()]
+    return sides, None if groups is None else frame[groups].to_numpy()
 
 
-def numbers(column: pd.Series) -> NDArray[np.float64]:
-    """Convert a column to numbers (N, 1), or to zeros and ones (N, C) for C categories."""
+def numbers(column: pd.Series, *, category: bool = False) -> NDArray[np.float64]:
+    """Convert a column to numbers (N, 1), dates to seconds since 1970; or to zeros and ones (N, C)
+    for C categories, if it is a `category` or its values are neither numbers nor dates.
+
+    Raises ValueError for missing or infinite values, for a constant column and for too many
+    categories.
+    """
     if column.dtype == object and not column.map(_is_text).all():
         kinds = {type(each).__name__ for each in column if not _is_text(each)}
         raise DataError(
@@ -75,18 +94,25 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
             f"column {column.name}",
             "must have every value",
             f"{bad} missing",
-            "drop or fill these rows",
+            "drop or fill these rows, the first by dataset.missing=drop",
         )
     if len(column) > 1 and column.nunique() == 1:
         raise DataError(
             f"column {column.name}", "must vary", f"{column.iloc[0]} in every row", "leave it out"
         )
-    if text(column):
+    if category or text(column):
         return _one_hot(column)
-    numbers = column.to_numpy(np.float64)
+    numbers = _seconds(column) if _dated(column) else column.to_numpy(np.float64)
     if bad := int((~np.isfinite(numbers)).sum()):
         raise DataError(
             f"column {column.name}", "must be finite", f"{bad} infinite values", "drop these rows"
+        )
+    if len(np.unique(numbers)) < column.nunique():
+        raise DataError(
+            f"column {column.name}",
+            "must have values that double precision tells apart",
+            f"{column.iloc[0]}, ...",
+            "subtract its smallest value",
         )
     return numbers[:, None]
 
@@ -96,8 +122,38 @@ def _is_text(value: object) -> bool:
 
 
 def text(column: pd.Series) -> bool:
-    """Whether a column holds neither numbers nor booleans."""
-    return not (is_numeric_dtype(column) or is_bool_dtype(column))
+    """Whether a column holds neither numbers nor booleans nor dates."""
+    return not (is_numeric_dtype(column) or is_bool_dtype(column) or _dated(column))
+
+
+def _dated(column: pd.Series) -> bool:
+    """Whether a column holds dates, times or lengths of time."""
+    if is_datetime64_any_dtype(column) or is_timedelta64_dtype(column):
+        return True
+    if isinstance(column.dtype, pd.CategoricalDtype) or is_numeric_dtype(column):
+        return False
+    if infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64"):
+        return True
+    known = column.dropna()
+    return len(known) > 0 and all(
+        isinstance(each, str) and DATE.fullmatch(each.strip()) for each in known.unique()
+    )
+
+
+def _seconds(column: pd.Series) -> NDArray[np.float64]:
+    """Dates, by Coordinated Universal Time, as seconds (N,) since 1970; lengths of time in seconds.
+
+    Raises ValueError for a date that does not exist.
+    """
+    if is_timedelta64_dtype(column):
+        return column.dt.total_seconds().to_numpy(np.float64)
+    try:
+        given = column if is_datetime64_any_dtype(column) else column.astype(str).str.strip()
+        times = pd.to_datetime(given, format="ISO8601", utc=True)
+    except ValueError as error:
+        raise DataError(f"column {column.name}", f"must hold dates: {error}") from error
+    count = times.dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
+    return count // SECOND + count % SECOND / SECOND
 
 
 def _check_numbers(column: pd.Series) -> None:
@@ -121,7 +177,8 @@ def _one_hot(column: pd.Series) -> NDArray[np.float64]:
     """Convert categories to zeros and ones (N, C). A column with nearly as many categories as rows
     is refused, because it probably holds numbers or dates read as text.
     """
-    _check_numbers(column)
+    if text(column):
+        _check_numbers(column)
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
     if found > most:
         raise DataError(

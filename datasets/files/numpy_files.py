@@ -10,14 +10,19 @@ from infobound import regular
 from infobound.errors import MissingFileError, SettingError
 
 
-def read(path: str, y_path: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Read the arrays x and y of the .npz file `path`, or of the .npy files `path` and `y_path`.
+def read(
+    path: str, y_path: str | None, groups: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read the arrays x, y and `groups` of the .npz file `path`, or x and y of the .npy files
+    `path` and `y_path`.
 
     Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read as
     arrays; pickles are never opened.
     """
     if y_path is not None:
-        return _single("path", path), _single("y_path", y_path)
+        if groups is not None:
+            raise SettingError("groups", "must be null for .npy files", groups, "use a .npz file")
+        return _single("path", path), _single("y_path", y_path), None
     with _loaded(
         "path", path, "a .npz file with the arrays x and y", "numpy.savez(path, x=x, y=y)"
     ) as archive:
@@ -25,7 +30,10 @@ def read(path: str, y_path: str | None) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError("expected a .npz file with the arrays x and y, got a single array")
         if not {"x", "y"} <= set(archive.files):
             raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
-        return archive["x"], archive["y"]
+        if groups is None or groups in archive.files:
+            return archive["x"], archive["y"], None if groups is None else archive[groups]
+        names = ", ".join(archive.files)
+    raise SettingError("groups", f"must name an array of {path}", groups, f"it has {names}")
 
 
 def _single(key: str, path: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from pandas.api.types import is_bool_dtype
 from torch import Tensor
 
 from infobound.datasets.files import columns
-from infobound.datasets.files.arrays import rounds
+from infobound.datasets.files.tables import rounds
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import DataError, SettingError
 

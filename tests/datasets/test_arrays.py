@@ -13,7 +13,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from infobound.datasets.files.arrays import Arrays, table
+from infobound.datasets.files.arrays import Arrays
+from infobound.datasets.files.tables import table
 
 Reader = Callable[[], Arrays]
 
@@ -145,7 +146,8 @@ def test_a_wrong_array_in_a_file_is_called_by_its_name(name: str, tmp_path: Path
 
 def test_unequal_numbers_of_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"^x and y must have the same number of rows, got 10 and 9"
+        ValueError,
+        match=r"^x and y must have the same number of rows, because rows are paired, got 10",
     ):
         read(saved(tmp_path / "pairs.npz", x=normal(10, 2), y=normal(9, 2)))
 

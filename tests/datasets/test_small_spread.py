@@ -9,7 +9,7 @@ import torch
 
 import infobound as ib
 from infobound.datasets import transforms
-from infobound.datasets.files import arrays
+from infobound.datasets.files import tables
 from infobound.datasets.labelled.columns import Schema
 from infobound.datasets.transforms import Transform
 from infobound.estimators.ksg import KSG
@@ -40,7 +40,7 @@ def test_rows_that_are_not_centred_are_refused() -> None:
 
 @pytest.mark.parametrize("column", [ELAPSED, 1e6 + ELAPSED * 1e4, ELAPSED.astype(np.float32)])
 def test_other_columns_stay_float32(column: np.ndarray) -> None:
-    assert arrays.table("x", column).dtype == torch.float32
+    assert tables.table("x", column).dtype == torch.float32
 
 
 @pytest.mark.parametrize("fit", [transforms.standardise, transforms.gaussian_ranks])
