@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from infobound.conf import composing, schema
 from infobound.conf.choices import CONFIGURATIONS, options
+from infobound.conf.quoting import quoted
 from infobound.conf.refusals import explained
 from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
@@ -31,7 +32,7 @@ def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str
                 f"give the {group} by its name in conf/, or set these values where you create it",
             )
     names = [f"{group}={given}" for group, given in parts.items() if isinstance(given, str)]
-    every = [*chosen, *names, *overrides]
+    every = quoted([*chosen, *names, *overrides])
     try:
         return composing.composed(every)
     except HydraException as error:

@@ -9,6 +9,7 @@ import yaml
 
 from infobound.conf.choices import brought, options
 from infobound.conf.foreign import calls_resolver
+from infobound.conf.quoting import quote
 from infobound.errors import SettingError
 from infobound.runners.runs import schemas
 from infobound.runners.runs.identity import leaves
@@ -47,7 +48,7 @@ def with_settings(arguments: Sequence[str]) -> list[str]:
     path = located(named)
     given = [each for at, each in enumerate(arguments) if at not in places]
     kept = _beside(_recorded(folder_of(path)), given, schemas.choices(folder_of(path)))
-    load = str(path) if PLAIN.fullmatch(str(path)) else "'" + str(path).replace("'", r"\'") + "'"
+    load = str(path) if PLAIN.fullmatch(str(path)) else quote(str(path))
     at = places[-1]
     before = [each for place, each in enumerate(arguments[:at]) if place not in places]
     _check(kept)

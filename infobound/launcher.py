@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from infobound.application import perform
 from infobound.conf import refusals, schema
 from infobound.conf.loading import with_settings
+from infobound.conf.quoting import quoted
 from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
 from infobound.runners.runs.errors import SweepFailed
@@ -101,7 +102,7 @@ def launch(arguments: list[str]) -> int:
     sys.argv[1:] = arguments
     try:
         check_utf8(*arguments, str(Path.cwd()))
-        sys.argv[1:] = with_settings(arguments)
+        sys.argv[1:] = with_settings(quoted(arguments))
         perform(main, sys.argv[1:])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1

@@ -176,8 +176,8 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
             [f"critic.{TARGET} must be in ", "got os.system", "allow_targets=[...]"],
         ),
         (
-            [f"critic.{TARGET}=infobound.datasets.files.arrays.np.zeros"],
-            [f"critic.{TARGET} must be in ", "got infobound.datasets.files.arrays.np.zeros"],
+            [f"critic.{TARGET}=infobound.datasets.files.tables.np.zeros"],
+            [f"critic.{TARGET} must be in ", "got infobound.datasets.files.tables.np.zeros"],
         ),
         (["name=../elsewhere"], ["name must be a folder below outputs", "got ../elsewhere"]),
         (["name=a/deep/folder", "seed=-1"], ["seed must be at least 0, got -1"]),
@@ -286,7 +286,7 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     "names": (lambda: npz(a=ROWS, b=ROWS), ["dataset.path", "arrays x and y", "['a', 'b']"]),
     "unequal": (
         lambda: npz(x=ROWS, y=ROWS[:50]),
-        ["dataset", "the same number of rows, got 60 and 50"],
+        ["dataset", "the same number of rows, because rows are paired, got 60 and 50"],
     ),
     "infinite": (
         lambda: npz(x=ROWS, y=with_value(np.inf)),

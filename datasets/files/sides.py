@@ -105,7 +105,10 @@ def _numbered(groups: np.ndarray, missing: Missing) -> np.ndarray:
 
     if groups.ndim != 1:
         raise SettingError("groups", "must be one value for each row", f"shape {groups.shape}")
-    labels, found = pd.factorize(groups)
+    try:
+        labels, found = pd.factorize(groups)
+    except TypeError as error:
+        raise SettingError("groups", f"must be numbers or texts: {error}") from error
     if (labels < 0).any() and missing != "drop":
         raise SettingError(
             "groups",
