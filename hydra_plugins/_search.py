@@ -83,7 +83,10 @@ def opened(storage: str, name: str, objective: Objective, *, force: bool) -> opt
         )
         directions = "/".join(each.name.lower() for each in study.directions)
         asked = json.loads(json.dumps(objective.asked()))
-        before = {**study.user_attrs.get(ASKED, asked), "direction": directions}
+        kept = study.user_attrs.get(ASKED, asked)
+        if not (isinstance(kept, dict) and isinstance(kept.get("runner"), dict)):
+            raise ConfigError(f"the study {name} in {storage} is no search; move it away")
+        before = {**kept, "direction": directions}
         changed = differences(before, asked)
         if force or (changed and not study.get_trials(states=DONE)):
             optuna.delete_study(study_name=name, storage=storage)

@@ -107,6 +107,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     check_links(folder)
+    for file in folder.glob("study.*"):
+        regular.check(file)
     with os.fdopen(regular.writable(folder / "study.lock", os.O_WRONLY), "w") as file:
         try:
             fcntl.lockf(

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from infobound import regular
 from infobound.datasets.images import downloads
 from infobound.datasets.images.downloads import Source
 from infobound.datasets.images.labelled import Images, Labelled
@@ -96,7 +97,7 @@ def _labelled(folder: Path, names: Sequence[str]) -> Labelled:
 def _batch(path: Path) -> tuple[np.ndarray, list[int]]:
     """Read images (N, 3072) and their classes."""
     content = downloads.checked(
-        path, path.read_bytes(), Source(MD5[path.name], tuple(url + ARCHIVE for url in URLS))
+        path, regular.content(path), Source(MD5[path.name], tuple(url + ARCHIVE for url in URLS))
     )
     try:
         batch = Unpickler(content).load()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pooch
 
+from infobound import regular
 from infobound.errors import DataError
 
 CHUNK = 2**16
@@ -34,7 +35,7 @@ def content(path: Path, source: Source) -> bytes:
     """
     if not path.exists():
         _download(path, source)
-    return checked(path, path.read_bytes(), source)
+    return checked(path, regular.content(path), source)
 
 
 def checked(path: Path, found: bytes, source: Source) -> bytes:

@@ -8,11 +8,15 @@ import hashlib
 import io
 import logging
 import os
+import pickle
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from infobound import regular
 
 EPSILON = 1e-5
 """Added to every standard deviation before dividing by it."""
@@ -44,9 +48,10 @@ def kept_whitening(x: Tensor, folder: Path) -> Whitening:
     """
     path = folder / f"zca-{_digest(x)}.pt"
     if path.is_file():
-        content, digest = _parted(path.read_bytes())
+        content, digest = _parted(regular.content(path))
         if hashlib.sha256(content).digest() == digest:
-            return Whitening(**torch.load(io.BytesIO(content), weights_only=True))
+            with suppress(*regular.UNREADABLE, pickle.UnpicklingError):
+                return Whitening(**torch.load(io.BytesIO(content), weights_only=True))
         LOG.warning("%s is damaged: the whitening is computed again", path)
     fitted = whitening(x)
     folder.mkdir(parents=True, exist_ok=True)

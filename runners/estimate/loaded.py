@@ -35,14 +35,16 @@ class Loaded:
 
         Raises ValueError if the critics or the columns differ from those of the run.
         """
-        reader = TrainedCritics.of(TrainedRun.open(self.load)).reader(
-            self.dataset,
-            self.critic,
-            self.estimator,
-            partial(self.execution.ensemble, average=self.average),
-            self.evaluation.eval_batch_size,
-            self.execution.place,
-        )
+        run = TrainedRun.open(self.load)
+        with run.fitting():
+            reader = TrainedCritics.of(run).reader(
+                self.dataset,
+                self.critic,
+                self.estimator,
+                partial(self.execution.ensemble, average=self.average),
+                self.evaluation.eval_batch_size,
+                self.execution.place,
+            )
         return partial(self._measure, reader)
 
     def _measure(self, reader: CriticReader, record: Record) -> Measured:

@@ -120,7 +120,8 @@ class Invariant(Runner[Invariance]):
         """The rows for training and reading; every row, if a loaded run reads another table."""
         if self.earlier is None or isinstance(self.dataset, LabelledPopulation):
             return self.dataset
-        return scored(self.earlier, self.dataset, self.execution.seed)
+        with self.earlier.fitting():
+            return scored(self.earlier, self.dataset, self.execution.seed)
 
     def task(self) -> Invariance:
         feed, warnings = self._feed()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from infobound import regular
 from infobound.errors import SettingError
 from infobound.reserved import Reserved
 from infobound.runners.reports.results import Results
@@ -105,7 +106,7 @@ class Report:
         name = re.escape(self.block or "")
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         page, count = block.subn(
-            lambda found: found[1] + table + found[2], Path(self.page).read_text(encoding="utf-8")
+            lambda found: found[1] + table + found[2], regular.content(self.page).decode()
         )
         if not count:
             raise ConfigError(

@@ -74,14 +74,15 @@ class Represent(Runner[Representing]):
         if self.earlier is None or isinstance(self.dataset, Views):
             return super().prepare()
         _, estimator = self.aim.trained
-        reader = TrainedCritics.of(self.earlier.within("training")).reader(
-            self.dataset,
-            self._critic,
-            estimator,
-            partial(self.execution.ensemble, average=self.optimisation.average),
-            self.eval_batch_size,
-            self.execution.place,
-        )
+        with self.earlier.fitting():
+            reader = TrainedCritics.of(self.earlier.within("training")).reader(
+                self.dataset,
+                self._critic,
+                estimator,
+                partial(self.execution.ensemble, average=self.optimisation.average),
+                self.eval_batch_size,
+                self.execution.place,
+            )
         return EncodedRows(self.dataset, reader)
 
     @property

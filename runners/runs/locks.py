@@ -23,7 +23,8 @@ def locked(path: Path, *, seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            (path / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # what the run has written is complete
+                (path / LOCK).unlink()
 
 
 @contextmanager
