@@ -1,6 +1,5 @@
 """Parts given by their names in conf/, or as objects."""
 
-import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -14,6 +13,7 @@ from infobound.conf.quoting import quoted
 from infobound.conf.refusals import explained
 from infobound.errors import SettingError
 from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.importing import imported
 
 
 def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str) -> DictConfig:
@@ -66,4 +66,4 @@ def targets(group: str) -> Mapping[str, object]:
         name: OmegaConf.select(OmegaConf.load(CONFIGURATIONS / group / f"{name}.yaml"), "_target_")
         for name in options(group)
     }
-    return {name: pkgutil.resolve_name(target) for name, target in written.items() if target}
+    return {name: imported(target) for name, target in written.items() if target}

@@ -1,7 +1,6 @@
 """The nodes of a configuration that build something, and the targets that are allowed."""
 
 import inspect
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.importing import imported
 
 PARTS = {
     "infobound.datasets": True,
@@ -87,7 +87,7 @@ def allowed(key: str, target: str, listed: Sequence[str]) -> Callable[..., Any]:
     """
     places = named(key, target, listed)
     try:
-        found = pkgutil.resolve_name(target)
+        found = imported(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{key}._target_ {target} cannot be imported: {error}") from error
     home = str(getattr(found, "__module__", ""))

@@ -4,13 +4,13 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import pkgutil
 import sys
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from infobound.runners.runs.importing import imported
 from infobound.runners.runs.written import Written
 
 NOT_HASHED = ("name", "force", "device", "threads")
@@ -85,7 +85,7 @@ def _resolved(target: str) -> object:
     module = target.rpartition(".")[0]
     if module not in sys.modules and not module.startswith(OURS):
         raise ValueError(f"{module} is not imported")
-    return pkgutil.resolve_name(target)
+    return imported(target)
 
 
 def _declares(owner: object, name: str, node: Written) -> bool:

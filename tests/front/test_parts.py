@@ -9,6 +9,9 @@ import pytest
 
 import infobound as ib
 from infobound import parts
+from infobound.conf import targets
+from infobound.runners.runs.errors import ConfigError
+from infobound.runners.runs.importing import imported
 from infobound.stubs import stub
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +57,20 @@ def test_modules_are_attributes_too() -> None:
     critics = getattr(ib.models, "critics")  # noqa: B009
     assert critics.dense.Separable is ib.models.Separable
     assert not (ROOT / "datasets" / "__init__.py").exists(), "it would hide another package"
+
+
+def test_a_part_that_cannot_be_imported_says_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "part.py").write_text("import absent_package\n\nclass Part:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'absent_package'$"):
+        imported("theirs.part.Part")
+    lacking = r"^critic\._target_ theirs\.part\.Part cannot be imported: No module named 'absent_"
+    with pytest.raises(ConfigError, match=lacking):
+        targets.allowed("critic", "theirs.part.Part", ["theirs"])
+    with pytest.raises(AttributeError, match=r"^theirs has no nowhere$"):
+        imported("theirs.nowhere.Part")
+    assert imported("infobound.estimators.ksg.KSG") is ib.estimators.KSG
