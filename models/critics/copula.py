@@ -9,12 +9,15 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
-from infobound.models.critics.canonical import canonical, trusted
+from infobound.models.critics import starting_copula
+from infobound.models.critics.canonical import canonical
 from infobound.models.critics.scores import Scores, from_matrix
+from infobound.models.critics.starting_copula import Coordinates, chosen, log_ratios
 from infobound.models.layers.mlp import mlp
 
 WAVY = 2
@@ -105,6 +108,8 @@ class GaussianCopula(nn.Module):
 
     rho: Float[Tensor, " P"]
     ceiling: Float[Tensor, ""]
+    freedom: Float[Tensor, ""]
+    constant: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -136,24 +141,32 @@ class GaussianCopula(nn.Module):
         self.warp_x, self.warp_y = (
             _dampened(mlp(side.plain, warp, pairs, activation), begin) for side in (self.x, self.y)
         )
+        self.u, self.v = Coordinates(dim_x, clip), Coordinates(dim_y, clip)
         self.g, self.h = (
-            _dampened(mlp(side.features, hidden, embed + 1, activation), begin)
+            _dampened(mlp(side.features + pairs, hidden, embed + 1, activation), begin)
             for side in (self.x, self.y)
         )
         self.sharpening = nn.Parameter(torch.zeros(pairs))
         self.register_buffer("rho", torch.zeros(pairs))
+        self.register_buffer("freedom", torch.tensor(starting_copula.NORMAL))
+        self.register_buffer("constant", torch.zeros(()))
         self.register_buffer("ceiling", torch.tensor(math.inf))
 
     def prepare(self, x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"]) -> None:
         """Fit coordinates and correlations to training rows."""
         x, y = (rows.to(self.rho.device, torch.float64) for rows in (x, y))
-        kept = len(x) - max(1, round(self.held_back * len(x)))
-        trust = trusted(x[:kept], y[:kept], x[kept:], y[kept:], self.x.clip)
         centre_x, centre_y = x.mean(0), y.mean(0)
         to_x, to_y, rho = canonical(x - centre_x, y - centre_y)
         self.x.fit(centre_x, to_x, rho)
         self.y.fit(centre_y, to_y, rho)
-        self.rho.copy_(rho * trust)
+        start = chosen(x, y, self.held_back, self.x.clip)
+        self.u.fit(start.freedom, start.x)
+        self.v.fit(start.freedom, start.y)
+        self.rho.copy_(start.rho)
+        self.freedom.fill_(start.freedom)
+        self.constant.fill_(
+            starting_copula.constant(start.freedom, x.shape[1], y.shape[1])
+        )
         with torch.no_grad():
             self.ceiling.copy_(
                 self.scores(x[:LOOKED_AT].float(), y[:LOOKED_AT].float()).joint.amax()
@@ -171,27 +184,20 @@ class GaussianCopula(nn.Module):
 
     def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         """Compute the scores without limits."""
+        clip = self.x.clip
+        start_u, start_v = self.u(x), self.v(y)
+        (_, x), (_, y) = self.x(x), self.y(y)
         pairs = len(self.rho)
-        u, x = self.x(x)
-        v, y = self.y(y)
-        u, v = (
-            u[:, :pairs] + self.warp_x(x[:, : self.x.plain]),
-            v[:, :pairs] + self.warp_y(y[:, : self.y.plain]),
+        known_u, known_v = (
+            each[:, :pairs].clamp(-clip, clip) for each in (start_u, start_v)
         )
-        g, h = self.g(x), self.h(y)
+        more_u, more_v = self.warp_x(x[:, : self.x.plain]), self.warp_y(y[:, : self.y.plain])
+        u = start_u + F.pad(more_u, (0, start_u.shape[-1] - pairs))
+        v = start_v + F.pad(more_v, (0, start_v.shape[-1] - pairs))
+        g, h = self.g(torch.cat([x, known_u], -1)), self.h(torch.cat([y, known_v], -1))
         rho = torch.tanh(torch.atanh(self.rho) + self.sharpening)
-        return from_matrix(log_ratios(u, v, rho) + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0])
-
-
-def log_ratios(
-    u: Float[Tensor, "B P"], v: Float[Tensor, "B P"], rho: Float[Tensor, " P"]
-) -> Float[Tensor, "B B"]:
-    """log p(u_i, v_j) / p(u_i) p(v_j), nats, of standard normal pairs u, v with correlations
-    rho.
-    """
-    precision = 1 / (1 - rho.square())
-    of_u, of_v = ((rho.square() * precision * each.square()).sum(-1) / 2 for each in (u, v))
-    return (rho * precision * u) @ v.mT + (precision.log().sum() / 2 - of_u).unsqueeze(-1) - of_v
+        base = log_ratios(u, v, rho, self.freedom, self.constant)
+        return from_matrix(base + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0])
 
 
 def _dampened(network: nn.Sequential, size: float) -> nn.Sequential:
