@@ -1,7 +1,7 @@
 """The copula that a critic starts as: Gaussian or Student's t, of the columns or of turned sides,
 chosen by cross-validation.
 
-N and M rows, B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K cosines.
+N and M rows, B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products with harmonics.
 """
 
 import math
@@ -20,8 +20,10 @@ NORMAL = 1e6
 """Degrees of freedom of a t copula that cannot be told from the Gaussian copula."""
 FREEDOMS = (20.0, 10.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0)
 """Degrees of freedom of the t copulas that are tried."""
-TURNS = 8
-"""Largest number of cosines of a side's length that are tried."""
+TURNS = (0, 1, 2, 4, 8)
+"""The numbers of harmonics of a side's length that are tried."""
+SPEED = 0.4
+"""Angle of the first harmonic per unit of the mean square of a row, radians."""
 SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.6)
 """Factors for the canonical correlations that are tried."""
 LEAST = 4
@@ -43,7 +45,7 @@ KNOTS = 1024
 
 
 class Projection(NamedTuple):
-    """Coordinates of a side: its scores, turned, centred and projected."""
+    """Coordinates of a side: its scores and their products with harmonics, centred and projected."""
 
     centre: Float[Tensor, " KD"]
     axes: Float[Tensor, "KD D"]
@@ -55,7 +57,6 @@ class Start(NamedTuple):
     """
 
     freedom: float
-    turns: int
     x: Projection
     y: Projection
     rho: Float[Tensor, " P"]
@@ -69,9 +70,8 @@ class Coordinates(nn.Module):
     """Turns rows with normal margins into the coordinates of a copula.
 
     The scores of a t copula are the quantiles of a t distribution at the normal probabilities of
-    the rows. The coordinates are linear in the scores times cos(pi k F), k = 0 to K - 1, where F is
-    the probability of the squared length of the row; such a sum can undo a rotation by an angle
-    that depends on the length.
+    the rows. The coordinates are linear in the scores and in their products with harmonics of the
+    row's squared length; such a sum can undo a rotation by an angle that depends on the length.
     """
 
     quantiles: Float[Tensor, " knots"]
@@ -80,10 +80,11 @@ class Coordinates(nn.Module):
 
     def __init__(self, dim: int, clip: float) -> None:
         super().__init__()
-        self.clip, self.turns = clip, TURNS if dim > 1 else 1
+        self.clip, self.turns = clip, TURNS[-1] if dim > 1 else 0
+        wide = (1 + 2 * self.turns) * dim
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
-        self.register_buffer("centre", torch.zeros(self.turns * dim))
-        self.register_buffer("axes", torch.eye(self.turns * dim, dim))
+        self.register_buffer("centre", torch.zeros(wide))
+        self.register_buffer("axes", torch.eye(wide, dim))
 
     def fit(self, freedom: float, projection: Projection) -> None:
         """Use these coordinates."""
@@ -180,17 +181,12 @@ def _scores(rows: Tensor, freedom: float) -> Tensor:
 def _turned(
     scores: Float[Tensor, "B D"], rows: Float[Tensor, "B D"], turns: int
 ) -> Float[Tensor, "B KD"]:
-    """The scores times cos(pi k F), k = 0 to `turns` - 1.
-
-    F is Wilson and Hilferty's approximation (1931, https://doi.org/10.1073/pnas.17.12.684) of the
-    probability of the squared length among normal rows.
+    """The scores, times 1, cos(k SPEED q) and sin(k SPEED q) for k = 1 to `turns`, where q is the
+    mean square of the row.
     """
-    if turns == 1:
-        return scores
-    spread = 2 / (9 * rows.shape[-1])
-    root = rows.square().mean(-1, keepdim=True).clamp_min(1e-9).pow(1 / 3)
-    share = torch.special.ndtr((root - 1 + spread) / math.sqrt(spread))
-    return torch.cat([scores * torch.cos(math.pi * k * share) for k in range(turns)], dim=-1)
+    angle = SPEED * rows.square().mean(-1, keepdim=True)
+    waves = (wave(k * angle) for k in range(1, turns + 1) for wave in (torch.cos, torch.sin))
+    return torch.cat([scores, *(scores * wave for wave in waves)], dim=-1)
 
 
 def _parts(rows: int, held_back: float) -> Iterator[tuple[Tensor, Tensor]]:
@@ -204,10 +200,9 @@ def _parts(rows: int, held_back: float) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
     widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
-    turns = 1
-    while turns <= TURNS and (turns == 1 or widest * turns * LEAST <= rows):
-        yield partial(_gaussian, turns=turns)
-        turns *= 2 if widest > 1 else TURNS + 1
+    for turns in TURNS if widest > 1 else TURNS[:1]:
+        if turns == 0 or (1 + 2 * turns) * widest * LEAST <= rows:
+            yield partial(_gaussian, turns=turns)
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
     if widest * CROWDED > rows:
@@ -215,16 +210,13 @@ def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
 
 
 def _gaussian(x: Tensor, y: Tensor, turns: int) -> Start:
-    """A Gaussian copula of sides that are turned by `turns` cosines."""
-    wide_x, wide_y = (
-        _turned(each, each, turns if each.shape[1] > 1 else 1) for each in (x, y)
-    )
+    """A Gaussian copula of sides that are turned by `turns` harmonics."""
+    wide_x, wide_y = (_turned(each, each, turns if each.shape[1] > 1 else 0) for each in (x, y))
     centre_x, centre_y = wide_x.mean(0), wide_y.mean(0)
     found = canonical(wide_x - centre_x, wide_y - centre_y)
     pairs = min(x.shape[1], y.shape[1])
     return Start(
         NORMAL,
-        turns,
         Projection(centre_x, found.to_x[:, : x.shape[1]]),
         Projection(centre_y, found.to_y[:, : y.shape[1]]),
         found.rho[:pairs],
@@ -249,7 +241,7 @@ def _screened(x: Tensor, y: Tensor) -> Start:
         found = canonical(apart_x[:, of_x], apart_y[:, of_y])
         to_x[of_x, : len(found.to_x)], to_y[of_y, : len(found.to_y)] = found.to_x, found.to_y
         rho[: len(found.rho)] = found.rho
-    return Start(NORMAL, 1, Projection(centre_x, to_x), Projection(centre_y, to_y), rho)
+    return Start(NORMAL, Projection(centre_x, to_x), Projection(centre_y, to_y), rho)
 
 
 def _student(x: Tensor, y: Tensor) -> Start:
@@ -272,7 +264,7 @@ def _student(x: Tensor, y: Tensor) -> Start:
         found[:split, :split], found[split:, split:], found[:split, split:], len(rows)
     )
     of_x, of_y = x.new_zeros(split), y.new_zeros(dim - split)
-    return Start(freedom, 1, Projection(of_x, pairs.to_x), Projection(of_y, pairs.to_y), pairs.rho)
+    return Start(freedom, Projection(of_x, pairs.to_x), Projection(of_y, pairs.to_y), pairs.rho)
 
 
 def _scatter(scores: Tensor, scatter: Tensor, freedom: float) -> Tensor:
@@ -357,6 +349,6 @@ def _coordinates(
     for rows, side in ((x, start.x), (y, start.y)):
         rows = rows.clamp(-clip, clip)
         scores = rows if start.freedom >= NORMAL else _scores(rows, start.freedom)
-        turns = len(side.centre) // rows.shape[1]
+        turns = (len(side.centre) // rows.shape[1] - 1) // 2
         made.append((_turned(scores, rows, turns) - side.centre) @ side.axes)
     return made[0], made[1]
