@@ -69,6 +69,8 @@ class Estimator(nn.Module, ABC):
     """The scores that the critic must give; a critic that gives log densities declares it in an
     attribute of the same name.
     """
+    uninformed: ClassVar[float] = 0.0
+    """The score of every pair by the best critic that knows nothing about them."""
     log_of_mean: ClassVar[bool] = False
     """Whether the value contains the logarithm of a sample mean of exp T. Such a value is not
     reliable above the logarithm of the number of product pairs that it is computed from (McAllester

@@ -4,12 +4,13 @@ import copy
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infobound.errors import SettingError
 from infobound.estimators.base import Bound, Estimator
-from infobound.models.critics.scores import Scores
+from infobound.models.critics.scores import Scores, scaled
 
 Critics = Callable[[int, int], nn.Module]
 """Creates a critic for the dimensions of x and y."""
@@ -31,8 +32,12 @@ class Measurement(nn.Module):
     """Turns a batch of pairs into a Bound; in training mode it updates the estimator's moving
     averages.
 
+    `scale`, 1 in training, is a factor of the scores that an evaluation may choose.
+
     Raises ValueError if the critic does not give the scores that the estimator needs.
     """
+
+    scale: Float[Tensor, ""]
 
     def __init__(self, critic: nn.Module, estimator: Estimator) -> None:
         super().__init__()
@@ -45,6 +50,7 @@ class Measurement(nn.Module):
             )
         self.critic = critic
         self.estimator = estimator
+        self.register_buffer("scale", torch.ones(()))
 
     @classmethod
     def of(
@@ -69,9 +75,10 @@ class Measurement(nn.Module):
 
     def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         """The critic's scores as the estimator reads them, in float32 whatever precision the critic
-        computes in.
+        computes in, and scaled by `scale`.
         """
-        return self.estimator.arranged(Scores(*(values.float() for values in self.critic(x, y))))
+        scores = Scores(*(values.float() for values in self.critic(x, y)))
+        return self.estimator.arranged(scaled(scores, self.scale, self.estimator.uninformed))
 
     def forward(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         scores = self.scores(x, y)

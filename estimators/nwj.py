@@ -19,6 +19,7 @@ class NWJ(Estimator):
     """
 
     kind = "lower bound"
+    uninformed = 1.0
 
     def bound(self, scores: Scores, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Bound:
         return maximised(bounds.nwj(scores))

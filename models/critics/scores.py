@@ -52,3 +52,12 @@ def _partners(size: int, device: torch.device) -> Int[Tensor, "B B-1"]:
     with torch.inference_mode(False):  # the cached tensor must also serve training
         rows = torch.arange(size, device=device)
         return (rows[:, None] + rows[1:]) % size
+
+
+def scaled(
+    scores: Scores, scale: Float[Tensor, ""] | float, uninformed: float = 0.0
+) -> Scores:
+    """The scores of the same critic with less confidence: at scale 0 every score is `uninformed`,
+    at scale 1 they are unchanged.
+    """
+    return Scores(*(values * scale + uninformed * (1 - scale) for values in scores))

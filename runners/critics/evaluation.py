@@ -13,10 +13,13 @@ from torch import Tensor
 
 from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Measurement
-from infobound.models.critics.scores import Scores
+from infobound.models.critics.scores import Scores, scaled
 from infobound.runners.critics.held_out import Block
 from infobound.runners.training.readings import Error
 
+SCALES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+CERTAIN = 1e-5
+"""Largest distance from 0 nats, by rounding, of the value of a critic that knows nothing."""
 GROUPS = 10
 """Number of parts of the held-out rows whose readings give a standard error."""
 
@@ -30,6 +33,10 @@ class Pool(NamedTuple):
     position: Tensor
     """(N,) the position of each row in its block."""
     block_size: int
+
+    def scaled(self, estimator: Estimator, scale: float) -> "Pool":
+        """The pool of the critic with less confidence."""
+        return self._replace(scores=scaled(self.scores, scale, estimator.uninformed))
 
 
 @torch.no_grad()
@@ -58,6 +65,25 @@ def pool(measurement: Measurement, blocks: Iterable[Block]) -> Pool:
 def value(estimator: Estimator, pooled: Pool) -> float:
     """The estimate in nats."""
     return float(estimator.bound(pooled.scores, pooled.x, pooled.y).value)
+
+
+@torch.no_grad()
+def calibrated(estimator: Estimator, pooled: Pool) -> tuple[float, float]:
+    """The highest of the estimates in nats from the scores times each of SCALES, and that scale; a
+    critic that is too sure of itself reads more with less confidence, and at least 0 with none.
+
+    Scales are not tried if no scale reads 0 with certainty. Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599
+    """
+    best, chosen = value(estimator, pooled), 1.0
+    if abs(value(estimator, pooled.scaled(estimator, 0.0))) > CERTAIN:
+        return best, chosen
+    for scale in SCALES:
+        read = value(estimator, pooled.scaled(estimator, scale))
+        if read <= best:  # the bounds are concave in the scale
+            break
+        best, chosen = read, scale
+    return best, chosen
 
 
 @torch.no_grad()

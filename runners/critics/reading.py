@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from infobound.runners.critics.splits import Split
 from infobound.runners.runs.waiting import tracked
 from infobound.runners.training.ensemble import Ensemble, Weights
 from infobound.runners.training.readings import Error, Reading, combined, spread
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class CriticReader:
         self,
         split: Split,
         step: int,
-        told: Callable[[Estimator, evaluation.Pool], float] = evaluation.value,
-    ) -> list[float]:
+        told: Callable[[Estimator, evaluation.Pool], Told] = evaluation.value,
+    ) -> list[Told]:
         """The estimate of every copy in nats, or another function `told` of its scores."""
         return [
             told(*self._pool(index, split, step))

@@ -1,6 +1,7 @@
 """The task of training R critics at once, which are read on held-out pairs."""
 
 import dataclasses
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
@@ -101,12 +102,18 @@ class CriticTraining(Task):
 
     def evaluate(self, step: int) -> dict[str, Quantity]:
         self._evaluated["step"] = step
-        values = self._current.values("validation", step)
-        if self._stopping is not None:
-            told = evaluation.negative_fit
-            lower = self._estimator.kind == "lower bound"
-            better = values if lower else self._current.values("validation", step, told)
-            self._stopping.see(better, self._ensemble.weights())
+        if self._stopping is None:
+            return {"mi": Quantity(self._current.values("validation", step), unit="nats")}
+        weights = self._ensemble.weights()
+        if self._estimator.kind == "lower bound":
+            best = self._current.values("validation", step, evaluation.calibrated)
+            values, scales = map(list, zip(*best, strict=True))
+            weights["scale"] = weights["scale"].new_tensor(scales)
+            self._stopping.see(values, weights)
+        else:
+            values = self._current.values("validation", step)
+            told = self._current.values("validation", step, evaluation.negative_fit)
+            self._stopping.see(told, weights)
         return {"mi": Quantity(values, unit="nats")}
 
     @property
@@ -151,7 +158,12 @@ class CriticTraining(Task):
             reading = self._best.read(step)
             reading = dataclasses.replace(reading, warnings=[*reading.warnings, *self._doubts])
             if self._stopping is not None:
-                training = statistics.fmean(self._best.values("train", step))
+                trained = self._best.values("train", step)
+                training = statistics.fmean(trained)
+                if os.environ.get("COLLECT"):
+                    import json
+                    row=dict(h=list(reading.values),t=trained,v=self._stopping._readings,s=self._stopping.best["scale"].tolist(),at=self._stopping._at,se=reading.error.value,nu=self._stopping.best["critic.freedom"].tolist(),rho=self._stopping.best["critic.rho"].square().neg().log1p().sum(-1).div(-2).tolist())
+                    open(os.environ["COLLECT"],"w").write(json.dumps(row))
                 reading = dataclasses.replace(
                     reading,
                     warnings=[*reading.warnings, *self._untimely(self._stopping, reading)],
