@@ -38,6 +38,8 @@ ITERATIONS = 4
 """Number of times that this scatter is computed anew, with the weights of the last one."""
 PARTNERS = 20
 """Product samples for each of the held-back rows that choose."""
+MARGIN = 2.0
+"""Number of standard errors by which a copula must read more than a simpler one."""
 JUDGES = 1200
 """Number of held-back rows that are enough to choose; fewer rows are held back in several parts."""
 KNOTS = 1024
@@ -62,6 +64,16 @@ class Start(NamedTuple):
     rho: Float[Tensor, " P"]
 
 
+class Judged(NamedTuple):
+    """A way of fitting a copula, with the factors of its correlations that read most."""
+
+    bound: float
+    """Of the held-back rows, nats."""
+    factors: Float[Tensor, " P"]
+    joint: Float[Tensor, " M"]
+    """The scores of the held-back rows."""
+
+
 Way = Callable[[Tensor, Tensor], Start]
 """Fits a copula to the rows of x and y."""
 
@@ -75,6 +87,7 @@ class Coordinates(nn.Module):
     """
 
     quantiles: Float[Tensor, " knots"]
+    limit: Float[Tensor, ""]
     centre: Float[Tensor, " KD"]
     axes: Float[Tensor, "KD D"]
 
@@ -83,6 +96,7 @@ class Coordinates(nn.Module):
         self.clip, self.turns = clip, TURNS[-1] if dim > 1 else 0
         wide = (1 + 2 * self.turns) * dim
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
+        self.register_buffer("limit", torch.tensor(clip))
         self.register_buffer("centre", torch.zeros(wide))
         self.register_buffer("axes", torch.eye(wide, dim))
 
@@ -90,6 +104,7 @@ class Coordinates(nn.Module):
         """Use these coordinates."""
         used = len(projection.centre)
         self.quantiles.copy_(_quantiles(freedom, self.clip))
+        self.limit.fill_(_limit(freedom, self.clip))
         self.centre.zero_()[:used] = projection.centre
         self.axes.zero_()[:used] = projection.axes
 
@@ -98,7 +113,8 @@ class Coordinates(nn.Module):
         below = place.floor().clamp_max(KNOTS - 2)
         lower, upper = (self.quantiles[below.long() + step] for step in (0, 1))
         scores = torch.lerp(lower, upper, place - below)
-        return (_turned(scores, rows, self.turns) - self.centre) @ self.axes
+        coordinates = (_turned(scores, rows, self.turns) - self.centre) @ self.axes
+        return coordinates.maximum(-self.limit).minimum(self.limit)
 
 
 def chosen(
@@ -111,11 +127,15 @@ def chosen(
     their correlations. Without information all correlations are 0.
     """
     parts = [*_parts(len(x), held_back)]
-    ways = [*_ways(x, y, len(parts[0][0]))]
-    judged = [_judged(way, x, y, parts, clip) for way in ways]
-    best = max(range(len(ways)), key=lambda index: judged[index][0])
-    start = ways[best](x, y)
-    return start._replace(rho=start.rho * judged[best][1])
+    simplest, *others = _ways(x, y, len(parts[0][0]))
+    way, best = simplest, _judged(simplest, x, y, parts, clip)
+    for other in others:
+        judged = _judged(other, x, y, parts, clip)
+        apart = judged.joint - best.joint
+        if judged.bound - best.bound > MARGIN * float(apart.std()) / math.sqrt(len(apart)):
+            way, best = other, judged
+    start = way(x, y)
+    return start._replace(rho=start.rho * best.factors)
 
 
 def log_ratios(
@@ -164,6 +184,11 @@ def _from_lengths(
     )
     x, y, both = terms
     return x + y - both
+
+
+def _limit(freedom: float, clip: float) -> float:
+    """The largest coordinate: those of a t copula have none."""
+    return clip if freedom >= NORMAL else math.inf
 
 
 def _quantiles(freedom: float, clip: float) -> Float[Tensor, " knots"]:
@@ -303,10 +328,8 @@ def _likelihood(scores: Tensor, scatter: Tensor, freedom: float) -> float:
 
 def _judged(
     way: Way, x: Tensor, y: Tensor, parts: Sequence[tuple[Tensor, Tensor]], clip: float
-) -> tuple[float, Float[Tensor, " P"]]:
-    """The highest bound of a way on the held-back rows of all parts, and the factors of the
-    correlations that give it.
-    """
+) -> Judged:
+    """The highest bound of a way on the held-back rows of all parts."""
     joints, products, pairs = list[Tensor](), list[Tensor](), min(x.shape[1], y.shape[1])
     for kept, out in parts:
         start = way(x[kept], y[kept])
@@ -320,7 +343,8 @@ def _judged(
     value, place = bounds.flatten().max(0)
     factor, count = divmod(int(place), bounds.shape[1])
     believed = torch.arange(pairs, device=x.device) < count
-    return float(value), torch.where(believed, SHRINKAGES[factor], 0.0).to(x.dtype)
+    factors = torch.where(believed, SHRINKAGES[factor], 0.0).to(x.dtype)
+    return Judged(float(value), factors, joint[factor, :, count])
 
 
 def _by_pairs(
@@ -350,5 +374,8 @@ def _coordinates(
         rows = rows.clamp(-clip, clip)
         scores = rows if start.freedom >= NORMAL else _scores(rows, start.freedom)
         turns = (len(side.centre) // rows.shape[1] - 1) // 2
-        made.append((_turned(scores, rows, turns) - side.centre) @ side.axes)
+        limit = _limit(start.freedom, clip)
+        made.append(
+            ((_turned(scores, rows, turns) - side.centre) @ side.axes).clamp(-limit, limit)
+        )
     return made[0], made[1]
