@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -199,7 +200,7 @@ def _run(cfg: DictConfig, given: Mapping[str, object]) -> Estimate:
     return Estimate(
         mi=metrics["mi"],
         stderr=metrics["mi_stderr"],
-        interval=(low, high),
+        interval=(low, math.inf if high is None else high),
         lower_bound=metrics["mi_lower_bound"],
         kind=metrics["kind"],
         cap=metrics["mi_cap"],

@@ -12,17 +12,11 @@ from infobound.runners.estimate.measured import Measured
 from infobound.runners.runs import records
 from infobound.runners.runs.written import Written
 from infobound.runners.training import permutation
+from infobound.runners.training.readings import MEANINGS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-MEANINGS = {
-    "lower bound": "of the lower bound: the truth may lie above it",
-    "upper bound": "of the upper bound: the truth may lie below it",
-    "neither": "of the estimator's value, without its bias",
-}
-"""The meaning of the interval, by kind."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -34,15 +28,14 @@ class Estimate:
     stderr: float
     """Standard error of `mi` in nats; `metrics["stderr_of"]` says over what."""
     interval: tuple[float, float]
-    """A 95 % interval in nats for the estimator's expected value. It is one for the truth only if
-    the estimator has no bias: a held-out lower bound reads low, so the truth is often above its
-    interval.
+    """A 95 % interval in nats: for the truth if `kind` is `best estimate`, otherwise for the
+    estimator's expected value. The upper end is infinite if the truth may be.
     """
     lower_bound: float | None
     """The held-out lower bound in nats, None if the estimator is not a lower bound."""
     kind: str
-    """`lower bound`, `upper bound` or `neither`: the relation of the estimator's value to the
-    truth.
+    """`best estimate`, or the relation of the estimator's value to the truth: `lower bound`, `upper
+    bound` or `neither`.
     """
     cap: float | None
     """The largest value in nats that the estimator can read, None if there is no limit."""
@@ -125,7 +118,8 @@ class Estimate:
 
     @property
     def _ends(self) -> str:
-        return f"[{', '.join(map(_shown, self.interval))}]"
+        low, high = self.interval
+        return f"[{_shown(low)}, {_shown(high) if math.isfinite(high) else '∞'}]"
 
 
 def _worded(kind: str) -> str:

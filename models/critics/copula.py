@@ -164,9 +164,7 @@ class GaussianCopula(nn.Module):
         self.v.fit(start.freedom, start.y)
         self.rho.copy_(start.rho)
         self.freedom.fill_(start.freedom)
-        self.constant.fill_(
-            starting_copula.constant(start.freedom, x.shape[1], y.shape[1])
-        )
+        self.constant.fill_(starting_copula.constant(start.freedom, x.shape[1], y.shape[1]))
         with torch.no_grad():
             self.ceiling.copy_(
                 self.scores(x[:LOOKED_AT].float(), y[:LOOKED_AT].float()).joint.amax()
@@ -188,9 +186,7 @@ class GaussianCopula(nn.Module):
         start_u, start_v = self.u(x), self.v(y)
         (_, x), (_, y) = self.x(x), self.y(y)
         pairs = len(self.rho)
-        known_u, known_v = (
-            each[:, :pairs].clamp(-clip, clip) for each in (start_u, start_v)
-        )
+        known_u, known_v = (each[:, :pairs].clamp(-clip, clip) for each in (start_u, start_v))
         more_u, more_v = self.warp_x(x[:, : self.x.plain]), self.warp_y(y[:, : self.y.plain])
         u = start_u + F.pad(more_u, (0, start_u.shape[-1] - pairs))
         v = start_v + F.pad(more_v, (0, start_v.shape[-1] - pairs))

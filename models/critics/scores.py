@@ -54,9 +54,7 @@ def _partners(size: int, device: torch.device) -> Int[Tensor, "B B-1"]:
         return (rows[:, None] + rows[1:]) % size
 
 
-def scaled(
-    scores: Scores, scale: Float[Tensor, ""] | float, uninformed: float = 0.0
-) -> Scores:
+def scaled(scores: Scores, scale: Float[Tensor, ""] | float, uninformed: float = 0.0) -> Scores:
     """The scores of the same critic with less confidence: at scale 0 every score is `uninformed`,
     at scale 1 they are unchanged.
     """

@@ -1,7 +1,8 @@
 """The copula that a critic starts as: Gaussian or Student's t, of the columns or of turned sides,
 chosen by cross-validation.
 
-N and M rows, B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products with harmonics.
+N and M rows, B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products
+with harmonics.
 """
 
 import math
@@ -41,13 +42,13 @@ PARTNERS = 20
 MARGIN = 2.0
 """Number of standard errors by which a copula must read more than a simpler one."""
 JUDGES = 1200
-"""Number of held-back rows that are enough to choose; fewer rows are held back in several parts."""
+"""Number of held-back rows that are enough to choose; fewer are held back in several parts."""
 KNOTS = 1024
 """Number of points between which the quantiles of a t distribution are interpolated."""
 
 
 class Projection(NamedTuple):
-    """Coordinates of a side: its scores and their products with harmonics, centred and projected."""
+    """Coordinates of a side: its scores and their products with harmonics, centred, projected."""
 
     centre: Float[Tensor, " KD"]
     axes: Float[Tensor, "KD D"]
@@ -157,9 +158,9 @@ def log_ratios(
     )
     across = (2 * rho * precision * u[:, :pairs]) @ v[:, :pairs].mT
     together = (of_u + more_u).unsqueeze(-1) + (of_v + more_v) - across
-    return _from_lengths(
-        together, of_u.unsqueeze(-1), of_v, u.shape[-1], v.shape[-1], freedom
-    ) + (constant + precision.log().sum() / 2)
+    return _from_lengths(together, of_u.unsqueeze(-1), of_v, u.shape[-1], v.shape[-1], freedom) + (
+        constant + precision.log().sum() / 2
+    )
 
 
 def constant(freedom: float, dim_x: int, dim_y: int) -> float:
@@ -305,9 +306,11 @@ def _scatter(scores: Tensor, scatter: Tensor, freedom: float) -> Tensor:
 def _lengths(scores: Tensor, scatter: Tensor) -> Tensor:
     """The squared length of each row in the metric of the scatter."""
     shifted = scatter + 1e-6 * torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
-    return torch.linalg.solve_triangular(
-        torch.linalg.cholesky(shifted), scores.T, upper=False
-    ).square().sum(0)
+    return (
+        torch.linalg.solve_triangular(torch.linalg.cholesky(shifted), scores.T, upper=False)
+        .square()
+        .sum(0)
+    )
 
 
 def _likelihood(scores: Tensor, scatter: Tensor, freedom: float) -> float:
@@ -375,7 +378,5 @@ def _coordinates(
         scores = rows if start.freedom >= NORMAL else _scores(rows, start.freedom)
         turns = (len(side.centre) // rows.shape[1] - 1) // 2
         limit = _limit(start.freedom, clip)
-        made.append(
-            ((_turned(scores, rows, turns) - side.centre) @ side.axes).clamp(-limit, limit)
-        )
+        made.append(((_turned(scores, rows, turns) - side.centre) @ side.axes).clamp(-limit, limit))
     return made[0], made[1]

@@ -109,8 +109,13 @@ def stderr(estimator: Estimator, pooled: Pool) -> Error:
     of training is not included.
 
     It is the spread of the blocks' readings if there are enough blocks, otherwise a jackknife over
-    groups of rows.
+    groups of rows; at least 1 / N, as N rows do not resolve less.
     """
+    error = _varied(estimator, pooled)
+    return error._replace(value=max(error.value, 1 / len(pooled.position)))
+
+
+def _varied(estimator: Estimator, pooled: Pool) -> Error:
     blocks = [
         Scores(*part)
         for part in zip(*(each.split(pooled.block_size) for each in pooled.scores), strict=True)

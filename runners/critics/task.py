@@ -1,7 +1,6 @@
 """The task of training R critics at once, which are read on held-out pairs."""
 
 import dataclasses
-import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
@@ -22,6 +21,9 @@ from infobound.runners.training.readings import Reading
 from infobound.runners.training.settings import Execution, Optimisation
 from infobound.runners.training.task import Kept, Stateful, Task
 
+WORSE = 2.0
+"""Number of standard errors below 0 from which a lower bound is clearly negative."""
+
 
 class Facts:
     """The facts about a training that another run needs to read rows with its critics."""
@@ -40,9 +42,8 @@ class CriticTraining(Task):
     best.
 
     With `folds` the copies are the folds of one table. They minimise `loss` of a batch's bound, by
-    default its fit. `truth` is the mutual information of the pairs, if it is known, and `beside`
-    gives further values for the final reading. `doubts` are warnings that its rows deserve whatever
-    is read.
+    default its fit. `truth` is the mutual information of the pairs, if it is known, and `completed`
+    adds to the final reading what else is known about its rows.
     """
 
     def __init__(
@@ -58,10 +59,9 @@ class CriticTraining(Task):
         folds: int | None,
         loss: Callable[[Bound], Tensor] = attrgetter("fit"),
         truth: float | None = None,
-        beside: Callable[[], Metrics] = dict,
-        doubts: Sequence[str] = (),
+        completed: Callable[[Reading], Reading] = lambda reading: reading,
     ) -> None:
-        self._loss, self._truth, self._beside, self._doubts = loss, truth, beside, doubts
+        self._loss, self._truth, self._completed = loss, truth, completed
         self._more_steps_help = (
             not optimisation.cosine
         )  # with cosine, the last steps are the smallest
@@ -150,27 +150,38 @@ class CriticTraining(Task):
 
         Raises RunFailed if a reading is not finite.
         """
-        return {**self.reading(step).metrics(self._truth), **self._beside()}
+        return self.reading(step).metrics(self._truth)
 
     def reading(self, step: int) -> Reading:
         """The test reading, computed once, with more than its metrics."""
         if self._reading is None:
-            reading = self._best.read(step)
-            reading = dataclasses.replace(reading, warnings=[*reading.warnings, *self._doubts])
+            reading = self._read(step)
             if self._stopping is not None:
-                trained = self._best.values("train", step)
-                training = statistics.fmean(trained)
-                if os.environ.get("COLLECT"):
-                    import json
-                    row=dict(h=list(reading.values),t=trained,v=self._stopping._readings,s=self._stopping.best["scale"].tolist(),at=self._stopping._at,se=reading.error.value,nu=self._stopping.best["critic.freedom"].tolist(),rho=self._stopping.best["critic.rho"].square().neg().log1p().sum(-1).div(-2).tolist())
-                    open(os.environ["COLLECT"],"w").write(json.dumps(row))
                 reading = dataclasses.replace(
                     reading,
                     warnings=[*reading.warnings, *self._untimely(self._stopping, reading)],
-                    beside={"mi_training": training},
+                    beside={"mi_training": statistics.fmean(self._best.values("train", step))},
                 )
+            reading = self._completed(reading)
             self._reading = reading
         return self._reading
+
+    def _read(self, step: int) -> Reading:
+        """The test reading of the copies at their best. A bound that is clearly negative is worse
+        than that of a critic that knows nothing, which is read instead.
+        """
+        reading, stopping = self._best.read(step), self._stopping
+        if stopping is None or reading.kind != "lower bound":
+            return reading
+        if reading.mean >= -WORSE * reading.error.value:
+            return reading
+        scales = stopping.best["scale"].clone()
+        stopping.best["scale"].zero_()
+        nothing = self._best.read(step)
+        if nothing.mean > reading.mean:
+            return nothing
+        stopping.best["scale"].copy_(scales)
+        return reading
 
     def _untimely(self, stopping: EarlyStopping, reading: Reading) -> list[str]:
         """Warnings if the best reading is at the start or the end of the training."""

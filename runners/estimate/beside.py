@@ -3,14 +3,19 @@ bounds.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from infobound.datasets.interfaces import Rows
 from infobound.estimators.base import SampleEstimate
 from infobound.estimators.gaussian import Gaussian
 from infobound.estimators.ksg import KSG
 from infobound.estimators.mixture_knn import MixtureKNN
+from infobound.runners.critics import feeds
+from infobound.runners.estimate.row_order import one_of_each_unit
+from infobound.runners.estimate.saturation import saturation
 from infobound.runners.training.randomness import stream
 
 ROWS = 10_000
@@ -21,19 +26,43 @@ NEIGHBOURS = 3
 """Number k of nearest neighbours."""
 
 
-def beside(x: Tensor, y: Tensor, seed: int) -> dict[str, float | None]:
-    """Estimates in nats from canonical correlations and from nearest neighbours on rows x (N,
-    dim_x), y (N, dim_y), None if they cannot be computed.
+@dataclass(frozen=True)
+class Beside:
+    """Further readings of a table's rows, None if they cannot be computed."""
+
+    gaussian: SampleEstimate | None
+    neighbours: SampleEstimate | None
+    columns: int
+    """The number of columns of x and y together."""
+    unlimited: str | None
+    """A warning if the truth may be infinite."""
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The readings in nats, by their names in results."""
+        found = {"mi_gaussian": self.gaussian, "mi_ksg": self.neighbours}
+        return {name: None if each is None else each.value for name, each in found.items()}
+
+
+def beside(rows: Rows, seed: int) -> Beside:
+    """The readings of a table by canonical correlations and by nearest neighbours, and whether its
+    information may be infinite. Of rows that stay in one split, such as copies, the first is read.
     """
+    cpu = torch.device("cpu")
+    [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
+    kept = one_of_each_unit(rows)
+    x, y = x[kept], y[kept]
     if len(x) > ROWS:
         source = torch.Generator().manual_seed(stream(seed, "beside"))
         chosen = torch.randperm(len(x), generator=source)[:ROWS].to(x.device)
         x, y = x[chosen], y[chosen]
-    low = x.shape[1] + y.shape[1] <= DIMENSIONS
-    return {
-        "mi_gaussian": _read(Gaussian(unbiased=True), x, y),
-        "mi_ksg": _read(by_neighbours, x, y) if low else None,
-    }
+    columns = x.shape[1] + y.shape[1]
+    return Beside(
+        _read(Gaussian(unbiased=True), x, y),
+        _read(by_neighbours, x, y) if columns <= DIMENSIONS else None,
+        columns,
+        saturation(x, y),
+    )
 
 
 def by_neighbours(x: Tensor, y: Tensor) -> SampleEstimate:
@@ -47,8 +76,8 @@ def by_neighbours(x: Tensor, y: Tensor) -> SampleEstimate:
 
 def _read(
     estimator: Callable[[Tensor, Tensor], SampleEstimate], x: Tensor, y: Tensor
-) -> float | None:
+) -> SampleEstimate | None:
     try:
-        return estimator(x, y).value
+        return estimator(x, y)
     except ValueError:  # too few rows, or one side determines the other linearly
         return None

@@ -11,11 +11,14 @@ import torch
 
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator
+from infobound.estimators.dv import DV
 from infobound.estimators.measurement import Critics
+from infobound.models.critics.copula import GaussianCopula
 from infobound.runners.critics import feeds
 from infobound.runners.critics.splits import training_rows
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.beside import beside
+from infobound.runners.estimate.best import with_best
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
@@ -24,7 +27,7 @@ from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.written import Written
-from infobound.runners.training.readings import sentence
+from infobound.runners.training.readings import Reading, sentence
 from infobound.runners.training.runner import Runner
 from infobound.runners.training.settings import Cadence
 
@@ -84,18 +87,33 @@ class ByCritic(Runner[CriticTraining]):
             patience=self.evaluation.patience,
             folds=table.folds if table else None,
             truth=self.dataset.mutual_information,
-            doubts=[
-                *table.about.warnings,
-                *order_doubts(table),
-                *doubts(table.x.shape[1] + table.y.shape[1], training_rows(table)),
-            ]
-            if table
-            else (),
-            beside=partial(of_table, table, self.execution.seed) if table else dict,
+            completed=partial(self._completed, table) if table else _unchanged,
         )
         if table is None and self.estimator.kind == "lower bound":
             task.merit = _bound
         return task
+
+    def _completed(self, table: Rows, reading: Reading) -> Reading:
+        """The reading of a table with what else is known about its rows, and the best estimate if
+        its critics are those that it was calibrated with.
+        """
+        found, training = beside(table, self.execution.seed), reading.beside.get("mi_training")
+        reading = dataclasses.replace(
+            reading,
+            beside={**reading.beside, **found.metrics},
+            warnings=[
+                *reading.warnings,
+                *table.about.warnings,
+                *order_doubts(table),
+                *doubts(found.columns, training_rows(table)),
+                *([] if found.unlimited is None else [found.unlimited]),
+            ],
+        )
+        critic = getattr(self.critic, "func", self.critic)
+        calibrated = critic is GaussianCopula and isinstance(self.estimator, DV)
+        if calibrated and table.folds is not None and training is not None:
+            return with_best(reading, training, found)
+        return reading
 
     def measuring(self) -> Measure:
         """Prepare an estimate that gives more than an outcome."""
@@ -131,8 +149,5 @@ def _bound(found: Metrics) -> float:
     return mi.value if isinstance(mi, Quantity) else -math.inf
 
 
-def of_table(rows: Rows, seed: int) -> dict[str, float | None]:
-    """Cheap further estimates for a finite table."""
-    cpu = torch.device("cpu")
-    [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
-    return beside(x, y, seed)
+def _unchanged(reading: Reading) -> Reading:
+    return reading

@@ -9,7 +9,7 @@ from infobound.estimators.base import Estimator
 from infobound.estimators.measurement import Critics
 from infobound.runners.critics.reading import CriticReader
 from infobound.runners.critics.trained_critics import TrainedCritics
-from infobound.runners.estimate.by_critic import of_table
+from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
 from infobound.runners.estimate.row_order import order_doubts
@@ -49,9 +49,10 @@ class Loaded:
 
     def _measure(self, reader: CriticReader, record: Record) -> Measured:
         reading, seed = reader.read(0), self.execution.seed
+        found = beside(self.dataset, seed)
         told = [*self.dataset.about.warnings, *order_doubts(self.dataset)]
-        reading = replace(reading, warnings=[*reading.warnings, *told])
-        beside = of_table(self.dataset, seed)
-        outcome = read_alone(reading, self.dataset.mutual_information, record, beside)
+        told += [] if found.unlimited is None else [found.unlimited]
+        reading = replace(reading, warnings=[*reading.warnings, *told], beside=found.metrics)
+        outcome = read_alone(reading, self.dataset.mutual_information, record)
         permuted = reader.permuted(0, seed)
         return Measured(reading, outcome, permuted, permuted.critics)

@@ -1,6 +1,6 @@
 """The result of every way of estimating."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from torch import nn
@@ -32,12 +32,11 @@ def read_alone(
     reading: Reading,
     truth: float | None,
     record: Record,
-    beside: Mapping[str, float | None] | None = None,
 ) -> Outcome:
     """The outcome of a reading without training, after writing it."""
-    metrics = {**reading.metrics(truth), **(beside or {})}
+    metrics = reading.metrics(truth)
     record.write(0, "test", written.tested(metrics))
     if reading.pointwise is not None:
         record.rows("pointwise", reading.pointwise)
     result = written.result(metrics)
-    return Outcome(result, reading.mean, sentence(result), written.units(metrics))
+    return Outcome(result, reading.value, sentence(result), written.units(metrics))

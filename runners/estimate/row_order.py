@@ -32,7 +32,8 @@ def order_doubts(rows: Rows) -> Sequence[str]:
             f" {series.effective:.0f} independent ones, so the estimate may be far off; use a"
             " longer series, or differences of neighbouring rows"
         ]
-    found = memory(*_one_of_each_unit(rows), false_alarm=FALSE_ALARM)
+    kept = one_of_each_unit(rows)
+    found = memory(rows.x[kept], rows.y[kept], false_alarm=FALSE_ALARM)
     if found.effective >= MATERIAL * found.rows:
         return []
     return [
@@ -43,9 +44,9 @@ def order_doubts(rows: Rows) -> Sequence[str]:
     ]
 
 
-def _one_of_each_unit(rows: Rows) -> tuple[Tensor, Tensor]:
+def one_of_each_unit(rows: Rows) -> Tensor:
+    """The positions (M,) of the first rows of all units, which are rows that stay in one split."""
     if rows.about.units is None:
-        return rows.x, rows.y
+        return torch.arange(len(rows.x))
     _, first = np.unique(rows.about.units.numpy(), return_index=True)
-    kept = torch.from_numpy(np.sort(first))
-    return rows.x[kept], rows.y[kept]
+    return torch.from_numpy(np.sort(first))

@@ -16,6 +16,17 @@ NEAR = 0.5
 """Distance from the cap in nats below which the cap affects an estimate."""
 
 
+BEST = "best estimate"
+"""The kind of a value that is meant to be the truth."""
+CALIBRATED = "its interval, calibrated on known truths"
+"""What the standard error of a best estimate comes from."""
+MEANINGS = {
+    BEST: "for the truth",
+    "lower bound": "of the lower bound (the truth may lie above)",
+    "upper bound": "of the upper bound (the truth may lie below)",
+    "neither": "of the estimator's value, without its bias",
+}
+"""What an interval is for, by kind."""
 NORMAL = 1.96
 """Number of standard errors on each side of the mean of a 95 % normal interval."""
 
@@ -49,6 +60,23 @@ def combined(errors: Sequence[Error], *, disjoint: bool) -> Error:
     return errors[0]._replace(value=statistics.fmean(values))
 
 
+class Best(NamedTuple):
+    """The best estimate from several readings of the same rows, nats."""
+
+    value: float
+    interval: tuple[float, float]
+    """A 95 % interval for the truth; its upper end is infinite if there may be no limit."""
+    chosen: str
+    """What the value comes from: `critics` or `nearest neighbours`."""
+
+    @property
+    def stderr(self) -> float:
+        """The standard error of a normal estimate whose interval reaches as far."""
+        low, high = self.interval
+        reach = self.value - low if math.isinf(high) else (high - low) / 2
+        return reach / NORMAL
+
+
 @dataclass(frozen=True)
 class Reading:
     """Readings of mutual information in nats, one for each copy."""
@@ -56,11 +84,13 @@ class Reading:
     values: Sequence[float]
     error: Error
     kind: str
-    """lower bound, upper bound or neither."""
+    """lower bound, upper bound or neither: the relation of the readings' mean to the truth."""
     cap: float | None = None
     warnings: Sequence[str] = ()
     beside: Mapping[str, float | None] = field(default_factory=dict)
     """Further values, by their names in the metrics."""
+    best: Best | None = None
+    """A better estimate than the mean, if there is one."""
     pointwise: Mapping[str, Tensor] | None = field(default=None, compare=False)
     """(M,) each: row of the table, fold (or copy), pmi in nats; None for pairs that are not from a
     table.
@@ -78,21 +108,47 @@ class Reading:
         return statistics.fmean(self.values)
 
     @property
+    def value(self) -> float:
+        """The best estimate, or the mean of the readings if there is no better one, nats."""
+        return self.mean if self.best is None else self.best.value
+
+    @property
+    def stderr(self) -> float:
+        """The standard error of the value in nats."""
+        return self.error.value if self.best is None else self.best.stderr
+
+    @property
     def interval(self) -> tuple[float, float]:
-        """A 95 % normal interval in nats for the estimator's expected value."""
+        """A 95 % interval in nats: for the truth if there is a best estimate, otherwise a normal
+        one for the estimator's expected value.
+        """
+        if self.best is not None:
+            return self.best.interval
         reach = NORMAL * self.error.value
         return self.mean - reach, self.mean + reach
 
     def metrics(self, truth: float | None) -> dict[str, Quantity | JSON]:
         """The metrics of result.json."""
+        read = Quantity([*self.values], self.error.value, self.error.of, "nats")
+        bound: Quantity | float | None = self.mean if self.kind == "lower bound" else None
+        value, kind = read, self.kind
+        if self.best is not None:
+            value, kind, bound = (
+                Quantity(
+                    [*self.values], self.best.stderr, CALIBRATED, "nats", pooled=self.best.value
+                ),
+                BEST,
+                read,
+            )
         return {
-            "mi": Quantity([*self.values], self.error.value, self.error.of, "nats"),
+            "mi": value,
             "mi_true": truth,
             "mi_cap": self.cap,
-            "mi_interval": [*self.interval],
-            "mi_lower_bound": self.mean if self.kind == "lower bound" else None,
-            "kind": self.kind,
+            "mi_interval": [end if math.isfinite(end) else None for end in self.interval],
+            "mi_lower_bound": bound,
+            "kind": kind,
             "warnings": [*self.warnings, *self._near_cap()],
+            **({} if self.best is None else {"mi_from": self.best.chosen}),
             **self.beside,
         }
 
@@ -106,8 +162,27 @@ class Reading:
 
 
 def sentence(metrics: Written) -> str:
-    """The estimate in one sentence, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits); true 2.00`."""
-    mi, truth = metrics["mi"], metrics["mi_true"]
-    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits)"
-    line += "" if truth is None else f"; true {truth:.2f}"
-    return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])
+    """The estimate in one sentence, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits), lower bound;
+    true 2.00`, and lines that say what its interval is and what to doubt.
+    """
+    mi, truth, kind = metrics["mi"], metrics["mi_true"], metrics["kind"]
+    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits), "
+    line += kind + ("" if truth is None else f"; true {truth:.2f}")
+    if "mi_interval" not in metrics:
+        return "\n".join([line, *warned(metrics)])
+    ends = f"95 % interval {ends_of(metrics['mi_interval'])} nats {MEANINGS[kind]}"
+    if kind == BEST:
+        error = metrics["mi_lower_bound_stderr"]
+        ends += f"; held-out lower bound {metrics['mi_lower_bound']:.2f} ± {error:.2f}"
+    return "\n".join([line, ends, *warned(metrics)])
+
+
+def ends_of(interval: Sequence[float | None]) -> str:
+    """An interval as `0.96 to 1.08`, or `0.96 or more` if it has no upper end."""
+    low, high = (None if end is None else f"{round(end, 2) + 0.0:.2f}" for end in interval)
+    return f"{low} or more" if high is None else f"{low} to {high}"
+
+
+def warned(metrics: Written) -> list[str]:
+    """The lines of the warnings."""
+    return [f"warning: {warning}" for warning in metrics["warnings"]]

@@ -5,7 +5,7 @@ import statistics
 
 from scipy.stats import norm, t
 
-from infobound.runners.training.readings import Reading
+from infobound.runners.training.readings import NORMAL, Reading
 
 
 def interval(reading: Reading, confidence: float) -> tuple[float, float]:
@@ -15,8 +15,12 @@ def interval(reading: Reading, confidence: float) -> tuple[float, float]:
     For folds, it is Student's t over the folds' readings, which include the variance of training,
     but never narrower than the normal interval of their test rows, because three folds sometimes
     agree by chance. It is an interval for the estimator's expected value; the truth may be above
-    that of a lower bound.
+    that of a lower bound. A best estimate has an interval for the truth.
     """
+    if reading.best is not None:
+        wider = float(norm.ppf((1 + confidence) / 2)) / NORMAL
+        value, (low, high) = reading.value, reading.interval
+        return max(0.0, value - wider * (value - low)), value + wider * (high - value)
     error = reading.error
     reach = float(t.ppf((1 + confidence) / 2, error.freedom)) * error.value
     if error.of == "folds":

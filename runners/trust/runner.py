@@ -134,12 +134,12 @@ class Trust:
         """The estimate of each derived data set with its error, and its ratio to the original
         estimate if that is distinguishable from 0.
         """
-        mi, stderr = measured.reading.mean, measured.reading.error.value
+        mi, stderr = measured.reading.value, measured.reading.stderr
         found: dict[str, float | None] = {}
         for name, measure in others.items():
             other = measure(InMemory()).reading
-            found |= {f"mi_{name}": other.mean, f"mi_{name}_stderr": other.error.value}
-            found[f"ratio_{name}"] = other.mean / mi if mi > 2 * stderr else None
+            found |= {f"mi_{name}": other.value, f"mi_{name}_stderr": other.stderr}
+            found[f"ratio_{name}"] = other.value / mi if mi > 2 * stderr else None
         return found
 
     def _report(self, metrics: Written) -> str:

@@ -1,0 +1,66 @@
+"""The best estimate of the information in a table, with an interval for the truth, from what
+critics and nearest neighbours read.
+"""
+
+import math
+from dataclasses import replace
+
+from infobound.runners.estimate.beside import Beside
+from infobound.runners.training.readings import NORMAL, Best, Reading
+
+BELOW, ABOVE = 0.5, 1.0
+"""Shares of the gap between the training and the held-out reading by which the interval reaches
+beyond sampling error, below and above.
+"""
+SAMPLING = 1.2
+"""Factor of the standard error of the held-out rows, which comes from few groups of rows."""
+FEW = 3
+"""Maximum number of columns of x and y in which nearest neighbours can replace the critics."""
+CLEARLY = 3.0
+"""Number of standard errors by which they must read more than the training rows."""
+NEIGHBOURS_HIGH = 0.04
+"""Share of what nearest neighbours read by which the truth may be above it, as their bias."""
+
+
+def with_best(reading: Reading, training: float, beside: Beside) -> Reading:
+    """The reading with the best estimate, and a warning if other readings lie above its
+    interval.
+    """
+    found = best(reading, training, beside)
+    others = {"nearest neighbours": beside.neighbours, "canonical correlations": beside.gaussian}
+    above = [
+        f"{name} read {other.value:.2f} nats, above the interval, so the estimate may be low"
+        for name, other in others.items()
+        if other is not None and other.value - NORMAL * other.stderr > found.interval[1]
+    ]
+    return replace(reading, best=found, warnings=[*reading.warnings, *above])
+
+
+def best(reading: Reading, training: float, beside: Beside) -> Best:
+    """The best estimate in nats from the held-out and the training reading of the same critics.
+
+    A held-out bound is low by what training on few rows costs; the same critics read the training
+    rows too high, by about as much, or less if no critic can represent the log-ratio. The estimate
+    lies the further towards the training reading the closer both are, and is at the held-out one,
+    at least 0, where that shows nothing; compare Efron and Tibshirani 1997,
+    https://doi.org/10.1080/01621459.1997.10474007.
+
+    In one or two dimensions, nearest neighbours replace the critics where they read clearly more:
+    they can follow edges.
+    """
+    low = max(reading.mean, 0.0)
+    gap = max(training - low, 0.0)
+    share = math.sqrt(low / training) if training > 0 and gap > 0 else 1.0
+    value = low + share * gap
+    reach = NORMAL * SAMPLING * reading.error.value
+    interval = max(0.0, value - BELOW * gap - reach), value + ABOVE * gap + reach
+    found, chosen = beside.neighbours, "critics"
+    if found is not None and beside.columns <= FEW:
+        above = found.value - training
+        if above > CLEARLY * math.hypot(found.stderr, reading.error.value):
+            value, chosen = found.value, "nearest neighbours"
+            reach = NORMAL * found.stderr + NEIGHBOURS_HIGH * value
+            interval = min(training, value - reach), value + reach
+    if beside.unlimited is not None:
+        interval = interval[0], math.inf
+    return Best(value, interval, chosen)
