@@ -48,10 +48,18 @@ KNOTS = 1024
 
 
 class Projection(NamedTuple):
-    """Coordinates of a side: its scores and their products with harmonics, centred, projected."""
+    """Coordinates of a side: columns of mean 0 and variance 1 become scores, which, with their
+    products with harmonics, are centred and projected.
+    """
 
     centre: Float[Tensor, " KD"]
     axes: Float[Tensor, "KD D"]
+    mean: Float[Tensor, " D"] | float = 0.0
+    deviation: Float[Tensor, " D"] | float = 1.0
+
+    def of(self, mean: Tensor, deviation: Tensor) -> "Projection":
+        """The same coordinates of columns with another mean and deviation."""
+        return self._replace(mean=mean, deviation=deviation)
 
 
 class Start(NamedTuple):
@@ -87,6 +95,8 @@ class Coordinates(nn.Module):
     row's squared length; such a sum can undo a rotation by an angle that depends on the length.
     """
 
+    mean: Float[Tensor, " D"]
+    deviation: Float[Tensor, " D"]
     quantiles: Float[Tensor, " knots"]
     limit: Float[Tensor, ""]
     centre: Float[Tensor, " KD"]
@@ -96,6 +106,8 @@ class Coordinates(nn.Module):
         super().__init__()
         self.clip, self.turns = clip, TURNS[-1] if dim > 1 else 0
         wide = (1 + 2 * self.turns) * dim
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(dim))
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
         self.register_buffer("limit", torch.tensor(clip))
         self.register_buffer("centre", torch.zeros(wide))
@@ -104,13 +116,16 @@ class Coordinates(nn.Module):
     def fit(self, freedom: float, projection: Projection) -> None:
         """Use these coordinates."""
         used = len(projection.centre)
+        self.mean.copy_(torch.as_tensor(projection.mean))
+        self.deviation.copy_(torch.as_tensor(projection.deviation))
         self.quantiles.copy_(_quantiles(freedom, self.clip))
         self.limit.fill_(_limit(freedom, self.clip))
         self.centre.zero_()[:used] = projection.centre
         self.axes.zero_()[:used] = projection.axes
 
     def forward(self, rows: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        place = (rows.clamp(-self.clip, self.clip) / self.clip + 1) * ((KNOTS - 1) / 2)
+        rows = ((rows - self.mean) / self.deviation).clamp(-self.clip, self.clip)
+        place = (rows / self.clip + 1) * ((KNOTS - 1) / 2)
         below = place.floor().clamp_max(KNOTS - 2)
         lower, upper = (self.quantiles[below.long() + step] for step in (0, 1))
         scores = torch.lerp(lower, upper, place - below)
@@ -127,7 +142,22 @@ def chosen(
     are turned or not, and a t copula; among numbers of canonical pairs; and among factors for
     their correlations. Without information all correlations are 0.
     """
+    (x, *of_x), (y, *of_y) = _standardised(x), _standardised(y)
+    start = _chosen(x, y, held_back, clip)
+    return start._replace(x=start.x.of(*of_x), y=start.y.of(*of_y))
+
+
+def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mean, deviation = rows.mean(0), rows.std(0, correction=0)
+    deviation = deviation.where(deviation > 0, 1.0)
+    return (rows - mean) / deviation, mean, deviation
+
+
+def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float) -> Start:
     parts = [*_parts(len(x), held_back)]
+    if not parts:
+        start = _gaussian(x, y, turns=0)
+        return start._replace(rho=torch.zeros_like(start.rho))
     simplest, *others = _ways(x, y, len(parts[0][0]))
     way, best = simplest, _judged(simplest, x, y, parts, clip)
     for other in others:
@@ -216,10 +246,10 @@ def _turned(
 
 
 def _parts(rows: int, held_back: float) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows to fit and rows to judge, in as many parts as JUDGES asks for."""
-    size = max(1, round(held_back * rows))
+    """Rows to fit and rows to judge, in as many parts as JUDGES asks for; none of very few rows."""
+    size = max(2, round(held_back * rows))
     every = torch.arange(rows)
-    for part in range(min(rows // size, -(-JUDGES // size))):
+    for part in range(min(rows // size, -(-JUDGES // size)) if rows - size > 1 else 0):
         end = rows - part * size
         yield torch.cat([every[: end - size], every[end:]]), every[end - size : end]
 
@@ -276,7 +306,8 @@ def _student(x: Tensor, y: Tensor) -> Start:
     Demarta and McNeil 2005, https://doi.org/10.1111/j.1751-5823.2005.tb00254.x
     """
     rows = torch.cat([x, y], dim=1)[:SEEN]
-    scatter, dim = torch.corrcoef(rows.T).reshape(rows.shape[1], -1), rows.shape[1]
+    dim = rows.shape[1]
+    scatter = torch.corrcoef(rows.T).reshape(dim, dim).nan_to_num(0.0)
     best, freedom, found = -math.inf, FREEDOMS[0], scatter
     for tried in FREEDOMS:
         scores = _scores(rows, tried)
@@ -299,6 +330,7 @@ def _scatter(scores: Tensor, scatter: Tensor, freedom: float) -> Tensor:
         weights = (freedom + scores.shape[1]) / (freedom + _lengths(scores, scatter))
         scatter = (scores * weights.unsqueeze(-1)).T @ scores
         size = scatter.diagonal().sqrt()
+        size = size.where(size > 0, 1.0)  # of a constant column
         scatter = scatter / torch.outer(size, size)
     return scatter
 

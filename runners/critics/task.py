@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Literal
 
@@ -14,7 +14,7 @@ from infobound.estimators.measurement import Critics, Measurement
 from infobound.runners.critics import evaluation
 from infobound.runners.critics.feeds import Feed
 from infobound.runners.critics.reading import CriticReader
-from infobound.runners.runs.metrics import Metrics, Quantity
+from infobound.runners.runs.metrics import Quantity
 from infobound.runners.runs.written import State, Written
 from infobound.runners.training.early_stopping import EarlyStopping
 from infobound.runners.training.readings import Reading

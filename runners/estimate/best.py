@@ -50,7 +50,7 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     """
     low = max(reading.mean, 0.0)
     gap = max(training - low, 0.0)
-    share = math.sqrt(low / training) if training > 0 and gap > 0 else 1.0
+    share = low / training if gap > 0 else 1.0
     value = low + share * gap
     reach = NORMAL * SAMPLING * reading.error.value
     interval = max(0.0, value - BELOW * gap - reach), value + ABOVE * gap + reach

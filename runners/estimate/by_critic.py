@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from infobound.datasets.interfaces import Joint, Rows
 from infobound.estimators.base import Estimator
 from infobound.estimators.dv import DV

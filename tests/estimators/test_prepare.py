@@ -65,7 +65,7 @@ def built(name: str, seed: int, *overrides: str) -> Measurement:
 def test_both_parts_are_shown_the_rows() -> None:
     measurement = Measurement(Centred(), TUBA(baseline=ConstantBaseline))
     measurement.prepare(*ROWS)
-    assert {name for name, _ in measurement.named_buffers()} == {"critic.mean"}
+    assert {name for name, _ in measurement.named_buffers()} == {"critic.mean", "scale"}
     assert {name for name, _ in measurement.named_parameters()} == {"estimator.baseline.constant"}
 
 

@@ -135,7 +135,7 @@ def test_every_score_is_that_of_its_pair_alone() -> None:
 
 def test_a_pair_far_from_the_training_rows_does_not_decide_the_bound() -> None:
     x, y = mixed(500)
-    critic = prepared(x, y).eval()
+    critic = prepared(x, y, clip=100.0).eval()
     usual = float(bounds.dv(critic(x, y)).detach())
     best = critic.scores(x, y).joint.argmax()
     x[0], y[0], y[1] = 40 * x[best], -40 * y[best], 40 * y[best]
