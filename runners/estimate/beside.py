@@ -2,7 +2,7 @@
 bounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +14,9 @@ from infobound.estimators.gaussian import Gaussian
 from infobound.estimators.ksg import KSG
 from infobound.estimators.mixture_knn import MixtureKNN
 from infobound.runners.critics import feeds
-from infobound.runners.estimate.row_order import one_of_each_unit
+from infobound.runners.estimate.row_order import one_of_each_unit, order_doubts
 from infobound.runners.estimate.saturation import saturation
+from infobound.runners.training.autocorrelation import memory_of
 from infobound.runners.training.randomness import stream
 
 ROWS = 10_000
@@ -34,6 +35,10 @@ class Beside:
     neighbours: SampleEstimate | None
     columns: int
     """The number of columns of x and y together."""
+    order: Sequence[str]
+    """Warnings about rows that follow one another."""
+    independent: bool
+    """Whether rows are independent, so that neighbours are near by chance alone."""
     unlimited: str | None
     """A warning if the truth may be infinite."""
 
@@ -56,11 +61,13 @@ def beside(rows: Rows, seed: int) -> Beside:
         source = torch.Generator().manual_seed(stream(seed, "beside"))
         chosen = torch.randperm(len(x), generator=source)[:ROWS].to(x.device)
         x, y = x[chosen], y[chosen]
-    columns = x.shape[1] + y.shape[1]
+    columns, order = x.shape[1] + y.shape[1], order_doubts(rows)
     return Beside(
         _read(Gaussian(unbiased=True), x, y),
         _read(by_neighbours, x, y) if columns <= DIMENSIONS else None,
         columns,
+        order,
+        not order and memory_of(rows) is None,
         saturation(x, y),
     )
 

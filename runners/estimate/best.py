@@ -55,7 +55,7 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     reach = NORMAL * SAMPLING * reading.error.value
     interval = max(0.0, value - BELOW * gap - reach), value + ABOVE * gap + reach
     found, chosen = beside.neighbours, "critics"
-    if found is not None and beside.columns <= FEW:
+    if found is not None and beside.independent and beside.columns <= FEW:
         above = found.value - training
         if above > CLEARLY * math.hypot(found.stderr, reading.error.value):
             value, chosen = found.value, "nearest neighbours"

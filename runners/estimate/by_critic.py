@@ -20,7 +20,6 @@ from infobound.runners.estimate.best import with_best
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured
-from infobound.runners.estimate.row_order import order_doubts
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import Metrics, Quantity
 from infobound.runners.runs.records import Record
@@ -102,7 +101,7 @@ class ByCritic(Runner[CriticTraining]):
             warnings=[
                 *reading.warnings,
                 *table.about.warnings,
-                *order_doubts(table),
+                *found.order,
                 *doubts(found.columns, training_rows(table)),
                 *([] if found.unlimited is None else [found.unlimited]),
             ],

@@ -12,7 +12,6 @@ from infobound.runners.critics.trained_critics import TrainedCritics
 from infobound.runners.estimate.beside import beside
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
-from infobound.runners.estimate.row_order import order_doubts
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.training.settings import Execution
@@ -50,7 +49,7 @@ class Loaded:
     def _measure(self, reader: CriticReader, record: Record) -> Measured:
         reading, seed = reader.read(0), self.execution.seed
         found = beside(self.dataset, seed)
-        told = [*self.dataset.about.warnings, *order_doubts(self.dataset)]
+        told = [*self.dataset.about.warnings, *found.order]
         told += [] if found.unlimited is None else [found.unlimited]
         reading = replace(reading, warnings=[*reading.warnings, *told], beside=found.metrics)
         outcome = read_alone(reading, self.dataset.mutual_information, record)

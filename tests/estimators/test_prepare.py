@@ -20,8 +20,9 @@ from infobound.models.critics.dense import Bilinear
 from infobound.models.critics.scores import Scores
 
 CONF = Path(__file__).parents[2] / "conf"
-UNTRAINED = {"ksg", "gaussian", "binned"}
-TRAINED = sorted({path.stem for path in (CONF / "estimator").glob("*.yaml")} - UNTRAINED)
+FILES = {path.stem: path.read_text("utf-8") for path in (CONF / "estimator").glob("*.yaml")}
+UNTRAINED = {name for name, text in FILES.items() if "critic: none" in text}
+TRAINED = sorted({*FILES} - UNTRAINED)
 DENSITIES = {
     "club",
     "leave_one_out",

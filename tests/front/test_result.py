@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import infobound as ib
 from infobound.estimators.base import Kind
 from infobound.runners.runs.records import InMemory
+from infobound.runners.training.readings import BEST
 
 SOURCE = np.random.default_rng(0)
 X = SOURCE.normal(size=(90, 1))
@@ -134,16 +135,16 @@ def test_the_text_of_an_estimate_is_readable() -> None:
     assert repr(made()) == "I(X;Y) = 1.96 [1.90, 2.03] nats, lower bound (DV)"
     assert str(made()).splitlines() == [
         "I(X;Y) = 1.96 [1.90, 2.03] nats (2.83 bits), lower bound (DV)",
-        "The interval is of the lower bound: the truth may lie above it.",
+        "The interval is of the lower bound (the truth may lie above).",
     ]
     nothing = made(mi=-0.001, interval=(-0.1, 0.1), kind="neither", estimator="KSG")
     assert repr(nothing) == "I(X;Y) = 0.00 [-0.10, 0.10] nats, neither bound (KSG)"
 
 
-@pytest.mark.parametrize("kind", sorted({*get_args(Kind)} - {"loss"}))
+@pytest.mark.parametrize("kind", sorted({*get_args(Kind), BEST} - {"loss"}))
 def test_every_kind_of_estimate_says_what_its_interval_is_of(kind: str) -> None:
     line = str(made(kind=kind)).splitlines()[1]
-    assert line.startswith("The interval is of ")
+    assert line.startswith(("The interval is of ", "The interval is for "))
     assert (
         line.removeprefix("The interval is ").removesuffix(".")
         in getattr(made(kind=kind), NOTEBOOK)()

@@ -20,6 +20,7 @@ from infobound.runners.estimate import by_critic
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs.records import InMemory
 from infobound.runners.runs.written import Written
+from infobound.runners.training.readings import BEST
 from tests.settings import TRAINING, flat
 
 CPU = torch.device("cpu")
@@ -103,11 +104,15 @@ def test_transforms_are_fitted_on_the_training_rows_of_each_fold() -> None:
         torch.testing.assert_close(x.mean(0), torch.zeros(1), atol=1e-6, rtol=0)
 
 
-def test_the_estimate_is_the_mean_over_folds_and_says_what_its_error_is_of() -> None:
+def test_the_best_estimate_lies_between_the_readings_of_held_out_and_of_training_rows() -> None:
     found = metrics(gaussian(601, seed=0))
-    assert found["mi"] == pytest.approx(statistics.fmean(found["mi_replicates"]))
+    assert found["mi_lower_bound"] == pytest.approx(statistics.fmean(found["mi_replicates"]))
+    assert found["mi_lower_bound"] < found["mi"] < found["mi_training"]
+    assert found["mi_interval"][0] < found["mi_lower_bound"]
+    assert found["mi_interval"][1] > found["mi_training"]
     assert len(found["mi_replicates"]) == 3
-    assert found["stderr_of"] == "folds"
+    assert found["kind"] == BEST
+    assert found["mi_from"] == "critics"
     assert found["mi_true"] == pytest.approx(0.223, abs=1e-3)
     assert {"mi_gaussian", "mi_ksg", "mi_training"} <= found.keys()
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import infobound as ib
+from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.pairs import beyond_normal
 from infobound.errors import UntrustedEstimate
 from infobound.runners.estimate.beside import beside
@@ -85,5 +86,6 @@ def test_ties_are_pointed_out_with_the_estimator_that_counts_them() -> None:
 
 
 def test_neighbours_beside_a_critic_count_ties() -> None:
-    of_labels = beside(torch.tensor(LABEL), torch.tensor(LABEL), seed=0)
+    labels = torch.tensor(LABEL)
+    of_labels = beside(Arrays(labels, labels, 0.1, 0.2, "gaussian_ranks", folds=3), seed=0).metrics
     assert of_labels["mi_ksg"] == pytest.approx(np.log(7), abs=0.05)
