@@ -77,6 +77,20 @@ class MultivariateGaussians:
         ).fill_diagonal_(1)
         return cls(dim_x, covariance.tolist())
 
+    @classmethod
+    def chain(cls, dim_x: int, dim_y: int, rho: float) -> "MultivariateGaussians":
+        """Standard normal dimensions of a Markov chain, x and then y, in which neighbours have the
+        correlation `rho`. Only the last dimension of x and the first of y are informative about
+        the other side: I(X; Y) = -log(1 - rho^2) / 2 nats.
+
+        Raises ValueError if rho is not between -1 and 1.
+        """
+        _check_dims(dim_x, dim_y)
+        if not abs(rho) < 1:
+            raise SettingError("rho", "must lie between -1 and 1, both excluded", rho)
+        place = torch.arange(dim_x + dim_y, dtype=torch.float64)
+        return cls(dim_x, (rho ** (place[:, None] - place).abs()).tolist())
+
     @property
     def dim_y(self) -> int:
         return len(self.covariance) - self.dim_x

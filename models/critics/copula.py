@@ -1,5 +1,4 @@
-"""A critic that starts as the log-ratio of a Gaussian copula, fitted to rows whose margins are all
-normal.
+"""A critic that starts as the log-ratio of a copula, fitted to rows whose margins are all normal.
 
 N rows, B batch, D features of one side, D_x and D_y of x and y, P canonical pairs, E features for a
 network.
@@ -88,16 +87,17 @@ class Side(nn.Module):
 
 
 class GaussianCopula(nn.Module):
-    """f(x, y) = log-ratio of normal pairs (u, v) + g(x) . h(y) + a(x) + b(y), all pairs by one
+    """f(x, y) = log-ratio of (u, v) + g(x) . h(y) + a(x) + b(y), all pairs by one
     matrix product.
 
-    The log-ratio is sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) - log(1 - r^2) / 2, where r are
-    the correlations of the pairs. u and v start as canonical coordinates of the training rows; the
-    share `held_back` of the rows chooses the number of pairs and the shrinkage of r. A network of
-    widths `warp` corrects the coordinates of each side, and r is trained too, so the critic can
-    also learn normal pairs that were transformed by an invertible map of each side. g, h, a and b
-    are networks of widths `hidden` with `embed` features; all last layers start at `begin` times
-    their usual size.
+    The log-ratio is that of normal pairs, sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) -
+    log(1 - r^2) / 2, where r are the correlations of the pairs, or of a multivariate t
+    distribution. u and v start as canonical coordinates of the training rows; parts of the rows,
+    each of the share `held_back`, choose the copula, the number of pairs and the shrinkage of r
+    (models.critics.starting_copula). A network of widths `warp` corrects the coordinates of each
+    side, and r is trained too, so the critic can also learn normal pairs that were transformed by
+    an invertible map of each side. g, h, a and b are networks of widths `hidden` with `embed`
+    features; all last layers start at `begin` times their usual size.
 
     In evaluation, scores are limited to at least FLOOR and at most the moving average of the
     largest joint scores of the training batches; otherwise a single pair far from the training data
