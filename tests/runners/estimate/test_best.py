@@ -1,0 +1,60 @@
+"""The best estimate lies between what held-out and training rows read."""
+
+import math
+from typing import Any
+
+import pytest
+
+from infobound.estimators.base import SampleEstimate
+from infobound.runners.estimate.beside import Beside
+from infobound.runners.estimate.best import best, with_best
+from infobound.runners.runs import metrics as written
+from infobound.runners.training.readings import Error, Reading, sentence
+
+
+def reading(held_out: float) -> Reading:
+    return Reading([held_out] * 3, Error(0.02, "folds", 27), "lower bound")
+
+
+def beside(neighbours: float | None = None, columns: int = 2, **fields: object) -> Beside:
+    found = None if neighbours is None else SampleEstimate(neighbours, 0.01)
+    given = {"order": (), "independent": True, "unlimited": None, **fields}
+    return Beside(None, found, columns, **given)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("held_out", [-0.05, 0.0, 0.02, 0.5, 2.0])
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.3])
+def test_it_lies_between_both_and_in_its_interval(held_out: float, gap: float) -> None:
+    found = best(reading(held_out), held_out + gap, beside())
+    low, high = found.interval
+    assert max(0.0, held_out) <= found.value <= max(0.0, held_out + gap)
+    assert 0 <= low <= found.value < high
+    assert found.stderr > 0
+
+
+@pytest.mark.parametrize("training", [-0.02, 0.0, 0.3])
+def test_where_held_out_rows_show_nothing_it_is_nothing(training: float) -> None:
+    found = best(reading(-0.01), training, beside())
+    assert (found.value, found.interval[0]) == (0, 0)
+
+
+def test_neighbours_replace_critics_in_few_columns_where_they_clearly_read_more() -> None:
+    assert best(reading(1.0), 1.02, beside(1.2)).chosen == "nearest neighbours"
+    assert best(reading(1.0), 1.02, beside(1.2)).value == 1.2
+    for other in (beside(1.03), beside(1.2, columns=4), beside(1.2, independent=False)):
+        assert best(reading(1.0), 1.02, other).chosen == "critics"
+
+
+def test_the_interval_is_open_where_the_truth_may_be_infinite() -> None:
+    found = with_best(reading(4.0), 4.1, beside(unlimited="it may be infinite"))
+    assert found.interval[1] == math.inf
+    assert math.isfinite(found.stderr)
+    told: Any = written.result(found.metrics(truth=None))
+    assert told["mi_interval"][1] is None
+    assert "or more" in sentence(told)
+
+
+def test_readings_above_the_interval_are_pointed_out() -> None:
+    found = with_best(reading(1.0), 1.02, beside(2.0, columns=4))
+    [warning] = found.warnings
+    assert "nearest neighbours read 2.00 nats, above the interval" in warning
