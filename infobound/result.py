@@ -12,7 +12,7 @@ from infobound.runners.estimate.measured import Measured
 from infobound.runners.runs import records
 from infobound.runners.runs.written import Written
 from infobound.runners.training import permutation
-from infobound.runners.training.readings import MEANINGS
+from infobound.runners.training.readings import MEANINGS, NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ class Estimate:
 
 
 def _worded(kind: str) -> str:
-    return "neither bound" if kind == "neither" else kind
+    return NAMES.get(kind, kind)
 
 
 def _shown(value: float) -> str:

@@ -37,7 +37,7 @@ HOMES = {
     "pyarrow": ["datasets/in_memory.py", "datasets/**/*.py"],
     "h5py": ["datasets/**/*.py"],
     "pooch": ["datasets/**/*.py"],
-    "scipy": ["estimators/*", "runners/**/*.py"],
+    "scipy": ["estimators/*", "models/critics/starting_copula.py", "runners/**/*.py"],
     "sklearn": ["runners/**/*.py"],
     "optuna": ["hydra_plugins/*"],
     "submitit": ["hydra_plugins/slurm.py"],

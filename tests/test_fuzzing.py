@@ -152,7 +152,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read_data(path: Path) -> None:
     if path.suffix.startswith(".np"):
-        numpy_files.read(str(path), None if path.suffix == ".npz" else str(path))
+        numpy_files.read(str(path), None if path.suffix == ".npz" else str(path), None)
     else:
         frames.frame("path", str(path), USUAL)
 

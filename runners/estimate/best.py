@@ -31,7 +31,9 @@ def with_best(reading: Reading, training: float, beside: Beside) -> Reading:
     above = [
         f"{name} read {other.value:.2f} nats, above the interval, so the estimate may be low"
         for name, other in others.items()
-        if other is not None and other.value - NORMAL * other.stderr > found.interval[1]
+        if beside.independent
+        and other is not None
+        and other.value - NORMAL * other.stderr > found.interval[1]
     ]
     return replace(reading, best=found, warnings=[*reading.warnings, *above])
 

@@ -18,8 +18,10 @@ NEAR = 0.5
 
 BEST = "best estimate"
 """The kind of a value that is meant to be the truth."""
-CALIBRATED = "its interval, calibrated on known truths"
-"""What the standard error of a best estimate comes from."""
+CALIBRATED = "known truths"
+"""What the standard error of a best estimate was calibrated on."""
+NAMES = {"neither": "neither bound"}
+"""The kinds that have another name for people."""
 MEANINGS = {
     BEST: "for the truth",
     "lower bound": "of the lower bound (the truth may lie above)",
@@ -162,27 +164,27 @@ class Reading:
 
 
 def sentence(metrics: Written) -> str:
-    """The estimate in one sentence, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits), lower bound;
-    true 2.00`, and lines that say what its interval is and what to doubt.
+    """The estimate in one line, such as `I(X;Y) = 1.98 ± 0.01 nats (2.86 bits), lower bound; true
+    2.00`, and a line for each warning. A best estimate has its interval for the truth.
     """
     mi, truth, kind = metrics["mi"], metrics["mi_true"], metrics["kind"]
     line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits), "
-    line += kind + ("" if truth is None else f"; true {truth:.2f}")
-    if "mi_interval" not in metrics:
-        return "\n".join([line, *warned(metrics)])
-    ends = f"95 % interval {ends_of(metrics['mi_interval'])} nats {MEANINGS[kind]}"
+    line += NAMES.get(kind, kind)
     if kind == BEST:
-        error = metrics["mi_lower_bound_stderr"]
-        ends += f"; held-out lower bound {metrics['mi_lower_bound']:.2f} ± {error:.2f}"
-    return "\n".join([line, ends, *warned(metrics)])
+        bound, error = metrics["mi_lower_bound"], metrics["mi_lower_bound_stderr"]
+        line += f", 95 % interval {ends_of(metrics['mi_interval'])} for the truth"
+        line += f", held-out lower bound {_shown(bound)} ± {error:.2f}"
+    line += "" if truth is None else f"; true {truth:.2f}"
+    return "\n".join([line, *(f"warning: {warning}" for warning in metrics["warnings"])])
 
 
 def ends_of(interval: Sequence[float | None]) -> str:
     """An interval as `0.96 to 1.08`, or `0.96 or more` if it has no upper end."""
-    low, high = (None if end is None else f"{round(end, 2) + 0.0:.2f}" for end in interval)
-    return f"{low} or more" if high is None else f"{low} to {high}"
+    low, high = interval
+    low = "0.00" if low is None else _shown(low)
+    return f"{low} or more" if high is None else f"{low} to {_shown(high)}"
 
 
-def warned(metrics: Written) -> list[str]:
-    """The lines of the warnings."""
-    return [f"warning: {warning}" for warning in metrics["warnings"]]
+def _shown(value: float) -> str:
+    """Format with two decimals, without the sign of a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
