@@ -6,6 +6,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 
+from hydra_plugins.launching import representatives
+
 
 class Grid(BasicSweeper):
     """Hydra's own sweeper, in one batch. An unknown option or key is an error of the whole sweep;
@@ -22,10 +24,13 @@ class Grid(BasicSweeper):
         [jobs] = self.split_arguments(
             parser.parse_overrides([*self._parse_config(), *arguments]), None
         )
-        self._check(_with_new_values(jobs))
+        self._check(representatives(jobs))
         return self.launcher.launch(jobs, initial_job_idx=0)
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
+        """Raise the first error of these jobs if an option does not exist, or if none of them can be
+        composed.
+        """
         errors = list[HydraException]()
         for job in jobs:
             try:
@@ -36,13 +41,3 @@ class Grid(BasicSweeper):
                 errors.append(error)
         if errors and len(errors) == len(jobs):
             raise errors[0]
-
-
-def _with_new_values(jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """The jobs with an override that no earlier job had."""
-    seen, new = set[str](), list[Sequence[str]]()
-    for job in jobs:
-        if not seen.issuperset(job):
-            new.append(job)
-            seen.update(job)
-    return new

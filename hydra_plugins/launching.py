@@ -314,11 +314,20 @@ def _refusal(jobs: Sequence[Job]) -> str:
     return reason
 
 
-def _representatives(jobs: Sequence[Job]) -> Iterator[Job]:
-    """The first and the last job, and those that choose an option that no earlier job chose."""
-    seen = set[str]()
-    for job in jobs:
-        chosen = {each for each in job.overrides if options(each.partition("=")[0])}
-        if job in (jobs[0], jobs[-1]) or not chosen <= seen:
-            yield job
+def representatives(jobs: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The overrides of the first and the last job, and of those that choose an option that no
+    earlier job chose. All jobs of a sweep give the same keys, so others hardly differ in whether
+    they can be composed.
+    """
+    is_choice = {key: bool(options(key)) for key in {_key(each) for job in jobs for each in job}}
+    seen, found = set[str](), list[Sequence[str]]()
+    for number, job in enumerate(jobs):
+        chosen = {each for each in job if is_choice[_key(each)]}
+        if number in (0, len(jobs) - 1) or not chosen <= seen:
+            found.append(job)
         seen |= chosen
+    return found
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0]
