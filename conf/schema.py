@@ -20,12 +20,19 @@ from infobound.conf.signatures import Argument, signature
 from infobound.conf.targets import MARKS, allowed, targets
 from infobound.errors import SelfPairError
 from infobound.reserved import Reserved
-from infobound.runners.runs.errors import ConfigError, Unanswerable
+from infobound.runners.runs.errors import (
+    ConfigError,
+    Unanswerable,
+    out_of_memory,
+    without_memory,
+)
 from infobound.runners.runs.naming import run_name
 
 __all__ = ["CONFIGURATIONS", "built", "prepared", "refusing", "validate"]
 
 Prepared = TypeVar("Prepared")
+MOST_THREADS = 1024
+"""More threads than any processor has: with a million, OpenMP ends the process."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ def check_root(cfg: DictConfig) -> None:
     for key, least in {"seed": 0, "threads": 1, "replicates": 1}.items():
         if cfg[key] < least:
             raise ConfigError(f"{key} must be at least {least}, got {cfg[key]}")
+    if cfg.threads > MOST_THREADS:
+        raise ConfigError(f"threads must be at most {MOST_THREADS}, got {cfg.threads}")
 
 
 def built(
@@ -136,6 +145,10 @@ def refusing() -> Iterator[None]:
         raise Unanswerable(str(error)) from error
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ConfigError(without_memory(error)) from error
 
 
 def _check_node(

@@ -30,7 +30,13 @@ from infobound.conf.choices import options
 from infobound.runners.runs import schemas, sweep
 from infobound.runners.runs.aside import check_links
 from infobound.runners.runs.checkpoint import write_atomically
-from infobound.runners.runs.errors import ConfigError, Damaged, Interrupted, SweepFailed
+from infobound.runners.runs.errors import (
+    ConfigError,
+    Damaged,
+    Interrupted,
+    SweepFailed,
+    fitting,
+)
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.locks import locked
 from infobound.runners.runs.naming import job_name
@@ -285,16 +291,19 @@ def _refusal(jobs: Sequence[Job]) -> str:
     built in a fork, so that this process stays as it is.
     """
 
+    by_overrides = {tuple(job.overrides): job for job in jobs}
+
     def build() -> None:
         reasons = set[str]()
-        for job in _representatives(jobs):
+        kept = map(tuple, representatives([job.overrides for job in jobs]))
+        for job in [by_overrides[each] for each in kept]:
             try:
                 config = job.config
                 task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
                 schema.validate(task)
                 schema.prepared(task)
             except ConfigError as error:
-                reasons.add(str(error))
+                reasons.add(fitting(str(error)))
                 if len(reasons) > 1:
                     return
             except Exception:  # no refusal: the job itself says how it fails

@@ -19,7 +19,7 @@ from infobound.conf.loading import with_settings
 from infobound.conf.quoting import quoted
 from infobound.errors import SettingError
 from infobound.runners.runs.endings import INTERRUPTS, ending, interrupted, remove_empty, shortest
-from infobound.runners.runs.errors import RunFailed, SweepFailed
+from infobound.runners.runs.errors import RunFailed, SweepFailed, fitting
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.naming import check_utf8, job_name, run_name
 from infobound.runners.runs.program import program
@@ -116,7 +116,7 @@ def launch(arguments: list[str]) -> int:
         print(f"failed: {error}", file=sys.stderr)
         return 1
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        print(f"refused: {refusals.explained(error, sys.argv[1:])}", file=sys.stderr)
+        print(fitting(f"refused: {refusals.explained(error, sys.argv[1:])}"), file=sys.stderr)
         return 2
     finally:
         gc.unfreeze()

@@ -162,6 +162,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
             ["estimator=ksg", "runner.eval_batch_size=10000000000"],
             ["runner.eval_batch_size must fit in the "],
         ),
+        (["replicates=100000000"], ["replicates must fit in the ", "100000000 copies"]),
         (["runner.batch_size=1"], ["runner.batch_size must be at least 2, got 1"]),
         (["runner.steps=0"], ["runner.steps must be a positive integer, got 0"]),
         (["runner.average=1"], ["runner.average must be the decay of a moving average", "got 1"]),
@@ -309,6 +310,10 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     "no column": (
         lambda: csv(ROWS[:, 1], "c"),
         ["dataset.x_columns must name columns of pairs.csv, got c; it has a, b"],
+    ),
+    "no column of a wide table": (
+        lambda: wide(20_000),
+        ["dataset.x_columns must name columns of pairs.csv, got a; it has 0, 1", "19999"],
     ),
     "constant column": (
         lambda: csv([4] * 60),

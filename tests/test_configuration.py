@@ -158,6 +158,7 @@ def test_an_overlay_composes_and_begins_with_its_command(path: Path, composed: C
         (["seed=null"], "seed must be an integer, got null"),
         (["seed=-1"], "seed must be at least 0, got -1"),
         (["threads=0"], "threads must be at least 1, got 0"),
+        (["threads=1000000"], "threads must be at most 1024, got 1000000"),
         (["replicates=0"], "replicates must be at least 1, got 0"),
         (["precision=fp64"], "precision must be fp32 or bf16, got 'fp64'"),
         (["force=perhaps"], "force must be true or false, got 'perhaps'"),

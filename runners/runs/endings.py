@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infobound.runners.runs.errors import (
-    LESS,
     Busy,
     ConfigError,
     Interrupted,
     RunFailed,
+    fitting,
     out_of_memory,
+    without_memory,
 )
 from infobound.runners.runs.sweep import BUSY
 
@@ -41,12 +42,11 @@ def ending(error: BaseException, directory: Path, *, sweep: bool) -> Ending:
             f"interrupted; the same command with the same name {further}", interrupted(error)
         )
     if isinstance(error, ConfigError):
-        return Ending(f"refused: {error}", BUSY if sweep and isinstance(error, Busy) else 2)
+        return Ending(fitting(f"refused: {error}"), BUSY if sweep and isinstance(error, Busy) else 2)
     if isinstance(error, RunFailed | OSError):
-        return Ending(f"failed: {error}", 1)
+        return Ending(fitting(f"failed: {error}"), 1)
     if out_of_memory(error):
-        first, _, _ = str(error).partition("\n")
-        return Ending(f"failed: out of memory ({first}); {LESS}", 1)
+        return Ending(fitting(f"failed: {without_memory(error)}"), 1)
     return Ending("".join(traceback.format_exception(error)).rstrip(), 1)
 
 

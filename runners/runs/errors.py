@@ -52,6 +52,18 @@ class SweepFailed(Exception):
     """Some jobs of a sweep failed; the others have their results."""
 
 
+SCREEN = 1000
+"""Characters of a message that fits a screen."""
+
+
+def fitting(message: str) -> str:
+    """The message, without the middle of long values such as a list of 100,000 columns."""
+    if len(message) <= SCREEN:
+        return message
+    half = SCREEN // 2
+    return f"{message[:half]} ... {message[-half:]}"
+
+
 NO_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
 
 
@@ -61,3 +73,9 @@ def out_of_memory(error: BaseException) -> bool:
     """
     by_words = isinstance(error, RuntimeError) and any(each in str(error) for each in NO_MEMORY)
     return isinstance(error, MemoryError) or by_words
+
+
+def without_memory(error: BaseException) -> str:
+    """A line about an allocation that failed, with its size and the way out."""
+    first, _, _ = str(error).partition("\n")
+    return f"out of memory ({first}); {LESS}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from infobound import regular
 from infobound.runners.runs import checkpoint, schemas
-from infobound.runners.runs.errors import DamagedState, RunFailed
+from infobound.runners.runs.errors import DamagedState, RunFailed, fitting
 from infobound.runners.runs.files import Files
 from infobound.runners.runs.formats import USUAL
 from infobound.runners.runs.identity import config_hash
@@ -287,7 +287,7 @@ class Recording:
             trace = "".join(traceback.format_exception(error))
             self._result["error"] = {
                 "type": type(error).__name__,
-                "message": str(error),
+                "message": fitting(str(error)),
                 "traceback": trace,
             }
         completed = status == "completed"

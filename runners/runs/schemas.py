@@ -230,14 +230,10 @@ def _is_plain(value: object, depth: int = DEEPEST, *, infinite: bool = False) ->
     if isinstance(value, int | float):
         return infinite or abs(value) < MOST
     if isinstance(value, list):
-        return depth > 0 and all(_is_plain(each, depth - 1, infinite=infinite) for each in value)
+        return depth > 0 and all([_is_plain(each, depth - 1, infinite=infinite) for each in value])
     if isinstance(value, dict):
-        return depth > 0 and all(
-            isinstance(key, str)
-            and _is_plain(key)
-            and _is_plain(each, depth - 1, infinite=infinite)
-            for key, each in value.items()
-        )
+        keys = all(isinstance(key, str) for key in value) and _is_plain("".join(value))
+        return keys and _is_plain([*value.values()], depth, infinite=infinite)
     return value is None
 
 

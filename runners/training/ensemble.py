@@ -19,6 +19,7 @@ from infobound.models.noise.gaussian_noise import Noise
 from infobound.runners.runs.errors import out_of_memory
 from infobound.runners.runs.written import State, Written
 from infobound.runners.training.flat_parameters import flattened, views
+from infobound.runners.training.memory import copies_must_fit
 from infobound.runners.training.randomness import generator, stream
 
 STRIDE = 4
@@ -49,10 +50,13 @@ class Ensemble:
         compiled: bool,
         average: float,
     ) -> None:
-        modules = [
-            _initialised(partial(build, index), stream(seed, index, "init")).to(device)
-            for index in range(replicates)
-        ]
+        def initialised(index: int) -> nn.Module:
+            return _initialised(partial(build, index), stream(seed, index, "init")).to(device)
+
+        modules = [initialised(0)]
+        numbers = sum(each.numel() for each in modules[0].parameters())
+        copies_must_fit(replicates, numbers, device)
+        modules += map(initialised, range(1, replicates))
         self.replicates = replicates
         self._reader = copy.deepcopy(modules[0]).requires_grad_(False)
         self.built = described(self._reader)

@@ -18,6 +18,7 @@ from infobound.runners.training import limits
 from infobound.runners.training.devices import device_named
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.flat_parameters import elementwise
+from infobound.runners.training.memory import copies_must_fit
 from infobound.runners.training.player import Player
 from infobound.runners.training.schedule import Drops, Schedule
 
@@ -134,6 +135,7 @@ class Execution(Settings):
 
     def __post_init__(self) -> None:
         limits.at_least(self, replicates=1)
+        copies_must_fit(self.replicates, 0, torch.device("cpu"))
 
     @property
     def place(self) -> torch.device:
