@@ -28,8 +28,8 @@ class Grid(BasicSweeper):
         return self.launcher.launch(jobs, initial_job_idx=0)
 
     def _check(self, jobs: Sequence[Sequence[str]]) -> None:
-        """Raise the first error of these jobs if an option does not exist, or if none of them can be
-        composed.
+        """Raise the first error of these jobs if an option does not exist, or if none of them can
+        be composed.
         """
         errors = list[HydraException]()
         for job in jobs:

@@ -46,6 +46,7 @@ def assert_refused(ended: Any, *words: str) -> None:
     assert ended.out == ""
     assert ended.err.startswith("refused: ")
     assert ended.err.count("\n") == 1
+    assert len(ended.err) < 1100, "it fits a screen"
     assert [word for word in words if word not in ended.err] == []
 
 
@@ -230,6 +231,12 @@ def csv(a: Sequence[Any] | np.ndarray, columns: str = "a") -> list[str]:
     rows = [f"{first},{second}" for first, second in zip(a, ROWS[:, 0], strict=True)]
     Path("pairs.csv").write_text("\n".join(["a,b", *rows]))
     return ["dataset.path=pairs.csv", f"dataset.x_columns=[{columns}]", "dataset.y_columns=[b]"]
+
+
+def wide(columns: int) -> list[str]:
+    lines = [range(columns), *[[0.5] * columns] * 3]
+    Path("pairs.csv").write_text("\n".join(",".join(map(str, each)) for each in lines))
+    return ["dataset.path=pairs.csv", "dataset.x_columns=[a]", "dataset.y_columns=[b]"]
 
 
 def with_value(value: float) -> np.ndarray:

@@ -42,7 +42,9 @@ def ending(error: BaseException, directory: Path, *, sweep: bool) -> Ending:
             f"interrupted; the same command with the same name {further}", interrupted(error)
         )
     if isinstance(error, ConfigError):
-        return Ending(fitting(f"refused: {error}"), BUSY if sweep and isinstance(error, Busy) else 2)
+        return Ending(
+            fitting(f"refused: {error}"), BUSY if sweep and isinstance(error, Busy) else 2
+        )
     if isinstance(error, RunFailed | OSError):
         return Ending(fitting(f"failed: {error}"), 1)
     if out_of_memory(error):

@@ -230,7 +230,7 @@ def _is_plain(value: object, depth: int = DEEPEST, *, infinite: bool = False) ->
     if isinstance(value, int | float):
         return infinite or abs(value) < MOST
     if isinstance(value, list):
-        return depth > 0 and all([_is_plain(each, depth - 1, infinite=infinite) for each in value])
+        return depth > 0 and all(_is_plain(each, depth - 1, infinite=infinite) for each in value)
     if isinstance(value, dict):
         keys = all(isinstance(key, str) for key in value) and _is_plain("".join(value))
         return keys and _is_plain([*value.values()], depth, infinite=infinite)
