@@ -27,6 +27,12 @@ SPEED = 0.4
 """Angle of the first harmonic per unit of the mean square of a row, radians."""
 SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.6)
 """Factors for the canonical correlations that are tried."""
+WIDE = 900
+"""Maximum number of features of a side that is turned."""
+MOST = 20_000
+"""Maximum number of rows that a copula is fitted to."""
+LARGE = 100_000
+"""Maximum number of held-back rows of one part times the number of pairs."""
 LEAST = 4
 """Minimum number of rows for each feature of a side that is turned."""
 CROWDED = 20
@@ -104,8 +110,8 @@ class Coordinates(nn.Module):
 
     def __init__(self, dim: int, clip: float) -> None:
         super().__init__()
-        self.clip, self.turns = clip, TURNS[-1] if dim > 1 else 0
-        wide = (1 + 2 * self.turns) * dim
+        self.clip, self.turns = clip, _most_turns(dim)
+        wide = _width(dim, self.turns)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
@@ -136,15 +142,26 @@ class Coordinates(nn.Module):
 def chosen(
     x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], held_back: float, clip: float
 ) -> Start:
-    """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows.
+    """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows or
+    the first MOST.
 
     The choice is among Gaussian copulas, of all columns or of those that are related, of sides that
     are turned or not, and a t copula; among numbers of canonical pairs; and among factors for
     their correlations. Without information all correlations are 0.
     """
-    (x, *of_x), (y, *of_y) = _standardised(x), _standardised(y)
+    (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
     start = _chosen(x, y, held_back, clip)
     return start._replace(x=start.x.of(*of_x), y=start.y.of(*of_y))
+
+
+def _most_turns(dim: int) -> int:
+    """The largest number of harmonics for a side of `dim` columns."""
+    return max(turns for turns in TURNS if turns == 0 or (dim > 1 and _width(dim, turns) <= WIDE))
+
+
+def _width(dim: int, turns: int) -> int:
+    """The number of features of a side."""
+    return (1 + 2 * turns) * dim
 
 
 def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,7 +171,7 @@ def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float) -> Start:
-    parts = [*_parts(len(x), held_back)]
+    parts = [*_parts(len(x), held_back, min(x.shape[1], y.shape[1]))]
     if not parts:
         start = _gaussian(x, y, turns=0)
         return start._replace(rho=torch.zeros_like(start.rho))
@@ -245,9 +262,9 @@ def _turned(
     return torch.cat([scores, *(scores * wave for wave in waves)], dim=-1)
 
 
-def _parts(rows: int, held_back: float) -> Iterator[tuple[Tensor, Tensor]]:
+def _parts(rows: int, held_back: float, pairs: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows to fit and rows to judge, in as many parts as JUDGES asks for; none of very few rows."""
-    size = max(2, round(held_back * rows))
+    size = min(max(2, round(held_back * rows)), max(JUDGES // 10, LARGE // pairs))
     every = torch.arange(rows)
     for part in range(min(rows // size, -(-JUDGES // size)) if rows - size > 1 else 0):
         end = rows - part * size
@@ -256,8 +273,8 @@ def _parts(rows: int, held_back: float) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
     widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
-    for turns in TURNS if widest > 1 else TURNS[:1]:
-        if turns == 0 or (1 + 2 * turns) * widest * LEAST <= rows:
+    for turns in TURNS:
+        if turns == 0 or (turns <= _most_turns(widest) and _width(widest, turns) * LEAST <= rows):
             yield partial(_gaussian, turns=turns)
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
