@@ -108,7 +108,7 @@ class CriticTraining(Task):
         if self._estimator.kind == "lower bound":
             best = self._current.values("validation", step, evaluation.calibrated)
             values, scales = map(list, zip(*best, strict=True))
-            weights["scale"] = weights["scale"].new_tensor(scales)
+            weights["scale"] = torch.tensor(scales).to(weights["scale"].device)
             self._stopping.see(values, weights)
         else:
             values = self._current.values("validation", step)
