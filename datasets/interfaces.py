@@ -12,7 +12,7 @@ from infobound.datasets.images.labelled import Labelled
 from infobound.datasets.transforms import Transform
 
 Order = Literal["none", "time"]
-"""What the order of a table's rows means: nothing, or that they follow one another."""
+"""The meaning of the order of a table's rows: none, or that they follow one another."""
 
 
 @runtime_checkable
@@ -38,7 +38,7 @@ class Joint(Protocol):
 
 
 class About(NamedTuple):
-    """What is known of a table's rows besides their numbers."""
+    """Facts about a table's rows besides their numbers."""
 
     units: Tensor | None = None
     """(N,) int64: rows with the same number stay in one split; None if every row is on its own."""

@@ -44,7 +44,7 @@ class Reach(NamedTuple):
 
 
 def reach(points: Float64[np.ndarray, "N D"], k: int) -> Reach:
-    """How far each point's k nearest other points reach; ties cost nothing."""
+    """The reach of each point's k nearest other points; ties cost nothing."""
     distinct, kind, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
     kind = kind.reshape(-1)
     kept = np.minimum(counts, k + 1)

@@ -46,7 +46,7 @@ format.
 
 
 def reason(error: Exception) -> str:
-    """What an error of a reader says about the file, in one line."""
+    """One line about the file, from an error of its reader."""
     if isinstance(error, IrregularFileError):
         return f"it {error.requirement}, got {error.got}"
     if isinstance(error, OSError) and error.strerror:

@@ -58,7 +58,7 @@ def installed(wanted: list[Requirement]) -> Iterator[tuple[str, str]]:
     ],
 )
 def test_what_pip_installs_for_an_extra_is_pinned(extra: str) -> None:
-    """By their metadata, and without the package index."""
+    """Read their metadata, without the package index."""
     wanted = requirements(EXTRAS[extra] if extra else PROJECT["dependencies"])
     try:
         found = dict(installed(wanted))

@@ -19,7 +19,7 @@ SECRET = "8f1c0a"
 
 
 class Payload:
-    """What a pickle runs here: make the folder `ran`."""
+    """Make the folder `ran` when a pickle is opened."""
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
         return os.mkdir, (str(Path("ran").absolute()),)

@@ -1,5 +1,5 @@
-"""Whatever happens to a file of a run or of a data set: exit code 0, 1 or 2, one line that says why
-and no traceback, within seconds, and nothing outside of the folder is touched.
+"""A damaged file of a run or of a data set gives exit code 0, 1 or 2, one line that says why and no
+traceback, within seconds, and nothing outside of the folder is touched.
 """
 
 import os

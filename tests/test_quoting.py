@@ -1,4 +1,4 @@
-"""Names that are no identifiers are quoted before Hydra reads the command line."""
+"""Names that are not identifiers are quoted before Hydra reads the command line."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ NAMED = re.compile(r"(^|[\W_])(ids?|codes?|zip|zipcode|postcode|plz|sku|isbn)$|[
 OFTEN = 5
 """Minimum number of rows for each code, on average."""
 OFFSET = 1000
-"""Ratio of the smallest code to the range of the codes, above which they are no quantities."""
+"""Ratio of the smallest code to the range of the codes, above which they are not quantities."""
 NEIGHBOURED = 0.25
 """Share of rows whose value has a neighbour, below which values are scattered."""
 SHOWN = 3

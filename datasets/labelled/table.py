@@ -120,8 +120,8 @@ class Table:
 
     @property
     def _strata(self) -> Tensor:
-        """What every part has its share of (N, V): labels, with those of weight 0 apart, and
-        groups.
+        """The values (N, V) of which every part has its share: labels, with those of weight 0
+        apart, and groups.
         """
         groups = [
             self.rows.pivots[:, index].long()

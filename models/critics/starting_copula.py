@@ -83,7 +83,7 @@ class Judged(NamedTuple):
     """A way of fitting a copula, with the factors of its correlations that read most."""
 
     bound: float
-    """Of the held-back rows, nats."""
+    """The bound on the held-back rows, nats."""
     factors: Float[Tensor, " P"]
     joint: Float[Tensor, " M"]
     """The scores of the held-back rows."""
@@ -196,7 +196,7 @@ def log_ratios(
     """log p(u_i, v_j) / p(u_i) p(v_j), nats, of pairs from a multivariate t distribution with unit
     scatter in u and in v and `rho` between their first columns.
 
-    `constant` is that of `constant`.
+    `constant` is the value of `constant` for these degrees of freedom and dimensions.
     """
     pairs, precision = len(rho), 1 / (1 - rho.square())
     of_u, of_v = u.square().sum(-1), v.square().sum(-1)

@@ -18,6 +18,7 @@ from infobound.runners.critics.held_out import Block
 from infobound.runners.training.readings import Error
 
 SCALES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+"""Factors of the scores that are tried."""
 CERTAIN = 1e-5
 """Largest distance from 0 nats, by rounding, of the value of a critic that knows nothing."""
 GROUPS = 10
@@ -72,17 +73,18 @@ def calibrated(estimator: Estimator, pooled: Pool) -> tuple[float, float]:
     """The highest of the estimates in nats from the scores times each of SCALES, and that scale; a
     critic that is too sure of itself reads more with less confidence, and at least 0 with none.
 
-    Scales are not tried if no scale reads 0 with certainty. Guo et al. 2017,
-    https://arxiv.org/abs/1706.04599
+    Scores are not scaled for an estimator that does not read 0 with certainty from a critic that
+    knows nothing. Guo et al. 2017, https://arxiv.org/abs/1706.04599
     """
-    best, chosen = value(estimator, pooled), 1.0
-    if abs(value(estimator, pooled.scaled(estimator, 0.0))) > CERTAIN:
-        return best, chosen
+    whole = best = value(estimator, pooled)
+    chosen = 1.0
     for scale in SCALES:
         read = value(estimator, pooled.scaled(estimator, scale))
-        if read <= best:  # the bounds are concave in the scale
+        if read <= best:  # lower bounds are concave in the scale
             break
         best, chosen = read, scale
+    if chosen < 1 and abs(value(estimator, pooled.scaled(estimator, 0.0))) > CERTAIN:
+        return whole, 1.0
     return best, chosen
 
 

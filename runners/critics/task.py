@@ -59,7 +59,7 @@ class CriticTraining(Task):
         folds: int | None,
         loss: Callable[[Bound], Tensor] = attrgetter("fit"),
         truth: float | None = None,
-        completed: Callable[[Reading], Reading] = lambda reading: reading,
+        completed: Callable[[Reading], Reading] | None = None,
     ) -> None:
         self._loss, self._truth, self._completed = loss, truth, completed
         self._more_steps_help = (
@@ -162,8 +162,7 @@ class CriticTraining(Task):
                     warnings=[*reading.warnings, *self._untimely(self._stopping, reading)],
                     beside={"mi_training": statistics.fmean(self._best.values("train", step))},
                 )
-            reading = self._completed(reading)
-            self._reading = reading
+            self._reading = reading if self._completed is None else self._completed(reading)
         return self._reading
 
     def _read(self, step: int) -> Reading:

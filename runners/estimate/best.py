@@ -18,8 +18,8 @@ FEW = 3
 """Maximum number of columns of x and y in which nearest neighbours can replace the critics."""
 CLEARLY = 3.0
 """Number of standard errors by which they must read more than the training rows."""
-NEIGHBOURS_HIGH = 0.04
-"""Share of what nearest neighbours read by which the truth may be above it, as their bias."""
+BIAS = 0.04
+"""Share of what nearest neighbours read that their bias may be."""
 
 
 def with_best(reading: Reading, training: float, beside: Beside) -> Reading:
@@ -47,13 +47,12 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     at least 0, where that shows nothing; compare Efron and Tibshirani 1997,
     https://doi.org/10.1080/01621459.1997.10474007.
 
-    In one or two dimensions, nearest neighbours replace the critics where they read clearly more:
+    In up to three columns, nearest neighbours replace the critics where they read clearly more:
     they can follow edges.
     """
-    low = max(reading.mean, 0.0)
-    gap = max(training - low, 0.0)
-    share = low / training if gap > 0 else 1.0
-    value = low + share * gap
+    held_out = max(reading.mean, 0.0)
+    gap = max(training - held_out, 0.0)
+    value = held_out + (gap * held_out / training if gap > 0 else 0.0)
     reach = NORMAL * SAMPLING * reading.error.value
     interval = max(0.0, value - BELOW * gap - reach), value + ABOVE * gap + reach
     found, chosen = beside.neighbours, "critics"
@@ -61,8 +60,8 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
         above = found.value - training
         if above > CLEARLY * math.hypot(found.stderr, reading.error.value):
             value, chosen = found.value, "nearest neighbours"
-            reach = NORMAL * found.stderr + NEIGHBOURS_HIGH * value
-            interval = min(training, value - reach), value + reach
-    if beside.unlimited is not None:
-        interval = interval[0], math.inf
-    return Best(value, interval, chosen)
+            reach = NORMAL * found.stderr + BIAS * value
+            interval = max(0.0, min(training, value - reach)), value + reach
+    low, high = interval
+    stderr = (high - low) / (2 * NORMAL)
+    return Best(value, (low, high if beside.unlimited is None else math.inf), stderr, chosen)

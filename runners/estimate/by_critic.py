@@ -84,7 +84,7 @@ class ByCritic(Runner[CriticTraining]):
             patience=self.evaluation.patience,
             folds=table.folds if table else None,
             truth=self.dataset.mutual_information,
-            completed=partial(self._completed, table) if table else _unchanged,
+            completed=partial(self._completed, table) if table else None,
         )
         if table is None and self.estimator.kind == "lower bound":
             task.merit = _bound
@@ -144,7 +144,3 @@ def _bound(found: Metrics) -> float:
     """The mean of the copies' lower bounds, nats."""
     mi = found["mi"]
     return mi.value if isinstance(mi, Quantity) else -math.inf
-
-
-def _unchanged(reading: Reading) -> Reading:
-    return reading

@@ -36,7 +36,7 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class Growth:
-    """What nearest neighbours read on N rows and on halves of them."""
+    """Readings of nearest neighbours on N rows and on halves of them."""
 
     value: float
     """Nats."""

@@ -116,7 +116,7 @@ class InvarianceReader:
         return read | {"warnings": [*self.warnings, *reasons]}
 
     def _together(self, copies: Sequence[Measured]) -> dict[str, Quantity]:
-        """What every copy's rows can give."""
+        """The measures that every copy's rows can give."""
         unread = _unread(copies)
         values = [
             {name: value for name, value in each.values.items() if name not in unread}

@@ -50,7 +50,7 @@ def set_aside(job: Path, reason: Damaged | str) -> Path:
 
 
 def found(sweep: Path) -> list[Aside]:
-    """What was set aside in a sweep."""
+    """The jobs that a sweep has set aside."""
     reasons = sorted((sweep / FOLDER).glob(f"*/{REASON}"))
     return [Aside(each.parent, _text(each)) for each in reasons]
 

@@ -102,7 +102,7 @@ def fitting(path: Path) -> Iterator[None]:
 
 
 def _told(error: Exception) -> str:
-    """What an error says, if that is no advice on how to load other types, which could run code."""
+    """The text of an error, without advice to load other types, which could run code."""
     if isinstance(error, pickle.UnpicklingError):
         return ": it holds other types than tensors and plain values"
     return f": {' '.join(f'{type(error).__name__}: {error}'.split()):.200}"

@@ -1,4 +1,4 @@
-"""What a configuration names, imported."""
+"""Import the objects that a configuration names."""
 
 import importlib
 from types import ModuleType

@@ -46,7 +46,7 @@ OWN = (
     "samples/*.npy",
     "events.out.tfevents.*",
 )
-"""What every run writes. `force` removes only these files, and those that the run has listed."""
+"""The files that every run writes. `force` removes these, and those that the run has listed."""
 
 
 class RunDirectory:

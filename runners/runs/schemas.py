@@ -1,4 +1,4 @@
-"""What the files of a run contain, and how each kind is read: whoever wrote a file, what is read
+"""The contents of a run's files, and how each kind is read: whoever wrote a file, what is read
 from it has the types that its readers expect, or Damaged names the file and says what is wrong.
 """
 
@@ -41,7 +41,7 @@ FOLDER = re.compile(r"(?!\.\.?$)[^/\0]+")
 
 
 class Form(NamedTuple):
-    """What a value in a file must be, and the value where there is none."""
+    """The type that a value in a file must have, and the value where there is none."""
 
     words: str
     holds: Callable[[object], bool]
@@ -49,7 +49,7 @@ class Form(NamedTuple):
 
 
 def read(path: Path, what: str, parse: Callable[[bytes], T], most: float = math.inf) -> T | None:
-    """What `parse` makes of the content of a file of at most `most` bytes, None if there is no
+    """The result of `parse` for the content of a file of at most `most` bytes, None if there is no
     file.
 
     Raises Damaged, which says what the file should be, if it cannot be read.
@@ -64,7 +64,7 @@ def read(path: Path, what: str, parse: Callable[[bytes], T], most: float = math.
 
 
 def read_file(path: Path, what: str, parse: Callable[[BinaryIO], T]) -> T | None:
-    """What `parse` makes of a file, None if there is no file.
+    """The result of `parse` for a file, None if there is no file.
 
     Raises Damaged, which says what the file should be, if it cannot be read.
     """
@@ -313,7 +313,7 @@ OF_A_LINE: Mapping[str, Form] = {
 
 STATES = Form("states by name", lambda value: isinstance(value, dict))
 OF_A_STATE: Mapping[str, Form] = {"step": COUNT._replace(default=...), "task": STATES}
-"""Of the best state, and of any checkpoint."""
+"""The forms of the best state, and of any checkpoint."""
 OF_A_CHECKPOINT: Mapping[str, Form] = {
     **OF_A_STATE,
     "seconds": NUMBER._replace(default=...),

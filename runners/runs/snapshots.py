@@ -40,9 +40,7 @@ class Snapshots(NamedTuple):
 
     @classmethod
     def of(cls, run: Path) -> "Snapshots | None":
-        """The snapshots of a run, None if it has not kept samples of its data and its
-        generators.
-        """
+        """The snapshots of a run, None if it kept no samples of its data and its generators."""
         files = {path.stem: path for path in sorted((run / FOLDER).glob("*.npy"))}
         data = files.pop(DATA, None)
         by_step = {int(stem): path for stem, path in files.items() if stem.isdecimal()}
@@ -79,7 +77,7 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _read(path: Path, parse: Callable[[BinaryIO], T]) -> T:
-    """What `parse` makes of a file of samples.
+    """The result of `parse` for a file of samples.
 
     Raises Damaged if it holds something else.
     """

@@ -19,7 +19,7 @@ NEAR = 0.5
 BEST = "best estimate"
 """The kind of a value that is meant to be the truth."""
 CALIBRATED = "known truths"
-"""What the standard error of a best estimate was calibrated on."""
+"""The name in results of the standard error's source for a best estimate."""
 NAMES = {"neither": "neither bound"}
 """The kinds that have another name for people."""
 MEANINGS = {
@@ -28,7 +28,7 @@ MEANINGS = {
     "upper bound": "of the upper bound (the truth may lie below)",
     "neither": "of the estimator's value, without its bias",
 }
-"""What an interval is for, by kind."""
+"""The meaning of an interval, by kind."""
 NORMAL = 1.96
 """Number of standard errors on each side of the mean of a 95 % normal interval."""
 
@@ -68,15 +68,12 @@ class Best(NamedTuple):
     value: float
     interval: tuple[float, float]
     """A 95 % interval for the truth; its upper end is infinite if there may be no limit."""
+    stderr: float
+    """The standard error of a normal estimate whose interval is as wide; an open interval counts as
+    wide as it would be if it were closed.
+    """
     chosen: str
-    """What the value comes from: `critics` or `nearest neighbours`."""
-
-    @property
-    def stderr(self) -> float:
-        """The standard error of a normal estimate whose interval reaches as far."""
-        low, high = self.interval
-        reach = self.value - low if math.isinf(high) else (high - low) / 2
-        return reach / NORMAL
+    """The source of the value: `critics` or `nearest neighbours`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What distances compare: columns of unlike scale, and a few informative ones among many."""
+"""Distances compare columns of unlike scale, and find a few informative ones among many."""
 
 import math
 

@@ -99,14 +99,14 @@ def test_a_linear_function_is_refused_instead_of_infinite() -> None:
 
 
 @pytest.mark.slow
-def test_fifty_by_fifty_columns_take_less_than_a_fifth_of_a_cpu_second() -> None:
+def test_fifty_by_fifty_columns_take_less_than_a_tenth_of_a_cpu_second() -> None:
     x, y = normal(10_000, 50, 50, 0.5)
     times = []
     for _ in range(5):
         started = time.process_time()
         Gaussian(unbiased=True)(x, y)
         times.append(time.process_time() - started)
-    assert min(times) < 0.2
+    assert min(times) < 0.1
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda each: type(each).__name__)

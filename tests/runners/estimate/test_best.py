@@ -48,7 +48,9 @@ def test_neighbours_replace_critics_in_few_columns_where_they_clearly_read_more(
 def test_the_interval_is_open_where_the_truth_may_be_infinite() -> None:
     found = with_best(reading(4.0), 4.1, beside(unlimited="it may be infinite"))
     assert found.interval[1] == math.inf
-    assert math.isfinite(found.stderr)
+    assert found.stderr == with_best(reading(4.0), 4.1, beside()).stderr
+    nothing = best(reading(0.0), 0.0, beside(unlimited="it may be infinite"))
+    assert nothing.stderr > 0
     told: Any = written.result(found.metrics(truth=None))
     assert told["mi_interval"][1] is None
     assert "or more" in sentence(told)

@@ -82,7 +82,7 @@ def test_folds_of_a_series_are_contiguous_and_apart(folds: int) -> None:
         found = positions(rows, fold)
         ordered = found["test"].sort().values
         assert torch.equal(ordered, torch.arange(int(ordered[0]), int(ordered[-1]) + 1))
-        assert not torch.equal(found["test"], ordered), "partners of a row are no neighbours"
+        assert not torch.equal(found["test"], ordered), "partners of a row are not its neighbours"
         assert apart(found["train"], found["test"]) > 10
         assert apart(found["train"], found["validation"]) > 10
         assert apart(found["validation"], found["test"]) > 10
