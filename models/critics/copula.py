@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from infobound.errors import SettingError
 from infobound.models.critics import starting_copula
 from infobound.models.critics.canonical import canonical
+from infobound.models.critics.copula_choice import chosen
 from infobound.models.critics.scores import Scores, from_matrix
-from infobound.models.critics.starting_copula import Coordinates, chosen, log_ratios
+from infobound.models.critics.starting_copula import Coordinates, log_ratios
 from infobound.models.layers.mlp import mlp
 
 WAVY = 2
@@ -94,7 +95,7 @@ class GaussianCopula(nn.Module):
     log(1 - r^2) / 2, where r are the correlations of the pairs, or of a multivariate t
     distribution. u and v start as canonical coordinates of the training rows; parts of the rows,
     each of the share `held_back`, choose the copula, the number of pairs and the shrinkage of r
-    (models.critics.starting_copula). A network of widths `warp` corrects the coordinates of each
+    (models.critics.copula_choice). A network of widths `warp` corrects the coordinates of each
     side, and r is trained too, so the critic can also learn normal pairs that were transformed by
     an invertible map of each side. g, h, a and b are networks of widths `hidden` with `embed`
     features; all last layers start at `begin` times their usual size.

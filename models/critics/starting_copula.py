@@ -1,13 +1,9 @@
-"""The copula that a critic starts as: Gaussian or Student's t, of the columns or of turned sides,
-chosen by cross-validation.
+"""The copula that a critic starts as: Gaussian or Student's t, of coordinates of each side.
 
-N and M rows, B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products
-with harmonics.
+B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products with harmonics.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import scipy.special
@@ -15,40 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infobound.models.critics.canonical import Canonical, canonical, of_scatter
-
 NORMAL = 1e6
 """Degrees of freedom of a t copula that cannot be told from the Gaussian copula."""
-FREEDOMS = (20.0, 10.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0)
-"""Degrees of freedom of the t copulas that are tried."""
 TURNS = (0, 1, 2, 4, 8)
 """The numbers of harmonics of a side's length that are tried."""
 SPEED = 0.4
 """Angle of the first harmonic per unit of the mean square of a row, radians."""
-SHRINKAGES = (1.0, 0.95, 0.9, 0.8, 0.6)
-"""Factors for the canonical correlations that are tried."""
 WIDE = 900
 """Maximum number of features of a side that is turned."""
-MOST = 20_000
-"""Maximum number of rows that a copula is fitted to."""
-LARGE = 100_000
-"""Maximum number of held-back rows of one part times the number of pairs."""
-LEAST = 4
-"""Minimum number of rows for each feature of a side that is turned."""
-CROWDED = 20
-"""Columns are screened if there are fewer rows than this for each of them."""
-WIDEST = 130
-"""Maximum number of columns for a t copula."""
-SEEN = 4000
-"""Maximum number of rows from which the scatter of a t copula is computed."""
-ITERATIONS = 4
-"""Number of times that this scatter is computed anew, with the weights of the last one."""
-PARTNERS = 20
-"""Product samples for each of the held-back rows that choose."""
-MARGIN = 2.0
-"""Number of standard errors by which a copula must read more than a simpler one."""
-JUDGES = 1200
-"""Number of held-back rows that are enough to choose; fewer are held back in several parts."""
 KNOTS = 1024
 """Number of points between which the quantiles of a t distribution are interpolated."""
 
@@ -79,20 +49,6 @@ class Start(NamedTuple):
     rho: Float[Tensor, " P"]
 
 
-class Judged(NamedTuple):
-    """A way of fitting a copula, with the factors of its correlations that read most."""
-
-    bound: float
-    """The bound on the held-back rows, nats."""
-    factors: Float[Tensor, " P"]
-    joint: Float[Tensor, " M"]
-    """The scores of the held-back rows."""
-
-
-Way = Callable[[Tensor, Tensor], Start]
-"""Fits a copula to the rows of x and y."""
-
-
 class Coordinates(nn.Module):
     """Turns rows with normal margins into the coordinates of a copula.
 
@@ -110,8 +66,8 @@ class Coordinates(nn.Module):
 
     def __init__(self, dim: int, clip: float) -> None:
         super().__init__()
-        self.clip, self.turns = clip, _most_turns(dim)
-        wide = _width(dim, self.turns)
+        self.clip, self.turns = clip, most_turns(dim)
+        wide = width(dim, self.turns)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
@@ -125,7 +81,7 @@ class Coordinates(nn.Module):
         self.mean.copy_(torch.as_tensor(projection.mean))
         self.deviation.copy_(torch.as_tensor(projection.deviation))
         self.quantiles.copy_(_quantiles(freedom, self.clip))
-        self.limit.fill_(_limit(freedom, self.clip))
+        self.limit.fill_(limit_of(freedom, self.clip))
         self.centre.zero_()[:used] = projection.centre
         self.axes.zero_()[:used] = projection.axes
 
@@ -135,55 +91,8 @@ class Coordinates(nn.Module):
         below = place.floor().clamp_max(KNOTS - 2)
         lower, upper = (self.quantiles[below.long() + step] for step in (0, 1))
         scores = torch.lerp(lower, upper, place - below)
-        coordinates = (_turned(scores, rows, self.turns) - self.centre) @ self.axes
+        coordinates = (turned(scores, rows, self.turns) - self.centre) @ self.axes
         return coordinates.maximum(-self.limit).minimum(self.limit)
-
-
-def chosen(
-    x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], held_back: float, clip: float
-) -> Start:
-    """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows or
-    the first MOST.
-
-    The choice is among Gaussian copulas, of all columns or of those that are related, of sides that
-    are turned or not, and a t copula; among numbers of canonical pairs; and among factors for
-    their correlations. Without information all correlations are 0.
-    """
-    (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
-    start = _chosen(x, y, held_back, clip)
-    return start._replace(x=start.x.of(*of_x), y=start.y.of(*of_y))
-
-
-def _most_turns(dim: int) -> int:
-    """The largest number of harmonics for a side of `dim` columns."""
-    return max(turns for turns in TURNS if turns == 0 or (dim > 1 and _width(dim, turns) <= WIDE))
-
-
-def _width(dim: int, turns: int) -> int:
-    """The number of features of a side."""
-    return (1 + 2 * turns) * dim
-
-
-def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    mean, deviation = rows.mean(0), rows.std(0, correction=0)
-    deviation = deviation.where(deviation > 0, 1.0)
-    return (rows - mean) / deviation, mean, deviation
-
-
-def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float) -> Start:
-    parts = [*_parts(len(x), held_back, min(x.shape[1], y.shape[1]))]
-    if not parts:
-        start = _gaussian(x, y, turns=0)
-        return start._replace(rho=torch.zeros_like(start.rho))
-    simplest, *others = _ways(x, y, len(parts[0][0]))
-    way, best = simplest, _judged(simplest, x, y, parts, clip)
-    for other in others:
-        judged = _judged(other, x, y, parts, clip)
-        apart = judged.joint - best.joint
-        if judged.bound - best.bound > MARGIN * float(apart.std()) / math.sqrt(len(apart)):
-            way, best = other, judged
-    start = way(x, y)
-    return start._replace(rho=start.rho * best.factors)
 
 
 def log_ratios(
@@ -205,7 +114,7 @@ def log_ratios(
     )
     across = (2 * rho * precision * u[:, :pairs]) @ v[:, :pairs].mT
     together = (of_u + more_u).unsqueeze(-1) + (of_v + more_v) - across
-    return _from_lengths(together, of_u.unsqueeze(-1), of_v, u.shape[-1], v.shape[-1], freedom) + (
+    return from_lengths(together, of_u.unsqueeze(-1), of_v, u.shape[-1], v.shape[-1], freedom) + (
         constant + precision.log().sum() / 2
     )
 
@@ -218,7 +127,7 @@ def constant(freedom: float, dim_x: int, dim_y: int) -> float:
     return both + neither - of_x - of_y
 
 
-def _from_lengths(
+def from_lengths(
     together: Tensor,
     of_x: Tensor,
     of_y: Tensor,
@@ -226,6 +135,9 @@ def _from_lengths(
     dim_y: int,
     freedom: Tensor | float,
 ) -> Tensor:
+    """The part of a t copula's log-ratio that depends on the squared lengths of pairs, of x and of
+    y, in the metric of the scatter; nats.
+    """
     terms = (
         (dim + freedom) / 2 * torch.log1p(length / freedom)
         for dim, length in ((dim_x, of_x), (dim_y, of_y), (dim_x + dim_y, together))
@@ -234,7 +146,17 @@ def _from_lengths(
     return x + y - both
 
 
-def _limit(freedom: float, clip: float) -> float:
+def most_turns(dim: int) -> int:
+    """The largest number of harmonics for a side of `dim` columns."""
+    return max(turns for turns in TURNS if turns == 0 or (dim > 1 and width(dim, turns) <= WIDE))
+
+
+def width(dim: int, turns: int) -> int:
+    """The number of features of a side."""
+    return (1 + 2 * turns) * dim
+
+
+def limit_of(freedom: float, clip: float) -> float:
     """The largest coordinate: those of a t copula have none."""
     return clip if freedom >= NORMAL else math.inf
 
@@ -242,16 +164,16 @@ def _limit(freedom: float, clip: float) -> float:
 def _quantiles(freedom: float, clip: float) -> Float[Tensor, " knots"]:
     """The t quantiles at the normal probabilities of evenly spaced points from -clip to clip."""
     points = torch.linspace(-clip, clip, KNOTS, dtype=torch.float64)
-    return (points if freedom >= NORMAL else _scores(points, freedom)).float()
+    return (points if freedom >= NORMAL else t_scores(points, freedom)).float()
 
 
-def _scores(rows: Tensor, freedom: float) -> Tensor:
+def t_scores(rows: Tensor, freedom: float) -> Tensor:
     """The t quantiles (float64) at the normal probabilities of the rows."""
     lower = scipy.special.stdtrit(freedom, scipy.special.ndtr(-rows.abs().cpu().numpy()))
     return torch.from_numpy(-lower).to(rows).copysign(rows)
 
 
-def _turned(
+def turned(
     scores: Float[Tensor, "B D"], rows: Float[Tensor, "B D"], turns: int
 ) -> Float[Tensor, "B KD"]:
     """The scores, times 1, cos(k SPEED q) and sin(k SPEED q) for k = 1 to `turns`, where q is the
@@ -260,172 +182,3 @@ def _turned(
     angle = SPEED * rows.square().mean(-1, keepdim=True)
     waves = (wave(k * angle) for k in range(1, turns + 1) for wave in (torch.cos, torch.sin))
     return torch.cat([scores, *(scores * wave for wave in waves)], dim=-1)
-
-
-def _parts(rows: int, held_back: float, pairs: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows to fit and rows to judge, in as many parts as JUDGES asks for; none of very few rows."""
-    size = min(max(2, round(held_back * rows)), max(JUDGES // 10, LARGE // pairs))
-    every = torch.arange(rows)
-    for part in range(min(rows // size, -(-JUDGES // size)) if rows - size > 1 else 0):
-        end = rows - part * size
-        yield torch.cat([every[: end - size], every[end:]]), every[end - size : end]
-
-
-def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
-    widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
-    for turns in TURNS:
-        if turns == 0 or (turns <= _most_turns(widest) and _width(widest, turns) * LEAST <= rows):
-            yield partial(_gaussian, turns=turns)
-    if columns <= min(WIDEST, rows / LEAST):
-        yield _student
-    if widest * CROWDED > rows:
-        yield _screened
-
-
-def _gaussian(x: Tensor, y: Tensor, turns: int) -> Start:
-    """A Gaussian copula of sides that are turned by `turns` harmonics."""
-    wide_x, wide_y = (_turned(each, each, turns if each.shape[1] > 1 else 0) for each in (x, y))
-    centre_x, centre_y = wide_x.mean(0), wide_y.mean(0)
-    found = canonical(wide_x - centre_x, wide_y - centre_y)
-    pairs = min(x.shape[1], y.shape[1])
-    return Start(
-        NORMAL,
-        Projection(centre_x, found.to_x[:, : x.shape[1]]),
-        Projection(centre_y, found.to_y[:, : y.shape[1]]),
-        found.rho[:pairs],
-    )
-
-
-def _screened(x: Tensor, y: Tensor) -> Start:
-    """A Gaussian copula of the columns that are correlated with a column of the other side.
-
-    The correlation must exceed that of independent columns (Fan and Lv 2008,
-    https://doi.org/10.1111/j.1467-9868.2008.00674.x).
-    """
-    centre_x, centre_y = x.mean(0), y.mean(0)
-    apart_x, apart_y = x - centre_x, y - centre_y
-    between = apart_x.T @ apart_y
-    size = torch.outer(apart_x.norm(dim=0), apart_y.norm(dim=0)).clamp_min(1e-30)
-    related = between.abs() / size > math.sqrt(2 * math.log(between.numel() + 1) / len(x))
-    of_x, of_y = related.any(1), related.any(0)
-    pairs = min(x.shape[1], y.shape[1])
-    to_x, to_y, rho = x.new_zeros(x.shape[1:] * 2), y.new_zeros(y.shape[1:] * 2), x.new_zeros(pairs)
-    if bool(related.any()):
-        found = canonical(apart_x[:, of_x], apart_y[:, of_y])
-        to_x[of_x, : len(found.to_x)], to_y[of_y, : len(found.to_y)] = found.to_x, found.to_y
-        rho[: len(found.rho)] = found.rho
-    return Start(NORMAL, Projection(centre_x, to_x), Projection(centre_y, to_y), rho)
-
-
-def _student(x: Tensor, y: Tensor) -> Start:
-    """A t copula with the degrees of freedom and scatter of the highest likelihood that is found.
-
-    Demarta and McNeil 2005, https://doi.org/10.1111/j.1751-5823.2005.tb00254.x
-    """
-    rows = torch.cat([x, y], dim=1)[:SEEN]
-    dim = rows.shape[1]
-    scatter = torch.corrcoef(rows.T).reshape(dim, dim).nan_to_num(0.0)
-    best, freedom, found = -math.inf, FREEDOMS[0], scatter
-    for tried in FREEDOMS:
-        scores = _scores(rows, tried)
-        scatter = _scatter(scores, scatter, tried)
-        likelihood = _likelihood(scores, scatter, tried)
-        if likelihood < best:
-            break
-        best, freedom, found = likelihood, tried, scatter
-    split = x.shape[1]
-    pairs: Canonical = of_scatter(
-        found[:split, :split], found[split:, split:], found[:split, split:], len(rows)
-    )
-    of_x, of_y = x.new_zeros(split), y.new_zeros(dim - split)
-    return Start(freedom, Projection(of_x, pairs.to_x), Projection(of_y, pairs.to_y), pairs.rho)
-
-
-def _scatter(scores: Tensor, scatter: Tensor, freedom: float) -> Tensor:
-    """The scatter of t scores with unit diagonal, by expectation and maximisation."""
-    for _ in range(ITERATIONS):
-        weights = (freedom + scores.shape[1]) / (freedom + _lengths(scores, scatter))
-        scatter = (scores * weights.unsqueeze(-1)).T @ scores
-        size = scatter.diagonal().sqrt()
-        size = size.where(size > 0, 1.0)  # of a constant column
-        scatter = scatter / torch.outer(size, size)
-    return scatter
-
-
-def _lengths(scores: Tensor, scatter: Tensor) -> Tensor:
-    """The squared length of each row in the metric of the scatter."""
-    shifted = scatter + 1e-6 * torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
-    return (
-        torch.linalg.solve_triangular(torch.linalg.cholesky(shifted), scores.T, upper=False)
-        .square()
-        .sum(0)
-    )
-
-
-def _likelihood(scores: Tensor, scatter: Tensor, freedom: float) -> float:
-    """The mean log-likelihood of a t copula up to what does not depend on the degrees of freedom or
-    scatter, nats.
-    """
-    dim, half = scores.shape[1], (freedom + 1) / 2
-    shifted = scatter + 1e-6 * torch.eye(dim, dtype=scatter.dtype, device=scatter.device)
-    gammas = (
-        math.lgamma((freedom + dim) / 2)
-        + (dim - 1) * math.lgamma(freedom / 2)
-        - dim * math.lgamma(half)
-    )
-    joint = (freedom + dim) / 2 * torch.log1p(_lengths(scores, scatter) / freedom)
-    each = half * torch.log1p(scores.square() / freedom).sum(1)
-    return gammas - float(torch.logdet(shifted)) / 2 + float((each - joint).mean())
-
-
-def _judged(
-    way: Way, x: Tensor, y: Tensor, parts: Sequence[tuple[Tensor, Tensor]], clip: float
-) -> Judged:
-    """The highest bound of a way on the held-back rows of all parts."""
-    joints, products, pairs = list[Tensor](), list[Tensor](), min(x.shape[1], y.shape[1])
-    for kept, out in parts:
-        start = way(x[kept], y[kept])
-        joint, product = zip(
-            *(_by_pairs(start, x[out], y[out], factor, clip) for factor in SHRINKAGES), strict=True
-        )
-        joints.append(torch.stack(joint))
-        products.append(torch.stack(product))
-    joint, product = torch.cat(joints, dim=1), torch.cat(products, dim=1)
-    bounds = joint.mean(1) - product.logsumexp(1) + math.log(product.shape[1])
-    value, place = bounds.flatten().max(0)
-    factor, count = divmod(int(place), bounds.shape[1])
-    believed = torch.arange(pairs, device=x.device) < count
-    factors = torch.where(believed, SHRINKAGES[factor], 0.0).to(x.dtype)
-    return Judged(float(value), factors, joint[factor, :, count])
-
-
-def _by_pairs(
-    start: Start, x: Tensor, y: Tensor, factor: float, clip: float
-) -> tuple[Float[Tensor, "M P+1"], Float[Tensor, "MK P+1"]]:
-    """The scores of joint and product samples with the first 0, 1, ..., P pairs alone."""
-    (u, v), rho = _coordinates(start, x, y, clip), start.rho * factor
-    pairs, precision = len(rho), 1 / (1 - rho.square())
-    partners = min(PARTNERS, len(u) - 1)
-    rolled = torch.stack([v.roll(-shift, 0) for shift in range(partners + 1)])
-    of_u, of_v = u.square().sum(-1, keepdim=True), rolled.square().sum(-1, keepdim=True)
-    u, rolled = u[:, :pairs], rolled[..., :pairs]
-    terms = precision * (rho.square() * (u.square() + rolled.square()) - 2 * rho * u * rolled)
-    grown = torch.nn.functional.pad(terms.cumsum(-1), (1, 0))
-    constants = torch.nn.functional.pad(precision.log().cumsum(0) / 2, (1, 0))
-    dims = x.shape[1], y.shape[1]
-    ratios = _from_lengths(of_u + of_v + grown, of_u, of_v, *dims, start.freedom)
-    scores = ratios + constants + constant(start.freedom, *dims)
-    return scores[0], scores[1:].flatten(0, 1)
-
-
-def _coordinates(
-    start: Start, x: Tensor, y: Tensor, clip: float
-) -> tuple[Float[Tensor, "M D_x"], Float[Tensor, "M D_y"]]:
-    made = list[Tensor]()
-    for rows, side in ((x, start.x), (y, start.y)):
-        rows = rows.clamp(-clip, clip)
-        scores = rows if start.freedom >= NORMAL else _scores(rows, start.freedom)
-        turns = (len(side.centre) // rows.shape[1] - 1) // 2
-        limit = _limit(start.freedom, clip)
-        made.append(((_turned(scores, rows, turns) - side.centre) @ side.axes).clamp(-limit, limit))
-    return made[0], made[1]
