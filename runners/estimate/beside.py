@@ -33,14 +33,21 @@ class Beside:
 
     gaussian: SampleEstimate | None
     neighbours: SampleEstimate | None
-    columns: int
-    """The number of columns of x and y together."""
+    dims: tuple[int, int]
+    """The numbers of columns of x and of y."""
+    rows: float
+    """The number of independent rows that the table is worth."""
     order: Sequence[str]
     """Warnings about rows that follow one another."""
     independent: bool
     """Whether rows are independent, so that neighbours are near by chance alone."""
     unlimited: str | None
     """A warning if the truth may be infinite."""
+
+    @property
+    def columns(self) -> int:
+        """The number of columns of x and y together."""
+        return sum(self.dims)
 
     @property
     def metrics(self) -> dict[str, float | None]:
@@ -57,17 +64,20 @@ def beside(rows: Rows, seed: int) -> Beside:
     [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
     kept = one_of_each_unit(rows)
     x, y = x[kept], y[kept]
+    series, order = memory_of(rows), order_doubts(rows)
+    worth = len(x) if series is None else series.effective
     if len(x) > ROWS:
         source = torch.Generator().manual_seed(stream(seed, "beside"))
         chosen = torch.randperm(len(x), generator=source)[:ROWS].to(x.device)
         x, y = x[chosen], y[chosen]
-    columns, order = x.shape[1] + y.shape[1], order_doubts(rows)
+    dims = x.shape[1], y.shape[1]
     return Beside(
         _read(Gaussian(unbiased=True), x, y),
-        _read(by_neighbours, x, y) if columns <= DIMENSIONS else None,
-        columns,
+        _read(by_neighbours, x, y) if sum(dims) <= DIMENSIONS else None,
+        dims,
+        worth,
         order,
-        not order and memory_of(rows) is None,
+        not order and series is None,
         saturation(x, y),
     )
 

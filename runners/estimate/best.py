@@ -16,6 +16,10 @@ SAMPLING = 1.2
 """Factor of the standard error of the held-out rows, which comes from few groups of rows."""
 FEW = 3
 """Maximum number of columns of x and y in which nearest neighbours can replace the critics."""
+HIDDEN = 8.0
+"""Information times rows that no estimate tells from chance: a mean of log-ratios whose variance is
+twice their mean, as for weak dependence, is two of its errors above 0 at 8 / N.
+"""
 CLEARLY = 3.0
 """Number of standard errors by which they must read more than the training rows."""
 BIAS = 0.04
@@ -47,6 +51,9 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     at least 0, where that shows nothing; compare Efron and Tibshirani 1997,
     https://doi.org/10.1080/01621459.1997.10474007.
 
+    Where nothing is found, the interval reaches to what this number of rows can hide: each of the
+    D_x D_y correlations costs a critic that has to learn it about 1 / N nats.
+
     In up to three columns, nearest neighbours replace the critics where they read clearly more:
     they can follow edges.
     """
@@ -55,6 +62,9 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     value = held_out + (gap * held_out / training if gap > 0 else 0.0)
     reach = NORMAL * SAMPLING * reading.error.value
     interval = max(0.0, value - BELOW * gap - reach), value + ABOVE * gap + reach
+    if interval[0] == 0:
+        of_x, of_y = beside.dims
+        interval = 0.0, max(interval[1], value + (HIDDEN + of_x * of_y) / beside.rows)
     found, chosen = beside.neighbours, "critics"
     if found is not None and beside.independent and beside.columns <= FEW:
         above = found.value - training

@@ -165,8 +165,8 @@ def sentence(metrics: Written) -> str:
     2.00`, and a line for each warning. A best estimate has its interval for the truth.
     """
     mi, truth, kind = metrics["mi"], metrics["mi_true"], metrics["kind"]
-    line = f"I(X;Y) = {mi:.2f} ± {metrics['mi_stderr']:.2f} nats ({mi / math.log(2):.2f} bits), "
-    line += NAMES.get(kind) or kind
+    line = f"I(X;Y) = {_shown(mi)} ± {metrics['mi_stderr']:.2f} nats"
+    line += f" ({_shown(mi / math.log(2))} bits), {NAMES.get(kind) or kind}"
     if kind == BEST:
         bound, error = metrics["mi_lower_bound"], metrics["mi_lower_bound_stderr"]
         line += f", 95 % interval {ends_of(metrics['mi_interval'])} for the truth"

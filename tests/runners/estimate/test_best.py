@@ -16,10 +16,10 @@ def reading(held_out: float) -> Reading:
     return Reading([held_out] * 3, Error(0.02, "folds", 27), "lower bound")
 
 
-def beside(neighbours: float | None = None, columns: int = 2, **fields: object) -> Beside:
+def beside(neighbours: float | None = None, y_columns: int = 1, **fields: object) -> Beside:
     found = None if neighbours is None else SampleEstimate(neighbours, 0.01)
-    given = {"order": (), "independent": True, "unlimited": None, **fields}
-    return Beside(None, found, columns, **given)  # pyright: ignore[reportArgumentType]
+    given: Any = {"rows": 1000, "order": (), "independent": True, "unlimited": None, **fields}
+    return Beside(None, found, (1, y_columns), **given)
 
 
 @pytest.mark.parametrize("held_out", [-0.05, 0.0, 0.02, 0.5, 2.0])
@@ -38,10 +38,20 @@ def test_where_held_out_rows_show_nothing_it_is_nothing(training: float) -> None
     assert (found.value, found.interval[0]) == (0, 0)
 
 
+def test_the_interval_of_nothing_reaches_to_what_the_rows_can_hide() -> None:
+    ends = [
+        best(reading(0.0), 0.0, beside(y_columns=columns, rows=rows)).interval[1]
+        for columns, rows in ((1, 1000), (1, 50), (300, 1000))
+    ]
+    assert 0.009 <= ends[0] < ends[1] < ends[2]
+    assert ends[1] >= 9 / 50
+    assert best(reading(0.5), 0.5, beside(y_columns=300)).interval[1] < 0.6
+
+
 def test_neighbours_replace_critics_in_few_columns_where_they_clearly_read_more() -> None:
     assert best(reading(1.0), 1.02, beside(1.2)).chosen == "nearest neighbours"
     assert best(reading(1.0), 1.02, beside(1.2)).value == 1.2
-    for other in (beside(1.03), beside(1.2, columns=4), beside(1.2, independent=False)):
+    for other in (beside(1.03), beside(1.2, y_columns=3), beside(1.2, independent=False)):
         assert best(reading(1.0), 1.02, other).chosen == "critics"
 
 
@@ -57,6 +67,6 @@ def test_the_interval_is_open_where_the_truth_may_be_infinite() -> None:
 
 
 def test_readings_above_the_interval_are_pointed_out() -> None:
-    found = with_best(reading(1.0), 1.02, beside(2.0, columns=4))
+    found = with_best(reading(1.0), 1.02, beside(2.0, y_columns=3))
     [warning] = found.warnings
     assert "nearest neighbours read 2.00 nats, above the interval" in warning
