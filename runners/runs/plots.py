@@ -60,8 +60,8 @@ class Shown(Figure):
 
 
 def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float | None) -> Figure:
-    """Draw the training and held-out estimate by step, the range of the replicates, the truth, and
-    the cap of a training batch.
+    """Draw the training and held-out estimate by step, the range of the replicates, the best
+    estimate if there is one, the truth, and the cap of a training batch.
     """
     lines = list(history)
     figure, axes = blank("step", INFORMATION)
@@ -83,15 +83,17 @@ def estimate_by_step(history: Iterable[Written], truth: float | None, cap: float
         )
     for line in lines:
         if line["split"] == "test":
-            axes.errorbar(
-                line["step"],
-                line["mi"],
-                line[stderr_key("mi")],
-                color="tab:orange",
-                marker="o",
-                capsize=3,
-                label="test",
-            )
+            best = {"mi": "best estimate", "mi_lower_bound": "test"}
+            for name, said in (best if "mi_lower_bound" in line else {"mi": "test"}).items():
+                axes.errorbar(
+                    line["step"],
+                    line[name],
+                    line[stderr_key(name)],
+                    color="tab:orange" if said == "test" else "tab:green",
+                    marker="o",
+                    capsize=3,
+                    label=said,
+                )
     _level(axes, truth, "truth", TRUTH)
     _level(axes, cap, "cap of a training batch", CAP)
     axes.legend()

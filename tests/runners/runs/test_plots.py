@@ -60,6 +60,15 @@ def test_every_figure_of_information_says_so_in_the_same_words() -> None:
     assert plots.against_truth(LINES, "").axes[0].get_xlabel() == f"true {plots.INFORMATION}"
 
 
+def test_a_best_estimate_is_drawn_beside_the_test_reading() -> None:
+    line = {"split": "test", "step": 9, "mi": 2.0, "mi_stderr": 0.1}
+    bound = {"mi_lower_bound": 1.8, "mi_lower_bound_stderr": 0.05}
+    for read, said in ((line, ["test"]), ({**line, **bound}, ["best estimate", "test"])):
+        drawn = plots.estimate_by_step([read], None, None).axes[0].get_legend_handles_labels()[1]
+        assert drawn[-len(said) :] == said
+        assert ("best estimate" in drawn) == (len(said) == 2)
+
+
 def test_curves_have_validation_as_lines_and_the_test_as_points() -> None:
     [axes] = plots.curves(HISTORY, {"accuracy": "probe"}, "accuracy").axes
     assert axes.get_legend_handles_labels()[1] == ["probe", "probe, test"]
