@@ -54,8 +54,8 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
     Where nothing is found, the interval reaches to what this number of rows can hide: each of the
     D_x D_y correlations costs a critic that has to learn it about 1 / N nats.
 
-    In up to three columns, nearest neighbours replace the critics where they read clearly more:
-    they can follow edges.
+    In up to three columns, nearest neighbours replace the critics where they read clearly more,
+    because they can follow edges; otherwise the interval reaches to theirs.
     """
     held_out = max(reading.mean, 0.0)
     gap = max(training - held_out, 0.0)
@@ -67,6 +67,8 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
         interval = 0.0, max(interval[1], value + (HIDDEN + of_x * of_y) / beside.rows)
     found, chosen = beside.neighbours, "critics"
     if found is not None and beside.independent and beside.columns <= FEW:
+        if interval[0] > 0:
+            interval = interval[0], max(interval[1], found.value + NORMAL * found.stderr)
         above = found.value - training
         if above > CLEARLY * math.hypot(found.stderr, reading.error.value):
             value, chosen = found.value, "nearest neighbours"

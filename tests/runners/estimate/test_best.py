@@ -55,6 +55,13 @@ def test_neighbours_replace_critics_in_few_columns_where_they_clearly_read_more(
         assert best(reading(1.0), 1.02, other).chosen == "critics"
 
 
+def test_the_interval_reaches_to_that_of_neighbours_in_few_columns() -> None:
+    assert best(reading(1.0), 1.02, beside(1.12)).interval[1] > 1.12 + 1.9 * 0.01
+    for other in (beside(0.5), beside(1.12, y_columns=3), beside(1.12, independent=False)):
+        assert best(reading(1.0), 1.02, other) == best(reading(1.0), 1.02, beside())
+    assert best(reading(0.0), 0.0, beside(0.06)).interval[1] < 0.06, "of nothing"
+
+
 def test_the_interval_is_open_where_the_truth_may_be_infinite() -> None:
     found = with_best(reading(4.0), 4.1, beside(unlimited="it may be infinite"))
     assert found.interval[1] == math.inf
