@@ -4,7 +4,10 @@ N rows, D columns.
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +19,32 @@ FINEST = 4
 """Gaps below this many rounding errors of a column are not steps between its values."""
 MIX = 0x2545F4914F6CDD1D
 """An odd number without a pattern in its bits."""
+
+
+class Copies(NamedTuple):
+    """The copies of rows in a table."""
+
+    numbers: Tensor | None
+    """(N,) int64, the same for copies of one row; None if there are none."""
+    counted: Sequence[str]
+    """A clause that says how many there are; empty if there are none."""
+
+    def joined(self, groups: Tensor | None) -> Tensor | None:
+        """Number the rows (N,) so that copies, and rows of one of the `groups` (N,), have the same
+        number; None if every row is on its own.
+        """
+        if self.numbers is None or groups is None:
+            return groups if self.numbers is None else self.numbers
+        return joined(groups, self.numbers)
+
+
+def copies(x: Tensor, y: Tensor) -> Copies:
+    """The copies among rows x (N, dim_x), y (N, dim_y)."""
+    if (numbers := repeated(x, y)) is None:
+        return Copies(None, ())
+    total, different = len(numbers), int(numbers.max()) + 1
+    line = f"{total - different} of {total} rows are copies of the other {different}, more than"
+    return Copies(numbers, (f"{line} chance gives",))
 
 
 def repeated(x: Tensor, y: Tensor) -> Tensor | None:
@@ -47,6 +76,12 @@ def joined(first: Tensor, second: Tensor) -> Tensor:
         for kind in kinds:
             found = found.scatter_reduce(0, kind, found, "amin", include_self=False)[kind]
     return found
+
+
+def firsts(number: Tensor) -> Tensor:
+    """The positions (M,), in increasing order, of the first rows of all M units numbered (N,)."""
+    _, first = np.unique(number.cpu().numpy(), return_index=True)
+    return torch.from_numpy(np.sort(first)).to(number.device)
 
 
 def _copies(table: Tensor, side: Tensor, other: Tensor, pairs: Tensor) -> Tensor:

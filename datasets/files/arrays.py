@@ -88,17 +88,13 @@ class Arrays:
     def _about(self) -> About:
         if self.order == "time":
             return About(None, self.places, self.told, self.order)
-        copies = units.repeated(self.x, self.y)
-        if copies is None:
-            return About(self.groups, self.places, self.told)
-        total, different = len(copies), int(copies.max()) + 1
-        warning = (
-            f"{total - different} of {total} rows are copies of the other {different}, more than"
-            " chance gives; copies stay in one split, but estimates without a critic read them as"
+        copies = units.copies(self.x, self.y)
+        warnings = [
+            f"{counted}; copies stay in one split, but estimates without a critic read them as"
             " information: remove them"
-        )
-        together = copies if self.groups is None else units.joined(self.groups, copies)
-        return About(together, self.places, [*self.told, warning])
+            for counted in copies.counted
+        ]
+        return About(copies.joined(self.groups), self.places, [*self.told, *warnings])
 
     @classmethod
     def read(

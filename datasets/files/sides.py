@@ -55,10 +55,16 @@ def paired(
         raise SettingError("missing", f"must be one of {', '.join(get_args(Missing))}", missing)
     given: dict[str, Side] = {"x": x, "y": y}
     kept, told = None, list[str]()
-    labels = None if groups is None else _numbered(groups, missing)
+    labels = None if groups is None else numbered(groups, missing)
     if missing == "drop" and len(x) == len(y):
         kept, told = _complete(given, labels)
-    _check_listed(categories, given)
+    named = [
+        str(key)
+        for side in given.values()
+        if not isinstance(side, np.ndarray)
+        for key in side.columns
+    ]
+    check_listed(categories, "x or y", named)
     if kept is not None:
         given = {name: _kept(side, kept) for name, side in given.items()}
         labels = None if labels is None else labels[kept]
@@ -99,8 +105,12 @@ def numbers(name: str, side: Side, categories: Sequence[str] | None = None) -> T
     return tables.table(name, np.hstack(read))
 
 
-def _numbered(groups: np.ndarray, missing: Missing) -> np.ndarray:
-    """The number (N,) of each row's group, -1 if it is missing and will be dropped."""
+def numbered(groups: np.ndarray, missing: str) -> np.ndarray:
+    """The number (N,) of each row's group, -1 if it is missing and will be dropped.
+
+    Raises ValueError for groups that are not one value for each row, that are missing and not
+    dropped, or fewer than two.
+    """
     import pandas as pd
 
     if groups.ndim != 1:
@@ -155,19 +165,14 @@ def _absent(name: str, side: Side) -> dict[str, np.ndarray]:
     return {name: np.any(masked | np.isnan(known) if known.dtype.kind == "f" else masked, axis=1)}
 
 
-def _check_listed(categories: Sequence[str] | None, given: Mapping[str, Side]) -> None:
+def check_listed(categories: Sequence[str] | None, of: str, named: Sequence[str]) -> None:
+    """Raise SettingError unless `categories` is a list of the columns that are `named`."""
     if isinstance(categories, str):
         raise SettingError("categories", "must be a list of columns", categories)
-    named = [
-        str(key)
-        for side in given.values()
-        if not isinstance(side, np.ndarray)
-        for key in side.columns
-    ]
     if unknown := [each for each in categories or () if each not in named]:
         raise SettingError(
             "categories",
-            "must name columns of x or y",
+            f"must name columns of {of}",
             ", ".join(unknown),
             f"they are {', '.join(named)}" if named else "arrays have none: give these as text",
         )

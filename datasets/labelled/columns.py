@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype
 from torch import Tensor
 
-from infobound.datasets.files import columns
+from infobound.datasets.files import codes, columns, sides
 from infobound.datasets.files.tables import rounds
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import DataError, SettingError
@@ -42,6 +42,8 @@ class Columns(NamedTuple):
     pivots: Sequence[Pivot]
     rows: LabelledRows
     """NaN where a feature is missing and will be filled."""
+    told: Sequence[str]
+    """Warnings of columns that look like codes."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,14 @@ class Schema:
     and `_weight`.
 
     `categorical` lists the categorical pivots; by default these are pivots of text, of booleans,
-    and of up to FEW different whole numbers.
+    and of up to FEW different whole numbers. `categories` lists further columns that are
+    categories. The column `groups` is no feature.
     """
 
     categorical: Sequence[str] | None
     missing: Missing
+    groups: str | None = None
+    categories: Sequence[str] | None = None
 
     def __call__(self, frame: pd.DataFrame) -> Columns:
         """Read the columns of a table from which rows to drop are already removed.
@@ -78,9 +83,13 @@ class Schema:
             raise ValueError(
                 f"there must be more rows than pivots, got {len(frame)} rows and {len(own)} pivots"
             )
-        features = self._features(
-            {str(name): pd.Series(frame[name]) for name in frame if not str(name).startswith("_")}
-        )
+        given = {
+            str(name): pd.Series(frame[name])
+            for name in frame
+            if not str(name).startswith("_") and name != self.groups
+        }
+        sides.check_listed(self.categories, "features or pivots", [*given, *own])
+        features = self._features(given)
         labels, classes = _coded(pd.Series(frame[LABEL]), CLASSES)
         read = [self._pivot(pd.Series(frame[name])) for name in own]
         names = [pivot.name for pivot, _ in read]
@@ -95,16 +104,37 @@ class Schema:
             _table([each for _, each in read]),
             torch.tensor(_weights(pd.Series(frame[WEIGHT]))).float() if WEIGHT in frame else None,
         )
-        return Columns([*features], classes, [pivot for pivot, _ in read], rows)
+        quantities = [column for name, column in given.items() if not self._listed(name)]
+        for name, (pivot, _) in zip(own, read, strict=True):
+            quantities += [] if pivot.categories else [pd.Series(frame[name])]
+        doubts = [
+            line
+            for column in quantities
+            for line in codes.doubts(column, f"use dataset.categories=[{column.name}]")
+        ]
+        return Columns([*features], classes, [pivot for pivot, _ in read], rows, doubts)
 
     def read(self, frame: pd.DataFrame) -> list[str]:
-        """The names of the columns to read."""
-        names = map(str, frame)
+        """The names of the columns to read.
+
+        Raises ValueError if `groups` is the label, or not among the columns.
+        """
+        names = [*map(str, frame)]
+        if self.groups is not None and (self.groups not in names or self.groups == LABEL):
+            others = ", ".join(name for name in names if name != LABEL)
+            raise SettingError(
+                "groups", "must name a column other than the label", self.groups, f"it has {others}"
+            )
         return [
             name
             for name in names
-            if not name.startswith("_") or name in (LABEL, WEIGHT) or name.startswith(PIVOT)
+            if not name.startswith("_")
+            or name in (LABEL, WEIGHT, self.groups)
+            or name.startswith(PIVOT)
         ]
+
+    def _listed(self, name: str) -> bool:
+        return name in (self.categories or ())
 
     def _features(self, frame: Mapping[str, pd.Series]) -> dict[str, Numbers]:
         if not frame:
@@ -114,12 +144,14 @@ class Schema:
         found = dict[str, Numbers]()
         for name, column in frame.items():
             known = pd.Series(column.dropna()) if self.missing in ("zero", "median") else column
-            numbers, text = columns.numbers(known), columns.text(column)
+            numbers = columns.numbers(known, category=self._listed(name))
+            text = self._listed(name) or columns.text(column)
             filled = np.full(
                 (len(column), numbers.shape[1]), 0.0 if text or self.missing == "zero" else np.nan
             )
             filled[column.index.isin(known.index)] = numbers
-            names = [f"{name}={each}" for each in sorted(known.unique())] if text else [name]
+            kinds = sorted(known.unique()) if text else []
+            names = [f"{name}={name_of(each)}" for each in kinds] or [name]
             found |= dict(zip(names, filled.T, strict=True))
         return found
 
@@ -133,9 +165,11 @@ class Schema:
                 f"{column.iloc[0]} in every row",
                 "no score can depend on it",
             )
-        if column.name in self.categorical if self.categorical is not None else _categories(column):
-            codes, categories = _coded(column, columns.CATEGORIES)
-            return Pivot(name, categories), codes.astype(np.float64)
+        guessed = _categories(column) if self.categorical is None else False
+        listed = [*(self.categorical or ()), *(self.categories or ())]
+        if guessed or column.name in listed:
+            numbers, categories = _coded(column, columns.CATEGORIES)
+            return Pivot(name, categories), numbers.astype(np.float64)
         if columns.text(column):
             raise DataError(
                 f"column {column.name}",
@@ -170,16 +204,21 @@ def _coded(column: pd.Series, most: int) -> tuple[NDArray[np.int64], Sequence[st
             f"{bad} missing",
             "drop or fill these rows",
         )
-    codes, found = pd.factorize(column.to_numpy(), sort=True)
+    numbers, found = pd.factorize(column.to_numpy(), sort=True)
     if not 2 <= len(found) <= most:
         raise DataError(
             f"column {column.name}",
             f"must hold 2 to {most} different values",
             f"{len(found)}, such as {column.iloc[0]}",
         )
-    return codes.astype(np.int64), [
-        f"{value:g}" if isinstance(value, float) else str(value) for value in found
-    ]
+    return numbers.astype(np.int64), [*map(name_of, found)]
+
+
+def name_of(value: object) -> str:
+    """The name of a category, without the fraction of a whole number."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() else f"{value:g}"
 
 
 def _weights(column: pd.Series) -> Numbers:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from infobound.datasets.labelled.columns import name_of
 from infobound.datasets.labelled.rows import Described, LabelledRows, Pivot
 from infobound.errors import DataError
 
@@ -61,9 +62,9 @@ def _pivot(described: Described, pivots: Tensor, known: Pivot) -> Tensor:
     at = names.index(known.name)
     values, categories = pivots[:, at], described.pivots[at].categories
     if known.categories and not categories:
-        categories, values = [f"{each:g}" for each in values], torch.arange(len(values))
+        categories, values = [*map(name_of, values.tolist())], torch.arange(len(values))
     if known.categories:
         return _numbers(f"_pivot_{known.name}", categories, known.categories)[values.long()].float()
     if not categories:
         return values
-    return torch.tensor([float(each) for each in categories])[values.long()]
+    return torch.tensor([float(each) for each in categories], dtype=torch.float64)[values.long()]

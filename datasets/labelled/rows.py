@@ -34,11 +34,19 @@ class LabelledRows:
     """(N, P) float32 or float64; categories are whole numbers from 0."""
     weights: Tensor | None = None
     """(N,) float32, the weight of each row, 0 or more; None for equal weights."""
+    units: Tensor | None = None
+    """(N,) int64: rows with the same number stay in one part of a table; None if every row is on
+    its own, and in batches.
+    """
+    places: Tensor | None = None
+    """(N,) int64: the positions of the rows in their file; None if all of them are here, and in
+    batches.
+    """
 
     @classmethod
     def stacked(cls, copies: "Sequence[LabelledRows]") -> "LabelledRows":
-        """Stack the rows (N, ...) of each copy into (R, N, ...); either all or none have
-        weights.
+        """Stack the rows (N, ...) of each copy into batches (R, N, ...), without units and places;
+        either all or none have weights.
         """
         weights = [each.weights for each in copies if each.weights is not None]
         return cls(
@@ -54,8 +62,11 @@ class LabelledRows:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "LabelledRows":
         """The rows with the same function applied to every field."""
-        weights = None if self.weights is None else change(self.weights)
-        return LabelledRows(change(self.x), change(self.labels), change(self.pivots), weights)
+        optional = self.weights, self.units, self.places
+        return LabelledRows(
+            *map(change, (self.x, self.labels, self.pivots)),
+            *(None if each is None else change(each) for each in optional),
+        )
 
     def to(self, device: torch.device) -> "LabelledRows":
         """The rows on a device."""
@@ -83,7 +94,7 @@ class LabelledSplits(NamedTuple):
     validation: LabelledRows
     test: LabelledRows
     places: Tensor
-    """(N,) positions of the test rows among the rows read from their file."""
+    """(N,) positions of the test rows in their file."""
 
 
 class Bayes(NamedTuple):

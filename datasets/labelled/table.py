@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import get_args
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from infobound.datasets.files import frames
+from infobound.datasets import units
+from infobound.datasets.files import frames, sides
 from infobound.datasets.files.csv_text import USUAL, CsvText
 from infobound.datasets.labelled import stratified
 from infobound.datasets.labelled.columns import Missing, Schema
@@ -19,7 +21,8 @@ from infobound.errors import SettingError
 @dataclass(frozen=True, eq=False)
 class Table:
     """Rows of one file, split with the same share of every label, and of every group of a pivot, in
-    all parts, or rows of separate files for some parts.
+    all parts, or rows of separate files for some parts. Rows of one group, and copies of one row,
+    stay in one part of a file.
 
     A missing feature, NaN in `rows`, is set to the median of the training rows.
     """
@@ -27,7 +30,8 @@ class Table:
     features: Sequence[str]
     classes: Sequence[str]
     pivots: Sequence[Pivot]
-    warnings: Sequence[str]
+    told: Sequence[str]
+    """Facts about the columns that a user should know."""
     rows: LabelledRows
     """All rows, one file after the other."""
     sizes: Sequence[int]
@@ -36,6 +40,8 @@ class Table:
     """
     shares: tuple[float, float]
     """Shares of the first file that are held out for validation and for the test."""
+    groups: Tensor | None = None
+    """(N,) the group of each row, as a number; None if every row is on its own."""
 
     @classmethod
     def read(
@@ -48,9 +54,12 @@ class Table:
         categorical: Sequence[str] | None,
         missing: Missing,
         text: CsvText = USUAL,
+        groups: str | None = None,
+        categories: Sequence[str] | None = None,
     ) -> "Table":
         """Read a CSV, Parquet or HDF5 file with the columns of Schema; parts with their own file
-        are not held out from it.
+        are not held out from it. Rows with equal values in the column `groups`, which is no
+        feature, stay in one part; columns in `categories` are categories though they hold numbers.
 
         Raises FileNotFoundError if there is no such file, and ValueError if it cannot be read, a
         column is wrong or a share leaves no training rows.
@@ -64,7 +73,7 @@ class Table:
                 "must be positive shares of the rows that leave some for training",
                 f"{validation} and {test}",
             )
-        schema = Schema(categorical, missing)
+        schema = Schema(categorical, missing, groups, categories)
         paths = {"path": path, "validation_path": validation_path, "test_path": test_path}
         read = {
             key: frames.frame(key, each, text) for key, each in paths.items() if each is not None
@@ -77,40 +86,97 @@ class Table:
                     "must have the columns of path",
                     f"others: {', '.join(sorted({*wanted} ^ {*schema.read(frame)}))}",
                 )
-        chosen = {key: pd.DataFrame(frame[wanted]) for key, frame in read.items()}
-        warnings = _counted(_together(chosen), missing)
         kept = {
-            key: frame.dropna() if missing == "drop" else frame for key, frame in chosen.items()
+            key: pd.DataFrame(frame[wanted]).reset_index(drop=True) for key, frame in read.items()
         }
-        found = schema(_together(kept))
-        sizes = [len(kept[key]) if key in kept else 0 for key in paths]
-        return cls(found.features, found.classes, found.pivots, warnings, found.rows, sizes, shares)
+        told, places = _counted(_together(kept), missing), None
+        if missing == "drop" and told:
+            kept = {key: frame.dropna() for key, frame in kept.items()}
+            places = torch.cat([torch.tensor(frame.index) for frame in kept.values()])
+        together = _together(kept)
+        labels = None if groups is None else sides.numbered(together[groups].to_numpy(), missing)
+        found = schema(together)
+        return cls(
+            found.features,
+            found.classes,
+            found.pivots,
+            [*told, *found.told],
+            replace(found.rows, places=places),
+            [len(kept[key]) if key in kept else 0 for key in paths],
+            shares,
+            None if labels is None else torch.from_numpy(labels),
+        )
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Facts that a user should know, such as the numbers of copies and of rows left out."""
+        copies = [
+            f"{counted}; copies stay in one part, and information is read from one of each"
+            for counted in self._copies.counted
+        ]
+        return [*self.told, *copies, *self._across()]
 
     def whole(self) -> LabelledRows:
         """Every row of the first file."""
-        return self.rows.take(torch.arange(self.sizes[0]))
+        return self._rows.take(torch.arange(self.sizes[0]))
 
     def split(self, generator: torch.Generator) -> LabelledSplits:
         """Split the table; the generator draws the parts of the first file.
 
         Raises ValueError if a part would have no row of a class with a weight above 0.
         """
-        first, *others = torch.arange(len(self.rows)).split([*self.sizes])
-        labels = self.rows.labels[first]
+        table, apart = self._rows, self._units
+        first, *others = torch.arange(len(table)).split([*self.sizes])
+        labels = table.labels[first]
         rows = [first[labels == label] for label in range(len(self.classes))]
         order = [each[torch.randperm(len(each), generator=generator)] for each in rows]
-        drawn = stratified.parts(self._strata[first], torch.cat(order), self.shares)
+        drawn = stratified.parts(
+            self._strata[first],
+            torch.cat(order),
+            self.shares,
+            None if apart is None else apart[first],
+        )
         parts = [
             torch.cat([own, other]) for own, other in zip(drawn, (first[:0], *others), strict=True)
         ]
         for name, part in zip(("training", "validation", "test"), parts, strict=True):
             self._every_class(name, part)
-        median = self.rows.x[parts[0]].nanmedian(0).values
-        filled = replace(self.rows, x=self.rows.x.where(~self.rows.x.isnan(), median))
+        median = table.x[parts[0]].nanmedian(0).values
+        filled = replace(table, x=table.x.where(~table.x.isnan(), median))
         train, validation, test = (filled.take(part) for part in parts)
+        places = parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0)
         return LabelledSplits(
-            train, validation, test, parts[2] - (sum(self.sizes[:2]) if self.sizes[2] else 0)
+            train, validation, test, places if test.places is None else test.places
         )
+
+    @cached_property
+    def _copies(self) -> units.Copies:
+        rows = self.rows
+        return units.copies(
+            rows.x.nan_to_num(), torch.cat([rows.labels[:, None], rows.pivots], 1).double()
+        )
+
+    @property
+    def _units(self) -> Tensor | None:
+        return self._copies.joined(self.groups)
+
+    @property
+    def _rows(self) -> LabelledRows:
+        """All rows with their units."""
+        return replace(self.rows, units=self._units)
+
+    def _across(self) -> list[str]:
+        """A warning of units in several files."""
+        if self._units is None:
+            return []
+        first, *others = self._units.split([*self.sizes])
+        known = sum(int(torch.isin(each, first).sum()) for each in others)
+        if not known:
+            return []
+        return [
+            f"{known} rows of the files for validation and test are copies, or of a group, of rows"
+            " in dataset.path, so readings on them may be too good; give one file to split"
+        ]
 
     @property
     def _counted(self) -> Tensor:
@@ -135,9 +201,11 @@ class Table:
         known = {*self.rows.labels[part[self._counted[part]]].tolist()}
         if lacking := {*range(len(self.classes))} - known:
             apart = "" if self.rows.weights is None else " with a weight above 0"
+            units = self._units
+            whole = "" if units is None else f"; its {len(units.unique())} groups stay whole"
             raise ValueError(
                 f"every class needs {name} rows{apart}, but none has the label"
-                f" {self.classes[min(lacking)]}; collect more"
+                f" {self.classes[min(lacking)]}; collect more{whole}"
             )
 
 

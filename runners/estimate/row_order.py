@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from infobound.datasets.interfaces import Rows
-from infobound.runners.training.autocorrelation import memory, memory_of
+from infobound.datasets.units import firsts
+from infobound.runners.training.autocorrelation import alike, memory_of
 
-FALSE_ALARM = 0.001
-"""Probability of a warning for independent rows."""
-MATERIAL = 0.8
-"""Share of effective rows below which a warning is due: the stated error is then too small by more
-than a tenth.
-"""
 LEAST = 30
 """Minimum number of effective rows of a series."""
 
@@ -33,8 +27,7 @@ def order_doubts(rows: Rows) -> Sequence[str]:
             " longer series, or differences of neighbouring rows"
         ]
     kept = one_of_each_unit(rows)
-    found = memory(rows.x[kept], rows.y[kept], false_alarm=FALSE_ALARM)
-    if found.effective >= MATERIAL * found.rows:
+    if (found := alike(rows.x[kept], rows.y[kept])) is None:
         return []
     return [
         f"neighbouring rows are alike in x and in y, so {found.rows} rows are worth about"
@@ -48,5 +41,4 @@ def one_of_each_unit(rows: Rows) -> Tensor:
     """The positions (M,) of the first rows of all units, which are rows that stay in one split."""
     if rows.about.units is None:
         return torch.arange(len(rows.x))
-    _, first = np.unique(rows.about.units.numpy(), return_index=True)
-    return torch.from_numpy(np.sort(first))
+    return firsts(rows.about.units)

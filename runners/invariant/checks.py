@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import Described, LabelledRows
+from infobound.datasets.units import firsts
 from infobound.errors import DataError, SettingError
+from infobound.runners.training.autocorrelation import alike
 
 FEW = 10
 """Fewer test rows than this, of a class or of a group, are pointed out."""
@@ -75,6 +77,23 @@ def scarce(described: Described, test: LabelledRows) -> list[str]:
             " the classifier's loss nor in its accuracy"
         )
     return said
+
+
+def in_order(rows: LabelledRows) -> list[str]:
+    """A warning if neighbouring rows of the most frequent class are alike in features and pivots.
+    Of each unit, such as a group, the first row is looked at.
+    """
+    if rows.units is not None:
+        rows = rows.take(firsts(rows.units))
+    most = rows.of_class(int(rows.labels.mode().values))
+    if (found := alike(most.x.nan_to_num(), most.pivots)) is None:
+        return []
+    return [
+        f"neighbouring rows are alike in features and pivots, so {found.rows} rows of a class are"
+        f" worth about {found.effective:.0f} independent ones: information may be too high, errors"
+        " and p-values too small; keep stretches of rows together by dataset.groups, or shuffle"
+        " them if their order means nothing"
+    ]
 
 
 def _finite(kind: str, names: Sequence[str], table: Tensor) -> None:

@@ -150,7 +150,8 @@ def of_scored(
     copies = [rows.to(execution.place) for rows in scored]
     size = min(batch_size, len(copies[0]))
     batches = TableLabelled(copies, batch_size=size, seed=execution.seed)
-    places = torch.arange(len(copies[0]))
+    given = copies[0].places
+    places = torch.arange(len(copies[0])) if given is None else given
     return LabelledFeed(
         batches, None, lambda copy, split, step: copies[copy], lambda copy: places, chooses=False
     )

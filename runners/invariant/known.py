@@ -73,7 +73,7 @@ def scored(run: TrainedRun, table: LabelledTable, seed: int) -> LabelledTable | 
                 raise SettingError(
                     "load",
                     f"reads the rows that {run.path} tested, which depend on seed,"
-                    " dataset.validation and dataset.test",
+                    " dataset.validation, dataset.test and dataset.groups",
                     remedy="keep these as in the run",
                 )
         return table

@@ -91,6 +91,12 @@ class Measures:
         by_pivot: dict[str, Unit] = {f"mi_of_{one.name}": "nats" for one in self.described.pivots}
         return UNITS | by_pivot
 
+    def independent(self, found: Predictions) -> Predictions:
+        """The rows to which the penalty applies, one of each unit: copies would be read as
+        information, and the rows of a group as independent ones.
+        """
+        return self.penalised(found).of_each_unit()
+
     def penalised(self, found: Predictions) -> Predictions:
         """The rows to which the penalty applies."""
         return found if self.judging.alone is None else found.of_class(self.judging.alone)
@@ -99,7 +105,7 @@ class Measures:
         """The accuracy, and the information of scores about the pivots, from a limited number of
         rows.
         """
-        judged = self.penalised(found)
+        judged = self.independent(found)
 
         def right() -> Mapping[str, Value]:
             told = found.predicted.gather(1, found.labels[:, None])[:, 0]
@@ -108,7 +114,7 @@ class Measures:
                 raise Unread("every weight is 0")
             share = float(weights @ right / weights.sum())
             return {
-                "accuracy": Value(share, _stderr(share, weights)),
+                "accuracy": Value(share, found.crowding * _stderr(share, weights)),
                 "cross_entropy": Value(-float(weights @ told / weights.sum())),
             }
 
@@ -125,10 +131,11 @@ class Measures:
         """All measures except significance and the test of independence, with those of
         `watched`.
         """
-        judged, classes = self.penalised(found), len(self.described.classes)
+        judged, classes = self.independent(found), len(self.described.classes)
+        alone = found.of_each_unit()
 
         def of_label() -> Mapping[str, Value]:
-            read = dependence.information(found.logits, found.labels[:, None], [classes])
+            read = dependence.information(alone.logits, alone.labels[:, None], [classes])
             return {"mi_label": Value(*read)}
 
         return (
@@ -144,7 +151,7 @@ class Measures:
 
         Raises Unread if there are too few rows, or if no pivot varies.
         """
-        judged = self.penalised(found)
+        judged = self.independent(found)
         return dependence.permuted(
             judged.logits[:PERMUTED],
             judged.pivots[:PERMUTED],
@@ -166,7 +173,8 @@ class Measures:
             ranking.area(found.log_odds(label), found.labels == label, found.weights)
             for label in (classes[1:] if len(classes) == 2 else classes)
         ]
-        return Value(*(statistics.fmean(each) for each in zip(*areas, strict=True)))
+        value, error = (statistics.fmean(each) for each in zip(*areas, strict=True))
+        return Value(value, found.crowding * error)
 
     def _by_pivot(self, found: Predictions) -> Measured:
         """The information about each pivot separately, if there are several."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from infobound.datasets.labelled.rows import LabelledRows
+from infobound.datasets.units import firsts
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,23 @@ class Predictions:
     def of_class(self, label: int) -> "Predictions":
         """The rows of one class."""
         return Predictions(self.rows.of_class(label), self.logits[self.labels == label])
+
+    def of_each_unit(self) -> "Predictions":
+        """The first row of each unit, such as a group; these are independent."""
+        if self.rows.units is None:
+            return self
+        first = firsts(self.rows.units)
+        return Predictions(self.rows.take(first), self.logits[first])
+
+    @property
+    def crowding(self) -> float:
+        """The factor by which an error over rows is too small if the rows of a unit are all alike:
+        the square root of the number of rows over that of units of equal size.
+        """
+        if self.rows.units is None:
+            return 1.0
+        sizes = self.rows.units.unique(return_counts=True)[1].double()
+        return float((sizes.square().sum() / sizes.sum()).sqrt())
 
     @property
     def _whole(self) -> Tensor:

@@ -171,7 +171,7 @@ class Invariant(Runner[Invariance]):
             said = list[str]()
         elif isinstance(self.rows, Scored):
             feed = feeds.of_scored(self.rows.copies, batch_size=size, execution=execution)
-            said = [*self.rows.warnings]
+            said = [*self.rows.warnings, *checks.in_order(self.rows.copies[0])]
         else:
             feed = feeds.of_table(
                 self.rows,
@@ -180,7 +180,7 @@ class Invariant(Runner[Invariance]):
                 eval_rows=judging.eval_rows,
                 execution=execution,
             )
-            said = [*self.rows.warnings]
+            said = [*self.rows.warnings, *checks.in_order(self.rows.whole())]
         rows = checks.of_shape(self.rows, feed.batches.look(0))
         said += checks.warnings(self.rows, rows, judging.background, judging.background_only)
         if feed.places is not None:

@@ -25,6 +25,12 @@ NOISE = 3.0
 """Standard deviations of independent rows' autocorrelations up to which one counts as 0, if the
 rows are known to follow one another.
 """
+FALSE_ALARM = 0.001
+"""Probability that independent rows count as alike."""
+MATERIAL = 0.8
+"""Share of effective rows below which rows are alike: an error that takes them for independent is
+then too small by more than a tenth.
+"""
 PEAKED = 0.1
 """Maximum squared kurtosis of a feature as a share of the rows: the autocorrelations of a rare
 category are far from normal.
@@ -59,6 +65,14 @@ class Memory(NamedTuple):
 def memory_of(rows: Rows) -> Memory | None:
     """The memory of a table, None if the order of its rows means nothing."""
     return memory(rows.x, rows.y) if rows.about.order == "time" else None
+
+
+def alike(x: Tensor, y: Tensor) -> Memory | None:
+    """The memory of rows x (N, D_x) and y (N, D_y) that are not known to follow one another; None
+    if they can be independent.
+    """
+    found = memory(x, y, false_alarm=FALSE_ALARM)
+    return None if found.effective >= MATERIAL * found.rows else found
 
 
 def memory(x: Tensor, y: Tensor, *, false_alarm: float | None = None) -> Memory:

@@ -271,6 +271,102 @@ def test_labels_keep_their_share_however_small_the_groups_are(size: int) -> None
         assert counted == [[20] * 3, [10] * 3, [10] * 3]
 
 
+def test_rows_of_a_group_are_in_one_part_and_every_part_has_its_share(tmp_path: Path) -> None:
+    """40 subjects of 1 to 10 rows with one label each, one in five of the second sex."""
+    subject = np.repeat(np.arange(40), np.arange(40) // 4 + 1)
+    size = len(subject)
+    frame = pd.DataFrame(
+        {
+            "height": np.random.default_rng(0).normal(size=size),
+            "subject": subject,
+            "_label": subject % 2,
+            "_pivot_sex": subject % 5 == 0,
+        }
+    )
+    table = read(written(tmp_path, frame=frame), groups="subject")
+    assert table.features == ["height"]
+    drawn = []
+    for seed in range(3):
+        parts = table.split(source(seed))
+        places = [torch.isin(table.rows.x[:, 0], part.x[:, 0]) for part in parts[:3]]
+        found = [{*subject[each.numpy()].tolist()} for each in places]
+        assert sum(map(len, found)) == len(set.union(*found)) == 40
+        assert torch.equal(places[2].nonzero()[:, 0], parts.places)
+        for part, share in zip(parts[:3], (0.5, 0.2, 0.3), strict=True):
+            assert len(part) == pytest.approx(share * size, abs=10)
+            assert part.labels.double().mean() == pytest.approx((subject % 2).mean(), abs=0.1)
+            assert part.pivots.mean() == pytest.approx((subject % 5 == 0).mean(), abs=0.1)
+        drawn.append(found[2])
+    assert drawn[0] != drawn[1]
+
+
+@pytest.mark.parametrize("subjects", [3, 4, 10])
+def test_few_subjects_are_in_every_part(tmp_path: Path, subjects: int) -> None:
+    who = np.arange(40) * subjects // 40
+    parts = read(written(tmp_path, frame=FRAME.assign(who=who)), groups="who").split(source())
+    rows = [((part.x[:, 0] - 1) * 39).round().int().numpy() for part in parts[:3]]
+    assert [len({*who[each]}) for each in rows] == {3: [1, 1, 1], 4: [2, 1, 1], 10: [5, 2, 3]}[
+        subjects
+    ]
+
+
+def test_copies_of_rows_stay_in_one_part_and_are_counted(tmp_path: Path) -> None:
+    """Upsampling repeats the 50 rows of the rare class four times."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(450, 3)), columns=["a", "b", "_pivot"]).assign(
+        _label=np.arange(450) >= 400
+    )
+    table = read(written(tmp_path, frame=frame.loc[[*range(450), *[*range(400, 450)] * 3]]))
+    assert table.warnings == [
+        "150 of 600 rows are copies of the other 450, more than chance gives; copies stay in one"
+        " part, and information is read from one of each"
+    ]
+    parts = table.split(source())
+    values = [part.x[:, 0].unique().tolist() for part in parts[:3]]
+    assert len({*values[0], *values[1], *values[2]}) == sum(map(len, values)) == 450
+    assert [int(part.labels.sum()) for part in parts[:3]] == pytest.approx([100, 40, 60], abs=4)
+    assert read(written(tmp_path, frame=frame)).warnings == []
+
+
+def test_copies_and_groups_in_separate_files_are_pointed_out(tmp_path: Path) -> None:
+    frame = FRAME.assign(who=[f"s{row % 8}" for row in range(40)])
+    path, test = (
+        written(tmp_path, f"{name}.csv", frame.loc[rows])
+        for name, rows in (("a", frame["who"] < "s6"), ("b", frame["who"] > "s4"))
+    )
+    found = read(path, test_path=test, groups="who").warnings
+    assert len(found) == 1
+    assert found[0].startswith("5 rows of the files for validation and test are copies, or of a")
+
+
+def test_numbers_that_look_like_codes_are_pointed_out_or_made_categories(tmp_path: Path) -> None:
+    codes = [1000000001 + row % 12 for row in range(600)]
+    frame = pd.concat([FRAME] * 15, ignore_index=True).assign(
+        height=np.random.default_rng(0).normal(size=600), zip=codes, _pivot_mass=codes
+    )
+    path = written(tmp_path, frame=frame)
+    table, made = read(path), read(path, categories=["zip", "_pivot_mass"])
+    assert [line.partition(",")[0] for line in table.warnings] == [
+        "column zip is read as a quantity",
+        "column _pivot_mass is read as a quantity",
+    ]
+    assert table.warnings[0].endswith("if so, use dataset.categories=[zip]")
+    assert made.warnings == []
+    assert [each for each in made.features if "zip" in each][1] == "zip=1000000002"
+    assert made.pivots[0].categories[-1] == "1000000012"
+    assert made.pivots[1] == table.pivots[1]
+    assert len(made.features) == len(table.features) + 11
+
+
+def test_places_count_rows_that_are_dropped(tmp_path: Path) -> None:
+    frame = FRAME.assign(height=FRAME["height"].where(FRAME.index % 4 > 0))
+    table = read(written(tmp_path, frame=frame), missing="drop")
+    parts = table.split(source())
+    heights = torch.tensor(frame["height"].to_numpy()).float()
+    assert torch.equal(heights[parts.places], parts.test.x[:, 0])
+    assert table.whole().places is not None
+
+
 def test_separate_files_are_parts_without_further_splitting(tmp_path: Path) -> None:
     paths = [
         written(tmp_path, f"{name}.csv", FRAME.head(size))
@@ -385,6 +481,16 @@ def test_a_schema_error_names_the_column(
             {"categorical": ["height"]},
             "categorical must name columns of pivots, _pivot_mass, _pivot_sex, got height",
         ),
+        (
+            {"categories": ["_label"]},
+            "categories must name columns of features or pivots, got _label; they are height, ",
+        ),
+        ({"categories": "colour"}, "categories must be a list of columns, got colour"),
+        (
+            {"groups": "town"},
+            "groups must name a column other than the label, got town; it has height, colour,",
+        ),
+        ({"groups": "_label"}, "groups must name a column other than the label, got _label"),
         (
             {"categorical": ["_pivot_mass"]},
             "column _pivot_sex must hold numbers, got 'f'; add it to dataset.categorical",

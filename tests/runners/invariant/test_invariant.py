@@ -35,11 +35,13 @@ from infobound.regularizers.kl_update import KLUpdate
 from infobound.regularizers.minmax import Minmax
 from infobound.regularizers.mmd import MMD
 from infobound.runners.critics.regularisation import Regularisation
+from infobound.runners.invariant import checks
 from infobound.runners.invariant.pivot_code import PivotCode
 from infobound.runners.invariant.runner import Invariant, sentence
 from infobound.runners.invariant.task import Invariance
 from infobound.runners.runs.metrics import Metrics, Quantity, result
 from tests.conftest import TARGET
+from tests.runners.series import autoregressive
 from tests.settings import TRAINING, flat, waiting
 
 Command = Callable[..., Any]
@@ -123,6 +125,20 @@ def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
     names = [str(each) for each in range(classes)]
     known = [Pivot("mass", ()), Pivot("group", ("A", "B"))]
     return Table(["a", "b"], names, known, ["a warning"], rows, [size, 0, 0], (0.2, 0.3))
+
+
+def test_neighbouring_rows_that_are_alike_are_pointed_out_except_by_their_class() -> None:
+    """Of slow series, and of rows sorted by their label."""
+    x, y = autoregressive(600, 0.97, seed=0)
+    labels = torch.arange(600) % 2
+    slow = LabelledRows(x, labels, y)
+    [warning] = checks.in_order(slow)
+    assert warning.startswith("neighbouring rows are alike in features and pivots, so 300 rows of")
+    assert not checks.in_order(replace(slow, units=torch.arange(600) // 100))
+    drawn = torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+    by_label = drawn + 3 * labels.sort().values[:, None]
+    rows = LabelledRows(by_label[:, :1], labels.sort().values, by_label[:, 1:])
+    assert not checks.in_order(rows)
 
 
 KINDS: dict[str, dict[str, Any]] = {

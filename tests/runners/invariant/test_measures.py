@@ -3,6 +3,7 @@ significance and information.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,27 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 from torch import Tensor
 
+from infobound.datasets.labelled.bivariate import Bivariate
 from infobound.datasets.labelled.rows import LabelledRows
 from infobound.runners.invariant import dependence, parity, ranking, sculpting
+from infobound.runners.invariant.measures import Judging, Measures
 from infobound.runners.invariant.predictions import Predictions
 from infobound.runners.invariant.readings import Unread
 from infobound.runners.invariant.significance import Significance, ams, thresholds
 
 RANDOM = torch.Generator().manual_seed(0)
 ONES = torch.ones(2000, dtype=torch.float64)
+MEASURES = Measures(
+    Bivariate(),
+    Judging(
+        background=0,
+        background_only=False,
+        eval_rows=100,
+        test_rows=100,
+        permutations=9,
+        efficiency=0.1,
+    ),
+)
 
 
 def normal(*shape: int) -> Tensor:
@@ -34,6 +48,21 @@ def ones(size: int) -> Tensor:
 
 def predictions(logits: Tensor, labels: Tensor, pivots: Tensor) -> Predictions:
     return Predictions(LabelledRows(logits, labels, pivots[:, None]), logits)
+
+
+def test_copies_are_read_as_one_row_each_and_errors_are_those_of_units() -> None:
+    """200 rows, and five copies of each with their units."""
+    labels = (uniform(200) < 0.5).long()
+    once = predictions(normal(200, 1) + labels[:, None], labels, normal(200))
+    which = torch.arange(1000) % 200
+    copies = Predictions(replace(once.rows.take(which), units=which), once.logits[which])
+    alone, beside = (
+        MEASURES.tested(each, MEASURES.watched(each, 1000), 0) for each in (once, copies)
+    )
+    for name in ("auc", "accuracy", "mi", "mi_label"):
+        assert beside.values[name] == pytest.approx(alone.values[name])
+        assert beside.errors[name] == pytest.approx(alone.errors[name], rel=0.05)
+    assert MEASURES.p_value(copies, 0) == MEASURES.p_value(once, 0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
