@@ -59,6 +59,9 @@ def repeated(x: Tensor, y: Tensor) -> Tensor | None:
     """
     sides = _numbered(x), _numbered(y)
     pairs = _numbered(torch.stack(sides, 1))
+    ordered = np.sort(pairs.numpy())  # a tenth of the time of the count of each row's copies
+    if int((ordered[1:] == ordered[:-1]).sum()) < FEW / 2:
+        return None
     copies = torch.zeros(len(x), dtype=torch.bool)
     for table, side, other in ((x, *sides), (y, *reversed(sides))):
         copies |= _copies(table, side, other, pairs)

@@ -94,7 +94,7 @@ def tabled(
     device: torch.device,
 ) -> Feed:
     """A feed of minibatches of a finite table's training rows; its splits are read whole, except
-    validation rows beyond `WATCHED`.
+    rows beyond READ, and validation rows beyond `WATCHED`.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
@@ -103,6 +103,7 @@ def tabled(
     batches = RowBatches(x, y, batch_size=batch_size, seed=seed)
     empty = zeros(len(x), batch_size, x.shape[-1], y.shape[-1], device)
     parts = dict(splits.parts)
+    parts["train"] = parts["train"].spaced()
     parts["validation"] = parts["validation"].first(WATCHED)
     held_out = RowHeldOut(parts, eval_batch_size, splits.memory)
     return Feed(batches, held_out, empty, splits.changes)

@@ -233,8 +233,10 @@ def held_out_penalty(penalty: Penalty | PurePenalty, exposed: Exposed) -> float:
 
 
 def held_out(measurement: Measurement, x: Tensor, y: Tensor) -> float:
-    """The estimate in nats on held-out rows x (N, dim_x), y (N, dim_y), from pooled scores."""
-    rows = RowHeldOut({"test": Part([x], [y], [])}, BLOCK)
+    """The estimate in nats on held-out rows x (N, dim_x), y (N, dim_y), up to READ of them, from
+    pooled scores.
+    """
+    rows = RowHeldOut({"test": Part([x], [y], []).spaced()}, BLOCK)
     return evaluation.value(
         measurement.estimator, evaluation.pool(measurement, rows.blocks(0, "test", 0))
     )

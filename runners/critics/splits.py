@@ -19,6 +19,10 @@ from infobound.runners.training.autocorrelation import Memory, memory_of
 from infobound.runners.training.randomness import generator
 
 Split = Literal["train", "validation", "test"]
+READ = 2**17
+"""Maximum number of rows of a split that a copy reads, evenly spaced if there are more, so that a
+reading takes no longer for a larger table.
+"""
 MIXED = 400
 """Maximum number of held-out rows among which units are mixed: a tenth of a block."""
 
@@ -36,6 +40,10 @@ class Part(NamedTuple):
     def first(self, count: int) -> "Part":
         """Up to this many rows of every copy."""
         return Part(*([each[:count] for each in copies] for copies in self))
+
+    def spaced(self) -> "Part":
+        """Up to READ rows of every copy, evenly spaced."""
+        return Part(*([*map(spaced, copies)] for copies in self))
 
 
 Changes = tuple[Fitted, Fitted]
@@ -61,6 +69,8 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
     are mixed within a tenth, so that a row's next one is rarely of its own unit.
 
     Rows that follow one another are split into contiguous parts with gaps between them.
+
+    Of held-out rows, up to READ are there.
 
     Raises ValueError if a split would hold fewer than four rows, or for replicates of folds.
     """
@@ -93,10 +103,20 @@ def split_rows(rows: Rows, *, seed: int, replicates: int, device: torch.device) 
         )
     fit = getattr(transforms, rows.transform)
     changes: list[Changes] = [(fit(rows.x[train]), fit(rows.y[train])) for train, *_ in chosen]
-    train, validation, test = (
-        _part(rows, part, changes, device) for part in zip(*chosen, strict=True)
-    )
-    return Splits({"train": train, "validation": validation, "test": test}, changes, memory)
+    train, *held_out = zip(*chosen, strict=True)
+    validation, test = ([*map(spaced, part)] for part in held_out)
+    parts: dict[Split, Part] = {
+        "train": _part(rows, train, changes, device),
+        "validation": _part(rows, validation, changes, device),
+        "test": _part(rows, test, changes, device),
+    }
+    return Splits(parts, changes, memory)
+
+
+def spaced(rows: Tensor) -> Tensor:
+    """Up to READ rows (N, ...), evenly spaced; no view of more rows than these."""
+    stride = -(-len(rows) // READ)
+    return rows if stride <= 1 else rows[::stride].clone()
 
 
 def training_rows(rows: Rows) -> int:
@@ -123,10 +143,13 @@ def _gap(rows: Rows, memory: Memory) -> int:
 
 
 def whole(rows: Rows, changes: Sequence[Changes], device: torch.device) -> Part:
-    """Every row of the table for every copy, with the transform of the copy's training rows."""
-    total = len(rows.x)
-    in_time = rows.about.order == "time"
-    chosen = _shuffled(torch.arange(total), 0, 0) if in_time else torch.arange(total)
+    """Every row of the table, up to READ, for every copy, with the transform of the copy's training
+    rows.
+    """
+    chosen = torch.arange(len(rows.x))
+    if rows.about.order == "time":
+        chosen = _shuffled(chosen, 0, 0)
+    chosen = spaced(chosen)
     return _part(rows, [chosen] * len(changes), changes, device)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infobound.datasets import transforms
 from infobound.datasets.interfaces import Rows
 from infobound.estimators.base import SampleEstimate
 from infobound.estimators.gaussian import Gaussian
 from infobound.estimators.ksg import KSG
 from infobound.estimators.mixture_knn import MixtureKNN
-from infobound.runners.critics import feeds
 from infobound.runners.estimate.row_order import one_of_each_unit, order_doubts
 from infobound.runners.estimate.saturation import saturation
 from infobound.runners.training.autocorrelation import memory_of
@@ -60,16 +60,14 @@ def beside(rows: Rows, seed: int) -> Beside:
     """The readings of a table by canonical correlations and by nearest neighbours, and whether its
     information may be infinite. Of rows that stay in one split, such as copies, the first is read.
     """
-    cpu = torch.device("cpu")
-    [(x, y)] = feeds.every_row(rows, size=0, seed=seed, replicates=1, device=cpu)
     kept = one_of_each_unit(rows)
-    x, y = x[kept], y[kept]
     series, order = memory_of(rows), order_doubts(rows)
-    worth = len(x) if series is None else series.effective
-    if len(x) > ROWS:
+    worth = len(kept) if series is None else series.effective
+    if len(kept) > ROWS:
         source = torch.Generator().manual_seed(stream(seed, "beside"))
-        chosen = torch.randperm(len(x), generator=source)[:ROWS].to(x.device)
-        x, y = x[chosen], y[chosen]
+        kept = kept[torch.randperm(len(kept), generator=source)[:ROWS]]
+    fit = getattr(transforms, rows.transform)
+    x, y = (fit(side)(side[kept]) for side in (rows.x, rows.y))
     dims = x.shape[1], y.shape[1]
     return Beside(
         _read(Gaussian(unbiased=True), x, y),

@@ -98,13 +98,12 @@ class RowOrder:
         self._tables, self._rows, self._size = tables, rows, batch_size
         self._generators = [generator(device, seed, copy, "order") for copy in range(copies)]
         self._begins = rows * torch.arange(copies, device=device)[:, None]
-        self._order = self._shuffled()
-        self._position = 0
+        self._shuffle()
 
     def draw(self) -> Tensor:
         """Draw the row indices (R, B) of the next batch of every copy."""
         if self._position + self._size > self._order.shape[1]:
-            self._order, self._position = self._shuffled(), 0
+            self._shuffle()
         rows = self._order[:, self._position : self._position + self._size]
         self._position += self._size
         return rows
@@ -120,8 +119,7 @@ class RowOrder:
 
     def state(self) -> State:
         return {
-            "generators": [each.get_state() for each in self._generators],
-            "order": self._order,
+            "shuffled": self._before,  # gives the order again, which is as long as the table
             "position": self._position,
             "digest": self._digest,
         }
@@ -136,9 +134,10 @@ class RowOrder:
                 "the rows have changed since the checkpoint was written; use another name, or"
                 " force=true"
             )
-        for each, saved in zip(self._generators, state["generators"], strict=True):
+        for each, saved in zip(self._generators, state["shuffled"], strict=True):
             each.set_state(saved)
-        self._order, self._position = state["order"].to(self._order.device), state["position"]
+        self._shuffle()
+        self._position = state["position"]
 
     @cached_property
     def _digest(self) -> str:
@@ -149,13 +148,15 @@ class RowOrder:
             digest.update(held.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def _shuffled(self) -> Tensor:
-        return torch.stack(
+    def _shuffle(self) -> None:
+        self._before = [each.get_state() for each in self._generators]
+        self._order = torch.stack(
             [
                 torch.randperm(self._rows, generator=each, device=each.device)
                 for each in self._generators
             ]
         )
+        self._position = 0
 
 
 class RowBatches:

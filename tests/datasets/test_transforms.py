@@ -107,3 +107,20 @@ def test_ranks_keep_order_and_tame_outliers() -> None:
     assert changed.abs().max() < 3
     for before, after in zip(other.T, changed.T, strict=True):
         assert (after[before.argsort()].diff() >= 0).all()
+
+
+def test_ranks_among_evenly_spaced_quantiles_are_nearly_those_among_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train = torch.randn(10_000, 2, generator=torch.Generator().manual_seed(0)).double()
+    whole = gaussian_ranks(train)(train)
+    monkeypatch.setattr(transforms, "KEPT", 1000)
+    fitted = gaussian_ranks(train)
+    assert fitted.ordered.shape == (2, 1000)
+    assert torch.equal(fitted.ordered[:, 0], train.amin(0))
+    assert torch.equal(fitted.ordered[:, -1], train.amax(0))
+    ranks, few = (torch.special.ndtr(each) for each in (whole, fitted(train)))
+    assert (ranks - few).abs().max() < 2 / 1000
+    changed = fitted(train)[train[:, 0].argsort(), 0]
+    assert (changed.diff() >= 0).all()
+    assert len(changed.unique()) > 9900, "values between two of them stay apart"

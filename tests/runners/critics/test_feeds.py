@@ -11,7 +11,7 @@ from torch import Tensor
 from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.datasets.transforms import Transform
-from infobound.runners.critics import feeds
+from infobound.runners.critics import feeds, splits
 from infobound.runners.critics.feeds import Feed, sampled, tabled
 from infobound.runners.critics.held_out import FreshHeldOut, RowHeldOut
 from infobound.runners.critics.splits import Part, Split, split_rows
@@ -237,3 +237,26 @@ def test_training_watches_some_validation_rows_and_the_test_rows_are_read_whole(
         for split in splits
     }
     assert read == {"validation": 7, "test": 15}
+
+
+def test_of_a_large_table_a_limited_number_of_rows_is_read_and_every_training_row_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(splits, "READ", 40)
+    feed = tabled(table(1000), batch_size=8, eval_batch_size=16, seed=0, replicates=2, device=CPU)
+    for split in get_args(Split):
+        blocks = [*feed.held_out.blocks(1, split, 0)]
+        read = torch.cat([block.x[block.first :, 0] for block in blocks])
+        assert 20 < len(read) <= 40
+        rows = feed.held_out.rows(1, split)
+        assert rows is not None
+        assert torch.equal(read.long(), rows), "rows keep their positions"
+    trained = torch.cat([feed.batches.draw()[0][1, :, 0] for _ in range(500 // 8)])
+    assert len(trained.unique()) > 490
+
+
+def test_the_state_of_batches_does_not_grow_with_the_table() -> None:
+    x, y = numbered(10_000)
+    state = RowBatches(x, y, batch_size=8, seed=0).state()
+    assert sum(each.numel() for each in state["shuffled"]) < 10_000
+    assert not any(isinstance(each, Tensor) for each in state.values())
