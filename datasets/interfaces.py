@@ -50,6 +50,8 @@ class About(NamedTuple):
     """With `time`, splits are contiguous and have gaps between them, errors are those of as many
     independent rows, and permutations are rotations.
     """
+    copies: Tensor | None = None
+    """(N,) int64: copies of one row have the same number; None if there are none."""
 
 
 @runtime_checkable

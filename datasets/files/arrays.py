@@ -8,12 +8,12 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from infobound.datasets import units
 from infobound.datasets.files import numpy_files, sides
 from infobound.datasets.files.csv_text import USUAL, CsvText
 from infobound.datasets.files.sides import Missing
 from infobound.datasets.interfaces import About, Joint, Order
 from infobound.datasets.transforms import Transform
+from infobound.datasets.units import copies as copies_among
 from infobound.errors import SettingError
 
 
@@ -88,13 +88,13 @@ class Arrays:
     def _about(self) -> About:
         if self.order == "time":
             return About(None, self.places, self.told, self.order)
-        copies = units.copies(self.x, self.y)
+        copies = copies_among(self.x, self.y)
         warnings = [
-            f"{counted}; copies stay in one split, but estimates without a critic read them as"
-            " information: remove them"
+            f"{counted}; copies stay in one split, and estimates without a critic read one of each"
             for counted in copies.counted
         ]
-        return About(copies.joined(self.groups), self.places, [*self.told, *warnings])
+        units, told = copies.joined(self.groups), [*self.told, *warnings]
+        return About(units, self.places, told, copies=copies.numbers)
 
     @classmethod
     def read(

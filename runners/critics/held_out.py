@@ -51,6 +51,10 @@ class HeldOut(Protocol):
         """
         ...
 
+    def units(self, copy: int) -> Tensor | None:
+        """The unit (N,) of each test row as a number, None if every row is on its own."""
+        ...
+
 
 @dataclass(frozen=True)
 class FreshHeldOut:
@@ -86,6 +90,9 @@ class FreshHeldOut:
     def rows(self, copy: int, split: Split) -> None:
         return None
 
+    def units(self, copy: int) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class RowHeldOut:
@@ -114,3 +121,7 @@ class RowHeldOut:
 
     def rows(self, copy: int, split: Split) -> Tensor:
         return self.splits[split].rows[copy]
+
+    def units(self, copy: int) -> Tensor | None:
+        units = self.splits["test"].units
+        return None if units is None else units[copy]

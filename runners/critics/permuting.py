@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from infobound.datasets.units import firsts
 from infobound.runners.critics.held_out import HeldOut
 from infobound.runners.training.permutation import (
     GROUP,
@@ -24,7 +25,8 @@ ROTATED = 2**24
 @dataclass(frozen=True, eq=False)
 class PermutedPairs:
     """Each critic's mean joint score on its test pairs, with their own and with permuted partners;
-    rows that follow one another are rotated.
+    rows that follow one another are rotated. Of the rows of a unit, such as copies, the first is
+    read.
     """
 
     critics: Sequence[nn.Module]
@@ -50,16 +52,24 @@ class PermutedPairs:
     def _rotated(
         self, index: int, rows: Tensor, permutations: int, source: torch.Generator
     ) -> Permuted:
-        blocks = self.held_out.blocks(index, "test", self.step)
-        parts = [(x[first:], y[first:]) for x, y, first in blocks]
-        order = rows.argsort().to(parts[0][0].device)
-        x, y = (torch.cat(side)[order] for side in zip(*parts, strict=True))
+        x, y = self._rows(index, rows.argsort())
         most = max(GROUP, ROTATED // len(x))
         shortest = len(x) // -(-len(x) // most)
         shifts = rotations(shortest, permutations, source)
         matrices = score_matrices(self.critics[index], x, y, most)
         return of_rotated_scores(matrices, shifts)
 
+    def _rows(self, index: int, which: Tensor) -> tuple[Tensor, Tensor]:
+        """These test rows of x and of y."""
+        blocks = self.held_out.blocks(index, "test", self.step)
+        parts = [(x[first:], y[first:]) for x, y, first in blocks]
+        which = which.to(parts[0][0].device)
+        x, y = (torch.cat(side)[which] for side in zip(*parts, strict=True))
+        return x, y
+
     def _matrices(self, index: int) -> Iterator[Tensor]:
+        if (units := self.held_out.units(index)) is not None:
+            yield from score_matrices(self.critics[index], *self._rows(index, firsts(units)))
+            return
         for x, y, first in self.held_out.blocks(index, "test", self.step):
             yield from score_matrices(self.critics[index], x[first:], y[first:])

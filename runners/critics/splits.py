@@ -36,10 +36,16 @@ class Part(NamedTuple):
     """R tables (N, dim_y)."""
     rows: Sequence[Tensor]
     """R times (N,), the positions of these rows in their file."""
+    units: Sequence[Tensor] | None = None
+    """R times (N,), the unit of each row as a number; None if every row is on its own."""
 
     def first(self, count: int) -> "Part":
         """Up to this many rows of every copy."""
-        return Part(*([each[:count] for each in copies] for copies in self))
+        x, y, rows, units = (
+            [each[:count] for each in copies or ()]
+            for copies in (self.x, self.y, self.rows, self.units)
+        )
+        return Part(x, y, rows, units or None)
 
     def spaced(self) -> "Part":
         """Up to READ rows of every copy, evenly spaced."""
@@ -158,8 +164,13 @@ def _part(
 ) -> Part:
     x = [change(rows.x[part]).to(device) for part, (change, _) in zip(chosen, changes, strict=True)]
     y = [change(rows.y[part]).to(device) for part, (_, change) in zip(chosen, changes, strict=True)]
-    places = rows.about.places
-    return Part(x, y, chosen if places is None else [places[part] for part in chosen])
+    places, units = rows.about.places, rows.about.units
+    return Part(
+        x,
+        y,
+        chosen if places is None else [places[part] for part in chosen],
+        None if units is None else [units[part] for part in chosen],
+    )
 
 
 def _own_split(rows: Rows, seed: int, copy: int) -> Sequence[Tensor]:

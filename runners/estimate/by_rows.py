@@ -13,7 +13,7 @@ from infobound.runners.critics import feeds
 from infobound.runners.estimate.columns import doubts
 from infobound.runners.estimate.evaluation import Evaluation
 from infobound.runners.estimate.measured import Measure, Measured, read_alone
-from infobound.runners.estimate.row_order import order_doubts
+from infobound.runners.estimate.row_order import one_of_each_copy, order_doubts
 from infobound.runners.estimate.saturation import saturation
 from infobound.runners.runs.records import Record
 from infobound.runners.runs.waiting import Waiting, tracked
@@ -73,11 +73,14 @@ class ByRows:
             replicates=self.execution.replicates,
             device=self.execution.place,
         )
+        table = None if isinstance(self.dataset, Joint) else self.dataset
+        if table is not None:
+            kept = one_of_each_copy(table)
+            rows = [(x[kept], y[kept]) for x, y in rows]
         with Waiting("reading the rows"):
             estimates = [self.estimator(x, y) for x, y in tracked(rows)]
         values = [each.value for each in estimates]
         own = Error(estimates[0].stderr, "test rows by influence values", len(rows[0][0]) - 1)
-        table = None if isinstance(self.dataset, Joint) else self.dataset
         memory = None if table is None else memory_of(table)
         if memory is not None:
             own = memory.widened(own)
@@ -93,6 +96,7 @@ class ByRows:
         table = None if isinstance(self.dataset, Joint) else self.dataset
         return [
             *(() if table is None else (*table.about.warnings, *order_doubts(table))),
+            *(() if table is None else _grouped(table)),
             *doubts(x.shape[1] + y.shape[1], len(x)),
             *(estimator.doubts(x, y) if isinstance(estimator, Particular) else ()),
             *([] if unlimited is None else [unlimited]),
@@ -101,3 +105,14 @@ class ByRows:
     def _measure(self, reading: Reading, permuted: PermutedRows, record: Record) -> Measured:
         truth = self.dataset.mutual_information
         return Measured(reading, read_alone(reading, truth, record), permuted)
+
+
+def _grouped(rows: Rows) -> Sequence[str]:
+    """A warning of groups, which these estimates do not know."""
+    units, copies = rows.about.units, rows.about.copies
+    if units is None or (copies is not None and torch.equal(units, copies)):
+        return []
+    return [
+        "rows of a group are read as independent ones, so the estimate may be too high, its error"
+        " and p-value too small; use a critic, as experiment=my_data does"
+    ]

@@ -39,6 +39,13 @@ def order_doubts(rows: Rows) -> Sequence[str]:
 
 def one_of_each_unit(rows: Rows) -> Tensor:
     """The positions (M,) of the first rows of all units, which are rows that stay in one split."""
-    if rows.about.units is None:
-        return torch.arange(len(rows.x))
-    return firsts(rows.about.units)
+    return _firsts(rows, rows.about.units)
+
+
+def one_of_each_copy(rows: Rows) -> Tensor:
+    """The positions (M,) of all rows that are not copies of an earlier row."""
+    return _firsts(rows, rows.about.copies)
+
+
+def _firsts(rows: Rows, number: Tensor | None) -> Tensor:
+    return torch.arange(len(rows.x)) if number is None else firsts(number)

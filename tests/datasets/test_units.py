@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import infobound as ib
 from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.units import joined, repeated
+from infobound.errors import UntrustedEstimate
 from infobound.runners.critics.evaluation import GROUPS
 from infobound.runners.critics.splits import Split, split_rows
 
@@ -137,3 +139,16 @@ def test_copies_across_groups_join_them() -> None:
     assert [warning.split(",")[0] for warning in about.warnings] == [
         "1000 of 2000 rows are copies of the other 1000"
     ]
+
+
+def test_estimators_without_a_critic_read_one_of_each_copy() -> None:
+    once = ib.estimate(X[:300], Y[:300], estimator="ksg")
+    with pytest.warns(UntrustedEstimate, match="300 of 600 rows are copies of the other 300"):
+        found = ib.estimate(twice(X[:300]), twice(Y[:300]), estimator="ksg")
+    assert (found.mi, found.stderr) == pytest.approx((once.mi, once.stderr), rel=0.02)
+    assert found.p_value() == once.p_value()
+
+
+def test_estimators_without_a_critic_say_that_they_do_not_know_groups() -> None:
+    with pytest.warns(UntrustedEstimate, match="rows of a group are read as independent ones"):
+        ib.estimate(X, Y, estimator="gaussian", groups=np.arange(ROWS) // 10)

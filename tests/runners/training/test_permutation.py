@@ -15,6 +15,9 @@ from infobound.estimators.gaussian import Gaussian
 from infobound.estimators.ksg import KSG
 from infobound.models.critics.dense import Concat, InnerProduct
 from infobound.models.critics.scores import Critic
+from infobound.runners.critics.held_out import RowHeldOut
+from infobound.runners.critics.permuting import PermutedPairs
+from infobound.runners.critics.splits import Part
 from infobound.runners.training import permutation
 from infobound.runners.training.permutation import (
     Permuted,
@@ -69,6 +72,18 @@ def test_p_values_of_independent_data_sets_are_uniform(
     p_values = [TESTS[name](30, permutations, seed) for seed in range(sets)]
     assert kstest(p_values, "uniform").pvalue > 0.05
     assert min(p_values) >= 1 / (permutations + 1)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_p_values_of_independent_groups_are_uniform_if_the_groups_are_known(known: bool) -> None:
+    """Of ten like rows for each of 30 groups; taken for independent, they reject too often."""
+    units, p_values = torch.arange(300) // 10, []
+    for seed in range(200):
+        x, y = (side[units] for side in gaussians(30, seed, dim=2))
+        part = Part([x], [y], [torch.arange(300)], [units] if known else None)
+        pairs = PermutedPairs([InnerProduct(2, 2)], RowHeldOut({"test": part}, 512), 0, seed)
+        p_values += [each.p_value for each in pairs(99)]
+    assert (kstest(p_values, "uniform").pvalue > 0.05) == known
 
 
 def by_rotated_critic(x: Tensor, y: Tensor, shifts: Tensor) -> Permuted:
