@@ -4,7 +4,7 @@ R copies, N rows, U units: rows that must not be separated.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -41,15 +41,15 @@ class Part(NamedTuple):
 
     def first(self, count: int) -> "Part":
         """Up to this many rows of every copy."""
-        x, y, rows, units = (
-            [each[:count] for each in copies or ()]
-            for copies in (self.x, self.y, self.rows, self.units)
-        )
-        return Part(x, y, rows, units or None)
+        return self._with(lambda rows: rows[:count])
 
     def spaced(self) -> "Part":
         """Up to READ rows of every copy, evenly spaced."""
-        return Part(*([*map(spaced, copies)] for copies in self))
+        return self._with(spaced)
+
+    def _with(self, kept: Callable[[Tensor], Tensor]) -> "Part":
+        x, y, rows, units = ([*map(kept, copies or ())] for copies in self)
+        return Part(x, y, rows, units or None)
 
 
 Changes = tuple[Fitted, Fitted]
