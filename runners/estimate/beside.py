@@ -68,15 +68,15 @@ def beside(rows: Rows, seed: int) -> Beside:
         kept = kept[torch.randperm(len(kept), generator=source)[:ROWS]]
     fit = getattr(transforms, rows.transform)
     x, y = (fit(side)(side[kept]) for side in (rows.x, rows.y))
-    dims = x.shape[1], y.shape[1]
+    dims, independent = (x.shape[1], y.shape[1]), not order and series is None
     return Beside(
         _read(Gaussian(unbiased=True), x, y),
         _read(by_neighbours, x, y) if sum(dims) <= DIMENSIONS else None,
         dims,
         worth,
         order,
-        not order and series is None,
-        saturation(x, y),
+        independent,
+        saturation(x, y, independent=independent),
     )
 
 

@@ -92,11 +92,12 @@ class ByRows:
 
     def _warnings(self, x: Tensor, y: Tensor) -> Sequence[str]:
         estimator = self.estimator
-        unlimited = saturation(x, y)
         table = None if isinstance(self.dataset, Joint) else self.dataset
+        order = [] if table is None else order_doubts(table)
+        independent = not order and (table is None or table.about.order == "none")
+        unlimited = saturation(x, y, independent=independent)
         return [
-            *(() if table is None else (*table.about.warnings, *order_doubts(table))),
-            *(() if table is None else _grouped(table)),
+            *(() if table is None else (*table.about.warnings, *order, *_grouped(table))),
             *doubts(x.shape[1] + y.shape[1], len(x)),
             *(estimator.doubts(x, y) if isinstance(estimator, Particular) else ()),
             *([] if unlimited is None else [unlimited]),

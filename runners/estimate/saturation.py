@@ -15,6 +15,7 @@ from infobound.estimators.comparable import ranked
 from infobound.estimators.gaussian import Canonical, canonical
 from infobound.estimators.mixture_knn import MixtureKNN
 from infobound.estimators.neighbours import reach
+from infobound.runners.estimate.regression import determined
 
 READ = MixtureKNN(k=3, scale=False)
 LEAST = 100
@@ -61,14 +62,15 @@ class Growth:
         return (steep or rise >= RISE * math.log(2)) and rise <= MOST * math.log(2)
 
 
-def saturation(x: Tensor, y: Tensor) -> str | None:
+def saturation(x: Tensor, y: Tensor, *, independent: bool = True) -> str | None:
     """A warning if the information of rows x (N, dim_x), y (N, dim_y) may be infinite, or more than
     this number of rows can show; otherwise None.
 
     Nearest neighbours read all rows and both halves of them: the ranked columns, and the first
     pair of canonical variables, which finds linear dependence among many columns. A rise counts
-    only if canonical correlations do not account for more than neighbours read. It takes a second
-    or less. A bent function of many columns is not found.
+    only if canonical correlations do not account for more than neighbours read. If rows are
+    `independent`, a regression also looks for smooth functions of several columns. It takes a
+    second or two.
     """
     columns = x.shape[1] + y.shape[1]
     most = ROWS if columns == 2 else ROWS_OF_MORE
@@ -87,7 +89,8 @@ def saturation(x: Tensor, y: Tensor) -> str | None:
         grown = growth(*ranks)
         found = [grown] if grown.unlimited and grown.value > linear else []
     if not found:
-        return None
+        # Rows that follow one another are functions of each other by way of the time.
+        return determined(*rows) if independent else None
     return (
         f"the truth may be infinite, as where y is a function of x: nearest neighbours read"
         f" {found[0].value:.2f} nats on {len(chosen)} rows and {found[0].half:.2f} on half of them,"

@@ -12,6 +12,7 @@ from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.pairs import beyond_normal
 from infobound.errors import UntrustedEstimate
 from infobound.runners.estimate.beside import beside
+from infobound.runners.estimate.regression import determined
 from infobound.runners.estimate.saturation import saturation
 
 X, OTHER, NOISE = np.random.default_rng(0).normal(size=(3, 2000, 1))
@@ -89,3 +90,26 @@ def test_neighbours_beside_a_critic_count_ties() -> None:
     labels = torch.tensor(LABEL)
     of_labels = beside(Arrays(labels, labels, 0.1, 0.2, "gaussian_ranks", folds=3), seed=0).metrics
     assert of_labels["mi_ksg"] == pytest.approx(np.log(7), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("noise", "alarm"), [(0.0, "is a function of the other side: a regression leaves"), (0.2, "")]
+)
+def test_a_smooth_function_of_several_columns_is_told_from_one_with_noise(
+    noise: float, alarm: str
+) -> None:
+    """The length of three columns, at 3,000 rows; with noise the error stays."""
+    x, other = np.random.default_rng(0).normal(size=(2, 3000, 3))
+    y = np.linalg.norm(x, axis=1, keepdims=True) + noise * other[:, :1]
+    sides = torch.from_numpy(x), torch.from_numpy(np.hstack([y, other[:, 1:]]))
+    told = saturation(*sides)
+    assert alarm in (told or "")
+    assert (told is None) == (noise > 0)
+    assert saturation(*sides, independent=False) is None
+
+
+def test_functions_with_few_values_and_dense_linear_noise_give_no_alarm() -> None:
+    x = np.random.default_rng(0).normal(size=(1000, 11))
+    total = x.sum(1, keepdims=True)
+    for y in (np.sign(total), total.round(), total + 0.3 * x[:, :1] ** 3):
+        assert determined(x[:, 1:], y) is None
