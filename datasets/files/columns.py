@@ -180,6 +180,13 @@ def _one_hot(column: pd.Series) -> NDArray[np.float64]:
     if text(column):
         _check_numbers(column)
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
+    if found > most and not text(column):
+        raise DataError(
+            f"column {column.name}",
+            f"must hold at most {most} categories in {len(column)} rows",
+            f"{found} numbers such as {column.iloc[0]}",
+            "leave it out of dataset.categories",
+        )
     if found > most:
         raise DataError(
             f"column {column.name}",

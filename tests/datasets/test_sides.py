@@ -217,3 +217,10 @@ def test_steps_that_double_precision_loses_are_refused() -> None:
 @pytest.mark.parametrize("year", [2019, "2019"])
 def test_a_number_names_a_column(tmp_path: Path, year: str | int) -> None:
     assert read(tmp_path, FRAME.rename(columns={"a": "2019"}), [year], ["b"]).x.shape == (ROWS, 1)
+
+
+def test_a_quantity_is_no_category() -> None:
+    with pytest.raises(
+        ValueError, match=r"got 60 numbers such as .*; leave it out of dataset\.cat"
+    ):
+        paired(FRAME[["a"]], FRAME[["b"]], categories=["a"])
