@@ -1,6 +1,16 @@
 """Errors about settings and files, as values; the sentence is made where it is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+NAMED = 12
+"""Maximum number of names in a message."""
+
+
+def in_words(names: Iterable[object]) -> str:
+    """The first NAMED names, and how many more there are."""
+    every = [*map(str, names)]
+    more = len(every) - NAMED
+    return ", ".join(every[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 class SettingError(ValueError):

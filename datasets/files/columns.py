@@ -16,7 +16,7 @@ from pandas.api.types import (
 
 from infobound.datasets.files import frames
 from infobound.datasets.files.csv_text import CsvText
-from infobound.errors import DataError, SelfPairError, SettingError
+from infobound.errors import DataError, SelfPairError, SettingError, in_words
 
 PLAIN = re.compile(r"[-+]?\d+(\.\d+)?")
 WRITTEN = {
@@ -56,7 +56,7 @@ def read(
     if repeated:
         on_both_sides = set[str].intersection(*({*listed} for listed in wanted.values()))
         raise (SelfPairError if on_both_sides else SettingError)(
-            tuple(columns), "must name a column once", f"{', '.join(repeated)} twice"
+            tuple(columns), "must name a column once", f"{in_words(repeated)} twice"
         )
     frame = frames.frame("path", path, text)
     for key, listed in {**wanted, "groups": [groups] if groups is not None else None}.items():
@@ -68,8 +68,8 @@ def read(
             raise SettingError(
                 key,
                 f"must name {'a column' if key == 'groups' else 'columns'} of {path}",
-                ", ".join(missing),
-                f"it has {', '.join(map(str, frame))}",
+                in_words(missing),
+                f"it has {in_words(frame)}",
             )
     sides = [pd.DataFrame(frame[listed]) for listed in wanted.values()]
     return sides, None if groups is None else frame[groups].to_numpy()

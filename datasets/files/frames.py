@@ -9,7 +9,7 @@ import pandas as pd
 
 from infobound import regular
 from infobound.datasets.files.csv_text import CsvText
-from infobound.errors import DataError, MissingFileError, SettingError
+from infobound.errors import DataError, MissingFileError, SettingError, in_words
 
 if TYPE_CHECKING:
     import h5py
@@ -55,7 +55,7 @@ def _hdf5(path: str, text: CsvText) -> pd.DataFrame:
     with h5py.File(path) as file:
         if KEY not in file:
             raise ValueError(
-                f"it must hold a table {KEY}, got {', '.join(file) or 'nothing'}; {REWRITE}"
+                f"it must hold a table {KEY}, got {in_words(file) or 'nothing'}; {REWRITE}"
             )
         group = _inside(file, KEY, h5py.Group)
         if "table" in group:
@@ -92,7 +92,7 @@ def _blocks(group: "h5py.Group") -> pd.DataFrame:
     ]
     if not names:
         raise ValueError(
-            f"{KEY} must be a table that pandas wrote, got {', '.join(map(str, group))}; {REWRITE}"
+            f"{KEY} must be a table that pandas wrote, got {in_words(group)}; {REWRITE}"
         )
     columns = dict[str, np.ndarray]()
     arrays = partial(_inside, group, kind=h5py.Dataset)
@@ -104,7 +104,7 @@ def _blocks(group: "h5py.Group") -> pd.DataFrame:
         values = arrays(f"{name}_values")
         if values.dtype.kind not in "biuf":
             raise DataError(
-                f"column {', '.join(items)}",
+                f"column {in_words(items)}",
                 "holds text, which is stored as a pickle and could run code",
                 remedy=REWRITE,
             )
@@ -118,7 +118,7 @@ def _records(table: np.ndarray) -> pd.DataFrame:
     fields = [name for name in table.dtype.names or () if name != "index"]
     if blocked := [name for name in fields if name.startswith("values_block_")]:
         raise ValueError(
-            f"its columns must be fields of their own, got {', '.join(blocked)}; {REWRITE}"
+            f"its columns must be fields of their own, got {in_words(blocked)}; {REWRITE}"
         )
     made = pd.DataFrame({name: table[name] for name in fields})
     texts = made.select_dtypes(object)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from infobound import regular
-from infobound.errors import MissingFileError, SettingError
+from infobound.errors import MissingFileError, SettingError, in_words
 
 
 def read(
@@ -29,10 +29,12 @@ def read(
         if not isinstance(archive, NpzFile):
             raise ValueError("expected a .npz file with the arrays x and y, got a single array")
         if not {"x", "y"} <= set(archive.files):
-            raise ValueError(f"expected a .npz file with the arrays x and y, got {archive.files}")
+            raise ValueError(
+                f"expected a .npz file with the arrays x and y, got {in_words(archive.files)}"
+            )
         if groups is None or groups in archive.files:
             return archive["x"], archive["y"], None if groups is None else archive[groups]
-        names = ", ".join(archive.files)
+        names = in_words(archive.files)
     raise SettingError("groups", f"must name an array of {path}", groups, f"it has {names}")
 
 
@@ -40,7 +42,7 @@ def _single(key: str, path: str) -> np.ndarray:
     with _loaded(key, path, "a .npy file with one array", "numpy.save(path, array)") as array:
         if isinstance(array, NpzFile):
             raise ValueError(
-                f"expected a .npy file with one array, got an archive of {array.files}"
+                f"expected a .npy file with one array, got an archive of {in_words(array.files)}"
             )
         return array
 

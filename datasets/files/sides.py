@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from infobound.datasets.files import tables
-from infobound.errors import SettingError
+from infobound.errors import SettingError, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,8 +173,8 @@ def check_listed(categories: Sequence[str] | None, of: str, named: Sequence[str]
         raise SettingError(
             "categories",
             f"must name columns of {of}",
-            ", ".join(unknown),
-            f"they are {', '.join(named)}" if named else "arrays have none: give these as text",
+            in_words(unknown),
+            f"they are {in_words(named)}" if named else "arrays have none: give these as text",
         )
 
 

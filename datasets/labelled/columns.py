@@ -17,7 +17,7 @@ from torch import Tensor
 from infobound.datasets.files import codes, columns, sides
 from infobound.datasets.files.tables import rounds
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
-from infobound.errors import DataError, SettingError
+from infobound.errors import DataError, SettingError, in_words
 
 Numbers = NDArray[np.float64]
 Missing = Literal["refuse", "drop", "zero", "median"]
@@ -73,11 +73,11 @@ class Schema:
             raise DataError(
                 f"column {lacking}",
                 "is missing",
-                remedy=f"the table has {', '.join(map(str, frame))}",
+                remedy=f"the table has {in_words(frame)}",
             )
         if unknown := sorted({*(self.categorical or ())} - {*own}):
             raise SettingError(
-                "categorical", f"must name columns of pivots, {', '.join(own)}", ", ".join(unknown)
+                "categorical", f"must name columns of pivots, {in_words(own)}", in_words(unknown)
             )
         if not len(frame) > len(own):
             raise ValueError(
@@ -95,7 +95,7 @@ class Schema:
         names = [pivot.name for pivot, _ in read]
         if len({*names}) < len(names):
             raise ValueError(
-                f"names of pivots must differ after the leading _pivot and _, got {', '.join(own)};"
+                f"names of pivots must differ after the leading _pivot and _, got {in_words(own)};"
                 " rename one"
             )
         rows = LabelledRows(
@@ -121,7 +121,7 @@ class Schema:
         """
         names = [*map(str, frame)]
         if self.groups is not None and (self.groups not in names or self.groups == LABEL):
-            others = ", ".join(name for name in names if name != LABEL)
+            others = in_words(name for name in names if name != LABEL)
             raise SettingError(
                 "groups", "must name a column other than the label", self.groups, f"it has {others}"
             )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from infobound.datasets.labelled.columns import name_of
 from infobound.datasets.labelled.rows import Described, LabelledRows, Pivot
-from infobound.errors import DataError
+from infobound.errors import DataError, in_words
 
 
 def recoded(described: Described, rows: LabelledRows, known: Described) -> LabelledRows:
@@ -36,9 +36,9 @@ def _features(names: Sequence[str], x: Tensor, known: Sequence[str]) -> Tensor:
     if lacking or not {*names} <= {*known}:
         raise DataError(
             "the table",
-            f"must have the features {', '.join(known)}",
-            f"{', '.join(lacking) or 'none'} missing and"
-            f" {', '.join(sorted({*names} - {*known})) or 'none'} additional",
+            f"must have the features {in_words(known)}",
+            f"{in_words(lacking) or 'none'} missing and"
+            f" {in_words(sorted({*names} - {*known})) or 'none'} additional",
         )
     return torch.stack([kept[each] if each in kept else torch.zeros(len(x)) for each in known], 1)
 
@@ -47,7 +47,7 @@ def _numbers(name: str, values: Sequence[str], known: Sequence[str]) -> Tensor:
     """The known number of each category."""
     if unknown := [each for each in values if each not in known]:
         raise DataError(
-            f"column {name}", f"must hold {', '.join(known)}", f"{', '.join(unknown)} too"
+            f"column {name}", f"must hold {in_words(known)}", f"{in_words(unknown)} too"
         )
     return torch.tensor([known.index(each) for each in values])
 
@@ -57,7 +57,7 @@ def _pivot(described: Described, pivots: Tensor, known: Pivot) -> Tensor:
     names = [pivot.name for pivot in described.pivots]
     if known.name not in names:
         raise DataError(
-            "the table", f"must have the pivot {known.name}", f"pivots {', '.join(names)}"
+            "the table", f"must have the pivot {known.name}", f"pivots {in_words(names)}"
         )
     at = names.index(known.name)
     values, categories = pivots[:, at], described.pivots[at].categories

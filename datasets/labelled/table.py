@@ -15,7 +15,7 @@ from infobound.datasets.files.csv_text import USUAL, CsvText
 from infobound.datasets.labelled import stratified
 from infobound.datasets.labelled.columns import Missing, Schema
 from infobound.datasets.labelled.rows import LabelledRows, LabelledSplits, Pivot
-from infobound.errors import SettingError
+from infobound.errors import SettingError, in_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class Table:
                 raise SettingError(
                     key,
                     "must have the columns of path",
-                    f"others: {', '.join(sorted({*wanted} ^ {*schema.read(frame)}))}",
+                    f"others: {in_words(sorted({*wanted} ^ {*schema.read(frame)}))}",
                 )
         kept = {
             key: pd.DataFrame(frame[wanted]).reset_index(drop=True) for key, frame in read.items()
