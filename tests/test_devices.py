@@ -1,6 +1,8 @@
 """Every runner trains and reads on a device that is not the CPU, for which no GPU is needed."""
 
+import json
 import math
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from infobound.conf.choices import CONFIGURATIONS
 from infobound.models.noise.gaussian_noise import Noise
 from infobound.models.noise.interface import Block, Layers
 from infobound.runners.runs.records import InMemory
+from run import launch
 from tests.elsewhere import elsewhere
 from tests.models.test_noise_layers import LAYERS
 from tests.runners.training.test_loading import TINY, save
@@ -34,6 +37,7 @@ RUNS = {
         "runner.pretrain_critic=0",
     ],
     "jsd_gradient": [*OTHERS, "regularizer=jsd_gradient", GAME],
+    "combined": [*OTHERS, "regularizer=combined", GAME],
     "mutual_information": ["runner=gan", *TINY["gan"], "regularizer=mutual_information"],
 }
 RUNS["staircase"] += ["dataset.levels=[1,2]", "dataset.steps=4", "runner.window=2"]
@@ -46,6 +50,7 @@ def composed(*arguments: str) -> DictConfig:
         return compose("config", [*arguments])
 
 
+NAMES = ("trained", "loaded")
 QUICK = {"classify", "represent", "adversarial", "gan", "information_plane", "staircase"}
 
 
@@ -65,6 +70,25 @@ def test_a_run_is_on_its_device_alone(
         outcome = schema.prepared(cfg)(InMemory())
     assert outcome.score is not None
     assert math.isfinite(outcome.score)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trained_elsewhere", [True, False])
+def test_a_run_of_one_device_is_loaded_on_the_other(
+    trained_elsewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save("pairs.npz", 60, 0)
+    arguments = [*RUNS["estimate"], "seed=3"]
+    trained, loaded = (
+        (elsewhere(), nullcontext()) if trained_elsewhere else (nullcontext(), elsewhere())
+    )
+    with trained:
+        assert launch([*arguments, "name=trained"]) == 0
+    with loaded:
+        assert launch([*arguments, "runner.load=outputs/runs/trained", "name=loaded"]) == 0
+    found = [json.loads(Path(f"outputs/runs/{name}/result.json").read_text()) for name in NAMES]
+    assert all(math.isfinite(each["metrics"]["mi"]) for each in found)
 
 
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
