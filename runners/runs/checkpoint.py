@@ -101,6 +101,45 @@ def fitting(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_alike(name: str, own: object, saved: object) -> None:
+    """Check that a saved value has the types and the shapes of a part's own one, because an
+    optimiser would write past the end of a shorter tensor. What is still empty fits everything.
+
+    Raises ValueError that says where they differ.
+    """
+    import torch
+
+    if isinstance(own, torch.Tensor):
+        wanted, got = _described(own), _described(saved)
+        if wanted != got:
+            raise ValueError(f"{name} must be {wanted}, got {got}")
+    elif isinstance(own, Mapping) and own:
+        if not isinstance(saved, Mapping) or own.keys() != saved.keys():
+            raise ValueError(f"{name} must be {_described(own)}, got {_described(saved)}")
+        for key, each in own.items():
+            check_alike(f"{name}.{key}", each, saved[key])
+    elif isinstance(own, list | tuple) and own:
+        if not isinstance(saved, list | tuple) or len(own) != len(saved):
+            raise ValueError(f"{name} must be {_described(own)}, got {_described(saved)}")
+        for index, each in enumerate(own):
+            check_alike(f"{name}.{index}", each, saved[index])
+    elif own is not None and type(own) is not type(saved):
+        raise ValueError(f"{name} must be {_described(own)}, got {_described(saved)}")
+
+
+def _described(value: object) -> str:
+    """The type of a value, with the size of what is in it."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return f"a tensor {tuple(value.shape)} {value.dtype} {value.layout}"
+    if isinstance(value, Mapping):
+        return f"keys {', '.join(map(str, value)):.80}"
+    if isinstance(value, list | tuple):
+        return f"{len(value)} values"
+    return f"a {type(value).__name__}"
+
+
 def _told(error: Exception) -> str:
     """The text of an error, without advice to load other types, which could run code."""
     if isinstance(error, pickle.UnpicklingError):

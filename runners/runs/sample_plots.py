@@ -6,20 +6,21 @@ N samples.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from infobound.runners.runs import plots
 from infobound.runners.runs.metrics import copies_of
 from infobound.runners.runs.snapshots import Snapshots
 from infobound.runners.runs.written import Written
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 QUANTITIES = {
     "modes": "modes covered",
@@ -42,18 +43,18 @@ FRAMES, FRAMES_PER_SECOND = 60, 8
 class Drawn(NamedTuple):
     """Samples, and the mode of each, which determines its colour."""
 
-    x: Tensor
+    x: "Tensor"
     """(N, 2) points, or (N, channels, height, width) images from -1 to 1."""
-    mode: Tensor
+    mode: "Tensor"
     """(N,) int64"""
 
 
 class Surface(NamedTuple):
     """A discriminator's scores of a lattice of points."""
 
-    points: Tensor
+    points: "Tensor"
     """(LATTICE^2, 2) points of lattice()."""
-    values: Tensor
+    values: "Tensor"
     """(LATTICE^2,)"""
 
 
@@ -66,8 +67,10 @@ class Row(NamedTuple):
     """(N, *shape) the data that they were to learn."""
 
 
-def lattice(data: Tensor) -> Tensor:
+def lattice(data: "Tensor") -> "Tensor":
     """Points (LATTICE^2, 2) over the plane in figures of data (N, 2), on its device."""
+    import torch  # takes a second, and reports do not need it
+
     axes = [
         torch.linspace(low, high, LATTICE, device=data.device)
         for low, high in _range(data.cpu().numpy(force=True)).tolist()

@@ -316,7 +316,7 @@ OF_A_STATE: Mapping[str, Form] = {"step": COUNT._replace(default=...), "task": S
 """The forms of the best state, and of any checkpoint."""
 OF_A_CHECKPOINT: Mapping[str, Form] = {
     **OF_A_STATE,
-    "seconds": NUMBER._replace(default=...),
+    "seconds": Form("a number of seconds", lambda value: _is_number(value) and 0 <= value < MOST),
     "best": NUMBER._replace(default=...),
     "window": STATES,
     "metrics_bytes": COUNT._replace(default=...),

@@ -179,12 +179,25 @@ class Loop:
         with fitting(Path("checkpoint.pt")):
             self._step = self._saved_step = state["step"]
             self._seconds, self._best = state["seconds"], state["best"]
-            window = state["window"]
-            length = len(next(iter(window.values()))) if window else 0
-            self._window = [
-                {name: values[index] for name, values in window.items()} for index in range(length)
-            ]
+            self._window = _steps_of(state["window"])
             self._task.load(state["task"])
+
+
+def _steps_of(window: Mapping[str, object]) -> Window:
+    """The quantities of each step from those of all steps, (steps, R) by name.
+
+    Raises ValueError if they are something else.
+    """
+    columns = {
+        name: values
+        for name, values in window.items()
+        if isinstance(values, Tensor) and values.dim() == 2 and values.is_floating_point()
+    }
+    lengths = {len(values) for values in columns.values()}
+    if len(columns) < len(window) or len(lengths) > 1:
+        raise ValueError("window must hold the quantities of the last steps")
+    steps = range(lengths.pop() if lengths else 0)
+    return [{name: values[step] for name, values in columns.items()} for step in steps]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """One player of a game: its networks and their training."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from infobound.runners.runs.checkpoint import check_alike
 from infobound.runners.runs.written import State
 from infobound.runners.training.ensemble import Ensemble
 from infobound.runners.training.schedule import Schedule
@@ -48,8 +51,22 @@ class Player:
         return {"networks": self.networks.state(), "optimizer": self.optimizer.state_dict()}
 
     def load(self, state: State) -> None:
+        """Load a state().
+
+        Raises ValueError for the state of another optimiser, or of other parameters.
+        """
         self.networks.load(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        saved = state["optimizer"]
+        stepped = copy.deepcopy(self.optimizer)
+        for group in stepped.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+        stepped.step()
+        wanted = stepped.state_dict()
+        if not saved["state"]:  # before the first step
+            wanted = {**wanted, "state": {}}
+        check_alike("optimizer", wanted, saved)
+        self.optimizer.load_state_dict(saved)
 
     def _leading(self, outputs: Any) -> Any:
         if self.networks.replicates > 1:

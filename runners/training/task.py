@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from infobound.errors import SettingError
+from infobound.runners.runs.checkpoint import check_alike
 from infobound.runners.runs.metrics import Metrics
 from infobound.runners.runs.trained_runs import TrainedRun
 from infobound.runners.runs.written import State
@@ -85,8 +86,12 @@ class Task(ABC):
         return {name: part.state() for name, part in self.parts.items()}
 
     def load(self, state: State) -> None:
-        """Load a state()."""
+        """Load a state().
+
+        Raises ValueError if its values have other types or shapes than those of this task.
+        """
         for name, part in self.parts.items():
+            check_alike(name, part.state(), state[name])
             part.load(state[name])
 
     def take_over(self, run: TrainedRun) -> None:

@@ -24,6 +24,13 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert told.stdout == "[]\n", told.stderr
 
 
+def test_a_report_does_not_import_torch() -> None:
+    """That would take half the time of a sweep with nothing left to do."""
+    code = "import sys; from infobound.runners.reports import report; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout == "False\n", told.stderr
+
+
 def test_every_public_name_exists() -> None:
     assert {*ib.__all__} <= {*dir(ib)}
     assert [name for name in ib.__all__ if getattr(ib, name, None) is None] == []

@@ -2,7 +2,7 @@
 best.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from infobound.datasets.files.arrays import Arrays
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
@@ -20,6 +21,7 @@ from infobound.models.critics.dense import Concat
 from infobound.runners.critics.task import CriticTraining
 from infobound.runners.estimate.runner import Estimate
 from infobound.runners.runs import checkpoint
+from infobound.runners.runs.errors import DamagedState
 from tests.settings import training_of
 
 PAIRS = CorrelatedGaussians(2, None, 1.0).sample(200, torch.Generator().manual_seed(0))
@@ -43,6 +45,20 @@ def trained(task: CriticTraining, first: int, last: int) -> list[list[float]]:
         if step % EVERY == 0:
             readings.append([*task.evaluate(step)["mi"].copies])
     return readings
+
+
+def places(state: object) -> Iterator[tuple[Any, ...]]:
+    """The keys of every value in dictionaries and lists."""
+    items = (
+        state.items()
+        if isinstance(state, dict)
+        else enumerate(state)
+        if isinstance(state, list)
+        else ()
+    )
+    for key, value in items:
+        yield (key,)
+        yield from ((key, *below) for below in places(value))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +88,30 @@ def test_a_resumed_training_is_identical_to_the_last_bit(
     resumed.load(state)
     assert trained(resumed, 93, 120) == trained(straight, 93, 120)
     assert resumed.read(120) == straight.read(120)
+
+
+@pytest.mark.parametrize("value", [None, -1, "x", [], {"a": 1}, torch.zeros(3), torch.zeros(2, 2)])
+def test_a_state_of_other_types_or_shapes_is_refused_in_every_place(
+    value: object, estimation: Callable[..., Estimate], tmp_path: Path
+) -> None:
+    """An optimiser would write past the end of a shorter tensor."""
+    task = training_of(estimation(**OVERFIT))
+    trained(task, 0, EVERY)
+    state = task.state()
+    refused = training_of(estimation(**OVERFIT))
+    for place in places(state):
+        *outer, last = place
+        node: Any = dict(state)
+        changed = node
+        for key in outer:
+            node[key] = type(node[key])(node[key])
+            node = node[key]
+        own, node[last] = node[last], value
+        if own is None or own == [] or type(own) is type(value) is not Tensor:
+            continue
+        wrong = pytest.raises(DamagedState, match="is not the state of this training")
+        with wrong, checkpoint.fitting(tmp_path):
+            refused.load(changed)
 
 
 def test_each_copy_of_a_table_is_read_at_its_own_best(estimation: Callable[..., Estimate]) -> None:
