@@ -6,6 +6,7 @@ from infobound.estimators.club import CLUB as CLUB
 from infobound.estimators.difference_of_entropies import DifferenceOfEntropies as DifferenceOfEntropies
 from infobound.estimators.dv import DV as DV
 from infobound.estimators.flo import FLO as FLO
+from infobound.estimators.flow import Flow as Flow
 from infobound.estimators.gaussian import Gaussian as Gaussian
 from infobound.estimators.infonce import InfoNCE as InfoNCE
 from infobound.estimators.infonce_anchor import InfoNCEAnchor as InfoNCEAnchor

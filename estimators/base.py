@@ -120,7 +120,7 @@ class SampleEstimate(NamedTuple):
 
 
 class SampleEstimator(Protocol):
-    """Estimates mutual information from the rows themselves, without training."""
+    """Estimates mutual information from the rows themselves, without a critic."""
 
     kind: ClassVar[Kind]
 
