@@ -1,7 +1,7 @@
 """benchmark-mi's estimators with their defaults; all but CCA standardise the columns themselves:
 
     python -m venv outputs/env_benchmark_mi
-    outputs/env_benchmark_mi/bin/pip install benchmark-mi jax==0.4.30 jaxlib==0.4.30
+    outputs/env_benchmark_mi/bin/pip install benchmark-mi==0.1.3 jax==0.4.30 jaxlib==0.4.30
     export OMP_NUM_THREADS=1
     export XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     outputs/env_benchmark_mi/bin/python -m benchmarks.others.run_benchmark_mi \

@@ -1,7 +1,7 @@
 """latentmi's approximation in a latent space of 8 dimensions, with its defaults:
 
     python -m venv outputs/env_latentmi
-    outputs/env_latentmi/bin/pip install latentmi
+    outputs/env_latentmi/bin/pip install latentmi==0.1.3
     OMP_NUM_THREADS=1 outputs/env_latentmi/bin/python -m benchmarks.others.run_latentmi \
         outputs/tables outputs/others.jsonl
 """

@@ -1,7 +1,7 @@
 """NPEET's nearest neighbours, k = 3 as is its default:
 
     python -m venv outputs/env_npeet
-    outputs/env_npeet/bin/pip install git+https://github.com/gregversteeg/NPEET
+    outputs/env_npeet/bin/pip install git+https://github.com/gregversteeg/NPEET@8b0d948
     OMP_NUM_THREADS=1 outputs/env_npeet/bin/python -m benchmarks.others.run_npeet \
         outputs/tables outputs/others.jsonl
 """

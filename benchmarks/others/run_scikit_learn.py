@@ -1,7 +1,7 @@
 """scikit-learn's `mutual_info_regression`, which reads one column of x with one of y:
 
     python -m venv outputs/env_scikit_learn
-    outputs/env_scikit_learn/bin/pip install scikit-learn
+    outputs/env_scikit_learn/bin/pip install scikit-learn==1.9.1
     OMP_NUM_THREADS=1 outputs/env_scikit_learn/bin/python -m benchmarks.others.run_scikit_learn \
         outputs/tables outputs/others.jsonl
 """

@@ -1,7 +1,7 @@
 """torch-mist's `estimate_mi` as its README calls it, for as many steps as is its default:
 
     python -m venv outputs/env_torch_mist
-    outputs/env_torch_mist/bin/pip install torch-mist pandas
+    outputs/env_torch_mist/bin/pip install torch-mist==0.2.17 pandas
     OMP_NUM_THREADS=1 outputs/env_torch_mist/bin/python -m benchmarks.others.run_torch_mist \
         outputs/tables outputs/others.jsonl
 
