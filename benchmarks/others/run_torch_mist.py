@@ -23,11 +23,5 @@ def smile(x: np.ndarray, y: np.ndarray, seed: int) -> float:
     return value
 
 
-def mine(x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    torch.manual_seed(seed)
-    value, _ = estimate_mi(data=(x, y), estimator="mine", hidden_dims=[128], verbose=False)
-    return value
-
-
 if __name__ == "__main__":
-    run("torch-mist", {"SMILE": smile, "MINE": mine}, sys.argv[1:])
+    run("torch-mist", {"SMILE": smile}, sys.argv[1:])

@@ -31,7 +31,7 @@ THIRTEEN = (
     "student-identity-5-5-2",
     "swissroll_x-normal_cdf-1v1-normal-0.75",
 )
-"""The tasks on which nothing of `experiment=my_data` was chosen."""
+"""The tasks on which the best estimate and its interval were judged, not chosen."""
 
 
 def main(arguments: list[str]) -> None:
