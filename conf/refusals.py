@@ -1,10 +1,13 @@
 """Explain why Hydra could not compose a configuration: find the wrong override in the tree."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
@@ -97,7 +100,10 @@ def _is_choice(override: Override) -> bool:
 
 def _available(group: str) -> list[str]:
     folder = CONFIGURATIONS / group
-    return [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")]
+    paths = [path.relative_to(folder) for path in folder.rglob("*.yaml")]
+    with suppress(OSError):  # raised if no plugin of Hydra's has this group
+        paths += map(Path, ConfigStore.instance().list(group))
+    return [path.with_suffix("").as_posix() for path in paths]
 
 
 def _options(choice: Override) -> list[str]:

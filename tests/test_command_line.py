@@ -63,6 +63,7 @@ def content(folder: Path) -> dict[str, tuple[bytes, int]]:
     ("arguments", "words"),
     [
         (["estimator=nwjj"], ["estimator has no option nwjj; nearest: nwj"]),
+        (["-m", "seeds=1", "hydra/launcher=basic"], ["unknown key seeds"]),
         (["critic=none"], ["critic must be one that gives scores", "use critic=separable"]),
         (
             ["estimator=ksg", "critic=concat"],

@@ -25,8 +25,8 @@ ROTATED = 2**24
 @dataclass(frozen=True, eq=False)
 class PermutedPairs:
     """Each critic's mean joint score on its test pairs, with their own and with permuted partners;
-    rows that follow one another are rotated. Of the rows of a unit, such as copies, the first is
-    read.
+    rows that follow one another are rotated. Only the first row of a unit
+    is read.
     """
 
     critics: Sequence[nn.Module]

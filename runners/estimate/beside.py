@@ -58,7 +58,7 @@ class Beside:
 
 def beside(rows: Rows, seed: int) -> Beside:
     """The readings of a table by canonical correlations and by nearest neighbours, and whether its
-    information may be infinite. Of rows that stay in one split, such as copies, the first is read.
+    information may be infinite. They read the first of the rows that stay in one split.
     """
     kept = one_of_each_unit(rows)
     series, order = memory_of(rows), order_doubts(rows)
