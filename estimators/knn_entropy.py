@@ -59,7 +59,7 @@ class KNNEntropy:
 
 def _entropy(points: Float64[np.ndarray, "N D"], k: int) -> Float64[np.ndarray, " N"]:
     """The terms D log 2 rho."""
-    radius = reach(points, k).radius
+    radius = reach(points, k)
     if not radius.all():
         raise ValueError(
             "x and y must differ between rows to have an entropy, got neighbours at the distance 0;"

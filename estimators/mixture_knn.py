@@ -21,15 +21,16 @@ from infobound.estimators.rows import mean_of, paired
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureKNN:
-    """psi(N) + <psi(k') - psi(n_x) - psi(n_y)>, where k' is k, or the number of equal pairs at a
-    point that has more than k others on top of it.
+    """psi(N) + <psi(m) - psi(n_x) - psi(n_y)>, where m, n_x and n_y count the points, this one
+    included, that are closer than the k-th neighbour of the pair: m to the pair, n_x in x, n_y in
+    y. If that neighbour is on top of the pair, they count the points on top of it. All distances
+    are in the max-norm.
 
-    n_x counts the points, this one included, that are closer in x than the k-th neighbour of the
-    pair, or on top of it in x if the k-th neighbour is on top of the pair; all in the max-norm. So
-    it is KSG where no values tie, the count of a table where all do, and right for what lies
+    So it is KSG where no values tie, the count of a table where all do, and right for what lies
     between: a discrete side, values clipped at 0, a mixture of both. Gao et al. 2017,
     https://arxiv.org/abs/1709.06212; for a discrete and a continuous side it is the estimator of
-    Ross 2014, https://doi.org/10.1371/journal.pone.0087357
+    Ross 2014, https://doi.org/10.1371/journal.pone.0087357. They take k for m, which reads far too
+    much where distances tie without being 0, as between rounded numbers.
 
     Neither bound; consistent, but too low in high dimension and for strong dependence, like KSG.
     `scale` is that of KSG; ties stay ties.
@@ -54,8 +55,7 @@ class MixtureKNN:
     ) -> Float64[np.ndarray, " N"]:
         """The pointwise terms, whose mean is the estimate."""
         pairs = np.hstack([x, y])
-        radius, equal = reach(pairs, self.k)
-        alike = np.where(radius == 0, equal, self.k)
+        radius = reach(pairs, self.k)
         inside = np.where(radius == 0, 0.0, np.nextafter(radius, 0))
-        counted = sum(digamma(count_within(side, inside) + 1) for side in (x, y))
-        return digamma(len(x)) + digamma(alike) - counted
+        together, of_x, of_y = (digamma(count_within(side, inside) + 1) for side in (pairs, x, y))
+        return digamma(len(x)) + together - of_x - of_y

@@ -5,7 +5,6 @@ N points, k neighbours, D features, R points in a block.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,24 +33,16 @@ def nearest(points: Float64[np.ndarray, "N D"], k: int) -> Int[np.ndarray, "N {k
     return _others(np.asarray(found))
 
 
-class Reach(NamedTuple):
-    """The surroundings of N points."""
-
-    radius: Float64[np.ndarray, " N"]
-    """The distance to the k-th nearest other point, 0 if more than k points are equal."""
-    equal: Int[np.ndarray, " N"]
-    """The number of points equal to each, itself included."""
-
-
-def reach(points: Float64[np.ndarray, "N D"], k: int) -> Reach:
-    """The reach of each point's k nearest other points; ties cost nothing."""
+def reach(points: Float64[np.ndarray, "N D"], k: int) -> Float64[np.ndarray, " N"]:
+    """The distance of each point to its k-th nearest other point, 0 if more than k points are
+    equal; ties cost nothing.
+    """
     distinct, kind, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    kind = kind.reshape(-1)
     kept = np.minimum(counts, k + 1)
     some = np.repeat(distinct, kept, axis=0)
     first = kept.cumsum() - kept
     radius = np.abs(some[nearest(some, k)] - some[:, None]).max((1, 2))[first]
-    return Reach(radius[kind], counts[kind])
+    return radius[kind.reshape(-1)]
 
 
 def count_within(

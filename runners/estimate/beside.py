@@ -81,14 +81,12 @@ def beside(rows: Rows, seed: int) -> Beside:
 
 
 def by_neighbours(x: Tensor, y: Tensor) -> SampleEstimate:
-    """KSG, or if many rows tie, the lesser of it and its version for mixtures, which reads too much
-    of rounded numbers.
+    """KSG, or its version for mixtures if many rows tie.
 
     Raises ValueError for rows that they cannot read.
     """
     ksg = KSG(k=NEIGHBOURS, version=1, lnc=None)
-    found = ksg(x, y)
-    return min(found, MixtureKNN(k=NEIGHBOURS)(x, y)) if ksg.doubts(x, y) else found
+    return (MixtureKNN(k=NEIGHBOURS) if ksg.doubts(x, y) else ksg)(x, y)
 
 
 def _read(

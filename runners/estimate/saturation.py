@@ -113,7 +113,7 @@ def growth(x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]) -> 
 
 def _read(x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]) -> tuple[float, float]:
     """The information in nats, and the mean logarithm of distances to neighbours that are not 0."""
-    radius = reach(np.hstack([x, y]), READ.k).radius
+    radius = reach(np.hstack([x, y]), READ.k)
     distance = float(np.log(np.where(radius > 0, radius, 1)).mean())
     return READ(torch.from_numpy(x), torch.from_numpy(y)).value, distance
 
