@@ -32,6 +32,10 @@ WRITTEN = {
     ),
 }
 """Numbers that are read as text, and what to do about them."""
+POINTS = re.compile(r"[-+]?\d+\.\d+"), "convert it to numbers, or use dataset.decimal=point"
+"""Decimal points are text where commas are expected."""
+FEW = 0.1
+"""Largest share of texts among numbers that are taken for values that are not known."""
 DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?( ?(Z|[-+]\d{2}:?\d{2}))?)?"
 )
@@ -101,7 +105,7 @@ def numbers(column: pd.Series, *, category: bool = False) -> NDArray[np.float64]
             f"column {column.name}", "must vary", f"{column.iloc[0]} in every row", "leave it out"
         )
     if category or text(column):
-        return _one_hot(column)
+        return _one_hot(column, category)
     numbers = _seconds(column) if _dated(column) else column.to_numpy(np.float64)
     if bad := int((~np.isfinite(numbers)).sum()):
         raise DataError(
@@ -159,25 +163,33 @@ def _seconds(column: pd.Series) -> NDArray[np.float64]:
 def _check_numbers(column: pd.Series) -> None:
     """Refuse numbers that were read as text: each category would become a column of its own.
 
-    Raises ValueError if every text is a number by one way to write them.
+    Raises ValueError if every text is a number by one way to write them, or nearly every one.
     """
     texts = [str(each).strip() for each in column.unique()]
     odd = [each for each in texts if not PLAIN.fullmatch(each)]
-    for kind, (pattern, remedy) in WRITTEN.items():
-        if odd and all(pattern.fullmatch(each) for each in odd):
+    written = [(kind, odd, *each) for kind, each in WRITTEN.items()]
+    for kind, found, pattern, remedy in [*written, ("decimal points", texts, *POINTS)]:
+        if found and all(pattern.fullmatch(each) for each in found):
             raise DataError(
                 f"column {column.name}",
                 "must hold numbers",
-                f"text with {kind} such as {odd[0]!r}",
+                f"text with {kind} such as {found[0]!r}",
                 remedy,
             )
+    if odd and len(odd) <= FEW * len(texts):
+        raise DataError(
+            f"column {column.name}",
+            "must hold numbers",
+            f"{len(texts) - len(odd)} numbers and {in_words(map(repr, odd))}",
+            "leave fields without a value empty, or list the column in dataset.categories",
+        )
 
 
-def _one_hot(column: pd.Series) -> NDArray[np.float64]:
+def _one_hot(column: pd.Series, category: bool) -> NDArray[np.float64]:
     """Convert categories to zeros and ones (N, C). A column with nearly as many categories as rows
     is refused, because it probably holds numbers or dates read as text.
     """
-    if text(column):
+    if text(column) and not category:
         _check_numbers(column)
     found, most = column.nunique(), min(CATEGORIES, max(2, len(column) // 2))
     if found > most and not text(column):

@@ -1,5 +1,7 @@
 """Tables read from CSV, Parquet and HDF5 files, without running any code that they contain."""
 
+import re
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     import h5py
 
 T = TypeVar("T")
+NUMBERED = re.compile(r"\.\d+$")
+"""The end of a name that pandas makes of one that is there twice."""
 KEY = "df"
 """Name of the table in an HDF5 file."""
 REWRITE = f"write it by frame.to_hdf(path, key={KEY!r}) with columns of numbers only, or as Parquet"
@@ -127,7 +131,28 @@ def _records(table: np.ndarray) -> pd.DataFrame:
 
 def _csv(path: str, text: CsvText) -> pd.DataFrame:
     decimal, separator = text.signs
-    return pd.read_csv(path, decimal=decimal, sep=separator, encoding=text.encoding)
+    read = partial(
+        pd.read_csv,
+        path,
+        decimal=decimal,
+        sep=separator,
+        encoding=text.encoding,
+        index_col=False,  # otherwise the first column is lost if rows end in a separator
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            made = read()
+        except pd.errors.ParserWarning:
+            raise ValueError(
+                "its rows have more fields than its first line has names; name every column"
+            ) from None
+    renamed = [name for name in made if NUMBERED.sub("", name) in made and NUMBERED.search(name)]
+    if renamed:  # pandas numbers equal names
+        names = read(header=None, nrows=1, dtype=str).iloc[0].astype(str)
+        if repeated := sorted({*names[names.duplicated()]}):
+            raise ValueError(f"each column must have its own name, got {in_words(repeated)} twice")
+    return made
 
 
 def _parquet(path: str, text: CsvText) -> pd.DataFrame:

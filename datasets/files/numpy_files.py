@@ -30,7 +30,8 @@ def read(
             raise ValueError("expected a .npz file with the arrays x and y, got a single array")
         if not {"x", "y"} <= set(archive.files):
             raise ValueError(
-                f"expected a .npz file with the arrays x and y, got {in_words(archive.files)}"
+                "expected a .npz file with the arrays x and y, got"
+                f" {in_words(archive.files) or 'none'}"
             )
         if groups is None or groups in archive.files:
             return archive["x"], archive["y"], None if groups is None else archive[groups]

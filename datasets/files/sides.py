@@ -100,6 +100,10 @@ def numbers(name: str, side: Side, categories: Sequence[str] | None = None) -> T
         raise ValueError(
             f"{name} must have at least one row and one column, got shape {side.shape}"
         )
+    if repeated := sorted({*map(str, side.columns[side.columns.duplicated()])}):
+        raise ValueError(
+            f"each column of {name} must have its own name, got {in_words(repeated)} twice"
+        )
     listed = categories or ()
     read = [columns.numbers(column, category=key in listed) for key, column in side.items()]
     return tables.table(name, np.hstack(read))
@@ -135,17 +139,15 @@ def _complete(
     given: Mapping[str, Side], labels: np.ndarray | None
 ) -> tuple[np.ndarray | None, list[str]]:
     """Which rows (N,) lack no value, None if all; and a line that counts those that do."""
-    absent = dict[str, np.ndarray]()
-    for name, side in given.items():
-        absent |= _absent(name, side)
+    absent = [each for name, side in given.items() for each in _absent(name, side)]
     if labels is not None:
-        absent["groups"] = labels < 0
-    lacking = np.any([*absent.values()], axis=0)
+        absent.append(("groups", labels < 0))
+    lacking = np.any([rows for _, rows in absent], axis=0)
     if not lacking.any():
         return None, []
-    counts = ", ".join(f"{rows.sum()} in {name}" for name, rows in absent.items() if rows.any())
+    counts = ", ".join(f"{rows.sum()} in {name}" for name, rows in absent if rows.any())
     if lacking.all():
-        raise SettingError("missing", f"=drop leaves no row: missing values are {counts}")
+        raise SettingError("missing", "must leave a row", f"missing values: {counts}")
     return ~lacking, [
         f"missing values: {counts}; {lacking.sum()} of {len(lacking)} rows are dropped"
     ]
@@ -156,13 +158,14 @@ def _kept(side: Side, rows: np.ndarray) -> Side:
     return side[rows] if isinstance(side, np.ndarray) else side.loc[rows]
 
 
-def _absent(name: str, side: Side) -> dict[str, np.ndarray]:
+def _absent(name: str, side: Side) -> Sequence[tuple[str, np.ndarray]]:
     """Which rows (N,) lack a value, for each column of a table, or for an array."""
     if not isinstance(side, np.ndarray):
-        return {str(key): column.isna().to_numpy() for key, column in side.items()}
+        return [(str(key), column.isna().to_numpy()) for key, column in side.items()]
     rows = side.reshape(len(side), -1)
     masked, known = np.ma.getmaskarray(rows), np.ma.getdata(rows)
-    return {name: np.any(masked | np.isnan(known) if known.dtype.kind == "f" else masked, axis=1)}
+    lacking = masked | np.isnan(known) if known.dtype.kind == "f" else masked
+    return [(name, np.any(lacking, axis=1))]
 
 
 def check_listed(categories: Sequence[str] | None, of: str, named: Sequence[str]) -> None:

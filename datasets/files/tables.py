@@ -10,6 +10,8 @@ from torch import Tensor
 
 FINE = 1e-5
 """Negligible rounding, as a share of a column's spread."""
+LEAST = 1e-140
+"""Smallest spread of a column that varies."""
 
 
 def table(name: str, values: ArrayLike | Tensor) -> Tensor:
@@ -43,6 +45,7 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
         table = full.astype(np.float32)
     _check_finite(name, table)
     _check_varying(name, full, whole=given.ndim > 2)
+    _check_size(name, full)
     return torch.from_numpy(full.astype(np.float64) if rounds(full) else table)
 
 
@@ -58,7 +61,9 @@ def rounds(table: NDArray[np.generic]) -> bool:
     """Whether float32 would round a column of a table (N, D) by more than `FINE` of its spread."""
     full = table.astype(np.float64)
     low, high = full.min(0), full.max(0)
-    step = np.finfo(np.float32).eps / 2 * np.maximum(np.abs(low), np.abs(high))
+    single = np.finfo(np.float32)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    step = np.maximum(single.eps * largest, single.smallest_subnormal) / 2
     return bool((step > FINE * (high - low))[high > low].any())
 
 
@@ -69,6 +74,17 @@ def _check_finite(name: str, table: NDArray[np.float32]) -> None:
         raise ValueError(
             f"{name} must be finite, got {bad.sum()} values that are NaN, infinite or beyond"
             f" float32, the first in row {row}, column {column}; drop or fill these rows"
+        )
+
+
+def _check_size(name: str, table: NDArray[np.generic]) -> None:
+    """Check that no column's spread is so small that its square would be 0."""
+    low, high = (extreme(0).astype(np.float64) for extreme in (table.min, table.max))
+    spread = high - low
+    if (small := np.flatnonzero((spread > 0) & (spread < LEAST))).size:
+        raise ValueError(
+            f"{name} must not be so small that its variance is 0 in double precision, got a spread"
+            f" of {spread[small[0]]:.1g} in column {small[0]}; multiply the column by a constant"
         )
 
 

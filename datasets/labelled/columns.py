@@ -185,7 +185,8 @@ def _table(columns: Sequence[Numbers]) -> Tensor:
     variation.
     """
     table = np.stack(columns, axis=1)
-    return torch.from_numpy(table if rounds(table) else table.astype(np.float32))
+    with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
+        return torch.from_numpy(table if rounds(table) else table.astype(np.float32))
 
 
 def _categories(column: pd.Series) -> bool:

@@ -103,12 +103,17 @@ def _finite(kind: str, names: Sequence[str], table: Tensor) -> None:
             raise DataError(
                 f"{kind} {name}",
                 "must be finite",
-                f"{bad} NaN or infinite values in {len(column)} rows",
+                f"{bad} values that are NaN, infinite or beyond float32 in {len(column)} rows",
+                "drop, fill or scale them, or leave the column out",
             )
 
 
 def _enough(described: Described, rows: LabelledRows) -> None:
     """Raise ValueError unless every class has rows, and there are more rows than pivots."""
+    if not len(rows):
+        raise ValueError(
+            "there must be rows, got none: the file has none, or dataset.missing=drop drops them"
+        )
     if len(rows) <= len(described.pivots):
         raise ValueError(
             f"there must be more rows than pivots, got {len(rows)} rows and"

@@ -77,6 +77,37 @@ def test_bad_values_are_counted_by_column(tmp_path: Path, values: list[Any], mes
         read(written(tmp_path, "pairs.parquet", FRAME.assign(a=values)), ["a"], ["b"])
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["a,b,c", "1,2,3,7", "4,5,6,8"],
+            "its rows have more fields than its first line",
+        ),
+        (["a,b,a", "1,2,3", "4,5,6"], "each column must have its own name, got a twice"),
+    ],
+)
+def test_a_csv_whose_names_do_not_fit_its_rows_is_refused(
+    tmp_path: Path, lines: list[str], message: str
+) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read(str(path), ["a"], ["b"])
+
+
+def test_rows_may_end_in_a_separator(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("a,b\n1,2,\n4,5,", encoding="utf-8")
+    assert read(str(path), ["a"], ["b"]).y.flatten().tolist() == [2, 5]
+
+
+def test_a_name_that_ends_in_a_number_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("a,a.1,b\n1,2,3\n4,6,5", encoding="utf-8")
+    assert read(str(path), ["a.1"], ["b"]).x.flatten().tolist() == [2, 6]
+
+
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.parquet"])
 def test_a_file_that_is_not_a_table_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x00\xff\xfe")

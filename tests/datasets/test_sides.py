@@ -117,7 +117,7 @@ def test_missing_values_are_refused_unless_dropped(tmp_path: Path) -> None:
         read(tmp_path, GAPS, ["a"], ["b"])
     with pytest.raises(ValueError, match=r"missing must be one of refuse, drop, got median"):
         read(tmp_path, GAPS, ["a"], ["b"], missing="median")
-    with pytest.raises(ValueError, match=r"missing =drop leaves no row: .* 60 in b"):
+    with pytest.raises(ValueError, match=r"missing must leave a row, got .* 60 in b"):
         read(tmp_path, GAPS.assign(b=np.nan), ["a"], ["b"], missing="drop")
 
 
@@ -224,3 +224,26 @@ def test_a_quantity_is_no_category() -> None:
         ValueError, match=r"got 60 numbers such as .*; leave it out of dataset\.cat"
     ):
         paired(FRAME[["a"]], FRAME[["b"]], categories=["a"])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([*map(str, range(30)), "?"], "must hold numbers, got 30 numbers and '\\?'; leave fields"),
+        (["1.5", "2.5", "3.0"], "must hold numbers, got text with decimal points such as '1.5'"),
+    ],
+)
+def test_text_among_numbers_is_refused_unless_it_is_listed(values: list[str], message: str) -> None:
+    frame = pd.DataFrame({"a": values * 2, "b": np.arange(2.0 * len(values))})
+    with pytest.raises(ValueError, match=f"^column a {message}"):
+        paired(frame[["a"]], frame[["b"]])
+    found = paired(frame[["a"]], frame[["b"]], categories=["a"])
+    assert found.x.shape == (2 * len(values), len(values))
+
+
+def test_columns_of_one_name() -> None:
+    y = FRAME[["b"]].set_axis(["a"], axis=1)
+    gaps = FRAME[["a"]].assign(a=FRAME["a"].where(FRAME.index > 8))
+    assert len(paired(gaps, y, missing="drop").x) == ROWS - 9
+    with pytest.raises(ValueError, match=r"^each column of x must have its own name, got a twice"):
+        paired(FRAME[["a", "a"]], y)

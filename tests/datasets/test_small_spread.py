@@ -33,6 +33,19 @@ def test_neighbouring_integers_above_what_float32_counts_are_no_constant() -> No
     assert ib.estimate(codes, codes % 4 + SOURCE.normal(size=400), estimator="ksg").mi > 0.1
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e-60, 1e-120])
+@pytest.mark.parametrize("estimator", ["ksg", "gaussian"])
+def test_tiny_values_read_as_large_ones(scale: float, estimator: str) -> None:
+    large = ib.estimate(ELAPSED, LATER, estimator=estimator).mi
+    assert ib.estimate(scale * ELAPSED, LATER, estimator=estimator).mi == pytest.approx(large)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-310])
+def test_values_whose_variance_is_zero_in_double_precision_are_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match=r"^x must not be so small .* multiply the column"):
+        ib.estimate(scale * ELAPSED, LATER, estimator="ksg")
+
+
 def test_rows_that_are_not_centred_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^dataset.transform must centre columns .*=standardise"):
         ib.estimate(EPOCH + ELAPSED, LATER, estimator="ksg", overrides=["dataset.transform=none"])
