@@ -22,6 +22,8 @@ def composed(parts: Mapping[str, object], overrides: Sequence[str], *chosen: str
     Raises ValueError for unknown keys or options, and for settings of a part that was given as an
     object.
     """
+    if isinstance(overrides, str):
+        raise SettingError("overrides", "must be a list of settings", repr(overrides))
     for group, given in parts.items():
         own = [each for each in overrides if each.startswith((f"{group}.", f"{group}="))]
         if own and given is not None and not isinstance(given, str):

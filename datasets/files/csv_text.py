@@ -1,5 +1,6 @@
 """The format of numbers and text in a CSV file, and where it may lie."""
 
+import codecs
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -16,7 +17,7 @@ class CsvText:
     """The decimal sign, the separator and the encoding of a CSV file; None means a point, a comma
     and UTF-8. With `remote`, the file of a table may also be at an address, such as https://...
 
-    Raises ValueError for an unknown name of a sign.
+    Raises ValueError for an unknown name of a sign or an encoding.
     """
 
     flat: ClassVar[bool] = True
@@ -30,6 +31,12 @@ class CsvText:
         for name, kind in {"decimal": Decimal, "separator": Separator}.items():
             if (given := getattr(self, name)) not in (None, *get_args(kind)):
                 raise SettingError(name, f"must be one of {', '.join(get_args(kind))}", given)
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            raise SettingError(
+                "encoding", "must be one that Python knows, such as utf-8 or latin-1", self.encoding
+            ) from None
 
     @property
     def signs(self) -> tuple[str, str]:

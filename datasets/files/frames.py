@@ -45,7 +45,9 @@ def frame(key: str, path: str, text: CsvText) -> pd.DataFrame:
             key, f"must name a CSV, Parquet or HDF5 file, but {path} is not there"
         ) from None
     except regular.UNREADABLE as error:  # includes the errors of pandas, pyarrow and h5py
-        raise SettingError(key, f"{path} cannot be read: {regular.reason(error)}") from error
+        remedy = "name its encoding by dataset.encoding" if isinstance(error, UnicodeError) else ""
+        requirement = f"{path} cannot be read: {regular.reason(error)}"
+        raise SettingError(key, requirement, remedy=remedy) from error
 
 
 def _hdf5(path: str, text: CsvText) -> pd.DataFrame:

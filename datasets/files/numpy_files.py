@@ -72,9 +72,9 @@ def _reason(error: Exception) -> str:
     """
     if "pickle" not in str(error):
         return regular.reason(error)
-    what = (
-        "an object array (text, None, or rows of several lengths)"
-        if "Object array" in str(error)
-        else "a pickle"
+    if "Object array" not in str(error):
+        return "it is not a NumPy file; if it is a pickle, it could run code when it is opened"
+    return (
+        "it holds an object array (text, None, or rows of several lengths), which is stored as a"
+        " pickle and could run code when it is opened"
     )
-    return f"it holds {what}, which could run code when it is opened"

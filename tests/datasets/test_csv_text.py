@@ -34,8 +34,10 @@ def test_the_options_read_what_they_name(german: Path) -> None:
 def test_decimal_commas_are_refused_with_the_option(german: Path) -> None:
     with pytest.raises(ValueError, match=r"column a must hold numbers, got text with decimal comm"):
         read(german, CsvText(None, "semicolon", "latin-1"))
-    with pytest.raises(ValueError, match=r"path .* cannot be read: .*utf-8"):
+    with pytest.raises(ValueError, match=r"path .* cannot be read: .*utf-8.*dataset.encoding"):
         read(german, CsvText(separator="semicolon"))
+    with pytest.raises(ValueError, match=r"encoding must be one that Python knows.*got latin-99"):
+        CsvText(encoding="latin-99")
 
 
 def test_labelled_rows_take_the_same_options(tmp_path: Path) -> None:

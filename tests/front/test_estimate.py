@@ -162,6 +162,7 @@ def test_a_network_sees_images_as_they_were_given() -> None:
         ({"overrides": ["dataset.path=a.npz"]}, "dataset.path must not be set here, got a.npz"),
         ({"overrides": ["dataset=drawn"]}, "dataset.joint must not be set here"),
         ({"overrides": ["runner=trust"]}, "runner must be estimate here"),
+        ({"overrides": "steps=3"}, "overrides must be a list of settings, got 'steps=3'"),
         ({"overrides": ["steps"]}, "steps is not of the form key=value"),
         ({"estimator": "ksg", "critic": "separable"}, "critic must be none for KSG"),
         ({"estimator": "dv", "critic": "none"}, "critic must be one that gives scores, got none"),
