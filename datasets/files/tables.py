@@ -45,7 +45,7 @@ def table(name: str, values: ArrayLike | Tensor) -> Tensor:
         table = full.astype(np.float32)
     _check_finite(name, table)
     _check_varying(name, full, whole=given.ndim > 2)
-    _check_size(name, full)
+    check_size(name, full)
     return torch.from_numpy(full.astype(np.float64) if rounds(full) else table)
 
 
@@ -67,6 +67,19 @@ def rounds(table: NDArray[np.generic]) -> bool:
     return bool((step > FINE * (high - low))[high > low].any())
 
 
+def check_size(name: str, table: NDArray[np.generic]) -> None:
+    """Raise ValueError for a column of a table (N, D) that varies so little that its variance would
+    be 0.
+    """
+    low, high = (extreme(0).astype(np.float64) for extreme in (table.min, table.max))
+    spread = high - low
+    for column in np.flatnonzero((spread > 0) & (spread < LEAST)):
+        raise ValueError(
+            f"{name} must vary by more in column {column}, got {spread[column]:.1g}, whose square"
+            " is 0 in double precision; multiply the column by a constant"
+        )
+
+
 def _check_finite(name: str, table: NDArray[np.float32]) -> None:
     bad = ~np.isfinite(table)
     if bad.any():
@@ -74,17 +87,6 @@ def _check_finite(name: str, table: NDArray[np.float32]) -> None:
         raise ValueError(
             f"{name} must be finite, got {bad.sum()} values that are NaN, infinite or beyond"
             f" float32, the first in row {row}, column {column}; drop or fill these rows"
-        )
-
-
-def _check_size(name: str, table: NDArray[np.generic]) -> None:
-    """Check that no column's spread is so small that its square would be 0."""
-    low, high = (extreme(0).astype(np.float64) for extreme in (table.min, table.max))
-    spread = high - low
-    if (small := np.flatnonzero((spread > 0) & (spread < LEAST))).size:
-        raise ValueError(
-            f"{name} must not be so small that its variance is 0 in double precision, got a spread"
-            f" of {spread[small[0]]:.1g} in column {small[0]}; multiply the column by a constant"
         )
 
 

@@ -15,7 +15,7 @@ from pandas.api.types import is_bool_dtype
 from torch import Tensor
 
 from infobound.datasets.files import codes, columns, sides
-from infobound.datasets.files.tables import rounds
+from infobound.datasets.files.tables import check_size, rounds
 from infobound.datasets.labelled.rows import LabelledRows, Pivot
 from infobound.errors import DataError, SettingError, in_words
 
@@ -79,6 +79,10 @@ class Schema:
             raise SettingError(
                 "categorical", f"must name columns of pivots, {in_words(own)}", in_words(unknown)
             )
+        if frame.empty:
+            raise ValueError(
+                "there must be rows, got none; the file has none, or dataset.missing=drop drops all"
+            )
         if not len(frame) > len(own):
             raise ValueError(
                 f"there must be more rows than pivots, got {len(frame)} rows and {len(own)} pivots"
@@ -99,9 +103,9 @@ class Schema:
                 " rename one"
             )
         rows = LabelledRows(
-            _table([*features.values()]),
+            _table("features", [*features.values()]),
             torch.from_numpy(labels),
-            _table([each for _, each in read]),
+            _table("pivots", [each for _, each in read]),
             torch.tensor(_weights(pd.Series(frame[WEIGHT]))).float() if WEIGHT in frame else None,
         )
         quantities = [column for name, column in given.items() if not self._listed(name)]
@@ -180,11 +184,12 @@ class Schema:
         return Pivot(name, ()), columns.numbers(column)[:, 0]
 
 
-def _table(columns: Sequence[Numbers]) -> Tensor:
+def _table(name: str, columns: Sequence[Numbers]) -> Tensor:
     """Stack columns (N,) into (N, D) float32, or float64 if float32 would round away part of the
-    variation.
+    variation; errors use `name`.
     """
     table = np.stack(columns, axis=1)
+    check_size(name, table)
     with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused
         return torch.from_numpy(table if rounds(table) else table.astype(np.float32))
 

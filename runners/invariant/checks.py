@@ -110,10 +110,6 @@ def _finite(kind: str, names: Sequence[str], table: Tensor) -> None:
 
 def _enough(described: Described, rows: LabelledRows) -> None:
     """Raise ValueError unless every class has rows, and there are more rows than pivots."""
-    if not len(rows):
-        raise ValueError(
-            "there must be rows, got none: the file has none, or dataset.missing=drop drops them"
-        )
     if len(rows) <= len(described.pivots):
         raise ValueError(
             f"there must be more rows than pivots, got {len(rows)} rows and"

@@ -525,6 +525,11 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         ValueError, match=r"^there must be more rows than pivots, got 4 rows and 6 pivots"
     ):
         read(written(tmp_path, frame=many))
+    with pytest.raises(ValueError, match=r"^there must be rows, got none; the file has none"):
+        read(written(tmp_path, frame=FRAME.head(0)))
+    tiny = FRAME.assign(height=FRAME["height"] * 1e-310)
+    with pytest.raises(ValueError, match=r"^features must vary by more in column \d, got"):
+        read(written(tmp_path, frame=tiny))
 
 
 def test_the_table_that_pandas_puts_into_hdf5_is_read_without_running_anything(
