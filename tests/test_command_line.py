@@ -279,7 +279,7 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     "torn": (lambda: raw(b"PK\3\4" + bytes(99)), ["dataset.path", *WRITE]),
     "pickle": (
         lambda: raw(pickle.dumps({"x": ROWS, "y": ROWS})),
-        ["it holds a pickle, which could run code", *WRITE],
+        ["it is not a NumPy file; if it is a pickle, it could run code", *WRITE],
     ),
     "objects": (
         lambda: npz(x=ROWS.astype(object), y=ROWS),
@@ -340,7 +340,7 @@ BAD_DATA: dict[str, tuple[Callable[[], list[str]], list[str]]] = {
     ),
     "a word": (
         lambda: csv([*ROWS[:59, 1], "?"]),
-        ["column a must hold numbers, or at most 30 categories", "write it as num"],
+        ["column a must hold numbers, got 59 numbers and '?'", "leave fields without a value"],
     ),
 }
 
