@@ -1,4 +1,4 @@
-"""What a copula tells of rows, and what it leaves to learn.
+"""The information in rows that a copula knows, and the rest that it leaves to learn.
 
 N rows, D columns, D_x and D_y of x and y, P canonical pairs, F features of x.
 """
@@ -30,22 +30,22 @@ BLOCK = 256
 
 
 class Left(NamedTuple):
-    """What a copula knows of rows, and what it leaves to learn."""
+    """The information that a copula knows, and the rest that it leaves to learn."""
 
     ratio: Float[Tensor, " N"]
     """Its log-ratio, nats."""
     features: Float[Tensor, "N F"]
-    """Of x."""
+    """The features of x."""
     given: Float[Tensor, "N D"]
     """y, standard normal given x if the copula is true."""
     free: Float[Tensor, "N D"]
     """y, standard normal if the copula is true."""
     weights: Float[Tensor, " D"]
-    """Of the columns of y, 1 for the largest correlation."""
+    """The weights of the columns of y, 1 for the largest correlation."""
 
 
 def leave(x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], start: Start) -> Left:
-    """What the copula leaves. For a t copula, rows become normal along their length."""
+    """Split off what the copula knows. For a t copula, rows become normal along their length."""
     freedom, rho, (dim_x, dim_y) = start.freedom, start.rho, (x.shape[1], y.shape[1])
     of_x, of_y = (Coordinates(dim, CLIP).double() for dim in (dim_x, dim_y))
     of_x.fit(freedom, start.x)

@@ -199,7 +199,7 @@ class Departure(nn.Module):
     def loss(
         self, f: Float[Tensor, "B F"], w: Float[Tensor, "B D"], source: torch.Generator
     ) -> Float[Tensor, ""]:
-        """What falls as both networks learn."""
+        """The loss of both networks."""
         w, ratio = self.scaled(f, w)
         learned, _ = self.errors(f, *noisy(w.detach(), 1, source))
         return learned.square().sum(-1).mean() - ratio.mean()

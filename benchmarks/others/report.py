@@ -30,7 +30,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Reading:
-    """What an estimator read of a task in nats, None where it failed; seconds of CPU time."""
+    """An estimator's value for a task in nats, None where it failed, and its CPU time in seconds."""
 
     truth: float
     value: float | None
@@ -52,7 +52,7 @@ class Reading:
 
 
 Readings = Mapping[str, Reading]
-"""By task."""
+"""The readings by the name of their task."""
 
 
 def read(lines: Sequence[Mapping[str, Any]], rows: int) -> Mapping[tuple[str, str], Readings]:

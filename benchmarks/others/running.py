@@ -75,7 +75,7 @@ def run(package: str, estimators: Mapping[str, Estimator], arguments: Sequence[s
 
 
 def key(line: Mapping[str, object]) -> tuple[object, ...]:
-    """What identifies a line: a second run leaves it out."""
+    """The identity of a line; a second run does not write a line with the same one."""
     return tuple(line[name] for name in ("package", "estimator", "task", "rows", "seed"))
 
 

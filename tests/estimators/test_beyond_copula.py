@@ -1,4 +1,4 @@
-"""What a copula leaves: standard normal rows where it is true."""
+"""The rest that a copula leaves is standard normal if the copula is true."""
 
 import pytest
 import torch

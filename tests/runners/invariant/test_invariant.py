@@ -128,7 +128,7 @@ def table(size: int = 120, classes: int = 2, **changes: Any) -> Table:
 
 
 def test_neighbouring_rows_that_are_alike_are_pointed_out_except_by_their_class() -> None:
-    """Of slow series, and of rows sorted by their label."""
+    """A slow series is pointed out, rows sorted by their label are not."""
     x, y = autoregressive(600, 0.97, seed=0)
     labels = torch.arange(600) % 2
     slow = LabelledRows(x, labels, y)

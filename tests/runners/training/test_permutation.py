@@ -76,7 +76,7 @@ def test_p_values_of_independent_data_sets_are_uniform(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_p_values_of_independent_groups_are_uniform_if_the_groups_are_known(known: bool) -> None:
-    """Of ten like rows for each of 30 groups; taken for independent, they reject too often."""
+    """Each of 30 groups has ten like rows; taken for independent, they reject too often."""
     units, p_values = torch.arange(300) // 10, []
     for seed in range(200):
         x, y = (side[units] for side in gaussians(30, seed, dim=2))
