@@ -30,7 +30,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Reading:
-    """An estimator's value for a task in nats, None where it failed, and its CPU time in seconds."""
+    """The value read in nats, None where the estimator failed, and its CPU time in seconds."""
 
     truth: float
     value: float | None

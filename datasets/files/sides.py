@@ -100,10 +100,6 @@ def numbers(name: str, side: Side, categories: Sequence[str] | None = None) -> T
         raise ValueError(
             f"{name} must have at least one row and one column, got shape {side.shape}"
         )
-    if repeated := sorted({*map(str, side.columns[side.columns.duplicated()])}):
-        raise ValueError(
-            f"each column of {name} must have its own name, got {in_words(repeated)} twice"
-        )
     listed = categories or ()
     read = [columns.numbers(column, category=key in listed) for key, column in side.items()]
     return tables.table(name, np.hstack(read))

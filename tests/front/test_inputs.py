@@ -131,7 +131,7 @@ Y = np.arange(ROWS)
         (pd.Series([None, *"abcabcabcab"]), "column x must have every value, got 1 missing"),
         (X + 1j, "x must hold real numbers, got dtype complex128; convert"),
         (pd.Series(X[:, 0] + 1j), "column x must hold real numbers, booleans, texts or cate"),
-        ([1, "a", *X[2:, 0]], "column x must hold numbers, or at most 6 categories in 12 rows"),
+        ([1, "a", *X[2:, 0]], "column x must hold numbers, got 11 numbers and 'a'; leave fields"),
         (
             np.array([1, "a", *X[2:, 0]], dtype=object),
             "column x must hold real numbers, booleans, texts or categories, got objects of "

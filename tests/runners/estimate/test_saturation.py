@@ -67,11 +67,11 @@ def test_nothing_is_said_of_public_tasks(task: str) -> None:
 
 
 @pytest.mark.parametrize("columns", [1, 5])
-def test_ten_thousand_rows_take_three_seconds_at_most(columns: int) -> None:
+def test_ten_thousand_rows_take_seconds(columns: int) -> None:
     x, y = np.random.default_rng(0).normal(size=(2, 10_000, columns))
     started = time.process_time()
     assert said(x, x + y) is None
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 8  # about 1 on an idle core
 
 
 def test_an_estimate_by_neighbours_says_it() -> None:
