@@ -168,7 +168,8 @@ def _check_numbers(column: pd.Series) -> None:
     texts = [str(each).strip() for each in column.unique()]
     odd = [each for each in texts if not PLAIN.fullmatch(each)]
     written = [(kind, odd, *each) for kind, each in WRITTEN.items()]
-    for kind, found, pattern, remedy in [*written, ("decimal points", texts, *POINTS)]:
+    points = [] if odd else [each for each in texts if "." in each]
+    for kind, found, pattern, remedy in [*written, ("decimal points", points, *POINTS)]:
         if found and all(pattern.fullmatch(each) for each in found):
             raise DataError(
                 f"column {column.name}",

@@ -25,8 +25,7 @@ ROTATED = 2**24
 @dataclass(frozen=True, eq=False)
 class PermutedPairs:
     """Each critic's mean joint score on its test pairs, with their own and with permuted partners;
-    rows that follow one another are rotated. Only the first row of a unit
-    is read.
+    rows that follow one another are rotated. Only the first row of a unit is read.
     """
 
     critics: Sequence[nn.Module]

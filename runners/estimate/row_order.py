@@ -15,8 +15,8 @@ LEAST = 30
 
 def order_doubts(rows: Rows) -> Sequence[str]:
     """A warning if neighbouring rows are alike in x and in y but are treated as independent, or if
-    a series is worth too few independent rows. Only the first of the rows that
-    stay in one split counts.
+    a series is worth too few independent rows. Only the first of the rows that stay in one split
+    counts.
     """
     if (series := memory_of(rows)) is not None:
         if series.effective >= LEAST:
