@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from infobound.errors import SettingError
 from infobound.models.critics import starting_copula
 from infobound.models.critics.canonical import canonical
+from infobound.models.critics.column_pairs import column_pairs
 from infobound.models.critics.copula_choice import chosen
 from infobound.models.critics.scores import Scores, from_matrix
-from infobound.models.critics.starting_copula import Coordinates, log_ratios
+from infobound.models.critics.starting_copula import NORMAL, Coordinates, log_ratios
 from infobound.models.layers.mlp import mlp
 
 WAVY = 2
@@ -88,8 +89,8 @@ class Side(nn.Module):
 
 
 class GaussianCopula(nn.Module):
-    """f(x, y) = log-ratio of (u, v) + g(x) . h(y) + a(x) + b(y), all pairs by one
-    matrix product.
+    """f(x, y) = log-ratio of (u, v) + g(x) . h(y) + a(x) + b(y) + c(x, y), all pairs by
+    matrix products.
 
     The log-ratio is that of normal pairs, sum_p [r u v - r^2 (u^2 + v^2) / 2] / (1 - r^2) -
     log(1 - r^2) / 2, where r are the correlations of the pairs, or of a multivariate t
@@ -98,7 +99,9 @@ class GaussianCopula(nn.Module):
     (models.critics.copula_choice). A network of widths `warp` corrects the coordinates of each
     side, and r is trained too, so the critic can also learn normal pairs that were transformed by
     an invertible map of each side. g, h, a and b are networks of widths `hidden` with `embed`
-    features; all last layers start at `begin` times their usual size.
+    features; all last layers start at `begin` times their usual size. c is a sum over pairs of
+    columns (models.critics.column_pairs), and is used where the chosen copula neither turns nor
+    multiplies columns; where they are mixed, it would only learn the training rows.
 
     In evaluation, scores are limited to at least FLOOR and at most the moving average of the
     largest joint scores of the training batches; otherwise a single pair far from the training data
@@ -147,9 +150,10 @@ class GaussianCopula(nn.Module):
             _dampened(mlp(side.features + pairs, hidden, embed + 1, activation), begin)
             for side in (self.x, self.y)
         )
+        self.columns = column_pairs(dim_x, dim_y, waves)
         self.sharpening = nn.Parameter(torch.zeros(pairs))
         self.register_buffer("rho", torch.zeros(pairs))
-        self.register_buffer("freedom", torch.tensor(starting_copula.NORMAL))
+        self.register_buffer("freedom", torch.tensor(NORMAL))
         self.register_buffer("constant", torch.zeros(()))
         self.register_buffer("ceiling", torch.tensor(math.inf))
 
@@ -165,6 +169,8 @@ class GaussianCopula(nn.Module):
         self.v.fit(start.freedom, start.y)
         self.rho.copy_(start.rho)
         self.freedom.fill_(start.freedom)
+        if self.columns is not None:
+            self.columns.use(fitting=start.freedom >= NORMAL and not start.mixed, rows=len(x))
         self.constant.fill_(starting_copula.constant(start.freedom, x.shape[1], y.shape[1]))
         with torch.no_grad():
             self.ceiling.copy_(
@@ -184,6 +190,7 @@ class GaussianCopula(nn.Module):
     def scores(self, x: Float[Tensor, "B D_x"], y: Float[Tensor, "B D_y"]) -> Scores:
         """Compute the scores without limits."""
         clip = self.x.clip
+        paired = 0 if self.columns is None else self.columns(x, y)
         start_u, start_v = self.u(x), self.v(y)
         (_, x), (_, y) = self.x(x), self.y(y)
         pairs = len(self.rho)
@@ -194,7 +201,7 @@ class GaussianCopula(nn.Module):
         g, h = self.g(torch.cat([x, known_u], -1)), self.h(torch.cat([y, known_v], -1))
         rho = torch.tanh(torch.atanh(self.rho) + self.sharpening)
         base = log_ratios(u, v, rho, self.freedom, self.constant)
-        return from_matrix(base + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0])
+        return from_matrix(base + g[:, 1:] @ h[:, 1:].mT + g[:, :1] + h[:, 0] + paired)
 
 
 def _dampened(network: nn.Sequential, size: float) -> nn.Sequential:

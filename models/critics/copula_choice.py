@@ -16,15 +16,14 @@ from infobound.models.critics.canonical import canonical, of_scatter
 from infobound.models.critics.starting_copula import (
     NORMAL,
     TURNS,
+    Features,
     Projection,
     Start,
     constant,
     from_lengths,
     limit_of,
-    most_turns,
+    most_features,
     t_scores,
-    turned,
-    width,
 )
 
 FREEDOMS = (20.0, 10.0, 6.0, 4.0, 3.0, 2.0, 1.5, 1.0)
@@ -36,7 +35,7 @@ MOST = 20_000
 LARGE = 100_000
 """Maximum number of held-back rows of one part times the number of pairs."""
 LEAST = 4
-"""Minimum number of rows for each feature of a side that is turned."""
+"""Minimum number of rows for each feature of a side."""
 CROWDED = 20
 """Columns are screened if there are fewer rows than this for each of them."""
 WIDEST = 130
@@ -73,9 +72,9 @@ def chosen(
     """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows or
     the first MOST.
 
-    The choice is among Gaussian copulas, of all columns or of those that are related, of sides that
-    are turned or not, and a t copula; among numbers of canonical pairs; and among factors for
-    their correlations. Without information all correlations are 0.
+    The choice is among Gaussian copulas, of all columns, of those that are related, of bent
+    columns, of sides that are turned or of products, and a t copula; among numbers of canonical
+    pairs; and among factors for their correlations. Without information all correlations are 0.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
     start = _chosen(x, y, held_back, clip)
@@ -91,7 +90,7 @@ def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float) -> Start:
     parts = [*_parts(len(x), held_back, min(x.shape[1], y.shape[1]))]
     if not parts:
-        start = _gaussian(x, y, turns=0)
+        start = _gaussian(x, y, Features())
         return start._replace(rho=torch.zeros_like(start.rho))
     simplest, *others = _ways(x, y, len(parts[0][0]))
     way, best = simplest, _judged(simplest, x, y, parts, clip)
@@ -115,25 +114,31 @@ def _parts(rows: int, held_back: float, pairs: int) -> Iterator[tuple[Tensor, Te
 
 def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
     widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
-    for turns in TURNS:
-        if turns == 0 or (turns <= most_turns(widest) and width(widest, turns) * LEAST <= rows):
-            yield partial(_gaussian, turns=turns)
+    yield partial(_gaussian, features=Features())
+    most = most_features(widest)
+    tried = [Features(bends=most.bends)] if most.bends else []
+    tried += [Features(turns) for turns in TURNS if 0 < turns <= most.turns]
+    tried += [Features(products=True)] if most.products else []
+    for features in tried:
+        if features.width(widest) * LEAST <= rows:
+            yield partial(_gaussian, features=features)
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
     if widest * CROWDED > rows:
         yield _screened
 
 
-def _gaussian(x: Tensor, y: Tensor, turns: int) -> Start:
-    """A Gaussian copula of sides that are turned by `turns` harmonics."""
-    wide_x, wide_y = (turned(each, each, turns if each.shape[1] > 1 else 0) for each in (x, y))
+def _gaussian(x: Tensor, y: Tensor, features: Features) -> Start:
+    """A Gaussian copula of coordinates that are linear in features."""
+    of_x, of_y = (features.of_width(each.shape[1]) for each in (x, y))
+    wide_x, wide_y = of_x(x, x), of_y(y, y)
     centre_x, centre_y = wide_x.mean(0), wide_y.mean(0)
     found = canonical(wide_x - centre_x, wide_y - centre_y)
     pairs = min(x.shape[1], y.shape[1])
     return Start(
         NORMAL,
-        Projection(centre_x, found.to_x[:, : x.shape[1]]),
-        Projection(centre_y, found.to_y[:, : y.shape[1]]),
+        Projection(centre_x, found.to_x[:, : x.shape[1]], of_x),
+        Projection(centre_y, found.to_y[:, : y.shape[1]], of_y),
         found.rho[:pairs],
     )
 
@@ -267,7 +272,6 @@ def _coordinates(
     for rows, side in ((x, start.x), (y, start.y)):
         rows = rows.clamp(-clip, clip)
         scores = rows if start.freedom >= NORMAL else t_scores(rows, start.freedom)
-        turns = (len(side.centre) // rows.shape[1] - 1) // 2
         limit = limit_of(start.freedom, clip)
-        made.append(((turned(scores, rows, turns) - side.centre) @ side.axes).clamp(-limit, limit))
+        made.append(((side.features(scores, rows) - side.centre) @ side.axes).clamp(-limit, limit))
     return made[0], made[1]

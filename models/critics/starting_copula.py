@@ -1,35 +1,95 @@
 """The copula that a critic starts as: Gaussian or Student's t, of coordinates of each side.
 
-B batch, D features of a side, D_x and D_y of x and y, P canonical pairs, K products with harmonics.
+B batch, D columns of a side, D_x and D_y of x and y, P canonical pairs, E features of a side.
 """
 
 import math
+from itertools import accumulate
 from typing import NamedTuple
 
 import scipy.special
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 NORMAL = 1e6
 """Degrees of freedom of a t copula that cannot be told from the Gaussian copula."""
 TURNS = (0, 1, 2, 4, 8)
 """The numbers of harmonics of a side's length that are tried."""
+BENDS = 2
+"""The number of cosines of each column that is tried."""
 SPEED = 0.4
 """Angle of the first harmonic per unit of the mean square of a row, radians."""
 WIDE = 900
-"""Maximum number of features of a side that is turned."""
+"""Maximum number of features of a side."""
 KNOTS = 1024
 """Number of points between which the quantiles of a t distribution are interpolated."""
 
 
-class Projection(NamedTuple):
-    """Coordinates of a side: columns of mean 0 and variance 1 become scores, which, with their
-    products with harmonics, are centred and projected.
+class Features(NamedTuple):
+    """What the coordinates of a side are linear in, besides its scores."""
+
+    turns: int = 0
+    """The number of harmonics of the row's squared length that the scores are multiplied by: the
+    coordinates can undo a rotation by an angle that depends on the length.
+    """
+    bends: int = 0
+    """The number of cosines of each column's normal probability: the coordinates can be sums of
+    functions of single columns, as bounded columns with noise need.
+    """
+    products: bool = False
+    """Whether products of two scores are features: the coordinates can be any quadratic function,
+    or undo a rotation by an angle that depends on the place.
     """
 
-    centre: Float[Tensor, " KD"]
-    axes: Float[Tensor, "KD D"]
+    def sizes(self, dim: int) -> tuple[int, ...]:
+        """The numbers of features of each sort of a side of `dim` columns."""
+        products = self.products * dim * (dim + 1) // 2
+        return dim, 2 * self.turns * dim, self.bends * dim, products
+
+    def width(self, dim: int) -> int:
+        """The number of features of a side of `dim` columns."""
+        return sum(self.sizes(dim))
+
+    def places(self, dim: int, among: "Features") -> Int[Tensor, " E"]:
+        """Where these features of a side of `dim` columns are among others."""
+        first = [0, *accumulate(among.sizes(dim))]
+        each = zip(first, self.sizes(dim), strict=False)
+        return torch.cat([torch.arange(start, start + size) for start, size in each])
+
+    def of_width(self, dim: int) -> "Features":
+        """These features, without those that a single column does not have."""
+        return self if dim > 1 else Features(bends=self.bends)
+
+    def __call__(
+        self, scores: Float[Tensor, "B D"], rows: Float[Tensor, "B D"]
+    ) -> Float[Tensor, "B E"]:
+        """The scores; the scores times cos(k SPEED q) and sin(k SPEED q) for k = 1 to `turns`,
+        where q is the mean square of the row; cos(pi k F) for k = 1 to `bends`, where F are the
+        normal probabilities of the row; and the products.
+        """
+        angle = SPEED * rows.square().mean(-1, keepdim=True)
+        waves = (
+            wave(k * angle) for k in range(1, self.turns + 1) for wave in (torch.cos, torch.sin)
+        )
+        made = [scores, *(scores * wave for wave in waves)]
+        if self.bends:
+            half_turns = math.pi * torch.special.ndtr(rows)
+            made.extend(torch.cos(k * half_turns) for k in range(1, self.bends + 1))
+        if self.products:
+            first, second = torch.triu_indices(*2 * scores.shape[-1:], device=scores.device)
+            made.append(scores.index_select(-1, first) * scores.index_select(-1, second))
+        return torch.cat(made, dim=-1)
+
+
+class Projection(NamedTuple):
+    """Coordinates of a side: columns of mean 0 and variance 1 become scores, whose features are
+    centred and projected.
+    """
+
+    centre: Float[Tensor, " E"]
+    axes: Float[Tensor, "E D"]
+    features: Features = Features()
     mean: Float[Tensor, " D"] | float = 0.0
     deviation: Float[Tensor, " D"] | float = 1.0
 
@@ -48,26 +108,30 @@ class Start(NamedTuple):
     y: Projection
     rho: Float[Tensor, " P"]
 
+    @property
+    def mixed(self) -> bool:
+        """Whether coordinates have terms of several columns."""
+        return any(side.features.turns or side.features.products for side in (self.x, self.y))
+
 
 class Coordinates(nn.Module):
     """Turns rows with normal margins into the coordinates of a copula.
 
     The scores of a t copula are the quantiles of a t distribution at the normal probabilities of
-    the rows. The coordinates are linear in the scores and in their products with harmonics of the
-    row's squared length; such a sum can undo a rotation by an angle that depends on the length.
+    the rows. The coordinates are linear in features of the scores.
     """
 
     mean: Float[Tensor, " D"]
     deviation: Float[Tensor, " D"]
     quantiles: Float[Tensor, " knots"]
     limit: Float[Tensor, ""]
-    centre: Float[Tensor, " KD"]
-    axes: Float[Tensor, "KD D"]
+    centre: Float[Tensor, " E"]
+    axes: Float[Tensor, "E D"]
 
     def __init__(self, dim: int, clip: float) -> None:
         super().__init__()
-        self.clip, self.turns = clip, most_turns(dim)
-        wide = width(dim, self.turns)
+        self.clip, self.features = clip, most_features(dim)
+        wide = self.features.width(dim)
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("deviation", torch.ones(dim))
         self.register_buffer("quantiles", _quantiles(NORMAL, clip))
@@ -77,13 +141,14 @@ class Coordinates(nn.Module):
 
     def fit(self, freedom: float, projection: Projection) -> None:
         """Use these coordinates."""
-        used = len(projection.centre)
+        dim = self.axes.shape[1]
+        used = projection.features.places(dim, self.features).to(self.axes.device)
         self.mean.copy_(torch.as_tensor(projection.mean))
         self.deviation.copy_(torch.as_tensor(projection.deviation))
         self.quantiles.copy_(_quantiles(freedom, self.clip))
         self.limit.fill_(limit_of(freedom, self.clip))
-        self.centre.zero_()[:used] = projection.centre
-        self.axes.zero_()[:used] = projection.axes
+        self.centre.zero_()[used] = projection.centre.to(self.centre)
+        self.axes.zero_()[used] = projection.axes.to(self.axes)
 
     def forward(self, rows: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         rows = ((rows - self.mean) / self.deviation).clamp(-self.clip, self.clip)
@@ -91,7 +156,7 @@ class Coordinates(nn.Module):
         below = place.floor().clamp_max(KNOTS - 2)
         lower, upper = (self.quantiles[below.long() + step] for step in (0, 1))
         scores = torch.lerp(lower, upper, place - below)
-        coordinates = (turned(scores, rows, self.turns) - self.centre) @ self.axes
+        coordinates = (self.features(scores, rows) - self.centre) @ self.axes
         return coordinates.maximum(-self.limit).minimum(self.limit)
 
 
@@ -146,14 +211,18 @@ def from_lengths(
     return x + y - both
 
 
-def most_turns(dim: int) -> int:
-    """The largest number of harmonics for a side of `dim` columns."""
-    return max(turns for turns in TURNS if turns == 0 or (dim > 1 and width(dim, turns) <= WIDE))
+def most_features(dim: int) -> Features:
+    """All features that a side of `dim` columns may have."""
 
+    def few(features: Features) -> bool:
+        return features.width(dim) <= WIDE
 
-def width(dim: int, turns: int) -> int:
-    """The number of features of a side."""
-    return (1 + 2 * turns) * dim
+    most = Features(
+        turns=max(turns for turns in TURNS if turns == 0 or few(Features(turns))),
+        bends=BENDS if few(Features(bends=BENDS)) else 0,
+        products=few(Features(products=True)),
+    )
+    return most.of_width(dim)
 
 
 def limit_of(freedom: float, clip: float) -> float:
@@ -171,14 +240,3 @@ def t_scores(rows: Tensor, freedom: float) -> Tensor:
     """The t quantiles (float64) at the normal probabilities of the rows."""
     lower = scipy.special.stdtrit(freedom, scipy.special.ndtr(-rows.abs().cpu().numpy()))
     return torch.from_numpy(-lower).to(rows).copysign(rows)
-
-
-def turned(
-    scores: Float[Tensor, "B D"], rows: Float[Tensor, "B D"], turns: int
-) -> Float[Tensor, "B KD"]:
-    """The scores, times 1, cos(k SPEED q) and sin(k SPEED q) for k = 1 to `turns`, where q is the
-    mean square of the row.
-    """
-    angle = SPEED * rows.square().mean(-1, keepdim=True)
-    waves = (wave(k * angle) for k in range(1, turns + 1) for wave in (torch.cos, torch.sin))
-    return torch.cat([scores, *(scores * wave for wave in waves)], dim=-1)
