@@ -23,6 +23,7 @@ from infobound.datasets.pairs.gaussians import CorrelatedGaussians as Correlated
 from infobound.datasets.pairs.hidden_sign import HiddenSign as HiddenSign
 from infobound.datasets.pairs.hidden_sign import TwoClasses as TwoClasses
 from infobound.datasets.pairs.independent import Independent as Independent
+from infobound.datasets.pairs.interaction import Interaction as Interaction
 from infobound.datasets.pairs.labelled_mixture import LabelledMixture as LabelledMixture
 from infobound.datasets.pairs.maps import Asinh as Asinh
 from infobound.datasets.pairs.maps import Bend as Bend

@@ -15,10 +15,10 @@ from torch.nn.functional import pad
 from infobound.models.critics.starting_copula import (
     NORMAL,
     Coordinates,
+    Features,
     Start,
     constant,
     log_ratios,
-    turned,
 )
 
 CLIP = 6.0
@@ -45,7 +45,10 @@ class Left(NamedTuple):
 
 
 def leave(x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], start: Start) -> Left:
-    """Split off what the copula knows. For a t copula, rows become normal along their length."""
+    """Split off what the copula knows. For a t copula, rows become normal along their length.
+
+    The coordinates may be turned, but not bent, and have no products.
+    """
     freedom, rho, (dim_x, dim_y) = start.freedom, start.rho, (x.shape[1], y.shape[1])
     of_x, of_y = (Coordinates(dim, CLIP).double() for dim in (dim_x, dim_y))
     of_x.fit(freedom, start.x)
@@ -89,8 +92,9 @@ def _completed(
     made, dim = coordinates(rows), rows.shape[1]
     if not coordinates.axes[dim:].any():
         return made
-    waves = turned(rows.new_ones(len(rows), 1), rows, coordinates.turns)
-    axes = coordinates.axes[:, :pairs].unflatten(0, (-1, dim))
+    turns = Features(coordinates.features.turns)
+    waves = turns(rows.new_ones(len(rows), 1), rows)
+    axes = coordinates.axes[: turns.width(dim), :pairs].unflatten(0, (-1, dim))
     directions, _ = torch.linalg.qr(torch.tensordot(waves, axes, 1), mode="complete")
     rest = (rows.unsqueeze(1) @ directions[..., pairs:]).squeeze(1)
     every = torch.cat([made[:, :pairs], rest], 1)

@@ -94,7 +94,8 @@ class Flow:
         folds = torch.randperm(len(x), generator=source).tensor_split(self.folds)
         for held, test in enumerate(folds):
             rows = torch.cat([fold for other, fold in enumerate(folds) if other != held])
-            start = chosen(untied[0][rows], untied[1][rows], held_back=JUDGED, clip=CLIP)
+            known = untied[0][rows], untied[1][rows]
+            start = chosen(*known, held_back=JUDGED, clip=CLIP, invertible=True)
             swapped = start._replace(x=start.y, y=start.x)
             for left in (leave(sides[0], untied[1], start), leave(sides[1], untied[0], swapped)):
                 terms[test] += self._terms(left, rows, test, source) / 2

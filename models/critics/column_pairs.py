@@ -15,8 +15,8 @@ LEAST = 4
 """Minimum number of training rows for each cosine of x and y."""
 RANK = 32
 """Rank of the matrix of all products of a cosine of x and one of y."""
-BEGIN = 0.5
-"""Factor of the initial weights, so that the scores start near 0."""
+USUAL = 1.25
+"""Initial scores are this times `begin` times those of layers with their usual weights."""
 
 
 class ColumnPairs(nn.Module):
@@ -32,12 +32,12 @@ class ColumnPairs(nn.Module):
     orders: Float[Tensor, " K"]
     used: Float[Tensor, ""]
 
-    def __init__(self, dim_x: int, dim_y: int, waves: int) -> None:
+    def __init__(self, dim_x: int, dim_y: int, waves: int, begin: float) -> None:
         super().__init__()
         self.x, self.y = (nn.Linear(dim * waves, RANK, bias=False) for dim in (dim_x, dim_y))
         with torch.no_grad():
             for side in (self.x, self.y):
-                side.weight.mul_(BEGIN)
+                side.weight.mul_(math.sqrt(USUAL * begin))
         self.register_buffer("orders", torch.arange(1.0, waves + 1))
         self.register_buffer("used", torch.ones(()))
 
@@ -54,8 +54,8 @@ class ColumnPairs(nn.Module):
         return (torch.cos(math.pi * self.orders * probability) / self.orders).flatten(-2)
 
 
-def column_pairs(dim_x: int, dim_y: int, waves: int) -> ColumnPairs | None:
+def column_pairs(dim_x: int, dim_y: int, waves: int, begin: float) -> ColumnPairs | None:
     """Scores of column pairs; None for a single pair, too many columns or no cosines."""
     if waves == 0 or not 1 < max(dim_x, dim_y) <= WIDEST:
         return None
-    return ColumnPairs(dim_x, dim_y, waves)
+    return ColumnPairs(dim_x, dim_y, waves, begin)

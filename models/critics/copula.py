@@ -150,7 +150,7 @@ class GaussianCopula(nn.Module):
             _dampened(mlp(side.features + pairs, hidden, embed + 1, activation), begin)
             for side in (self.x, self.y)
         )
-        self.columns = column_pairs(dim_x, dim_y, waves)
+        self.columns = column_pairs(dim_x, dim_y, waves, begin)
         self.sharpening = nn.Parameter(torch.zeros(pairs))
         self.register_buffer("rho", torch.zeros(pairs))
         self.register_buffer("freedom", torch.tensor(NORMAL))

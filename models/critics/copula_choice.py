@@ -67,7 +67,11 @@ Way = Callable[[Tensor, Tensor], Start]
 
 
 def chosen(
-    x: Float[Tensor, "N D_x"], y: Float[Tensor, "N D_y"], held_back: float, clip: float
+    x: Float[Tensor, "N D_x"],
+    y: Float[Tensor, "N D_y"],
+    held_back: float,
+    clip: float,
+    invertible: bool = False,
 ) -> Start:
     """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows or
     the first MOST.
@@ -75,9 +79,10 @@ def chosen(
     The choice is among Gaussian copulas, of all columns, of those that are related, of bent
     columns, of sides that are turned or of products, and a t copula; among numbers of canonical
     pairs; and among factors for their correlations. Without information all correlations are 0.
+    `invertible` leaves out bent columns and products, which may lose what is known of the rows.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
-    start = _chosen(x, y, held_back, clip)
+    start = _chosen(x, y, held_back, clip, invertible)
     return start._replace(x=start.x.of(*of_x), y=start.y.of(*of_y))
 
 
@@ -87,12 +92,12 @@ def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (rows - mean) / deviation, mean, deviation
 
 
-def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float) -> Start:
+def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float, invertible: bool) -> Start:
     parts = [*_parts(len(x), held_back, min(x.shape[1], y.shape[1]))]
     if not parts:
         start = _gaussian(x, y, Features())
         return start._replace(rho=torch.zeros_like(start.rho))
-    simplest, *others = _ways(x, y, len(parts[0][0]))
+    simplest, *others = _ways(x, y, len(parts[0][0]), invertible)
     way, best = simplest, _judged(simplest, x, y, parts, clip)
     for other in others:
         judged = _judged(other, x, y, parts, clip)
@@ -112,10 +117,12 @@ def _parts(rows: int, held_back: float, pairs: int) -> Iterator[tuple[Tensor, Te
         yield torch.cat([every[: end - size], every[end:]]), every[end - size : end]
 
 
-def _ways(x: Tensor, y: Tensor, rows: int) -> Iterator[Way]:
+def _ways(x: Tensor, y: Tensor, rows: int, invertible: bool) -> Iterator[Way]:
     widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
     yield partial(_gaussian, features=Features())
     most = most_features(widest)
+    if invertible:
+        most = Features(turns=most.turns)
     tried = [Features(bends=most.bends)] if most.bends else []
     tried += [Features(turns) for turns in TURNS if 0 < turns <= most.turns]
     tried += [Features(products=True)] if most.products else []

@@ -23,6 +23,7 @@ from infobound.datasets.pairs.discrete import DiscretePairs
 from infobound.datasets.pairs.gamma_exponential import GammaExponential
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.datasets.pairs.hidden_sign import HiddenSign, TwoClasses
+from infobound.datasets.pairs.interaction import Interaction
 from infobound.datasets.pairs.labelled_mixture import LabelledMixture
 from infobound.datasets.pairs.maps import Cubic, Identity
 from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
@@ -166,6 +167,8 @@ NEIGHBOURS = [
     NoisyFunction("sine", 1, 0.3),
     NoisyRing(0.1),
     NoisyRing(0.4),
+    Interaction(2, 0.5),
+    Interaction(3, 1.0),
     HiddenSign(1, 0.9),
     SharedLatent(-0.5, 0.9, shared=False),
     StudentT(CorrelatedGaussians(1, 0.0, None), 1),
@@ -332,6 +335,8 @@ def test_plain_and_cubic_staircases_have_the_same_levels() -> None:
             "sigma must be a finite number, 0.01 or more, got 0.0",
         ),
         (lambda: NoisyRing(0.0), "sigma must be a finite number, 0.01 or more, got 0.0"),
+        (lambda: Interaction(1), "dim_x must be 2 or more, got 1"),
+        (lambda: Interaction(2, 0.01), "sigma must be a finite number, 0.05 or more, got 0.01"),
         (lambda: HiddenSign(2, 1.0), "rho must lie between -1 and 1"),
         (lambda: TwoClasses(0, 0.5), "dim must be a positive integer, got 0"),
         (lambda: LabelledMixture([[0.0]], 1.0), "means must be two or more points"),
