@@ -77,7 +77,8 @@ class Features(NamedTuple):
             half_turns = math.pi * torch.special.ndtr(rows)
             made.extend(torch.cos(k * half_turns) for k in range(1, self.bends + 1))
         if self.products:
-            first, second = torch.triu_indices(*2 * scores.shape[-1:], device=scores.device)
+            dim = scores.shape[-1]
+            first, second = torch.triu_indices(dim, dim, device=scores.device)
             made.append(scores.index_select(-1, first) * scores.index_select(-1, second))
         return torch.cat(made, dim=-1)
 
