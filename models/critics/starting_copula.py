@@ -27,7 +27,7 @@ KNOTS = 1024
 
 
 class Features(NamedTuple):
-    """What the coordinates of a side are linear in, besides its scores."""
+    """The terms that the coordinates of a side are linear in, besides its scores."""
 
     turns: int = 0
     """The number of harmonics of the row's squared length that the scores are multiplied by: the
@@ -52,7 +52,7 @@ class Features(NamedTuple):
         return sum(self.sizes(dim))
 
     def places(self, dim: int, among: "Features") -> Int[Tensor, " E"]:
-        """Where these features of a side of `dim` columns are among others."""
+        """The places of these features of a side of `dim` columns among others."""
         first = [0, *accumulate(among.sizes(dim))]
         each = zip(first, self.sizes(dim), strict=False)
         return torch.cat([torch.arange(start, start + size) for start, size in each])
