@@ -53,8 +53,7 @@ class Flow:
     d(w | x) = log p(w | x) / phi(w) = int E[|e - e_0(z)|^2 - |e - e_x(z)|^2] / (t (1 - t)) dt,
     where z = (1 - t) w + t e with normal noise e. e_0 is the best prediction of e at time t if w is
     standard normal, and e_x is a learned one; to predict e is to predict the velocity e - w. The
-    copula is the start of critic=copula. Columns are ranked, with ties of y in random
-    order.
+    copula is the start of critic=copula. Columns are ranked, with ties of y in random order.
 
     Each of `folds` parts is held out in turn, and the estimate is the mean of reading y given x and
     x given y. So 4 `folds` networks train for `steps` steps, or until validation rows no longer
