@@ -36,6 +36,10 @@ LARGE = 100_000
 """Maximum number of held-back rows of one part times the number of pairs."""
 LEAST = 4
 """Minimum number of rows for each feature of a side."""
+LITTLE = 1e-3
+"""A feature is redundant if the columns predict it up to this share of its standard deviation."""
+SURE = 1.25
+"""A feature must be this many times as correlated as independent ones usually are."""
 CROWDED = 20
 """Columns are screened if there are fewer rows than this for each of them."""
 WIDEST = 130
@@ -64,6 +68,11 @@ class Judged(NamedTuple):
 
 Way = Callable[[Tensor, Tensor], Start]
 """Fits a copula to the rows of x and y."""
+Choice = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
+"""Tells of each centred feature of x and of y whether it is used. The first ones are the columns,
+as many as the last arguments say.
+"""
+PLAIN = Features()
 
 
 def chosen(
@@ -76,9 +85,10 @@ def chosen(
     """The copula with the highest Donsker-Varadhan bound on held-back rows, fitted to all rows or
     the first MOST.
 
-    The choice is among Gaussian copulas, of all columns, of those that are related, of bent
-    columns, of sides that are turned or of products, and a t copula; among numbers of canonical
-    pairs; and among factors for their correlations. Without information all correlations are 0.
+    The choice is among Gaussian copulas, of all columns, of those that are related, of sides that
+    are turned, of columns with those of their cosines or products that tell more, and a t copula;
+    among numbers of canonical pairs; and among factors for their correlations. Without information
+    all correlations are 0.
     `invertible` leaves out bent columns and products, which may lose what is known of the rows.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
@@ -95,7 +105,7 @@ def _standardised(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _chosen(x: Tensor, y: Tensor, held_back: float, clip: float, invertible: bool) -> Start:
     parts = [*_parts(len(x), held_back, min(x.shape[1], y.shape[1]))]
     if not parts:
-        start = _gaussian(x, y, Features())
+        start = _gaussian(x, y)
         return start._replace(rho=torch.zeros_like(start.rho))
     simplest, *others = _ways(x, y, len(parts[0][0]), invertible)
     way, best = simplest, _judged(simplest, x, y, parts, clip)
@@ -119,56 +129,94 @@ def _parts(rows: int, held_back: float, pairs: int) -> Iterator[tuple[Tensor, Te
 
 def _ways(x: Tensor, y: Tensor, rows: int, invertible: bool) -> Iterator[Way]:
     widest, columns = max(x.shape[1], y.shape[1]), x.shape[1] + y.shape[1]
-    yield partial(_gaussian, features=Features())
+    yield _gaussian
     most = most_features(widest)
     if invertible:
         most = Features(turns=most.turns)
-    tried = [Features(bends=most.bends)] if most.bends else []
-    tried += [Features(turns) for turns in TURNS if 0 < turns <= most.turns]
-    tried += [Features(products=True)] if most.products else []
-    for features in tried:
-        if features.width(widest) * LEAST <= rows:
-            yield partial(_gaussian, features=features)
+    telling = partial(_gaussian, choice=_telling)
+    if most.bends and widest * LEAST <= rows:
+        yield partial(telling, features=Features(bends=most.bends))
+    for turns in TURNS:
+        if 0 < turns <= most.turns and Features(turns).width(widest) * LEAST <= rows:
+            yield partial(_gaussian, features=Features(turns))
+    if most.products and widest * LEAST <= rows:
+        yield partial(telling, features=Features(products=True))
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
     if widest * CROWDED > rows:
-        yield _screened
+        yield partial(_gaussian, choice=_related)
 
 
-def _gaussian(x: Tensor, y: Tensor, features: Features) -> Start:
-    """A Gaussian copula of coordinates that are linear in features."""
+def _gaussian(
+    x: Tensor, y: Tensor, features: Features = PLAIN, choice: Choice | None = None
+) -> Start:
+    """A Gaussian copula of coordinates that are linear in features, or in a choice of them."""
     of_x, of_y = (features.of_width(each.shape[1]) for each in (x, y))
     wide_x, wide_y = of_x(x, x), of_y(y, y)
     centre_x, centre_y = wide_x.mean(0), wide_y.mean(0)
-    found = canonical(wide_x - centre_x, wide_y - centre_y)
-    pairs = min(x.shape[1], y.shape[1])
-    return Start(
-        NORMAL,
-        Projection(centre_x, found.to_x[:, : x.shape[1]], of_x),
-        Projection(centre_y, found.to_y[:, : y.shape[1]], of_y),
-        found.rho[:pairs],
-    )
+    wide_x, wide_y = wide_x - centre_x, wide_y - centre_y
+    dim_x, dim_y = x.shape[1], y.shape[1]
+    kept_x, kept_y = (torch.ones_like(each, dtype=torch.bool) for each in (centre_x, centre_y))
+    if choice is not None:
+        kept_x, kept_y = choice(wide_x, wide_y, dim_x, dim_y)
+    to_x, to_y = x.new_zeros(len(kept_x), dim_x), y.new_zeros(len(kept_y), dim_y)
+    rho = x.new_zeros(min(dim_x, dim_y))
+    if bool(kept_x.any() & kept_y.any()):
+        found = canonical(wide_x[:, kept_x], wide_y[:, kept_y])
+        for axes, kept, used in ((to_x, kept_x, found.to_x), (to_y, kept_y, found.to_y)):
+            columns = min(len(used), axes.shape[1])
+            axes[kept, :columns] = used[:, :columns]
+        pairs = min(len(rho), len(found.rho))
+        rho[:pairs] = found.rho[:pairs]
+    return Start(NORMAL, Projection(centre_x, to_x, of_x), Projection(centre_y, to_y, of_y), rho)
 
 
-def _screened(x: Tensor, y: Tensor) -> Start:
-    """A Gaussian copula of the columns that are correlated with a column of the other side.
+def _related(x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> tuple[Tensor, Tensor]:
+    """The columns that are correlated with a column of the other side."""
+    related = _correlations(x[:, :dim_x], y[:, :dim_y])
+    related = related > _by_chance(related, len(x))
+    return related.any(1), related.any(0)
 
-    The correlation must exceed that of independent columns (Fan and Lv 2008,
-    https://doi.org/10.1111/j.1467-9868.2008.00674.x).
+
+def _telling(x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> tuple[Tensor, Tensor]:
+    """All columns, and the other features that tell of the other side what the columns do not."""
+    column_x, column_y = x[:, :dim_x], y[:, :dim_y]
+    found = canonical(column_x, column_y)
+    by_x, by_y = column_x @ found.to_x, column_y @ found.to_y
+    return _with_columns(x, dim_x, by_x, column_y), _with_columns(y, dim_y, by_y, column_x)
+
+
+def _with_columns(features: Tensor, dim: int, known: Tensor, other: Tensor) -> Tensor:
+    """The first `dim` features, and those that are correlated with a column of the other side
+    beyond what is known; only the strongest if rows are few.
     """
-    centre_x, centre_y = x.mean(0), y.mean(0)
-    apart_x, apart_y = x - centre_x, y - centre_y
-    between = apart_x.T @ apart_y
-    size = torch.outer(apart_x.norm(dim=0), apart_y.norm(dim=0)).clamp_min(1e-30)
-    related = between.abs() / size > math.sqrt(2 * math.log(between.numel() + 1) / len(x))
-    of_x, of_y = related.any(1), related.any(0)
-    pairs = min(x.shape[1], y.shape[1])
-    to_x, to_y, rho = x.new_zeros(x.shape[1:] * 2), y.new_zeros(y.shape[1:] * 2), x.new_zeros(pairs)
-    if bool(related.any()):
-        found = canonical(apart_x[:, of_x], apart_y[:, of_y])
-        to_x[of_x, : len(found.to_x)], to_y[of_y, : len(found.to_y)] = found.to_x, found.to_y
-        rho[: len(found.rho)] = found.rho
-    return Start(NORMAL, Projection(centre_x, to_x), Projection(centre_y, to_y), rho)
+    rows, kept = len(features), torch.ones_like(features[0], dtype=torch.bool)
+    related = _correlations(*(_left(each, known) for each in (features[:, dim:], other)))
+    strength, most = related.amax(1), rows // LEAST - dim
+    enough = strength.topk(most + 1).values[-1] if most < len(strength) else 0.0
+    kept[dim:] = (strength > SURE * _by_chance(related, rows)) & (strength > enough)
+    return kept
+
+
+def _left(features: Tensor, known: Tensor) -> Tensor:
+    """What features are beside their regression on known ones, which are uncorrelated and of
+    variance 1; 0 if that is hardly anything.
+    """
+    left = features - known @ (known.T @ features) / len(known)
+    return left.where(left.norm(dim=0) > LITTLE * features.norm(dim=0), 0.0)
+
+
+def _correlations(x: Tensor, y: Tensor) -> Float[Tensor, "E_x E_y"]:
+    """The absolute correlations of centred features."""
+    return (x.T @ y).abs() / torch.outer(x.norm(dim=0), y.norm(dim=0)).clamp_min(1e-30)
+
+
+def _by_chance(correlations: Tensor, rows: int) -> float:
+    """The largest absolute correlation that independent features usually have.
+
+    Fan and Lv 2008, https://doi.org/10.1111/j.1467-9868.2008.00674.x
+    """
+    return math.sqrt(2 * math.log(correlations.numel() + 1) / rows)
 
 
 def _student(x: Tensor, y: Tensor) -> Start:
