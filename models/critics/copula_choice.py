@@ -86,9 +86,9 @@ def chosen(
     the first MOST.
 
     The choice is among Gaussian copulas, of all columns, of those that are related, of sides that
-    are turned, of columns with those of their cosines or products that tell more, and a t copula;
-    among numbers of canonical pairs; and among factors for their correlations. Without information
-    all correlations are 0.
+    are turned, of columns with all their cosines or products or with those that tell more, and a t
+    copula; among numbers of canonical pairs; and among factors for their correlations. Without
+    information all correlations are 0.
     `invertible` leaves out bent columns and products, which may lose what is known of the rows.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
@@ -133,14 +133,15 @@ def _ways(x: Tensor, y: Tensor, rows: int, invertible: bool) -> Iterator[Way]:
     most = most_features(widest)
     if invertible:
         most = Features(turns=most.turns)
-    telling = partial(_gaussian, choice=_telling)
-    if most.bends and widest * LEAST <= rows:
-        yield partial(telling, features=Features(bends=most.bends))
-    for turns in TURNS:
-        if 0 < turns <= most.turns and Features(turns).width(widest) * LEAST <= rows:
-            yield partial(_gaussian, features=Features(turns))
-    if most.products and widest * LEAST <= rows:
-        yield partial(telling, features=Features(products=True))
+    wider = [Features(bends=most.bends)] if most.bends else []
+    wider += [Features(turns) for turns in TURNS if 0 < turns <= most.turns]
+    wider += [Features(products=True)] if most.products else []
+    for features in wider:
+        if features.width(widest) * LEAST <= rows:
+            yield partial(_gaussian, features=features)
+    for features in wider:
+        if not features.turns and widest * LEAST <= rows:
+            yield partial(_gaussian, features=features, choice=_telling)
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
     if widest * CROWDED > rows:
