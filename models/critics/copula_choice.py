@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infobound.models.critics.canonical import canonical, of_scatter
+from infobound.models.critics.feature_choice import LEAST, Choice, related, telling
 from infobound.models.critics.starting_copula import (
     NORMAL,
     TURNS,
@@ -34,12 +35,6 @@ MOST = 20_000
 """Maximum number of rows that a copula is fitted to."""
 LARGE = 100_000
 """Maximum number of held-back rows of one part times the number of pairs."""
-LEAST = 4
-"""Minimum number of rows for each feature of a side."""
-LITTLE = 1e-3
-"""A feature is redundant if the columns predict it up to this share of its standard deviation."""
-SURE = 1.25
-"""A feature must be this many times as correlated as independent ones usually are."""
 CROWDED = 20
 """Columns are screened if there are fewer rows than this for each of them."""
 WIDEST = 130
@@ -68,10 +63,6 @@ class Judged(NamedTuple):
 
 Way = Callable[[Tensor, Tensor], Start]
 """Fits a copula to the rows of x and y."""
-Choice = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
-"""Tells of each centred feature of x and of y whether it is used. The first ones are the columns,
-as many as the last arguments say.
-"""
 PLAIN = Features()
 
 
@@ -141,11 +132,11 @@ def _ways(x: Tensor, y: Tensor, rows: int, invertible: bool) -> Iterator[Way]:
             yield partial(_gaussian, features=features)
     for features in wider:
         if not features.turns and widest * LEAST <= rows:
-            yield partial(_gaussian, features=features, choice=_telling)
+            yield partial(_gaussian, features=features, choice=telling)
     if columns <= min(WIDEST, rows / LEAST):
         yield _student
     if widest * CROWDED > rows:
-        yield partial(_gaussian, choice=_related)
+        yield partial(_gaussian, choice=related)
 
 
 def _gaussian(
@@ -170,54 +161,6 @@ def _gaussian(
         pairs = min(len(rho), len(found.rho))
         rho[:pairs] = found.rho[:pairs]
     return Start(NORMAL, Projection(centre_x, to_x, of_x), Projection(centre_y, to_y, of_y), rho)
-
-
-def _related(x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> tuple[Tensor, Tensor]:
-    """The columns that are correlated with a column of the other side."""
-    related = _correlations(x[:, :dim_x], y[:, :dim_y])
-    related = related > _by_chance(related, len(x))
-    return related.any(1), related.any(0)
-
-
-def _telling(x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> tuple[Tensor, Tensor]:
-    """All columns, and the other features that tell of the other side what the columns do not."""
-    column_x, column_y = x[:, :dim_x], y[:, :dim_y]
-    found = canonical(column_x, column_y)
-    by_x, by_y = column_x @ found.to_x, column_y @ found.to_y
-    return _with_columns(x, dim_x, by_x, column_y), _with_columns(y, dim_y, by_y, column_x)
-
-
-def _with_columns(features: Tensor, dim: int, known: Tensor, other: Tensor) -> Tensor:
-    """The first `dim` features, and those that are correlated with a column of the other side
-    beyond what is known; only the strongest if rows are few.
-    """
-    rows, kept = len(features), torch.ones_like(features[0], dtype=torch.bool)
-    related = _correlations(*(_left(each, known) for each in (features[:, dim:], other)))
-    strength, most = related.amax(1), rows // LEAST - dim
-    enough = strength.topk(most + 1).values[-1] if most < len(strength) else 0.0
-    kept[dim:] = (strength > SURE * _by_chance(related, rows)) & (strength > enough)
-    return kept
-
-
-def _left(features: Tensor, known: Tensor) -> Tensor:
-    """What features are beside their regression on known ones, which are uncorrelated and of
-    variance 1; 0 if that is hardly anything.
-    """
-    left = features - known @ (known.T @ features) / len(known)
-    return left.where(left.norm(dim=0) > LITTLE * features.norm(dim=0), 0.0)
-
-
-def _correlations(x: Tensor, y: Tensor) -> Float[Tensor, "E_x E_y"]:
-    """The absolute correlations of centred features."""
-    return (x.T @ y).abs() / torch.outer(x.norm(dim=0), y.norm(dim=0)).clamp_min(1e-30)
-
-
-def _by_chance(correlations: Tensor, rows: int) -> float:
-    """The largest absolute correlation that independent features usually have.
-
-    Fan and Lv 2008, https://doi.org/10.1111/j.1467-9868.2008.00674.x
-    """
-    return math.sqrt(2 * math.log(correlations.numel() + 1) / rows)
 
 
 def _student(x: Tensor, y: Tensor) -> Start:
