@@ -80,7 +80,7 @@ def chosen(
     are turned, of columns with all their cosines or products or with those that tell more, and a t
     copula; among numbers of canonical pairs; and among factors for their correlations. Without
     information all correlations are 0.
-    `invertible` leaves out bent columns and products, which may lose what is known of the rows.
+    `invertible` leaves out cosines and products, which may lose what is known of the rows.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
     start = _chosen(x, y, held_back, clip, invertible)

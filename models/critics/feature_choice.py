@@ -1,7 +1,7 @@
 """The choice of features by their correlations.
 
-N rows, E_x and E_y features of x and y, the first D_x and D_y of which are the columns. All are
-centred.
+N rows, E features of a side, E_x and E_y of x and y, the first D_x and D_y of which are the
+columns. All are centred.
 """
 
 import math
@@ -21,7 +21,7 @@ SURE = 1.25
 """A feature must be this many times as correlated as independent ones usually are."""
 
 Choice = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
-"""Chooses among features of x and of y, given how many of them are columns."""
+"""Says which features of x and of y are used, given how many of them are columns."""
 
 
 def related(
@@ -45,7 +45,8 @@ def telling(
     return _with_columns(x, dim_x, by_x, column_y), _with_columns(y, dim_y, by_y, column_x)
 
 
-def _with_columns(features: Tensor, dim: int, known: Tensor, other: Tensor) -> Tensor:
+def _with_columns(features: Tensor, dim: int, known: Tensor, other: Tensor) -> Bool[Tensor, " E"]:
+    """Which features of a side are used, given its columns made uncorrelated and the other's."""
     rows, kept = len(features), torch.ones_like(features[0], dtype=torch.bool)
     correlations = _correlations(*(_left(each, known) for each in (features[:, dim:], other)))
     strength, most = correlations.amax(1), rows // LEAST - dim
