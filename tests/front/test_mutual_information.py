@@ -155,7 +155,8 @@ def test_micro_batches_pooled_are_the_large_batch(estimator: str) -> None:
     other = copy.deepcopy(mi)
     other.update(x, small(x))
     mi.update(*pooled.rows)
-    torch.testing.assert_close(tensors(mi), tensors(other))
+    # Adam makes steps of the rounding errors of gradients that are 0, as of a bias without effect.
+    torch.testing.assert_close(tensors(mi), tensors(other), atol=1e-4, rtol=1e-4)
 
 
 @every_estimator
