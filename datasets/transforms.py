@@ -1,5 +1,5 @@
-"""Transforms of each dimension that do not change mutual information; each is fitted only on the
-training rows.
+"""Transforms of a side that do not change mutual information; each is fitted only on the training
+rows.
 
 N rows, D dimensions. A function here takes the training rows (N, D) and returns a transform for any
 rows. The transform's state is its tensors: `restored` creates it again from them.
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from infobound.datasets.unmixing import unmixing
 from infobound.errors import SettingError
 
 KEPT = 2**17
 """Maximum number of training values of a dimension that ranks are among, and a checkpoint holds; of
 more, evenly spaced ones in the sorted order.
 """
-Transform = Literal["none", "standardise", "gaussian_ranks"]
+Transform = Literal["none", "standardise", "gaussian_ranks", "unmixed_ranks"]
 
 
 class Unchanged(NamedTuple):
@@ -61,7 +62,18 @@ class GaussianRanks(NamedTuple):
         return torch.special.ndtri(ranks.double() / (count + 1)).float().T.contiguous()
 
 
-Fitted = Unchanged | Standardised | GaussianRanks
+class UnmixedRanks(NamedTuple):
+    """Replaces (rows - centre) @ matrix by normal quantiles of their ranks, as GaussianRanks do."""
+
+    ordered: Tensor
+    centre: Tensor
+    matrix: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return GaussianRanks(self.ordered)((rows.double() - self.centre) @ self.matrix)
+
+
+Fitted = Unchanged | Standardised | GaussianRanks | UnmixedRanks
 
 
 def none(train: Tensor) -> Unchanged:
@@ -105,9 +117,26 @@ def gaussian_ranks(train: Tensor) -> GaussianRanks:
     return GaussianRanks(ordered.contiguous().to(train.device))
 
 
+def unmixed_ranks(train: Tensor) -> GaussianRanks | UnmixedRanks:
+    """Gaussian ranks of columns of which pairs that are mixtures of two independent columns were
+    turned back into those.
+
+    Ranks of a mixture would hide edges of its parts. Where there are none, this is
+    `gaussian_ranks`.
+    """
+    found = unmixing(train)
+    if found is None:
+        return gaussian_ranks(train)
+    centre, matrix = (each.to(train.device) for each in found)
+    turned = (train.double() - centre) @ matrix
+    return UnmixedRanks(gaussian_ranks(turned).ordered, centre, matrix)
+
+
 def restored(state: Mapping[str, Tensor]) -> Fitted:
     """The fitted transform with these fields."""
     [kind] = [
-        each for each in (Unchanged, Standardised, GaussianRanks) if each._fields == tuple(state)
+        each
+        for each in (Unchanged, Standardised, GaussianRanks, UnmixedRanks)
+        if each._fields == tuple(state)
     ]
     return kind(**state)

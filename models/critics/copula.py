@@ -106,8 +106,8 @@ class GaussianCopula(nn.Module):
     In evaluation, scores are limited to at least FLOOR and at most the moving average of the
     largest joint scores of the training batches; otherwise a single pair far from the training data
     could dominate the bound. The bound stays valid, as it does for any critic. Rows should have
-    normal margins (dataset.transform=gaussian_ranks). prepare() sees the training rows; without it
-    r starts at 0.
+    normal margins (dataset.transform=gaussian_ranks or unmixed_ranks). prepare() sees the training
+    rows; without it r starts at 0.
     """
 
     rho: Float[Tensor, " P"]

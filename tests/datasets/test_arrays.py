@@ -306,6 +306,6 @@ def test_masked_values_are_refused() -> None:
 def test_an_unknown_transform_is_refused() -> None:
     rows = torch.zeros(9, 1)
     with pytest.raises(
-        ValueError, match="transform must be one of none, standardise, gaussian_ranks, got rank"
+        ValueError, match="one of none, standardise, gaussian_ranks, unmixed_ranks, got"
     ):
         Arrays(rows, rows, 0.2, 0.2, "rank", None)  # pyright: ignore[reportArgumentType]

@@ -7,6 +7,7 @@ from infobound.datasets.pairs.beyond_normal import BeyondNormal, distinct, tasks
 from infobound.datasets.pairs.gaussians import CorrelatedGaussians
 from infobound.datasets.pairs.multivariate_gaussians import MultivariateGaussians
 from infobound.datasets.pairs.transformed import up_to_ranks
+from infobound.datasets.unmixing import unmixing
 
 NORMAL, SPARSE = 0.41333928659223396, 1.0216512475319819
 CAUCHY_1, CAUCHY_2, T2_3, T2_5 = (
@@ -90,6 +91,14 @@ def test_ranks_leave_26_tasks_apart_of_which_ten_are_gaussian() -> None:
         )
         == 10
     )
+
+
+@pytest.mark.parametrize("name", tasks())
+def test_only_turned_uniform_columns_are_unmixed(name: str) -> None:
+    """So tasks of equal ranks stay equal."""
+    sides = tasks()[name].sample(2000, torch.Generator().manual_seed(0))
+    turned = [unmixing(side) is not None for side in sides]
+    assert any(turned) == name.startswith("spiral-normal_cdf")
 
 
 def test_an_unknown_task_is_refused_with_the_nearest() -> None:

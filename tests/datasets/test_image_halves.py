@@ -111,7 +111,7 @@ def test_bytes_are_drawn_in_batches_and_seen_afterwards() -> None:
         ({"validation": 0.5}, "validation must be a positive share of all 10 images"),
         (
             {"transform": "whiten"},
-            "transform must be one of none, standardise, gaussian_ranks, got whiten",
+            "transform must be one of none, standardise, gaussian_ranks, unmixed_ranks, got whiten",
         ),
     ],
 )
