@@ -77,9 +77,9 @@ def chosen(
     the first MOST.
 
     The choice is among Gaussian copulas, of all columns, of those that are related, of sides that
-    are turned, of columns with all their cosines or products or with those that tell more, and a t
-    copula; among numbers of canonical pairs; and among factors for their correlations. Without
-    information all correlations are 0.
+    are turned, of columns with all their cosines, products with their mean, or products, or with
+    those that tell more, and a t copula; among numbers of canonical pairs; and among factors for
+    their correlations. Without information all correlations are 0.
     `invertible` leaves out cosines and products, which may lose what is known of the rows.
     """
     (x, *of_x), (y, *of_y) = _standardised(x[:MOST]), _standardised(y[:MOST])
@@ -127,6 +127,7 @@ def _ways(x: Tensor, y: Tensor, rows: int, invertible: bool) -> Iterator[Way]:
     wider = [Features(bends=most.bends)] if most.bends else []
     wider += [Features(turns) for turns in TURNS if 0 < turns <= most.turns]
     wider += [Features(products=True)] if most.products else []
+    wider += [Features(levels=True)] if most.levels else []
     for features in wider:
         if features.width(widest) * LEAST <= rows:
             yield partial(_gaussian, features=features)

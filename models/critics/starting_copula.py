@@ -37,6 +37,10 @@ class Features(NamedTuple):
     """The number of cosines of each column's normal probability: the coordinates can be sums of
     functions of single columns, as bounded columns with noise need.
     """
+    levels: bool = False
+    """Whether products of each score with the mean of all are features: the coordinates can depend
+    on the level of the row.
+    """
     products: bool = False
     """Whether products of two scores are features: the coordinates can be any quadratic function,
     or undo a rotation by an angle that depends on the place.
@@ -45,7 +49,7 @@ class Features(NamedTuple):
     def sizes(self, dim: int) -> tuple[int, ...]:
         """The numbers of features of each sort of a side of `dim` columns."""
         products = self.products * dim * (dim + 1) // 2
-        return dim, 2 * self.turns * dim, self.bends * dim, products
+        return dim, 2 * self.turns * dim, self.bends * dim, self.levels * dim, products
 
     def width(self, dim: int) -> int:
         """The number of features of a side of `dim` columns."""
@@ -66,7 +70,7 @@ class Features(NamedTuple):
     ) -> Float[Tensor, "B E"]:
         """The scores; the scores times cos(k SPEED q) and sin(k SPEED q) for k = 1 to `turns`,
         where q is the mean square of the row; cos(pi k F) for k = 1 to `bends`, where F are the
-        normal probabilities of the row; and the products.
+        normal probabilities of the row; the scores times their mean; and the products.
         """
         angle = SPEED * rows.square().mean(-1, keepdim=True)
         waves = (
@@ -76,6 +80,8 @@ class Features(NamedTuple):
         if self.bends:
             half_turns = math.pi * torch.special.ndtr(rows)
             made.extend(torch.cos(k * half_turns) for k in range(1, self.bends + 1))
+        if self.levels:
+            made.append(scores * scores.mean(-1, keepdim=True))
         if self.products:
             dim = scores.shape[-1]
             first, second = torch.triu_indices(dim, dim, device=scores.device)
@@ -112,7 +118,10 @@ class Start(NamedTuple):
     @property
     def mixed(self) -> bool:
         """Whether coordinates have terms of several columns."""
-        return any(side.features.turns or side.features.products for side in (self.x, self.y))
+        return any(
+            side.features.turns or side.features.levels or side.features.products
+            for side in (self.x, self.y)
+        )
 
 
 class Coordinates(nn.Module):
@@ -221,6 +230,7 @@ def most_features(dim: int) -> Features:
     most = Features(
         turns=max(turns for turns in TURNS if turns == 0 or few(Features(turns))),
         bends=BENDS if few(Features(bends=BENDS)) else 0,
+        levels=few(Features(levels=True)),
         products=few(Features(products=True)),
     )
     return most.of_width(dim)

@@ -111,11 +111,23 @@ def test_the_start_alone_reads_products_and_bent_columns(
     assert least < started(joint, count)[1] < (joint.mutual_information or 0) + 0.2
 
 
+def test_a_column_whose_effect_depends_on_the_level_of_the_row_is_read() -> None:
+    """All products of 30 columns would be 465 features in 1,500 rows."""
+    x, y = torch.randn(2, 1500, 30, generator=torch.Generator().manual_seed(0)).double()
+    y[:, 4] = 0.5 * y[:, 4] + x[:, 0] * x.sum(1) / math.sqrt(30)
+    start = chosen(x, y, 0.1, 6.0)
+    assert start.x.features.levels
+    assert start.mixed
+    assert start.rho[0] > 0.4
+    assert not chosen(x, y.flip(0), 0.1, 6.0).rho.any()
+
+
 def test_a_start_that_is_invertible_has_neither_products_nor_bent_columns() -> None:
     x, y = (side.double() for side in rows(Interaction(dim_x=3), 1000, seed=0))
     free, bound = (chosen(x, y, 0.3, 6.0, invertible=each) for each in (False, True))
     assert free.x.features.products
     assert not bound.x.features.products
+    assert not bound.x.features.levels
     assert not bound.x.features.bends
 
 
