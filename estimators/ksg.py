@@ -65,6 +65,10 @@ class KSG:
             )
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
+        return mean_of(self.terms(x, y))
+
+    def terms(self, x: Tensor, y: Tensor) -> Float64[np.ndarray, " N"]:
+        """The terms of all points in nats, whose mean is the estimate."""
         dim = x.shape[-1] + y.shape[-1]
         if self.lnc is not None and self.k <= 2 * dim:
             raise SettingError(
@@ -73,7 +77,7 @@ class KSG:
                 self.k,
             )
         tables = paired(x, y, self.k + 2)
-        return mean_of(self._terms(*jittered(*(comparable(*tables) if self.scale else tables))))
+        return self._terms(*jittered(*(comparable(*tables) if self.scale else tables)))
 
     def doubts(self, x: Tensor, y: Tensor) -> Sequence[str]:
         """A warning if many rows of a column are equal."""
@@ -82,7 +86,6 @@ class KSG:
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
     ) -> Float64[np.ndarray, " N"]:
-        """The pointwise terms, whose mean is the estimate."""
         neighbours = nearest(np.hstack([x, y]), self.k)
         near_x, near_y = x[neighbours] - x[:, None], y[neighbours] - y[:, None]
         radius_x, radius_y = np.abs(near_x).max((1, 2)), np.abs(near_y).max((1, 2))

@@ -47,13 +47,16 @@ class MixtureKNN:
             raise SettingError("k", "must be a positive integer", self.k)
 
     def __call__(self, x: Tensor, y: Tensor) -> SampleEstimate:
+        return mean_of(self.terms(x, y))
+
+    def terms(self, x: Tensor, y: Tensor) -> Float64[np.ndarray, " N"]:
+        """The terms of all points in nats, whose mean is the estimate."""
         tables = paired(x, y, self.k + 2)
-        return mean_of(self._terms(*(comparable(*tables) if self.scale else tables)))
+        return self._terms(*(comparable(*tables) if self.scale else tables))
 
     def _terms(
         self, x: Float64[np.ndarray, "N D_x"], y: Float64[np.ndarray, "N D_y"]
     ) -> Float64[np.ndarray, " N"]:
-        """The pointwise terms, whose mean is the estimate."""
         pairs = np.hstack([x, y])
         radius = reach(pairs, self.k)
         inside = np.where(radius == 0, 0.0, np.nextafter(radius, 0))

@@ -3,9 +3,12 @@ bounds.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from infobound.datasets import transforms
@@ -14,6 +17,7 @@ from infobound.estimators.base import SampleEstimate
 from infobound.estimators.gaussian import Gaussian
 from infobound.estimators.ksg import KSG
 from infobound.estimators.mixture_knn import MixtureKNN
+from infobound.estimators.rows import mean_of
 from infobound.runners.estimate.row_order import one_of_each_unit, order_doubts
 from infobound.runners.estimate.saturation import saturation
 from infobound.runners.training.autocorrelation import memory_of
@@ -25,6 +29,18 @@ DIMENSIONS = 10
 """Maximum total number of columns of x and y for nearest neighbours."""
 NEIGHBOURS = 3
 """Number k of nearest neighbours."""
+
+
+Found = TypeVar("Found")
+
+
+class Terms(NamedTuple):
+    """What a reading of M rows consists of."""
+
+    rows: Tensor
+    """(M,) the positions of the rows in the table."""
+    nats: Tensor
+    """(M,) float64, whose mean is the reading."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,8 @@ class Beside:
     """Whether rows are independent, so that neighbours are near by chance alone."""
     unlimited: str | None
     """A warning if the truth may be infinite."""
+    terms: Terms | None = field(default=None, compare=False)
+    """What nearest neighbours read of each row."""
 
     @property
     def columns(self) -> int:
@@ -69,29 +87,29 @@ def beside(rows: Rows, seed: int) -> Beside:
     fit = getattr(transforms, rows.transform)
     x, y = (fit(side)(side[kept]) for side in (rows.x, rows.y))
     dims, independent = (x.shape[1], y.shape[1]), not order and series is None
+    near = _read(by_neighbours, x, y) if sum(dims) <= DIMENSIONS else None
     return Beside(
         _read(Gaussian(unbiased=True), x, y),
-        _read(by_neighbours, x, y) if sum(dims) <= DIMENSIONS else None,
+        None if near is None else mean_of(near),
         dims,
         worth,
         order,
         independent,
         saturation(x, y, independent=independent),
+        None if near is None else Terms(kept, torch.from_numpy(near)),
     )
 
 
-def by_neighbours(x: Tensor, y: Tensor) -> SampleEstimate:
-    """KSG, or its version for mixtures if many rows tie.
+def by_neighbours(x: Tensor, y: Tensor) -> Float64[np.ndarray, " N"]:
+    """The terms of KSG, or of its version for mixtures if many rows tie; nats.
 
     Raises ValueError for rows that they cannot read.
     """
     ksg = KSG(k=NEIGHBOURS, version=1, lnc=None)
-    return (MixtureKNN(k=NEIGHBOURS) if ksg.doubts(x, y) else ksg)(x, y)
+    return (MixtureKNN(k=NEIGHBOURS) if ksg.doubts(x, y) else ksg).terms(x, y)
 
 
-def _read(
-    estimator: Callable[[Tensor, Tensor], SampleEstimate], x: Tensor, y: Tensor
-) -> SampleEstimate | None:
+def _read(estimator: Callable[[Tensor, Tensor], Found], x: Tensor, y: Tensor) -> Found | None:
     try:
         return estimator(x, y)
     except ValueError:  # too few rows, or one side determines the other linearly

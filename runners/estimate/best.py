@@ -5,6 +5,9 @@ critics and nearest neighbours read.
 import math
 from dataclasses import replace
 
+import torch
+
+from infobound.estimators.base import SampleEstimate
 from infobound.runners.estimate.beside import Beside
 from infobound.runners.training.readings import NORMAL, Best, Reading
 
@@ -21,7 +24,9 @@ HIDDEN = 8.0
 twice their mean, as for weak dependence, is two of its errors above 0 at 8 / N.
 """
 CLEARLY = 3.0
-"""Number of standard errors by which they must read more than the training rows."""
+"""Number of standard errors by which nearest neighbours must read more than critics do of training
+rows.
+"""
 BIAS = 0.04
 """Share of what nearest neighbours read that their bias may be."""
 
@@ -70,10 +75,25 @@ def best(reading: Reading, training: float, beside: Beside) -> Best:
         if interval[0] > 0:
             interval = interval[0], max(interval[1], found.value + NORMAL * found.stderr)
         above = found.value - training
-        if above > CLEARLY * math.hypot(found.stderr, reading.error.value):
+        if above > CLEARLY * _error_of_difference(reading, beside, found):
             value, chosen = found.value, "nearest neighbours"
             reach = NORMAL * found.stderr + BIAS * value
             interval = max(0.0, min(training, value - reach)), value + reach
     low, high = interval
     stderr = (high - low) / (2 * NORMAL)
     return Best(value, (low, high if beside.unlimited is None else math.inf), stderr, chosen)
+
+
+def _error_of_difference(reading: Reading, beside: Beside, neighbours: SampleEstimate) -> float:
+    """The standard error of the difference of nearest neighbours and critics, in nats: smaller than
+    that of independent readings where both read the same rows.
+    """
+    read, terms = reading.pointwise, beside.terms
+    if read is not None and terms is not None:
+        known = torch.full((1 + int(max(read["row"].max(), terms.rows.max())),), math.nan)
+        known[read["row"]] = read["pmi"].float()
+        apart = terms.nats - known[terms.rows]
+        apart = apart[~apart.isnan()]
+        if 2 * len(apart) > len(terms.rows):
+            return float(apart.std()) / math.sqrt(len(apart))
+    return math.hypot(neighbours.stderr, reading.error.value)

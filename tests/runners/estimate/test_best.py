@@ -1,12 +1,14 @@
 """The best estimate lies between what held-out and training rows read."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from infobound.estimators.base import SampleEstimate
-from infobound.runners.estimate.beside import Beside
+from infobound.runners.estimate.beside import Beside, Terms
 from infobound.runners.estimate.best import best, with_best
 from infobound.runners.runs import metrics as written
 from infobound.runners.training.readings import Error, Reading, sentence
@@ -53,6 +55,24 @@ def test_neighbours_replace_critics_in_few_columns_where_they_clearly_read_more(
     assert best(reading(1.0), 1.02, beside(1.2)).value == 1.2
     for other in (beside(1.03), beside(1.2, y_columns=3), beside(1.2, independent=False)):
         assert best(reading(1.0), 1.02, other).chosen == "critics"
+
+
+@pytest.mark.parametrize(
+    ("noise", "both", "chosen"),
+    [(0.5, 1000, "nearest neighbours"), (2.0, 1000, "critics"), (0.5, 400, "critics")],
+)
+def test_readings_of_the_same_rows_are_compared_row_by_row(
+    noise: float, both: int, chosen: str
+) -> None:
+    """0.1 nats are three errors of the difference with little noise, but not of both readings."""
+    source = torch.Generator().manual_seed(0)
+    row, pmi = torch.randperm(1000, generator=source), torch.randn(1000, generator=source)
+    apart = 0.1 + noise * torch.randn(1000, generator=source)
+    read = {"row": row[:both], "pmi": pmi[row[:both]]}
+    found = replace(beside(1.12), neighbours=SampleEstimate(1.12, 0.04))
+    found = replace(found, terms=Terms(torch.arange(1000), (pmi + apart).double()))
+    assert best(replace(reading(1.0), pointwise=read), 1.02, found).chosen == chosen
+    assert best(reading(1.0), 1.02, found).chosen == "critics"
 
 
 def test_the_interval_reaches_to_that_of_neighbours_in_few_columns() -> None:
