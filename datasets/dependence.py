@@ -1,4 +1,4 @@
-"""How far two columns are from independent, and from a Gaussian copula, by their ranks.
+"""Tests of two columns for independence, and for a Gaussian copula, by their ranks.
 
 N rows, A and B columns.
 """
@@ -62,8 +62,8 @@ def dependence(first: Float64[Tensor, "N orders"], second: Float64[Tensor, "N or
 def not_gaussian(
     first: Float64[Tensor, "N A"], second: Float64[Tensor, "N B"]
 ) -> Float64[Tensor, "A B"]:
-    """How far pairs of normal scores are from a Gaussian copula: about chi-squared with CUMULANTS
-    degrees of freedom for one.
+    """The distance of pairs of normal scores from a Gaussian copula: about chi-squared with
+    CUMULANTS degrees of freedom under one.
 
     These are the cumulants of third and fourth order, of a and of what a does not predict of b.
     Their squares, each over its variance, have the same sum for any two directions of the pair.
@@ -94,8 +94,8 @@ def not_gaussian(
 
 
 def chance(freedom: int, pairs: int) -> float:
-    """What the largest of these many chi-squared numbers exceeds with a probability of at most
-    exp(-SURE).
+    """The number that the largest of these many chi-squared numbers exceeds with a probability of at
+    most exp(-SURE).
 
     Laurent and Massart 2000, https://doi.org/10.1214/aos/1015957395
     """

@@ -35,7 +35,7 @@ Found = TypeVar("Found")
 
 
 class Terms(NamedTuple):
-    """What a reading of M rows consists of."""
+    """The terms of a reading, one for each of M rows."""
 
     rows: Tensor
     """(M,) the positions of the rows in the table."""
@@ -60,7 +60,7 @@ class Beside:
     unlimited: str | None
     """A warning if the truth may be infinite."""
     terms: Terms | None = field(default=None, compare=False)
-    """What nearest neighbours read of each row."""
+    """The terms of the reading by nearest neighbours."""
 
     @property
     def columns(self) -> int:
