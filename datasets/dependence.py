@@ -69,33 +69,36 @@ def not_gaussian(
     Their squares, each over its variance, have the same sum for any two directions of the pair.
     """
 
+    first, second = first / first.square().mean(0).sqrt(), second / second.square().mean(0).sqrt()
+
     def mean(degree: int, other: int) -> Float64[Tensor, "A B"]:
         return (first**degree).T @ second**other / len(first)
 
-    size_a, size_b = first.square().mean(0).unsqueeze(-1), second.square().mean(0)
     rho = mean(1, 1)
-    k21, k12 = mean(2, 1), mean(1, 2)
-    k31, k13 = mean(3, 1) - 3 * size_a * rho, mean(1, 3) - 3 * size_b * rho
-    k22 = mean(2, 2) - size_a * size_b - 2 * rho.square()
-    c = (1 - rho.square()).clamp_min(1 - LARGEST).rsqrt()
-    d = -rho * c
-    turned = {
-        2: (c * k21, c**2 * k12 + 2 * c * d * k21),
-        6: (
-            3 * c * d * (c * k12 + d * k21),
-            c * k31,
-            c**3 * k13 + 3 * c**2 * d * k22 + 3 * c * d**2 * k31,
-        ),
-        4: (c**2 * k22 + 2 * c * d * k31,),
-        24: (2 * c * d * (2 * c**2 * k13 + 3 * c * d * k22 + 2 * d**2 * k31),),
+    cumulants = {
+        (2, 1): mean(2, 1),
+        (1, 2): mean(1, 2),
+        (4, 0): mean(4, 0) - 3,
+        (3, 1): mean(3, 1) - 3 * rho,
+        (2, 2): mean(2, 2) - 1 - 2 * rho.square(),
+        (1, 3): mean(1, 3) - 3 * rho,
+        (0, 4): mean(0, 4) - 3,
     }
-    found = [each.square() / size for size, same in turned.items() for each in same]
-    return len(first) * torch.stack(found).sum(0)
+    of_b = (1 - rho.square()).clamp_min(1 - LARGEST).rsqrt()
+    of_a = -rho * of_b
+    found = torch.zeros_like(rho)
+    for order, power in [(3, 1), (3, 2), (3, 3), (4, 1), (4, 2), (4, 3), (4, 4)]:
+        turned = torch.zeros_like(rho)
+        for of in range(power + 1):
+            known = cumulants.get((order - of, of), 0.0)  # that of one column's third order is 0
+            turned += math.comb(power, of) * of_b**of * of_a ** (power - of) * known
+        found += turned.square() / (math.factorial(order - power) * math.factorial(power))
+    return len(first) * found
 
 
 def chance(freedom: int, pairs: int) -> float:
-    """The number that the largest of these many chi-squared numbers exceeds with a probability of at
-    most exp(-SURE).
+    """A limit that the largest of so many chi-squared numbers exceeds with a probability of at most
+    exp(-SURE).
 
     Laurent and Massart 2000, https://doi.org/10.1214/aos/1015957395
     """
