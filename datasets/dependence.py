@@ -26,7 +26,7 @@ LARGEST = 0.99
 def by_rank(
     columns: Float64[Tensor, "N D"], levels: Float64[Tensor, "N ..."]
 ) -> Float64[Tensor, "N D ..."]:
-    """The levels (of any shape) of the ranks of each column's values."""
+    """The entries of `levels`, of any shape, at the rank of each value in its column."""
     found = levels.new_empty(*columns.shape, *levels.shape[1:])
     order = np.argsort(columns.T.numpy(), axis=1)
     for place, each in enumerate(torch.from_numpy(order)):
@@ -68,7 +68,6 @@ def not_gaussian(
     These are the cumulants of third and fourth order, of a and of what a does not predict of b.
     Their squares, each over its variance, have the same sum for any two directions of the pair.
     """
-
     first, second = first / first.square().mean(0).sqrt(), second / second.square().mean(0).sqrt()
 
     def mean(degree: int, other: int) -> Float64[Tensor, "A B"]:

@@ -1,4 +1,4 @@
-"""Turn columns that are mixtures of two independent ones back, pair by pair.
+"""A linear map that turns pairs of mixed columns back into independent ones.
 
 N rows, D columns.
 """
