@@ -46,5 +46,6 @@ def other_networks(run: TrainedRun) -> SettingError:
         "load",
         f"must name a run with the networks of these settings, but those of {run.path} are built"
         " differently",
-        remedy=f"use only the run's own settings, {run.settings}",
+        remedy=f"use only the run's own settings, {run.settings}; train the run again if an earlier"
+        " version made it",
     )
